@@ -1,0 +1,80 @@
+"""The two ports of a development broker and the settings that name them."""
+
+import json
+import secrets
+import socket
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from string import Template
+
+TEMPLATE = Path(__file__).parent / "kafka" / "server.properties"
+LOOPBACK = "127.0.0.1"
+# Below the range from which Linux and macOS take the ports of outgoing connections. A client that keeps
+# trying to reach a killed broker would sooner or later be given the broker's port as its own.
+FIRST_PORT, LAST_PORT = 20000, 31999
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The port for clients and the port of the controller, both on loopback."""
+
+    port: int
+    controller_port: int
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """What a client is given: `127.0.0.1:port`."""
+        return f"{LOOPBACK}:{self.port}"
+
+    def properties(self, *, host: str, log_dirs: str) -> str:
+        """Give the text of server.properties for a server that listens on `host` and stores in `log_dirs`."""
+        return Template(TEMPLATE.read_text("utf-8")).substitute(asdict(self), host=host, log_dirs=log_dirs)
+
+    def taken(self) -> int | None:
+        """Give the first of the ports that some process listens on, None if both are free."""
+        return next((port for port in (self.port, self.controller_port) if not _is_free(port)), None)
+
+
+def listeners_of(directory: Path, port: int | None = None) -> Listeners:
+    """Give the ports of a data directory, chosen at the first call and kept there for every later start.
+
+    `port` replaces the port for clients. Writes `listeners.json`.
+    """
+    kept = stored_listeners(directory)
+    if kept is not None and port in {None, kept.port}:
+        return kept
+    if kept is not None and port is not None:
+        chosen = replace(kept, port=port)
+    else:
+        client_port = port or _free_port()
+        chosen = Listeners(client_port, _free_port(other_than=client_port))
+    part = directory / "listeners.json.part"
+    part.write_text(json.dumps(asdict(chosen)), "utf-8")
+    part.replace(directory / "listeners.json")
+    return chosen
+
+
+def stored_listeners(directory: Path) -> Listeners | None:
+    """Give the ports that an earlier start chose, None if there was none."""
+    try:
+        return Listeners(**json.loads((directory / "listeners.json").read_text("utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def _free_port(*, other_than: int | None = None) -> int:
+    while True:
+        port = FIRST_PORT + secrets.randbelow(LAST_PORT - FIRST_PORT + 1)
+        if port != other_than and _is_free(port):
+            return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As Java does, or the closing connections of a killed broker would count as a listener.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,129 @@
+"""The catalog of Avro schemas: the project's own, and those of writers that are older or newer.
+
+A schema's id on the wire is what a registry gave it or, without a registry, a 31-bit fingerprint:
+the first 4 bytes, big-endian, of SHA-256 over the Parsing Canonical Form, without the top bit.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any, Final
+
+from fastavro.schema import parse_schema, to_parsing_canonical_form
+
+from schemas.compatibility import why_unreadable
+from schemas.invalid import InvalidRecordError
+
+INPUT_RECORDS: Final = (
+    "Touchpoint",
+    "JourneyRegistered",
+    "JourneySignal",
+    "JourneyCommand",
+    "PolicyChanged",
+    "Punctuation",
+)
+_NAMESPACE = "gaelp.journeys."
+
+
+class WriterSchema:
+    """A schema that some writer used, ready to be read into the project's own record of that name."""
+
+    __slots__ = ("is_own", "name", "parsed", "plain_json", "reader")
+
+    def __init__(self, name: str, schema: dict[str, Any], own: dict[str, Any]) -> None:
+        self.name = name
+        plain = without_logical_types(schema)
+        self.plain_json = json.dumps(plain)
+        self.parsed = parse_schema(plain)
+        self.is_own = to_parsing_canonical_form(schema) == to_parsing_canonical_form(own)
+        self.reader = None if self.is_own else parse_schema(without_logical_types(own))
+
+
+class Catalog:
+    """Schemas by wire id. Pure: whoever has a registry adds what it answers."""
+
+    def __init__(self) -> None:
+        self._own = dict(own_schemas())
+        self._writers: dict[int, WriterSchema] = {}
+        self._refused: dict[int, str] = {}
+        self._ids: dict[str, int] = {}
+        for name, schema in self._own.items():
+            self._ids[name] = fingerprint(schema)
+            self.add(self._ids[name], schema)
+        for schema in earlier_schemas():
+            self.add(fingerprint(schema), schema)
+
+    def add(self, schema_id: int, schema: dict[str, Any]) -> None:
+        """Take a writer's schema under its id; one that Avro's rules can't resolve is kept as refused."""
+        name = str(schema.get("name", "")).rpartition(".")[2]
+        own = self._own.get(name)
+        why = f"no record {name!r} is known here" if own is None else why_unreadable(own, schema)
+        if why is None and own is not None:
+            self._writers[schema_id] = WriterSchema(name, schema, own)
+            self._refused.pop(schema_id, None)
+        else:
+            self._refused[schema_id] = why or "it can't be read"
+
+    def use_id(self, name: str, schema_id: int) -> None:
+        """Write records of `name` under an id that a registry gave."""
+        self._ids[name] = schema_id
+        self.add(schema_id, self._own[name])
+
+    def id_of(self, name: str) -> int:
+        """Wire id under which records of `name` are written."""
+        return self._ids[name]
+
+    def knows(self, schema_id: int) -> bool:
+        """Whether the id needs no asking: its schema is here, readable or refused."""
+        return schema_id in self._writers or schema_id in self._refused
+
+    def writer(self, schema_id: int) -> WriterSchema:
+        """Schema under a wire id; raises InvalidRecordError for an unknown or refused one."""
+        found = self._writers.get(schema_id)
+        if found is None:
+            why = self._refused.get(schema_id, "no such schema is known here, nor in the registry if one is set")
+            raise InvalidRecordError("schema id", schema_id, f"the id of a readable schema ({why})")
+        return found
+
+
+def fingerprint(schema: dict[str, Any]) -> int:
+    """31-bit id of a schema, the same in every language that computes it by the rule above."""
+    digest = sha256(to_parsing_canonical_form(schema).encode()).digest()
+    return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
+
+
+def without_logical_types(schema: Any) -> Any:
+    """Return the schema with instants as plain longs: the same bytes, no datetime objects in between."""
+    if isinstance(schema, dict):
+        return {key: without_logical_types(value) for key, value in schema.items() if key != "logicalType"}
+    if isinstance(schema, list):
+        return [without_logical_types(item) for item in schema]
+    return schema
+
+
+@cache
+def own_schemas() -> dict[str, dict[str, Any]]:
+    """Return the project's schemas by record name, as in schemas/avro."""
+    loaded = _load("avro")
+    return {schema["name"]: schema for schema in loaded}
+
+
+def earlier_schemas() -> list[dict[str, Any]]:
+    """Versions that were once the project's own, so that their records stay readable without a registry."""
+    return _load("avro", "earlier")
+
+
+def _load(*folder: str) -> list[dict[str, Any]]:
+    place = files("schemas").joinpath(*folder)
+    if not place.is_dir():
+        return []
+    names = sorted(entry.name for entry in place.iterdir() if entry.name.endswith(".avsc"))
+    return [json.loads(place.joinpath(name).read_text(encoding="utf-8")) for name in names]
+
+
+def full_name(name: str) -> str:
+    """Full Avro name of one of the project's records."""
+    return _NAMESPACE + name

@@ -1,0 +1,148 @@
+"""The wire format: byte 0, schema id in 4 bytes big-endian, Avro binary (Confluent's)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from typing import Any, NamedTuple, TypeVar
+
+from fastavro import schemaless_reader, schemaless_writer
+
+from schemas import records, rows
+from schemas.catalog import INPUT_RECORDS, Catalog, WriterSchema, own_schemas
+from schemas.invalid import InvalidRecordError
+from schemas.records import InputRecord, Touchpoint
+from schemas.validation import validate
+
+try:
+    from pyruhvro import deserialize_array
+except ImportError:  # part of the extra `kafka`; fastavro alone does the same, slower
+    deserialize_array = None
+
+HEADER_BYTES = 5
+# Record size is the one limit that decides an outcome: it is part of the contract, not a setting.
+MAX_RECORD_BYTES = 1024 * 1024
+_MAGIC = b"\x00"
+# Below this many records the columns cost more than they save.
+_BATCH_WORTHWHILE = 8
+
+_TUPLES: dict[str, type[tuple[Any, ...]]] = {
+    name: getattr(records, name, None) or getattr(rows, name) for name in own_schemas() if name != "JourneyRow"
+}
+Coded = TypeVar("Coded", bound=NamedTuple)
+
+
+class Codec:
+    """Encodes and decodes records under a catalog. Holds no state of its own but headers."""
+
+    def __init__(self, catalog: Catalog | None = None) -> None:
+        self.catalog = catalog or Catalog()
+
+    def encode(self, record: Any) -> bytes:
+        """Wire bytes of one of the project's record tuples."""
+        return self.encode_fields(type(record).__name__, record._asdict())
+
+    def encode_fields(self, name: str, fields: dict[str, Any]) -> bytes:
+        """Wire bytes of a record given as its name and fields."""
+        schema_id = self.catalog.id_of(name)
+        out = BytesIO()
+        out.write(_MAGIC + schema_id.to_bytes(4, "big"))
+        schemaless_writer(out, self.catalog.writer(schema_id).parsed, fields)
+        return out.getvalue()
+
+    def decode_fields(self, value: bytes) -> tuple[str, dict[str, Any]]:
+        """Name and fields of a record of any schema of the catalog; raises InvalidRecordError."""
+        writer = self.catalog.writer(schema_id_of(value))
+        body = BytesIO(value)
+        body.seek(HEADER_BYTES)
+        try:
+            fields = schemaless_reader(body, writer.parsed, writer.reader)
+        # fastavro raises what its C code happens to meet on bytes that are not Avro: EOFError, ValueError,
+        # IndexError, OverflowError, UnicodeDecodeError, MemoryError for absurd lengths, and its own.
+        except Exception as error:
+            raise InvalidRecordError(
+                "value", value[:16], f"Avro of {writer.name} ({type(error).__name__}: {error})"
+            ) from None
+        return writer.name, fields
+
+    def decode(self, value: bytes) -> Any:
+        """Record tuple of wire bytes, not validated; raises InvalidRecordError."""
+        name, fields = self.decode_fields(value)
+        if name not in _TUPLES:
+            raise InvalidRecordError("value", name, "one of the project's records")
+        return _TUPLES[name](**fields)
+
+    def decode_input(self, value: bytes | None) -> InputRecord:
+        """Valid record of the input topic; raises InvalidRecordError."""
+        check_frame(value)
+        name, fields = self.decode_fields(value)  # type: ignore[arg-type]  # check_frame refuses None
+        if name not in INPUT_RECORDS:
+            raise InvalidRecordError("value", name, "one of " + ", ".join(INPUT_RECORDS))
+        record: InputRecord = _TUPLES[name](**fields)  # type: ignore[assignment]  # by the name's check
+        validate(record)
+        return record
+
+    def decode_inputs(self, values: Sequence[bytes | None]) -> list[InputRecord | InvalidRecordError]:
+        """Decode and validate a batch: for each value its record, or the error that it deserves."""
+        found: list[InputRecord | InvalidRecordError] = [None] * len(values)  # type: ignore[list-item]
+        singles: Iterable[int] = range(len(values))
+        own = self._own_touchpoint_header()
+        if deserialize_array is not None and own is not None:
+            header, writer = own
+            alike: list[int] = []
+            others: list[int] = []
+            for position, value in enumerate(values):
+                fits = value is not None and value[:HEADER_BYTES] == header and len(value) <= MAX_RECORD_BYTES
+                (alike if fits else others).append(position)
+            if len(alike) >= _BATCH_WORTHWHILE and self._decode_touchpoints(values, alike, writer, found):
+                singles = others
+        for position in singles:
+            try:
+                found[position] = self.decode_input(values[position])
+            except InvalidRecordError as error:
+                found[position] = error
+        return found
+
+    def _own_touchpoint_header(self) -> tuple[bytes, WriterSchema] | None:
+        schema_id = self.catalog.id_of("Touchpoint")
+        writer = self.catalog.writer(schema_id)
+        return (_MAGIC + schema_id.to_bytes(4, "big"), writer) if writer.is_own else None
+
+    def _decode_touchpoints(
+        self,
+        values: Sequence[bytes | None],
+        positions: list[int],
+        writer: WriterSchema,
+        found: list[InputRecord | InvalidRecordError],
+    ) -> bool:
+        bodies = [values[position][HEADER_BYTES:] for position in positions]  # type: ignore[index]
+        try:
+            columns = deserialize_array(bodies, writer.plain_json)
+        except ValueError:
+            return False  # one of them is not Avro: one by one finds which
+        touchpoints = map(Touchpoint, *(column.to_pylist() for column in columns.columns))
+        for position, touchpoint in zip(positions, touchpoints, strict=True):
+            try:
+                validate(touchpoint)
+                found[position] = touchpoint
+            except InvalidRecordError as error:
+                found[position] = error
+        return True
+
+
+def check_frame(value: bytes | None) -> None:
+    """Raise InvalidRecordError for a null value, one that is too large, and one without the wire format's head."""
+    if value is None:
+        raise InvalidRecordError("value", None, "a record; this topic is not compacted and has no tombstones")
+    if len(value) > MAX_RECORD_BYTES:
+        raise InvalidRecordError("value", f"{len(value)} bytes", f"at most {MAX_RECORD_BYTES} bytes")
+    schema_id_of(value)
+
+
+def schema_id_of(value: bytes) -> int:
+    """Schema id in the head of wire bytes; raises InvalidRecordError where there is no such head."""
+    if len(value) < HEADER_BYTES or value[:1] != _MAGIC:
+        raise InvalidRecordError(
+            "value", value[:16], "Avro in Confluent's wire format: byte 0, schema id in 4 bytes, body"
+        )
+    return int.from_bytes(value[1:HEADER_BYTES], "big")

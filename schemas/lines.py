@@ -1,0 +1,219 @@
+"""The line format: one JSON object a line, the same fields in CSV and Parquet.
+
+Input lines become records; records become input and output lines. Instants are RFC 3339 or epoch
+milliseconds coming in, RFC 3339 with milliseconds going out; money is dollars or micros coming in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from schemas.instants import DAY_MS, HOUR_MS, format_instant, parse_instant
+from schemas.invalid import InvalidRecordError
+from schemas.money import LARGEST_MICROS, dollars_to_micros
+from schemas.records import (
+    InputRecord,
+    JourneyAbandoned,
+    JourneyCommand,
+    JourneyLifecycle,
+    JourneyRegistered,
+    JourneySignal,
+    Punctuation,
+    Touchpoint,
+)
+from schemas.validation import validate
+
+Line = Mapping[str, Any]
+_INSTANTS: Final = frozenset(
+    {"started_at", "last_touchpoint_at", "abandoned_at", "detected_at", "occurred_at", "timeout_deadline_at"}
+)
+
+
+def parse_line(line: object) -> InputRecord:
+    """Valid record of one line's object; raises InvalidRecordError naming the field.
+
+    Fields that the format doesn't know are left alone: an export has columns of its own.
+    """
+    if not isinstance(line, Mapping):
+        raise InvalidRecordError("line", line, "a JSON object")
+    kind = line.get("kind") or "touchpoint"
+    parse = _KINDS.get(kind) if isinstance(kind, str) else None
+    if parse is None:
+        raise InvalidRecordError("kind", kind, "one of " + ", ".join(_KINDS))
+    record = parse(line)
+    validate(record)
+    return record
+
+
+def _touchpoint(line: Line) -> Touchpoint:
+    return Touchpoint(
+        journey_id=_required_text(line, "journey_id"),
+        user_id=_text(line, "user_id"),
+        touchpoint_id=_required_text(line, "touchpoint_id"),
+        occurred_at=_instant(line, "occurred_at"),
+        channel=_text(line, "channel"),
+        event_type=_text(line, "event_type"),
+        state=_text(line, "state"),
+        cost_micros=_cost_micros(line),
+        conversion_probability=_number(line, "conversion_probability"),
+        conversion_value_micros=_dollars(line, "conversion_value"),
+        action_id=_text(line, "action_id"),
+        policy_version=_text(line, "policy_version"),
+        propensity=_number(line, "propensity"),
+    )
+
+
+def _registration(line: Line) -> JourneyRegistered:
+    return JourneyRegistered(
+        journey_id=_required_text(line, "journey_id"),
+        user_id=_text(line, "user_id"),
+        occurred_at=_instant(line, "occurred_at"),
+        timeout_ms=_duration_ms(line, "timeout_days", DAY_MS),
+        inactivity_ms=_duration_ms(line, "inactivity_hours", HOUR_MS),
+        budget_micros=_budget_micros(line),
+    )
+
+
+def _signal(line: Line) -> JourneySignal:
+    return JourneySignal(
+        journey_id=_required_text(line, "journey_id"),
+        occurred_at=_instant(line, "occurred_at"),
+        signal=_required_text(line, "signal"),
+        command_id=_text(line, "command_id"),
+        requested_by=_text(line, "requested_by"),
+        note=_text(line, "note"),
+    )
+
+
+def _command(line: Line) -> JourneyCommand:
+    command = _required_text(line, "command")
+    extends = command == "extend"
+    if extends and _absent(line, "days"):
+        raise InvalidRecordError("days", None, "a number of days above zero with the command extend")
+    return JourneyCommand(
+        journey_id=_required_text(line, "journey_id"),
+        occurred_at=_instant(line, "occurred_at"),
+        command=command,
+        reason=None if extends else _text(line, "reason"),
+        extend_by_ms=_duration_ms(line, "days", DAY_MS) if extends else None,
+        command_id=_text(line, "command_id"),
+        requested_by=_text(line, "requested_by"),
+        note=_text(line, "note"),
+    )
+
+
+def _punctuation(line: Line) -> Punctuation:
+    return Punctuation(at=_instant(line, "at"), time_source="simulated")
+
+
+_KINDS: Final[dict[str, Callable[[Line], InputRecord]]] = {
+    "touchpoint": _touchpoint,
+    "registration": _registration,
+    "signal": _signal,
+    "command": _command,
+    "punctuation": _punctuation,
+}
+
+
+def _absent(line: Line, field: str) -> bool:
+    # CSV says "nothing" as an empty cell.
+    return line.get(field) in (None, "")
+
+
+def _text(line: Line, field: str) -> str | None:
+    if _absent(line, field):
+        return None
+    value = line[field]
+    if not isinstance(value, str):
+        raise InvalidRecordError(field, value, "text")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InvalidRecordError(field, value, "text that UTF-8 can write (no lone surrogates)") from None
+    return value
+
+
+def _required_text(line: Line, field: str) -> str:
+    value = _text(line, field)
+    if value is None:
+        raise InvalidRecordError(field, line.get(field), "text that is not empty")
+    return value
+
+
+def _instant(line: Line, field: str) -> int:
+    value = line.get(field)
+    if isinstance(value, str) and value.isascii() and value.lstrip("-").isdigit():
+        value = int(value)  # a CSV cell of epoch milliseconds
+    return parse_instant(value, field)
+
+
+def _decimal(line: Line, field: str, expected: str) -> Decimal | None:
+    if _absent(line, field):
+        return None
+    value = line[field]
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise InvalidRecordError(field, value, expected)
+    try:
+        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    except InvalidOperation:
+        raise InvalidRecordError(field, value, expected) from None
+    if not number.is_finite():
+        raise InvalidRecordError(field, value, expected)
+    return number
+
+
+def _number(line: Line, field: str) -> float | None:
+    number = _decimal(line, field, "a number from 0 to 1")
+    return None if number is None else float(number)
+
+
+def _dollars(line: Line, field: str) -> int | None:
+    return None if _absent(line, field) else dollars_to_micros(line[field], field)
+
+
+def _budget_micros(line: Line) -> int | None:
+    micros = _dollars(line, "budget")
+    if micros == 0:
+        raise InvalidRecordError("budget", line["budget"], "dollars above zero")
+    return micros
+
+
+def _cost_micros(line: Line) -> int:
+    if _absent(line, "cost_micros"):
+        if _absent(line, "cost"):
+            raise InvalidRecordError("cost", None, "the cost in dollars, or cost_micros (0 for a free touchpoint)")
+        return dollars_to_micros(line["cost"], "cost")
+    if not _absent(line, "cost"):
+        raise InvalidRecordError("cost", line["cost"], "either cost or cost_micros, not both")
+    expected = f"a whole number of micros from 0 to {LARGEST_MICROS}"
+    micros = _decimal(line, "cost_micros", expected)
+    if micros is None or not 0 <= micros <= LARGEST_MICROS or micros != micros.to_integral_value():
+        raise InvalidRecordError("cost_micros", line["cost_micros"], expected)
+    return int(micros)
+
+
+def _duration_ms(line: Line, field: str, unit_ms: int) -> int | None:
+    expected = "a number above zero, at most a hundred years"
+    number = _decimal(line, field, expected)
+    if number is None:
+        return None
+    if not 0 < number <= 36_500 * DAY_MS // unit_ms or (milliseconds := int(number * unit_ms)) == 0:
+        raise InvalidRecordError(field, line[field], expected)
+    return milliseconds
+
+
+def output_line(record: JourneyAbandoned | JourneyLifecycle) -> dict[str, Any]:
+    """Fields of an output record as they are written to a line: instants in RFC 3339.
+
+    An abandonment has all of its fields but provenance that it hasn't got; a lifecycle record only those it says.
+    """
+    keep_nulls = isinstance(record, JourneyAbandoned)
+    line: dict[str, Any] = {}
+    for field, value in zip(record._fields, record, strict=True):
+        if value is None and (not keep_nulls or field.startswith("source_")):
+            continue
+        line[field] = format_instant(value) if field in _INSTANTS and isinstance(value, int) else value
+    return line

@@ -1,0 +1,45 @@
+"""Money: integer micros (millionths of a dollar) inside, decimal dollars outside."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from schemas.invalid import InvalidRecordError
+
+MICROS = 1_000_000
+# A billion dollars for one touchpoint: nine thousand such fit into the 64 bits of a sum.
+LARGEST_MICROS = 1_000_000_000 * MICROS
+_ONE_MICRO = Decimal("0.000001")
+_EXPECTED = "zero or more dollars with at most 6 decimals, at most 1000000000"
+
+
+def dollars_to_micros(value: object, field: str) -> int:
+    """Micros of decimal dollars (int, Decimal, float or text); raises InvalidRecordError.
+
+    A float counts as its shortest decimal text, so 0.1 is a tenth.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise InvalidRecordError(field, value, _EXPECTED)
+    try:
+        dollars = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    except InvalidOperation:
+        raise InvalidRecordError(field, value, _EXPECTED) from None
+    if not dollars.is_finite() or (dollars.is_signed() and dollars) or dollars > LARGEST_MICROS // MICROS:
+        raise InvalidRecordError(field, value, _EXPECTED)
+    # Within the largest sum this is exact, so a difference means more than 6 decimals.
+    rounded = dollars.quantize(_ONE_MICRO)
+    if rounded != dollars:
+        raise InvalidRecordError(field, value, _EXPECTED)
+    return int(rounded * MICROS)
+
+
+def check_micros(micros: int, field: str) -> int:
+    """Return `micros` if it is a sum that one touchpoint may carry, else raise InvalidRecordError."""
+    if 0 <= micros <= LARGEST_MICROS:
+        return micros
+    raise InvalidRecordError(field, micros, f"0 to {LARGEST_MICROS} micros")
+
+
+def format_dollars(micros: int) -> str:
+    """Dollars with cents for people: 1234560000 micros are `1,234.56`."""
+    return f"{micros / MICROS:,.2f}"

@@ -1,0 +1,68 @@
+"""The topic map: every topic with its key, record, and the settings that its meaning needs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+JOURNEY_EVENTS = "journey-events"
+JOURNEY_ABANDONMENTS = "journey-abandonments"
+JOURNEY_LIFECYCLE = "journey-lifecycle"
+DEAD_LETTERS = "journey-events.dead-letter"
+TABLE = "journeys"
+
+DEFAULT_PARTITION_COUNT = 4
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+_FOR_EVER = "-1"
+_DAY_MS = "86400000"
+
+
+class Topic(NamedTuple):
+    """One topic: its name, what it holds, and settings that must be as given."""
+
+    name: str
+    key: str
+    records: tuple[str, ...]
+    settings: dict[str, str]
+
+    @property
+    def cleanup_policy(self) -> str:
+        """`delete` or `compact`."""
+        return self.settings["cleanup.policy"]
+
+
+def changelog_name(application_id: str) -> str:
+    """Name that Faust gives the changelog of the journey table."""
+    return f"{application_id}-{TABLE}-changelog"
+
+
+def topic_map(application_id: str) -> tuple[Topic, ...]:
+    """All topics of one application, each with the same number of partitions."""
+    # Never compacted, kept for ever: Kafka's default of 7 days is less than one timeout,
+    # and a replay needs the whole input.
+    kept = {"cleanup.policy": "delete", "retention.ms": _FOR_EVER, "retention.bytes": _FOR_EVER}
+    return (
+        Topic(
+            JOURNEY_EVENTS,
+            "journey_id; none for PolicyChanged and Punctuation, which go to an explicit partition",
+            (
+                "JourneyRegistered",
+                "Touchpoint",
+                "JourneySignal",
+                "JourneyCommand",
+                "PolicyChanged",
+                "Punctuation",
+            ),
+            kept | {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_MESSAGE_BYTES)},
+        ),
+        Topic(JOURNEY_ABANDONMENTS, "journey_id", ("JourneyAbandoned",), dict(kept)),
+        Topic(JOURNEY_LIFECYCLE, "journey_id", ("JourneyLifecycle",), dict(kept)),
+        Topic(DEAD_LETTERS, "topic:partition:offset of the record", ("DeadLetter",), dict(kept)),
+        Topic(
+            changelog_name(application_id),
+            "row kind and journey_id or policy_version",
+            ("JourneyRow", "PartitionRow", "PolicyRow"),
+            # A day before anything is compacted: a stale row that a frozen worker wrote late
+            # must not be all that is left before the next owner has rewritten the newer one.
+            {"cleanup.policy": "compact", "min.compaction.lag.ms": _DAY_MS},
+        ),
+    )

@@ -1,0 +1,125 @@
+"""What a record of `journey-events` must satisfy beyond its Avro types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.instants import DAY_MS, EARLIEST, LATEST, check_instant
+from schemas.invalid import InvalidRecordError
+from schemas.money import LARGEST_MICROS, check_micros
+from schemas.records import (
+    COMMANDS,
+    REASONS,
+    SIGNALS,
+    STATES,
+    TIME_SOURCES,
+    InputRecord,
+    JourneyCommand,
+    JourneyRegistered,
+    JourneySignal,
+    PolicyChanged,
+    Punctuation,
+    Touchpoint,
+)
+
+_STATES = frozenset(STATES)
+# Longer than any cap on a journey, short enough for sums of instants and durations in 64 bits.
+LONGEST_MS = 36_500 * DAY_MS
+
+
+def validate(record: InputRecord) -> None:
+    """Raise InvalidRecordError, naming the field, unless the record is allowed."""
+    _CHECKS[type(record)](record)
+
+
+def _touchpoint(record: Touchpoint) -> None:
+    # One expression for the common case: this runs for every touchpoint of the live path.
+    if (
+        record.journey_id
+        and record.touchpoint_id
+        and EARLIEST <= record.occurred_at < LATEST
+        and 0 <= record.cost_micros <= LARGEST_MICROS
+        and (record.state is None or record.state in _STATES)
+        and (record.conversion_probability is None or 0 <= record.conversion_probability <= 1)
+        and (record.conversion_value_micros is None or 0 <= record.conversion_value_micros <= LARGEST_MICROS)
+        and (record.propensity is None or 0 <= record.propensity <= 1)
+    ):
+        return
+    _not_empty(record.journey_id, "journey_id")
+    _not_empty(record.touchpoint_id, "touchpoint_id")
+    check_instant(record.occurred_at)
+    check_micros(record.cost_micros, "cost_micros")
+    if record.state is not None:
+        _one_of(record.state, STATES, "state")
+    _probability(record.conversion_probability, "conversion_probability")
+    if record.conversion_value_micros is not None:
+        check_micros(record.conversion_value_micros, "conversion_value_micros")
+    _probability(record.propensity, "propensity")
+
+
+def _registration(record: JourneyRegistered) -> None:
+    _not_empty(record.journey_id, "journey_id")
+    check_instant(record.occurred_at)
+    _duration(record.timeout_ms, "timeout_ms")
+    _duration(record.inactivity_ms, "inactivity_ms")
+    if record.budget_micros is not None:
+        if record.budget_micros == 0:
+            raise InvalidRecordError("budget_micros", 0, "a budget above zero")
+        check_micros(record.budget_micros, "budget_micros")
+
+
+def _signal(record: JourneySignal) -> None:
+    _not_empty(record.journey_id, "journey_id")
+    check_instant(record.occurred_at)
+    _one_of(record.signal, tuple(SIGNALS), "signal")
+
+
+def _command(record: JourneyCommand) -> None:
+    _not_empty(record.journey_id, "journey_id")
+    check_instant(record.occurred_at)
+    _one_of(record.command, COMMANDS, "command")
+    if record.command == "abandon" and record.reason is not None:
+        _one_of(record.reason, REASONS, "reason")
+    if record.command == "extend":
+        if record.extend_by_ms is None:
+            raise InvalidRecordError("extend_by_ms", None, "milliseconds above zero with the command extend")
+        _duration(record.extend_by_ms, "extend_by_ms")
+
+
+def _policy_changed(record: PolicyChanged) -> None:
+    _not_empty(record.policy_version, "policy_version")
+
+
+def _punctuation(record: Punctuation) -> None:
+    check_instant(record.at, "at")
+    _one_of(record.time_source, TIME_SOURCES, "time_source")
+
+
+def _not_empty(value: str, field: str) -> None:
+    if not value:
+        raise InvalidRecordError(field, value, "text that is not empty")
+
+
+def _one_of(value: str, allowed: tuple[str, ...], field: str) -> None:
+    if value not in allowed:
+        raise InvalidRecordError(field, value, "one of " + ", ".join(allowed))
+
+
+def _probability(value: float | None, field: str) -> None:
+    if value is not None and not 0 <= value <= 1:
+        raise InvalidRecordError(field, value, "a number from 0 to 1")
+
+
+def _duration(value: int | None, field: str) -> None:
+    if value is not None and not 0 < value <= LONGEST_MS:
+        raise InvalidRecordError(field, value, f"milliseconds above zero, at most {LONGEST_MS}")
+
+
+_CHECKS: dict[type, Any] = {
+    Touchpoint: _touchpoint,
+    JourneyRegistered: _registration,
+    JourneySignal: _signal,
+    JourneyCommand: _command,
+    PolicyChanged: _policy_changed,
+    Punctuation: _punctuation,
+}

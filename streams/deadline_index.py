@@ -1,0 +1,40 @@
+"""The deadline index: a heap with one entry a journey, looked at again only when it comes up.
+
+A touchpoint moves its journey's deadline later and leaves the entry alone. When the entry comes up,
+whoever asked computes the real deadline and puts the journey back. Only what moves a deadline earlier
+pushes a second entry; the old one is then recognised as stale and dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+
+
+class DeadlineIndex:
+    """Entries (at in epoch milliseconds, journey_id), earliest first."""
+
+    __slots__ = ("_heap",)
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def push(self, at: int, journey_id: str) -> None:
+        """Add an entry."""
+        heappush(self._heap, (at, journey_id))
+
+    def first(self) -> tuple[int, str] | None:
+        """Earliest entry, left in place; None when empty."""
+        return self._heap[0] if self._heap else None
+
+    def pop(self) -> tuple[int, str]:
+        """Take the earliest entry out."""
+        return heappop(self._heap)
+
+    def pop_until(self, at: int) -> Iterator[tuple[int, str]]:
+        """Take out entries at or before `at`, earliest first."""
+        while self._heap and self._heap[0][0] <= at:
+            yield heappop(self._heap)

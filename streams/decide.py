@@ -1,0 +1,178 @@
+"""The rule: what a record, or the passing of time, means for one journey.
+
+`decide` and `decide_due` are generators of facts. The caller lets `evolve` write each fact into the
+row before it asks for the next, so that every question is put to the row as it then is:
+
+    is the id known?      Duplicate, and nothing else
+    is the deadline past? ExtendedAutomatically, Abandoned
+    is the record late?   Late or Refused, and nothing more
+    is an episode open?   if not: Started or Returned (signals and commands: Refused)
+    the record itself     TouchpointApplied, OverridesChanged, Extended
+    does it end there?    Converted, Abandoned (budget before fatigue)
+
+Nothing here reads a clock: time is in the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.identity import command_hash, touchpoint_hash
+from schemas.records import (
+    CONVERTED,
+    SIGNALS,
+    JourneyCommand,
+    JourneyRecord,
+    JourneyRegistered,
+    JourneySignal,
+    Touchpoint,
+)
+from streams.facts import (
+    Abandoned,
+    Converted,
+    Duplicate,
+    Extended,
+    ExtendedAutomatically,
+    Fact,
+    Late,
+    OverridesChanged,
+    Refused,
+    Returned,
+    Started,
+    TouchpointApplied,
+)
+from streams.policy import Policy
+from streams.row import Row
+
+_ENGAGED_STATES = frozenset({"CONSIDERING", "INTENT"})
+
+
+def decide(row: Row, record: JourneyRecord, clock: int | None, policy: Policy) -> Iterator[Fact]:
+    """Facts of one record for its journey. `clock` is the partition's (ms, None before the first punctuation),
+    `policy` the one in force there, which an episode that begins now keeps.
+    """  # noqa: D205  (the one line summary does not fit)
+    if isinstance(record, Touchpoint):
+        return _decide_touchpoint(row, record, clock, policy)
+    if isinstance(record, JourneyRegistered):
+        return _decide_registration(row, record, clock, policy)
+    return _decide_request(row, record)
+
+
+def decide_due(row: Row, at: int) -> Iterator[Fact]:
+    """Facts of an open episode whose deadline is not after the instant `at`."""
+    due_at = row.timeout_deadline_at
+    extended_by_ms = _automatic_extension_ms(row, at)
+    if extended_by_ms:
+        yield ExtendedAutomatically(due_at, extended_by_ms)
+    deadline_at = row.deadline_at
+    if deadline_at <= at:
+        reason = "TIMEOUT" if deadline_at == row.timeout_deadline_at else "INACTIVITY"
+        # Exclusive: a record at exactly the deadline is behind the end.
+        yield Abandoned(reason, deadline_at, deadline_at - 1, None)
+
+
+def _automatic_extension_ms(row: Row, at: int) -> int:
+    """Sum of the extensions that keep an engaged episode's timeout from being due at `at`; 0 for none."""
+    rule = row.policy.extension
+    if rule is None or row.state not in _ENGAGED_STATES:
+        return 0
+    extended_by_ms = 0
+    timeout_at = row.timeout_deadline_at
+    inactive_at = row.last_activity_at + row.inactivity_in_force_ms
+    while timeout_at <= at and timeout_at <= inactive_at and timeout_at < row.cap_at:
+        opens = timeout_at - row.inactivity_in_force_ms
+        if sum(opens < touched <= timeout_at for touched in row.touchpoint_times) < rule.touchpoints:
+            break
+        extended_by_ms += row.policy.extend_by_ms
+        timeout_at = min(row.timeout_deadline_at + extended_by_ms, row.cap_at)
+    return extended_by_ms
+
+
+def _decide_touchpoint(row: Row, touchpoint: Touchpoint, clock: int | None, policy: Policy) -> Iterator[Fact]:
+    id_hash = touchpoint_hash(touchpoint.touchpoint_id)
+    occurred_at = touchpoint.occurred_at
+    if row.remembers(id_hash):
+        yield Duplicate()
+        return
+    if row.open and occurred_at >= row.deadline_at:
+        yield from decide_due(row, occurred_at)
+    if _is_late(row, occurred_at, clock, policy):
+        yield Late(touchpoint)
+        return
+    if not row.open:
+        if row.previous_was_abandoned:
+            yield Returned(touchpoint, policy, touchpoint.state == CONVERTED)
+        else:
+            yield Started(touchpoint, policy)
+    yield TouchpointApplied(touchpoint, id_hash)
+    if touchpoint.state == CONVERTED:
+        yield Converted(touchpoint, _explicit_end(row, touchpoint))
+        return
+    budget_micros = row.budget_in_force_micros
+    if budget_micros is not None and row.total_cost_micros >= budget_micros:
+        yield _abandoned_now(row, "BUDGET_EXHAUSTED", touchpoint)
+    elif row.policy.fatigue is not None and _is_tired(row):
+        yield _abandoned_now(row, "USER_FATIGUE", touchpoint)
+
+
+def _is_tired(row: Row) -> bool:
+    rule = row.policy.fatigue
+    if rule is None or row.last_touchpoint_at is None:
+        return False
+    opens = row.last_touchpoint_at - row.policy.fatigue_window_ms
+    return sum(opens < touched for touched in row.touchpoint_times) >= rule.touchpoints
+
+
+def _decide_registration(
+    row: Row, registration: JourneyRegistered, clock: int | None, policy: Policy
+) -> Iterator[Fact]:
+    occurred_at = registration.occurred_at
+    if row.open and occurred_at >= row.deadline_at:
+        yield from decide_due(row, occurred_at)
+    if _is_late(row, occurred_at, clock, policy):
+        yield Refused(registration, "late")
+    elif row.open:
+        yield OverridesChanged(registration)
+    else:
+        yield Started(registration, policy)
+
+
+def _decide_request(row: Row, request: JourneySignal | JourneyCommand) -> Iterator[Fact]:
+    if request.command_id is not None and row.remembers(command_hash(request.command_id)):
+        yield Duplicate()
+        return
+    if row.open and request.occurred_at >= row.deadline_at:
+        yield from decide_due(row, request.occurred_at)
+    if not row.open:
+        yield Refused(request, _why_not_open(row))
+    elif row.late_until is not None and request.occurred_at <= row.late_until:
+        yield Refused(request, "late")
+    elif isinstance(request, JourneySignal):
+        yield _abandoned_now(row, SIGNALS[request.signal], request)
+    elif request.command == "extend":
+        yield Extended(request)
+    else:
+        yield _abandoned_now(row, request.reason or "MANUAL_TERMINATION", request)
+
+
+def _why_not_open(row: Row) -> str:
+    if row.late_until is None:
+        return "unknown_journey"
+    return "already_abandoned" if row.previous_was_abandoned else "already_converted"
+
+
+def _is_late(row: Row, occurred_at: int, clock: int | None, policy: Policy) -> bool:
+    if row.late_until is not None:
+        return occurred_at <= row.late_until
+    # Unknown, or forgotten: what lies further back than the memory reaches opens nothing.
+    return not row.open and clock is not None and occurred_at <= clock - policy.cleanup_ms
+
+
+def _explicit_end(row: Row, record: Touchpoint | JourneySignal | JourneyCommand) -> int:
+    return max(record.occurred_at, row.last_activity_at)
+
+
+def _abandoned_now(row: Row, reason: str, cause: Touchpoint | JourneySignal | JourneyCommand) -> Abandoned:
+    ended_at = _explicit_end(row, cause)
+    # Inclusive: a record at exactly the end is late.
+    return Abandoned(reason, ended_at, ended_at, cause)

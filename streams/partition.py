@@ -1,0 +1,126 @@
+"""The state of one partition: its rows, clock, policies and deadlines."""
+
+from __future__ import annotations
+
+from heapq import heapify
+from typing import Final
+
+from schemas.rows import PartitionRow
+from streams.deadline_index import DeadlineIndex
+from streams.policy import DEFAULT_POLICY, Policy
+from streams.row import UNKNOWN_OFFSET, Row
+
+FIRST_PARTITION_COUNT: Final = 1
+
+
+class Partition:
+    """Rows by journey and what belongs to all of them.
+
+    `clock` is the greatest punctuation read, in epoch milliseconds, None before the first.
+    `policy` in place of None is in force throughout, whatever the log says. `grace_ms` in place of None
+    overrides every policy's grace (file replay: 0).
+    """
+
+    def __init__(
+        self,
+        number: int = 0,
+        count: int = FIRST_PARTITION_COUNT,
+        *,
+        policy: Policy | None = None,
+        grace_ms: int | None = None,
+    ) -> None:
+        self.number = number
+        self.count = count
+        self.rows: dict[str, Row] = {}
+        self.clock: int | None = None
+        self.time_source: str | None = None
+        self.applied_offset = UNKNOWN_OFFSET
+        self.policy = policy or DEFAULT_POLICY
+        self.policy_is_fixed = policy is not None
+        self.policies: dict[str, Policy] = {self.policy.version: self.policy}
+        self.forgotten: dict[str, int] = {}
+        """Journeys deleted at an offset that a restored clock has not reached yet."""
+        self._grace_ms = grace_ms
+        self._deadlines = DeadlineIndex()
+        self._cleanups = DeadlineIndex()
+
+    def row(self) -> PartitionRow:
+        """Row that says how far this partition has come."""
+        return PartitionRow(self.applied_offset, self.clock, self.time_source, self.policy.version, self.count)
+
+    def counts_as_absent(self, row: Row) -> bool:
+        """Whether an ended journey is forgotten, be its row deleted or not."""
+        return row.cleanup_at is not None and self.clock is not None and row.cleanup_at <= self.clock
+
+    def due_at(self, row: Row) -> int:
+        """Clock at which a punctuation fires the open row: its deadline plus grace."""
+        return row.deadline_at + (row.policy.grace_ms if self._grace_ms is None else self._grace_ms)
+
+    def due_until(self, row: Row) -> int:
+        """Latest deadline that is due at the present clock under the row's grace."""
+        assert self.clock is not None
+        return self.clock - (row.policy.grace_ms if self._grace_ms is None else self._grace_ms)
+
+    def keep(self, row: Row) -> None:
+        """Hold a row that changed and see to its entry in the indexes."""
+        self.rows[row.journey_id] = row
+        if row.open:
+            due_at = self.due_at(row)
+            if row.armed_at is None or due_at < row.armed_at:
+                row.armed_at = due_at
+                self._deadlines.push(due_at, row.journey_id)
+        elif row.cleanup_at is not None:
+            self._cleanups.push(row.cleanup_at, row.journey_id)
+
+    def next_due_at(self) -> int | None:
+        """Clock at which the next deadline fires; None when nothing is open. Puts stale entries right on the way."""
+        while (first := self._deadlines.first()) is not None:
+            at, journey_id = first
+            row = self.rows.get(journey_id)
+            if row is not None and row.armed_at == at and row.open and self.due_at(row) == at:
+                return at
+            self._deadlines.pop()
+            self._rearm(row, at)
+        return None
+
+    def _rearm(self, row: Row | None, at: int) -> None:
+        """Put a row back whose entry at `at` was taken out; a stale entry and a closed row go without."""
+        if row is None or row.armed_at != at:
+            return
+        row.armed_at = None
+        if row.open:
+            self.keep(row)
+
+    def take_due(self) -> list[tuple[int, str]]:
+        """Take out what the present clock fires: a heap of (deadline_at, journey_id)."""
+        due: list[tuple[int, str]] = []
+        if self.clock is None:
+            return due
+        while (at := self.next_due_at()) is not None and at <= self.clock:
+            _, journey_id = self._deadlines.pop()
+            row = self.rows[journey_id]
+            row.armed_at = None
+            due.append((row.deadline_at, journey_id))
+        heapify(due)
+        return due
+
+    def forget_stale(self, offset: int) -> dict[str, int]:
+        """Delete rows that count as absent, at most a policy's batch; by journey, `offset` of the punctuation."""
+        gone: dict[str, int] = {}
+        ahead: list[tuple[int, str]] = []
+        if self.clock is None:
+            return gone
+        for at, journey_id in self._cleanups.pop_until(self.clock):
+            row = self.rows.get(journey_id)
+            if row is None or row.open or row.cleanup_at != at:
+                continue
+            if row.offset >= offset:  # a row that a crash left ahead of this punctuation
+                ahead.append((at, journey_id))
+                continue
+            del self.rows[journey_id]
+            gone[journey_id] = offset
+            if len(gone) >= self.policy.cleanup.batch_size:
+                break
+        for entry in ahead:
+            self._cleanups.push(*entry)
+        return gone

@@ -1,0 +1,230 @@
+"""The processor: a batch of records in, rows and outputs out. The only program that decides, live and in replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from schemas.instants import format_instant
+from schemas.invalid import InvalidRecordError
+from schemas.partitioner import partition_of
+from schemas.records import DeadLetter, InputRecord, JourneyRecord, PolicyChanged, Punctuation
+from schemas.rows import PolicyRow
+from schemas.topics import JOURNEY_EVENTS
+from streams.decide import decide, decide_due
+from streams.effects import Effects
+from streams.evolve import evolve
+from streams.facts import Abandoned, Converted, Duplicate, ExtendedAutomatically, Fact, Late, Refused, TouchpointApplied
+from streams.partition import Partition
+from streams.policy import InvalidPolicyError, policy_from_json
+from streams.publish import Publisher
+from streams.row import Row
+
+_DEAD_LETTER_BYTES = 64 * 1024
+
+
+class Entry(NamedTuple):
+    """One record of the log as the processor takes it: decoded, or the error that it deserves.
+
+    `append_time` is the broker's (ms), None in files. `value` is kept for the dead letter.
+    """
+
+    offset: int
+    key: bytes | None
+    append_time: int | None
+    record: InputRecord | InvalidRecordError
+    value: bytes | None = None
+
+
+class Processor:
+    """Applies entries to one partition's state."""
+
+    def __init__(self, partition: Partition, *, provenance: bool = True) -> None:
+        self.partition = partition
+        self._publisher = Publisher(partition.number, provenance=provenance)
+
+    def process(self, entries: Iterable[Entry]) -> Effects:
+        """Apply entries in order of their offsets; what was applied before a restart is skipped."""
+        effects = Effects()
+        partition = self.partition
+        for entry in entries:
+            if entry.offset <= partition.applied_offset:
+                effects.counts.skipped += 1
+                continue
+            record = entry.record
+            try:
+                if isinstance(record, InvalidRecordError):
+                    raise record
+                if isinstance(record, Punctuation):
+                    self._punctuation(record, entry.offset, effects)
+                elif isinstance(record, PolicyChanged):
+                    self._policy_changed(record, entry.offset, effects)
+                else:
+                    self._journey_record(record, entry, effects)
+            except InvalidRecordError as error:
+                effects.dead_letters.append(self._dead_letter(entry, error))
+                effects.counts.dead += 1
+            partition.applied_offset = entry.offset
+        if partition.forgotten and partition.applied_offset >= max(partition.forgotten.values()):
+            partition.forgotten.clear()
+        return effects
+
+    def punctuate(self, at: int, offset: int, effects: Effects) -> None:
+        """Move the clock to `at` (ms) unless it is further, fire what is due, and clean up."""
+        partition = self.partition
+        partition.clock = at if partition.clock is None else max(partition.clock, at)
+        self._fire(partition.clock, offset, effects)
+        gone = partition.forget_stale(offset)
+        for journey_id in gone:
+            effects.changed.pop(journey_id, None)
+        effects.forgotten.update(gone)
+
+    def _fire(self, clock: int, offset: int, effects: Effects) -> None:
+        """Fire what is due at `clock`, in order of (deadline_at, journey_id)."""
+        partition = self.partition
+        touched: dict[str, Row] = {}
+        due = partition.take_due()
+        while due:
+            _, journey_id = heappop(due)
+            row = partition.rows[journey_id]
+            if row.offset >= offset:  # a row that a crash left ahead of this punctuation is none of its business
+                partition.keep(row)
+                continue
+            touched[journey_id] = row
+            due_until = partition.due_until(row)
+            for fact in decide_due(row, due_until):
+                self._settle(row, fact, clock, offset, effects)
+                if isinstance(fact, ExtendedAutomatically) and row.deadline_at <= due_until:
+                    # Still due, at a later deadline: it takes its place among the others.
+                    heappush(due, (row.deadline_at, journey_id))
+                    break
+        for journey_id, row in touched.items():
+            row.offset = offset
+            partition.keep(row)
+            effects.changed[journey_id] = row
+
+    def _punctuation(self, record: Punctuation, offset: int, effects: Effects) -> None:
+        partition = self.partition
+        if partition.time_source is None:
+            partition.time_source = record.time_source
+        elif record.time_source != partition.time_source:
+            raise InvalidRecordError(
+                "time_source", record.time_source, f"{partition.time_source}, as this partition began"
+            )
+        self.punctuate(record.at, offset, effects)
+        effects.counts.punctuations += 1
+
+    def _policy_changed(self, record: PolicyChanged, offset: int, effects: Effects) -> None:
+        partition = self.partition
+        try:
+            policy = policy_from_json(record.policy)
+        except InvalidPolicyError as error:
+            raise InvalidRecordError("policy", record.policy, f"a policy ({error})") from None
+        if policy.version != record.policy_version:
+            raise InvalidRecordError("policy_version", record.policy_version, f"{policy.version}, as the policy says")
+        known = partition.policies.get(policy.version)
+        if known is not None and known != policy:
+            raise InvalidRecordError("policy_version", policy.version, "a new version: this one names another content")
+        effects.counts.policies += 1
+        if partition.policy_is_fixed:
+            return
+        if known is None:
+            partition.policies[policy.version] = policy
+            effects.policies.append(PolicyRow(offset, policy.version, policy.to_json()))
+        partition.policy = partition.policies[policy.version]
+
+    def _journey_record(self, record: JourneyRecord, entry: Entry, effects: Effects) -> None:
+        partition = self.partition
+        journey_id = record.journey_id
+        if entry.key != journey_id.encode():
+            raise InvalidRecordError("key", entry.key, f"the journey_id {journey_id!r} in UTF-8")
+        self._check_not_ahead(record, entry.append_time)
+        row = partition.rows.get(journey_id)
+        if row is None:
+            if partition.forgotten and entry.offset <= partition.forgotten.get(journey_id, -1):
+                effects.counts.skipped += 1
+                return
+            home = partition_of(entry.key, partition.count)
+            if home != partition.number:
+                raise InvalidRecordError(
+                    "partition", partition.number, f"{home}, which murmur2 gives (librdkafka's own default differs)"
+                )
+            row = Row(journey_id, partition.policy)
+        elif entry.offset <= row.offset:
+            effects.counts.skipped += 1
+            return
+        elif partition.counts_as_absent(row):
+            row = Row(journey_id, partition.policy)
+        self._decide(row, record, entry.offset, effects)
+
+    def _decide(self, row: Row, record: JourneyRecord, offset: int, effects: Effects) -> None:
+        partition = self.partition
+        clock = partition.clock
+        detected_at = record.occurred_at if clock is None else max(clock, record.occurred_at)
+        changed = False
+        outcome = "applied"
+        for fact in decide(row, record, clock, partition.policy):
+            self._settle(row, fact, detected_at, offset, effects)
+            if isinstance(fact, Duplicate):
+                outcome = "duplicate"
+            elif isinstance(fact, Late):
+                outcome = "late"
+            elif isinstance(fact, Refused):
+                outcome = "refused"
+            else:
+                changed = True
+        counts = effects.counts
+        setattr(counts, outcome, getattr(counts, outcome) + 1)
+        if changed:
+            row.offset = offset
+            partition.keep(row)
+            effects.changed[row.journey_id] = row
+            effects.forgotten.pop(row.journey_id, None)
+
+    def _settle(self, row: Row, fact: Fact, detected_at: int, offset: int, effects: Effects) -> None:
+        """Publish a fact and write it into the row: ends are published of the row before, all else of the row after."""
+        if isinstance(fact, TouchpointApplied):
+            evolve(row, fact)
+            return
+        publisher = self._publisher
+        if isinstance(fact, Abandoned):
+            penalty = publisher.penalty(row, fact)
+            last_offset = row.offset if fact.cause is None else offset
+            effects.abandonments.append(publisher.abandoned(row, fact, penalty, detected_at, last_offset))
+            evolve(row, fact, penalty.total_micros)
+            return
+        if isinstance(fact, Converted):
+            effects.lifecycle.append(publisher.converted(row, fact, detected_at, offset))
+        evolve(row, fact)
+        said = publisher.lifecycle(row, fact, detected_at, offset)
+        if said is not None:
+            effects.lifecycle.append(said)
+
+    def _check_not_ahead(self, record: JourneyRecord, append_time: int | None) -> None:
+        """On live topics nothing happens later than it is appended, clocks' skew apart."""
+        partition = self.partition
+        if append_time is None or partition.time_source == "simulated":
+            return
+        latest = append_time + partition.policy.future_skew_ms
+        if record.occurred_at > latest:
+            raise InvalidRecordError(
+                "occurred_at",
+                format_instant(record.occurred_at),
+                f"at most {format_instant(latest)}, the append time and the policy's skew",
+            )
+
+    def _dead_letter(self, entry: Entry, error: InvalidRecordError) -> DeadLetter:
+        value = entry.value
+        return DeadLetter(
+            topic=JOURNEY_EVENTS,
+            partition=self.partition.number,
+            offset=entry.offset,
+            reason=str(error),
+            append_time=entry.append_time,
+            record_key=None if entry.key is None else entry.key[:_DEAD_LETTER_BYTES],
+            record_value=None if value is None else value[:_DEAD_LETTER_BYTES],
+            value_size=0 if value is None else len(value),
+            value_sha256="" if value is None else sha256(value).hexdigest(),
+        )

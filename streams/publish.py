@@ -1,0 +1,206 @@
+"""What facts say to the outside: abandonments with their penalty, and lifecycle records."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+from schemas.identity import abandonment_id, lifecycle_id
+from schemas.records import (
+    JourneyAbandoned,
+    JourneyCommand,
+    JourneyLifecycle,
+    JourneyRegistered,
+    JourneySignal,
+    Touchpoint,
+)
+from schemas.topics import JOURNEY_EVENTS
+from streams.facts import (
+    Abandoned,
+    Converted,
+    Duplicate,
+    Extended,
+    ExtendedAutomatically,
+    Fact,
+    Late,
+    OverridesChanged,
+    Refused,
+    Returned,
+    Started,
+    TouchpointApplied,
+)
+from streams.penalty import PenaltyAmount, days_active, penalty_of
+from streams.row import Row
+
+_TERMINATES = "COMPETITOR_CONVERSION"
+
+
+class Publisher:
+    """Makes output records of facts, for one partition. `provenance` is False for files."""
+
+    def __init__(self, partition: int, *, provenance: bool) -> None:
+        self._partition = partition
+        self._provenance = provenance
+
+    def penalty(self, row: Row, fact: Abandoned) -> PenaltyAmount:
+        """Penalty of the open episode that `fact` ends."""
+        return penalty_of(
+            row.policy.penalty,
+            total_cost_micros=row.total_cost_micros,
+            state=row.state,
+            reason=fact.reason,
+            days=days_active(row.started_at, fact.ended_at),
+            conversion_probability=row.conversion_probability,
+            conversion_value_micros=row.conversion_value_micros,
+        )
+
+    def abandoned(
+        self, row: Row, fact: Abandoned, penalty: PenaltyAmount, detected_at: int, last_offset: int
+    ) -> JourneyAbandoned:
+        """Abandonment of the open episode, before `evolve` closes it. `last_offset`: last record applied to it."""
+        topic, partition, offset = self._source(last_offset)
+        cause = fact.cause if isinstance(fact.cause, JourneySignal | JourneyCommand) else None
+        terminated = fact.reason == _TERMINATES
+        return JourneyAbandoned(
+            abandonment_id=abandonment_id(row.journey_id, row.started_at),
+            journey_id=row.journey_id,
+            user_id=row.user_id,
+            abandonment_reason=fact.reason,
+            state=row.state,
+            started_at=row.started_at,
+            last_touchpoint_at=row.last_touchpoint_at,
+            abandoned_at=fact.ended_at,
+            detected_at=detected_at,
+            days_active=penalty.days_active,
+            touchpoint_count=row.touchpoint_count,
+            total_cost_micros=row.total_cost_micros,
+            conversion_probability=penalty.conversion_probability,
+            conversion_value_micros=penalty.conversion_value_micros,
+            penalty_amount_micros=penalty.penalty_amount_micros,
+            opportunity_cost_micros=penalty.opportunity_cost_micros,
+            total_penalty_micros=penalty.total_micros,
+            state_weight=penalty.state_weight,
+            time_factor=penalty.time_factor,
+            reason_multiplier=penalty.reason_multiplier,
+            formula_version=row.policy.penalty.formula_version,
+            policy_version=row.policy_version,
+            terminated=terminated,
+            truncated=not terminated,
+            action_id=row.action_id,
+            touchpoint_policy_version=row.touchpoint_policy_version,
+            propensity=row.propensity,
+            command_id=cause.command_id if cause else None,
+            requested_by=cause.requested_by if cause else None,
+            note=cause.note if cause else None,
+            source_topic=topic,
+            source_partition=partition,
+            source_offset=offset,
+        )
+
+    def lifecycle(self, row: Row, fact: Fact, detected_at: int, offset: int) -> JourneyLifecycle | None:
+        """Lifecycle record of a fact, None where it has none. `row` is as `evolve` left it."""
+        match fact:
+            case Started():
+                return self._say("started", row, fact.record.occurred_at, detected_at, offset)
+            case Returned():
+                said = _previous(row) | {"converts_at_once": fact.converts_at_once}
+                said["touchpoint_id"] = fact.touchpoint.touchpoint_id
+                return self._say("returned", row, fact.touchpoint.occurred_at, detected_at, offset, **said)
+            case Extended():
+                said = _request(fact.command) | {"extended_by_ms": fact.command.extend_by_ms}
+                said["timeout_deadline_at"] = row.timeout_deadline_at
+                return self._say("extended", row, fact.command.occurred_at, detected_at, offset, **said)
+            case ExtendedAutomatically():
+                said = {"extended_by_ms": fact.extended_by_ms, "timeout_deadline_at": row.timeout_deadline_at}
+                return self._say("extended_automatically", row, fact.due_at, detected_at, offset, **said)
+            case Late():
+                return self._late(row, fact.touchpoint, detected_at, offset)
+            case Refused():
+                said = _request(fact.record) | {"refused_kind": _kind(fact.record), "refusal": fact.why}
+                return self._say("refused", row, fact.record.occurred_at, detected_at, offset, **said)
+            case Duplicate() | TouchpointApplied() | OverridesChanged() | Abandoned() | Converted():
+                return None
+            case _:
+                assert_never(fact)
+
+    def converted(self, row: Row, fact: Converted, detected_at: int, offset: int) -> JourneyLifecycle:
+        """Lifecycle record of a conversion, before `evolve` closes the episode."""
+        named = row.is_return and fact.ended_at < (row.previous_ended_at or 0) + row.policy.cleanup_ms
+        said = _previous(row) if named else {}
+        said["touchpoint_id"] = fact.touchpoint.touchpoint_id
+        said["conversion_value_micros"] = row.conversion_value_micros
+        return self._say("converted", row, fact.ended_at, detected_at, offset, **said)
+
+    def _late(self, row: Row, touchpoint: Touchpoint, detected_at: int, offset: int) -> JourneyLifecycle:
+        """It belongs to the last ended episode, whatever is open now."""
+        topic, partition, source_offset = self._source(offset)
+        return JourneyLifecycle(
+            lifecycle_id=self._lifecycle_id("late_touchpoint", row.journey_id, offset),
+            kind="late_touchpoint",
+            journey_id=row.journey_id,
+            user_id=touchpoint.user_id,
+            occurred_at=touchpoint.occurred_at,
+            detected_at=detected_at,
+            started_at=row.previous_started_at,
+            abandonment_id=row.previous_abandonment_id,
+            abandonment_reason=row.previous_outcome if row.previous_was_abandoned else None,
+            touchpoint_id=touchpoint.touchpoint_id,
+            cost_micros=touchpoint.cost_micros,
+            source_topic=topic,
+            source_partition=partition,
+            source_offset=source_offset,
+        )
+
+    def _say(
+        self, kind: str, row: Row, occurred_at: int, detected_at: int, offset: int, **said: Any
+    ) -> JourneyLifecycle:
+        topic, partition, source_offset = self._source(offset)
+        episode: dict[str, Any] = {}
+        if row.open:
+            episode = {
+                "user_id": row.user_id,
+                "started_at": row.started_at,
+                "state": row.state,
+                "touchpoint_count": row.touchpoint_count,
+                "total_cost_micros": row.total_cost_micros,
+                "policy_version": row.policy_version,
+            }
+        else:
+            episode = {"user_id": None}
+        return JourneyLifecycle(
+            lifecycle_id=self._lifecycle_id(kind, row.journey_id, offset),
+            kind=kind,
+            journey_id=row.journey_id,
+            occurred_at=occurred_at,
+            detected_at=detected_at,
+            source_topic=topic,
+            source_partition=partition,
+            source_offset=source_offset,
+            **episode,
+            **said,
+        )
+
+    def _lifecycle_id(self, kind: str, journey_id: str, offset: int) -> str:
+        return lifecycle_id(JOURNEY_EVENTS, self._partition, offset, kind, journey_id)
+
+    def _source(self, offset: int) -> tuple[str | None, int | None, int | None]:
+        return (JOURNEY_EVENTS, self._partition, offset) if self._provenance else (None, None, None)
+
+
+def _previous(row: Row) -> dict[str, Any]:
+    return {
+        "abandonment_id": row.previous_abandonment_id,
+        "abandonment_reason": row.previous_outcome,
+        "total_penalty_micros": row.previous_total_penalty_micros,
+    }
+
+
+def _request(record: JourneySignal | JourneyCommand | JourneyRegistered) -> dict[str, Any]:
+    if isinstance(record, JourneyRegistered):
+        return {}
+    return {"command_id": record.command_id, "requested_by": record.requested_by, "note": record.note}
+
+
+def _kind(record: JourneySignal | JourneyCommand | JourneyRegistered) -> str:
+    if isinstance(record, JourneyRegistered):
+        return "registration"
+    return "signal" if isinstance(record, JourneySignal) else "command"

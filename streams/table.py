@@ -1,0 +1,151 @@
+"""The journey table as it is stored: rows to the changelog, and a partition back from it.
+
+Every row begins with the input offset that it stands for, and a tombstone carries it beside the record.
+The greater offset wins, whatever order the changelog has: a worker that was frozen can write old rows
+behind newer ones, and must not be believed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from schemas.codec import HEADER_BYTES, Codec
+from schemas.records import DeadLetter
+from schemas.rows import PARTITION_KEY, PartitionRow, PolicyRow, journey_key, journey_of, policy_key
+from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from streams.effects import Effects
+from streams.partition import Partition
+from streams.policy import policy_from_json
+from streams.row import Row
+
+
+class StoredRow(NamedTuple):
+    """One changelog record: table key, wire bytes (None for a tombstone), input offset that it stands for."""
+
+    key: bytes
+    value: bytes | None
+    offset: int
+
+
+class OutputMessage(NamedTuple):
+    """One message for an output topic."""
+
+    topic: str
+    key: bytes
+    value: bytes
+
+
+class TableMismatchError(RuntimeError):
+    """The stored table does not belong to the topics as they are."""
+
+
+def output_messages(effects: Effects, codec: Codec) -> list[OutputMessage]:
+    """Messages of a batch's outputs, per topic in firing order."""
+    messages = [
+        OutputMessage(topic, record.journey_id.encode(), codec.encode(record))
+        for topic, records in (
+            (JOURNEY_ABANDONMENTS, effects.abandonments),
+            (JOURNEY_LIFECYCLE, effects.lifecycle),
+        )
+        for record in records
+    ]
+    messages.extend(
+        OutputMessage(DEAD_LETTERS, dead_letter_key(letter), codec.encode(letter)) for letter in effects.dead_letters
+    )
+    return messages
+
+
+def dead_letter_key(letter: DeadLetter) -> bytes:
+    """Where the record came from: topic:partition:offset."""
+    return f"{letter.topic}:{letter.partition}:{letter.offset}".encode()
+
+
+def stored_rows(effects: Effects, codec: Codec) -> list[StoredRow]:
+    """Changelog records of a batch: policies before the journeys that name them, then tombstones."""
+    stored = [StoredRow(policy_key(row.policy_version), codec.encode(row), row.offset) for row in effects.policies]
+    stored.extend(
+        StoredRow(journey_key(journey_id), codec.encode_fields("JourneyRow", row.stored()), row.offset)
+        for journey_id, row in effects.changed.items()
+    )
+    stored.extend(StoredRow(journey_key(journey_id), None, offset) for journey_id, offset in effects.forgotten.items())
+    return stored
+
+
+def stored_partition(partition: Partition, codec: Codec) -> StoredRow:
+    """Changelog record that says how far the partition has come; sent when all rows are acknowledged."""
+    return StoredRow(PARTITION_KEY, codec.encode(partition.row()), partition.applied_offset)
+
+
+def row_offset(value: bytes) -> int:
+    """Input offset of a stored row: the first Avro field of every row, read without decoding the rest."""
+    position = HEADER_BYTES
+    shift = number = 0
+    while True:
+        byte = value[position]
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return (number >> 1) ^ -(number & 1)
+        shift += 7
+        position += 1
+
+
+class Restore:
+    """Collects a partition's changelog and makes the partition of it."""
+
+    def __init__(self) -> None:
+        self._winners: dict[bytes, StoredRow] = {}
+        self._shadowed: set[bytes] = set()
+        self.read = 0
+        self.stale = 0
+
+    def add(self, key: bytes, value: bytes | None, tombstone_offset: int) -> None:
+        """Take the changelog's next record. `tombstone_offset` is used where the value is None."""
+        self.read += 1
+        offset = tombstone_offset if value is None else row_offset(value)
+        known = self._winners.get(key)
+        if known is not None and known.offset > offset:
+            self.stale += 1
+            self._shadowed.add(key)
+            return
+        self._winners[key] = StoredRow(key, value, offset)
+        self._shadowed.discard(key)
+
+    def shadowed(self) -> list[StoredRow]:
+        """Winners that a stale row hides in the changelog: to be written again."""
+        return [self._winners[key] for key in sorted(self._shadowed)]
+
+    def partition(self, number: int, count: int, codec: Codec) -> Partition:
+        """Partition `number` of `count` as the changelog has it.
+
+        Raises TableMismatchError where the table was made for another number of partitions.
+        """
+        partition = Partition(number, count)
+        for key, stored in self._winners.items():
+            if key[:1] == policy_key("") and stored.value is not None:
+                policy_row: PolicyRow = codec.decode(stored.value)
+                partition.policies[policy_row.policy_version] = policy_from_json(policy_row.policy)
+        own = self._winners.get(PARTITION_KEY)
+        if own is not None and own.value is not None:
+            _take_partition_row(partition, codec.decode(own.value))
+        for key, stored in self._winners.items():
+            journey_id = journey_of(key)
+            if journey_id is None:
+                continue
+            if stored.value is not None:
+                _, fields = codec.decode_fields(stored.value)
+                partition.keep(Row.of_stored(journey_id, fields, partition.policies[fields["policy_version"]]))
+            elif stored.offset > partition.applied_offset:
+                partition.forgotten[journey_id] = stored.offset
+        return partition
+
+
+def _take_partition_row(partition: Partition, row: PartitionRow) -> None:
+    if row.partition_count != partition.count:
+        raise TableMismatchError(
+            f"the table was made for {row.partition_count} partitions, the input topic has {partition.count}: "
+            "journeys would be looked for in partitions where they are not; replay the input into a new application"
+        )
+    partition.applied_offset = row.applied_offset
+    partition.clock = row.clock
+    partition.time_source = row.time_source
+    partition.policy = partition.policies[row.policy_version]

@@ -1,0 +1,292 @@
+"""The rule, as a list of journeys that is scanned at each record.
+
+`run` has the meaning of `journeys replay` for one partition. A record is looked at in this order:
+duplicate, deadline, late or refused, applied. What ended is never deleted from the list; it only
+stops being found when it counts as absent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from .journey import End, Episode, Journey
+from .line import DAY, Line, duration
+from .penalty import abandonment
+from .policy import DEFAULT_POLICY
+
+SIGNAL_REASONS = {
+    "competitor_conversion": "COMPETITOR_CONVERSION",
+    "budget_exhausted": "BUDGET_EXHAUSTED",
+    "fatigue": "USER_FATIGUE",
+}
+
+
+@dataclass
+class Result:
+    """What a log gives: abandonments in firing order, lifecycle entries, the fate of each line."""
+
+    abandonments: list[dict[str, Any]] = field(default_factory=list)
+    lifecycle: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: dict[int, str] = field(default_factory=dict)  # offset -> applied|late|duplicate|refused
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many lines were applied, late, duplicate, refused; punctuations are in none of them."""
+        counted = Counter(self.outcomes.values())
+        return {name: counted[name] for name in ("applied", "late", "duplicate", "refused")}
+
+
+def run(lines: list[dict[str, Any]], *, policy: dict[str, Any] | None = None, until: int | None = None) -> Result:
+    """Replays a log of one partition.
+
+    `lines` are valid objects of the JSONL format, in log order; `policy` holds what differs from
+    DEFAULT_POLICY; `until` in epoch milliseconds ends the reading.
+    """
+    log = [Line.parse(raw, offset) for offset, raw in enumerate(lines, start=1)]
+    if any(line.kind == "punctuation" for line in log):
+        model = Model(policy)
+        script = as_it_is(log, until)
+    else:
+        model = Model({**(policy or {}), "grace_ms": 0})
+        script = with_made_punctuations(log, until)
+    for line in script:
+        model.read(line)
+    return model.result
+
+
+def as_it_is(log: list[Line], until: int | None) -> Iterator[Line]:
+    """The lines of a log that holds punctuations, up to the first that lies after `until`."""
+    for line in log:
+        if until is not None and line.at > until:
+            return
+        yield line
+
+
+def with_made_punctuations(log: list[Line], until: int | None) -> Iterator[Line]:
+    """The lines of a log that holds none, each after a punctuation; one more comes at the end.
+
+    A made punctuation has the offset of the line that it precedes.
+    """
+    if until is None:
+        until = max((line.at for line in log), default=0) + 91 * DAY
+    for position, line in enumerate(log):
+        greatest = max(earlier.at for earlier in log[: position + 1])
+        if greatest > until:
+            yield made_punctuation(until, line.offset)
+            return
+        yield made_punctuation(greatest, line.offset)
+        yield line
+    yield made_punctuation(until, len(log) + 1)
+
+
+def made_punctuation(at: int, offset: int) -> Line:
+    """A punctuation that is in no file."""
+    return Line(offset, {"kind": "punctuation", "at": at}, at)
+
+
+class Model:
+    """All journeys of a partition, its clock and what has come out so far.
+
+    `policy` holds what differs from DEFAULT_POLICY; durations in milliseconds, money in micros.
+    """
+
+    def __init__(self, policy: dict[str, Any] | None = None) -> None:
+        self.policy = {**DEFAULT_POLICY, **(policy or {})}
+        self.journeys: list[Journey] = []
+        self.clock: int | None = None
+        self.result = Result()
+
+    # Time
+
+    def _punctuate(self, line: Line) -> None:
+        """Moves the clock, never back, and abandons all that is due, in order of deadline and journey_id."""
+        self.clock = line.at if self.clock is None else max(self.clock, line.at)
+        latest_due = self.clock - self.policy["grace_ms"]
+        touched = []
+        for journey in self.journeys:
+            episode = journey.open_episode()
+            if episode is not None and journey.deadline(episode, self.policy)[0] <= latest_due:
+                extended = self._extend_if_engaged(journey, episode, lambda deadline: deadline <= latest_due)
+                deadline, reason = journey.deadline(episode, self.policy)
+                touched.append((deadline, journey.journey_id, reason, journey, episode, extended))
+        for deadline, _, reason, journey, episode, extended in sorted(touched, key=lambda row: row[:2]):
+            if extended:
+                self._say("extended_automatically", line, journey, episode)
+            if deadline <= latest_due:
+                self._abandon(journey, episode, reason, End(deadline, False, None), self.clock)
+
+    def _extend_if_engaged(self, journey: Journey, episode: Episode, is_due: Callable[[int], bool]) -> bool:
+        rule = self.policy["extension"]
+        extended = False
+        while rule is not None:
+            deadline, reason = journey.deadline(episode, self.policy)
+            engaged_since = deadline - journey.inactivity(self.policy)
+            if (
+                not is_due(deadline)
+                or reason != "TIMEOUT"
+                or deadline == episode.started_at + self.policy["max_journey_duration_ms"]
+                or episode.state() not in ("CONSIDERING", "INTENT")
+                or episode.touchpoints_within(engaged_since, deadline) < rule["touchpoints"]
+            ):
+                break
+            episode.extensions.append(rule["extend_by_ms"])
+            extended = True
+        return extended
+
+    # Records
+
+    def find(self, journey_id: str) -> Journey:
+        """The journey of this id; one without episodes when none is known or it counts as absent."""
+        for journey in self.journeys:
+            if journey.journey_id == journey_id and not self.is_absent(journey):
+                return journey
+        return Journey(journey_id)
+
+    def is_absent(self, journey: Journey) -> bool:
+        """An ended journey counts as absent as soon as its cleanup period is over by the clock."""
+        last = journey.episodes[-1]
+        return last.end is not None and self._is_cleaned_up(last.end.at)
+
+    def _is_cleaned_up(self, at: int) -> bool:
+        return self.clock is not None and at + self.policy["cleanup_ms"] <= self.clock
+
+    def read(self, line: Line) -> None:
+        """Takes the next line of the log: a punctuation, or a record and what becomes of it."""
+        if line.kind == "punctuation":
+            self._punctuate(line)
+        else:
+            self.result.outcomes[line.offset] = self._outcome(line)
+
+    def _outcome(self, line: Line) -> str:
+        journey = self.find(line.raw["journey_id"])
+        if line.identity is not None and line.identity in journey.identities[-8:]:
+            return "duplicate"
+        self._abandon_if_after_deadline(line, journey)
+        journey = self.find(line.raw["journey_id"])  # what has just ended may count as absent at once
+        if self._comes_too_late(line, journey):
+            return self._turn_away(line, journey)
+        if line.kind == "touchpoint":
+            self._apply_touchpoint(line, journey)
+        elif line.kind == "registration":
+            self._episode_for(line, journey)
+            journey.registrations.append(line)
+        else:
+            episode = journey.open_episode()
+            if episode is None:
+                self._say("refused", line, journey, None)
+                return "refused"
+            self._apply_order(line, journey, episode)
+        if line.identity is not None:
+            journey.identities.append(line.identity)
+        return "applied"
+
+    def _abandon_if_after_deadline(self, line: Line, journey: Journey) -> None:
+        episode = journey.open_episode()
+        if episode is None:
+            return
+        if self._extend_if_engaged(journey, episode, lambda deadline: deadline <= line.at):
+            self._say("extended_automatically", line, journey, episode)
+        deadline, reason = journey.deadline(episode, self.policy)
+        if deadline <= line.at:
+            self._abandon(journey, episode, reason, End(deadline, False, None), self._detected_at(line))
+
+    def _comes_too_late(self, line: Line, journey: Journey) -> bool:
+        if not journey.episodes:
+            return self._is_cleaned_up(line.at)
+        quiet = self.policy["conversion_quiet_period_ms"]
+        return any(e.end is not None and e.end.covers(line.at, quiet) for e in journey.episodes)
+
+    def _turn_away(self, line: Line, journey: Journey) -> str:
+        episode = journey.last_ended()
+        if line.kind != "touchpoint":
+            self._say("refused", line, journey, episode)
+            return "refused"
+        self._say("late_touchpoint", line, journey, episode, names=journey.last_abandonment())
+        return "late"
+
+    def _apply_touchpoint(self, line: Line, journey: Journey) -> None:
+        episode = self._episode_for(line, journey)
+        episode.touchpoints.append(line)
+        end = End(episode.last_activity_at(), True, None)
+        budget = journey.budget(self.policy)
+        if line.raw.get("state") == "CONVERTED":
+            episode.end = end
+            past = episode.returned_from
+            if past is not None and self._is_cleaned_up(past["abandoned_at"]):
+                past = None
+            self._say("converted", line, journey, episode, names=past)
+        elif budget is not None and episode.total_cost_micros() >= budget:
+            self._abandon(journey, episode, "BUDGET_EXHAUSTED", end, self._detected_at(line))
+        elif self._is_tired(episode):
+            self._abandon(journey, episode, "USER_FATIGUE", end, self._detected_at(line))
+
+    def _is_tired(self, episode: Episode) -> bool:
+        rule = self.policy["fatigue"]
+        last = max(t.at for t in episode.touchpoints)
+        return rule is not None and episode.touchpoints_within(last - rule["window_ms"], last) >= rule["touchpoints"]
+
+    def _apply_order(self, line: Line, journey: Journey, episode: Episode) -> None:
+        """What a signal or a command does to an open episode."""
+        if line.kind == "command" and line.raw["command"] == "extend":
+            episode.extensions.append(duration(line.raw["days"], DAY))
+            self._say("extended", line, journey, episode)
+            return
+        if line.kind == "command":
+            reason = line.raw.get("reason") or "MANUAL_TERMINATION"
+        else:
+            reason = SIGNAL_REASONS[line.raw["signal"]]
+        end = End(max(line.at, episode.last_activity_at()), True, None)
+        self._abandon(journey, episode, reason, end, self._detected_at(line))
+
+    # What comes out
+
+    def _episode_for(self, line: Line, journey: Journey) -> Episode:
+        """The open episode, or a new one that this line begins."""
+        episode = journey.open_episode()
+        if episode is not None:
+            return episode
+        if not journey.episodes:
+            self.journeys.append(journey)
+        past = journey.last_abandonment() if line.kind == "touchpoint" else None
+        episode = Episode(line.at, line.raw.get("user_id"), past)
+        journey.episodes.append(episode)
+        if past is None:
+            self._say("started", line, journey, episode)
+        else:
+            converts = line.raw.get("state") == "CONVERTED"
+            penalty = past["total_penalty_micros"]
+            self._say("returned", line, journey, episode, past, converts_at_once=converts, total_penalty_micros=penalty)
+        return episode
+
+    def _detected_at(self, line: Line) -> int:
+        return line.at if self.clock is None else max(self.clock, line.at)
+
+    def _abandon(self, journey: Journey, episode: Episode, reason: str, end: End, detected_at: int) -> None:
+        end.abandonment = abandonment(journey.journey_id, episode, reason, end.at, detected_at, self.policy)
+        episode.end = end
+        self.result.abandonments.append(end.abandonment)
+
+    def _say(
+        self,
+        kind: str,
+        line: Line,
+        journey: Journey,
+        episode: Episode | None,
+        names: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
+        """A lifecycle entry; `episode` is the one concerned, `names` an abandonment."""
+        entry = {
+            "kind": kind,
+            "journey_id": journey.journey_id,
+            "offset": line.offset,
+            "started_at": None if episode is None else episode.started_at,
+            "abandonment_id": None if names is None else names["abandonment_id"],
+            **more,
+        }
+        if kind in ("extended", "refused"):
+            entry["command_id"] = line.raw.get("command_id")  # every answer repeats it
+        self.result.lifecycle.append(entry)
