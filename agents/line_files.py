@@ -108,7 +108,7 @@ def _json_lines(source: IO[bytes]) -> Iterator[tuple[int, Any]]:
             yield number, json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
         except InvalidRecordError as error:
             yield number, error
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, ArithmeticError) as error:
             yield number, InvalidRecordError("line", text[:40], f"a JSON object ({error})")
 
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
 
-from fastavro.schema import parse_schema, to_parsing_canonical_form
+from fastavro.schema import SchemaParseException, parse_schema, to_parsing_canonical_form
 
 from schemas.compatibility import why_unreadable
 from schemas.invalid import InvalidRecordError
@@ -56,16 +56,20 @@ class Catalog:
         for schema in earlier_schemas():
             self.add(fingerprint(schema), schema)
 
-    def add(self, schema_id: int, schema: dict[str, Any]) -> None:
-        """Take a writer's schema under its id; one that Avro's rules can't resolve is kept as refused."""
-        name = str(schema.get("name", "")).rpartition(".")[2]
+    def add(self, schema_id: int, schema: Any) -> None:
+        """Take a writer's schema (parsed JSON) under its id; one that Avro's rules can't resolve is kept as refused."""
+        name = str(schema.get("name", "")).rpartition(".")[2] if isinstance(schema, dict) else ""
         own = self._own.get(name)
         why = f"no record {name!r} is known here" if own is None else why_unreadable(own, schema)
         if why is None and own is not None:
-            self._writers[schema_id] = WriterSchema(name, schema, own)
-            self._refused.pop(schema_id, None)
-        else:
-            self._refused[schema_id] = why or "it can't be read"
+            try:
+                self._writers[schema_id] = WriterSchema(name, schema, own)
+            except SchemaParseException as error:  # avro is laxer than fastavro, about defaults for one
+                why = f"not an Avro schema: {error}"
+            else:
+                self._refused.pop(schema_id, None)
+        if why is not None:
+            self._refused[schema_id] = why
 
     def use_id(self, name: str, schema_id: int) -> None:
         """Write records of `name` under an id that a registry gave."""

@@ -118,9 +118,10 @@ class Codec:
         bodies = [values[position][HEADER_BYTES:] for position in positions]  # type: ignore[index]
         try:
             columns = deserialize_array(bodies, writer.plain_json)
+            fields = [column.to_pylist() for column in columns.columns]
         except ValueError:
-            return False  # one of them is not Avro: one by one finds which
-        touchpoints = map(Touchpoint, *(column.to_pylist() for column in columns.columns))
+            return False  # one of them is not Avro, or not UTF-8: one by one finds which
+        touchpoints = map(Touchpoint, *fields)
         for position, touchpoint in zip(positions, touchpoints, strict=True):
             try:
                 validate(touchpoint)

@@ -9,7 +9,10 @@ class InvalidRecordError(ValueError):
     """A record that can't be taken: names the field, the value and what would be right."""
 
     def __init__(self, field: str, value: object, expected: str) -> None:
-        shown = repr(value)
+        try:
+            shown = repr(value)
+        except (ValueError, RecursionError):  # an int of thousands of digits, a list nested as deep as the stack
+            shown = f"this {type(value).__name__}"
         if len(shown) > _SHOWN_CHARACTERS:
             shown = shown[:_SHOWN_CHARACTERS] + "..."
         super().__init__(f"{field}: {shown} is not allowed; expected {expected}")

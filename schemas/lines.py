@@ -26,6 +26,7 @@ from schemas.records import (
 from schemas.validation import validate
 
 Line = Mapping[str, Any]
+_EPOCH_DIGITS: Final = 18  # no instant has more; int() refuses thousands
 _INSTANTS: Final = frozenset(
     {"started_at", "last_touchpoint_at", "abandoned_at", "detected_at", "occurred_at", "timeout_deadline_at"}
 )
@@ -145,7 +146,7 @@ def _required_text(line: Line, field: str) -> str:
 
 def _instant(line: Line, field: str) -> int:
     value = line.get(field)
-    if isinstance(value, str) and value.isascii() and value.lstrip("-").isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _EPOCH_DIGITS:
         value = int(value)  # a CSV cell of epoch milliseconds
     return parse_instant(value, field)
 

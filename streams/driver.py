@@ -34,6 +34,8 @@ def replay_unpunctuated(
         greatest = now
         effects = Effects()
         processor.punctuate(now, number, effects)
+        for row in effects.changed.values():
+            row.offset = number - 1  # it stands in front of its line, which may be of the same journey
         yield effects
         yield processor.process([_entry(number, record)])
     if greatest is not None:

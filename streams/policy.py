@@ -223,7 +223,7 @@ def policy_from_json(text: str) -> Policy:
     """Policy of the JSON that `Policy.to_json` gives. Raises InvalidPolicyError."""
     try:
         given = json.loads(text, parse_float=Decimal)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, ArithmeticError) as error:
         raise InvalidPolicyError(f"not JSON: {error}") from None
     return _validated(given)
 

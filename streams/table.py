@@ -7,6 +7,7 @@ behind newer ones, and must not be believed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from schemas.codec import HEADER_BYTES, Codec
@@ -110,33 +111,41 @@ class Restore:
         self._winners[key] = StoredRow(key, value, offset)
         self._shadowed.discard(key)
 
-    def shadowed(self) -> list[StoredRow]:
-        """Winners that a stale row hides in the changelog: to be written again."""
-        return [self._winners[key] for key in sorted(self._shadowed)]
+    def onto(self, partition: Partition, codec: Codec) -> list[StoredRow]:
+        """Put what was read onto a partition: an empty one, or one that missed what others wrote meanwhile.
 
-    def partition(self, number: int, count: int, codec: Codec) -> Partition:
-        """Partition `number` of `count` as the changelog has it.
-
-        Raises TableMismatchError where the table was made for another number of partitions.
+        Returns rows to write again, because a stale one lies behind them in the changelog. Raises
+        TableMismatchError where the table was made for another number of partitions.
         """
-        partition = Partition(number, count)
+        rewrites = [self._winners[key] for key in sorted(self._shadowed)]
         for key, stored in self._winners.items():
             if key[:1] == policy_key("") and stored.value is not None:
                 policy_row: PolicyRow = codec.decode(stored.value)
-                partition.policies[policy_row.policy_version] = policy_from_json(policy_row.policy)
+                partition.policies.setdefault(policy_row.policy_version, policy_from_json(policy_row.policy))
         own = self._winners.get(PARTITION_KEY)
         if own is not None and own.value is not None:
-            _take_partition_row(partition, codec.decode(own.value))
+            if own.offset < partition.applied_offset:
+                rewrites.append(stored_partition(partition, codec))
+            else:
+                _take_partition_row(partition, codec.decode(own.value))
         for key, stored in self._winners.items():
             journey_id = journey_of(key)
-            if journey_id is None:
-                continue
-            if stored.value is not None:
-                _, fields = codec.decode_fields(stored.value)
-                partition.keep(Row.of_stored(journey_id, fields, partition.policies[fields["policy_version"]]))
-            elif stored.offset > partition.applied_offset:
-                partition.forgotten[journey_id] = stored.offset
-        return partition
+            if journey_id is not None:
+                rewrites.extend(_take_journey(partition, journey_id, stored, codec))
+        return rewrites
+
+
+def _take_journey(partition: Partition, journey_id: str, stored: StoredRow, codec: Codec) -> Iterator[StoredRow]:
+    held = partition.rows.get(journey_id)
+    if held is not None and held.offset > stored.offset:
+        yield StoredRow(journey_key(journey_id), codec.encode_fields("JourneyRow", held.stored()), held.offset)
+    elif stored.value is not None:
+        _, fields = codec.decode_fields(stored.value)
+        partition.keep(Row.of_stored(journey_id, fields, partition.policies[fields["policy_version"]]))
+    else:
+        partition.rows.pop(journey_id, None)
+        if stored.offset > partition.applied_offset:
+            partition.forgotten[journey_id] = stored.offset
 
 
 def _take_partition_row(partition: Partition, row: PartitionRow) -> None:

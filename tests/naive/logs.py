@@ -8,7 +8,6 @@ sequence: hypothesis picks for `policies`, `logs` and `cases`, a seed for `seede
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -18,8 +17,8 @@ from hypothesis import strategies as st
 from .journey import Journey
 from .line import DAY, HOUR, Line
 from .model import Model, made_punctuation
+from .policy import Pick, policy_by
 
-Pick = Callable[[Sequence[Any]], Any]
 Case = tuple[dict[str, Any], list[dict[str, Any]], int | None]  # policy, lines, until
 
 BASE = 1_760_000_000_000  # an instant of 2025
@@ -46,7 +45,7 @@ VALUES = [None, None, None, 0, 90, 225.5, 12.345678, 0.000001]
 @st.composite
 def policies(draw: st.DrawFn) -> dict[str, Any]:
     """What differs from the default policy: durations in milliseconds, money in micros."""
-    return _policy(_picked_by(draw))
+    return policy_by(_picked_by(draw))
 
 
 @st.composite
@@ -56,7 +55,7 @@ def logs(
     """Valid lines of the JSONL format, in log order, for 1 to 5 journeys.
 
     With `punctuations` at least one line is one; without, none is. `longest` bounds the count of
-    lines that are drawn.
+    steps, of which a few make several lines.
     """
     return _lines(_picked_by(draw), policy, punctuations, longest)
 
@@ -77,33 +76,13 @@ def _picked_by(draw: st.DrawFn) -> Pick:
 
 
 def _case(pick: Pick, punctuations: bool | None, longest: int) -> Case:
-    policy = _policy(pick)
+    policy = policy_by(pick)
     lines = _lines(pick, policy, pick([True, False]) if punctuations is None else punctuations, longest)
     until = None
     if pick(range(4)) == 0:
         instants = [Line.parse(raw, offset).at for offset, raw in enumerate(lines, start=1)]
         until = pick(instants) + pick([-1, 0, 1, 3 * DAY, 100 * DAY])
     return policy, lines, until
-
-
-def _policy(pick: Pick) -> dict[str, Any]:
-    policy: dict[str, Any] = {
-        "timeout_ms": pick([14 * DAY, 14 * DAY, 3 * DAY, 5 * DAY, 30 * DAY]),
-        "inactivity_ms": pick([72 * HOUR, 72 * HOUR, 72 * HOUR, DAY, 20 * DAY]),
-        "max_journey_duration_ms": pick([90 * DAY, 90 * DAY, 20 * DAY]),
-        "cleanup_ms": pick([30 * DAY, 30 * DAY, 4 * DAY]),
-        "grace_ms": pick([60_000, 60_000, 0, DAY]),
-    }
-    if pick(range(3)) == 0:
-        policy["budget_micros"] = pick([25_000_000, 50_000_000, 12_345_679])
-    if pick(range(3)) == 0:
-        policy["fatigue"] = {"touchpoints": pick([2, 3, 4]), "window_ms": pick([HOUR, DAY, 7 * DAY])}
-    if pick([True, False]):
-        step = pick([DAY, DAY, HOUR, 5 * DAY, 40 * DAY, 60 * DAY])
-        policy["extension"] = {"touchpoints": pick([1, 1, 2]), "extend_by_ms": step}
-    if pick(range(3)) == 0:
-        policy["conversion_quiet_period_ms"] = pick([1, DAY, 10 * DAY])
-    return policy
 
 
 def _lines(pick: Pick, policy: dict[str, Any], punctuations: bool, longest: int) -> list[dict[str, Any]]:
@@ -116,9 +95,9 @@ def _lines(pick: Pick, policy: dict[str, Any], punctuations: bool, longest: int)
             log.add(_long_silence_allowed(pick, log, name))
     for _ in range(pick(range(1, longest + 1))):
         what = pick(range(40))
-        if what == 0:
-            _long_life(pick, log, pick(log.names))
-        elif punctuations and what <= 10:
+        if what <= 2:
+            pick([_long_life, _long_life, _return_and_convert])(pick, log, pick(log.names))
+        elif punctuations and what <= 12:
             log.add(_punctuation(pick, log))
         else:
             log.add(_any_record(pick, log))
@@ -177,10 +156,10 @@ def _long_silence_allowed(pick: Pick, log: _Log, name: str) -> dict[str, Any]:
 
 def _long_life(pick: Pick, log: _Log, name: str) -> None:
     """A few lines in a row that single ones seldom make: an episode comes to its cap, or is cut short late."""
-    log.add(_long_silence_allowed(pick, log, name))
+    log.add(_long_silence_allowed(pick, log, name) | {"timeout_days": pick([14, 80, 80, 80])})
     for _ in range(pick([1, 2, 3])):
         log.add(_record(pick, log, name, pick(["touchpoint", "extend"]), log.now + pick([DAY, 9 * DAY])))
-    cut_short = pick([True, False])
+    cut_short = pick([True, False, not log.made])
     if not cut_short:
         log.add(_record(pick, log, name, "extend", log.now) | {"days": 60})
     journey = log.model.find(name)
@@ -188,10 +167,22 @@ def _long_life(pick: Pick, log: _Log, name: str) -> None:
     at = log.now if episode is None else episode.started_at + log.model.policy["max_journey_duration_ms"]
     if cut_short:
         if not log.made:
-            log.add({"kind": "punctuation", "at": log.now + pick([0, 20 * DAY, 40 * DAY])})
+            log.add({"kind": "punctuation", "at": log.now + pick([0, 13 * DAY, 35 * DAY, 35 * DAY])})
         log.add(_long_silence_allowed(pick, log, name) | {"timeout_days": 1})
         at = log.now
-    log.add(_record(pick, log, name, pick(KINDS), at + pick([-1, 0, 1])))
+    log.add(_record(pick, log, name, pick(KINDS + 4 * ENDINGS), at + pick([-1, 0, 1])))
+
+
+def _return_and_convert(pick: Pick, log: _Log, name: str) -> None:
+    """An abandonment, a return, and a conversion about when the cleanup period ends."""
+    log.add(_long_silence_allowed(pick, log, name))
+    log.add(_record(pick, log, name, "abandon", log.now))
+    cleaned_up_at = log.now + log.model.policy["cleanup_ms"]
+    log.add(_record(pick, log, name, "touchpoint", log.now + pick([1, DAY - 1])) | {"state": "INTENT"})
+    if not log.made:
+        log.add({"kind": "punctuation", "at": cleaned_up_at + pick([-1, 0])})
+    converting = _record(pick, log, name, "touchpoint", cleaned_up_at + pick([-1, 0, 1]))
+    log.add(converting | {"state": "CONVERTED"})
 
 
 def _instant(pick: Pick, log: _Log, journey: Journey) -> int:

@@ -1,10 +1,13 @@
-"""The default policy as a plain dict: durations in milliseconds, money in micros, factors as decimals."""
+"""Policies as plain dicts: durations in milliseconds, money in micros, factors as decimals."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .line import DAY, HOUR
+
+Pick = Callable[[Sequence[Any]], Any]  # takes one of a sequence
 
 DEFAULT_POLICY: dict[str, Any] = {
     "version": None,
@@ -32,3 +35,24 @@ DEFAULT_POLICY: dict[str, Any] = {
         "MANUAL_TERMINATION": "0.3",
     },
 }
+
+
+def policy_by(pick: Pick) -> dict[str, Any]:
+    """What differs from the default, with each rule on in a part of the picks."""
+    policy: dict[str, Any] = {
+        "timeout_ms": pick([14 * DAY, 14 * DAY, 3 * DAY, 5 * DAY, 30 * DAY]),
+        "inactivity_ms": pick([72 * HOUR, 72 * HOUR, 72 * HOUR, DAY, 20 * DAY]),
+        "max_journey_duration_ms": pick([90 * DAY, 90 * DAY, 20 * DAY]),
+        "cleanup_ms": pick([30 * DAY, 30 * DAY, 4 * DAY, DAY]),
+        "grace_ms": pick([60_000, 60_000, 0, DAY]),
+    }
+    if pick(range(3)) == 0:
+        policy["budget_micros"] = pick([25_000_000, 50_000_000, 12_345_679])
+    if pick(range(3)) == 0:
+        policy["fatigue"] = {"touchpoints": pick([2, 3, 4]), "window_ms": pick([HOUR, DAY, 7 * DAY])}
+    if pick(range(5)) > 1:
+        step = pick([DAY, DAY, HOUR, 5 * DAY, 60 * DAY, 60 * DAY])
+        policy["extension"] = {"touchpoints": pick([1, 1, 2]), "extend_by_ms": step}
+    if pick(range(3)) == 0:
+        policy["conversion_quiet_period_ms"] = pick([1, DAY, 10 * DAY])
+    return policy

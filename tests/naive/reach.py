@@ -146,8 +146,8 @@ def _lifecycle(model: Model, line: Line, said: list[dict[str, Any]]) -> Iterator
                 yield "late by the quiet period" if line.at > ended.end.at else "late by the conversion"
         if entry["kind"] == "refused":
             yield f"refused {line.kind} " + ("late" if entry["started_at"] else "without an episode")
-        if entry["kind"] == "converted" and entry["abandonment_id"]:
-            yield "conversion after a return"
+        if entry["kind"] == "converted" and _concerned(model, entry)[1].returned_from is not None:
+            yield "conversion after a return" + ("" if entry["abandonment_id"] else ", after cleanup")
         if entry.get("converts_at_once"):
             yield "return that converts at once"
         if entry["kind"].startswith("extended"):
@@ -157,6 +157,8 @@ def _lifecycle(model: Model, line: Line, said: list[dict[str, Any]]) -> Iterator
                 yield f"{entry['kind']} to the cap"
                 if episode.end is not None and episode.end.at == cap:
                     yield f"{entry['kind']} and abandoned at the cap at once"
+            if entry["kind"] == "extended_automatically":
+                yield "extended automatically by " + ("punctuation" if line.kind == "punctuation" else "record")
             if entry["kind"] == "extended_automatically" and len(episode.extensions) > 1:
                 yield "extended automatically once more"
     kinds = [entry["kind"] for entry in said]

@@ -1,0 +1,139 @@
+"""The Faust app, by factory: nothing happens on import."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+import faust
+
+from agents.batch_transport import BatchConsumer, BatchTransport
+from agents.flusher import BATCH_BYTES, Flusher
+from agents.freeze_guard import FreezeGuard
+from agents.journey_agent import JourneyAgent
+from agents.journey_store import JourneyStore, JourneyTable
+from agents.punctuator import Punctuator
+from agents.settings import Settings
+from agents.watchdog import Watchdog
+from schemas.codec import Codec
+from schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES, TABLE, changelog_name
+from streams.policy import Policy
+
+_HEARTBEATS_PER_SESSION = 5
+_REBALANCE_TIMEOUT_SECONDS = 30.0
+_REQUEST_TIMEOUT_SECONDS = 30.0
+_COMMIT_INTERVAL_SECONDS = 1.0
+
+
+class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
+    """Faust's app with the parts of this worker at hand."""
+
+    consumer: BatchConsumer
+    flusher: Flusher
+    journey_agent: JourneyAgent
+    punctuator: Punctuator
+    codec: Codec
+    registry: Any
+    partition_count: int
+    client_settings: dict[str, Any]
+    input_topic = JOURNEY_EVENTS
+    table: JourneyTable
+
+    @property
+    def changelog_topic(self) -> str:
+        """Name of the table's changelog."""
+        return changelog_name(self.conf.id)
+
+    @property
+    def store(self) -> JourneyStore:
+        """Partitions of this worker."""
+        store: JourneyStore = self.table.data
+        return store
+
+    def input_partitions(self) -> list[int]:
+        """Input partitions that are assigned to this worker."""
+        return sorted(tp.partition for tp in self.consumer.assignment() if tp.topic == self.input_topic)
+
+
+def create_app(
+    settings: Settings,
+    bootstrap_servers: str,
+    partition_count: int,
+    *,
+    policy: Policy | None = None,
+    registry: Any = None,
+    codec: Codec | None = None,
+) -> JourneyApp:
+    """Worker's app for topics that are there, with `partition_count` partitions each."""
+    app = JourneyApp(
+        settings.application_id,
+        broker=[f"kafka://{server.strip()}" for server in bootstrap_servers.split(",")],
+        store="memory://",
+        Table=JourneyTable,
+        topic_partitions=partition_count,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        web_enabled=False,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=16,
+        stream_recovery_delay=0,
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_heartbeat_interval=settings.session_timeout_seconds / _HEARTBEATS_PER_SESSION,
+        broker_rebalance_timeout=_REBALANCE_TIMEOUT_SECONDS,
+        broker_request_timeout=max(_REQUEST_TIMEOUT_SECONDS, settings.session_timeout_seconds),
+        broker_commit_interval=_COMMIT_INTERVAL_SECONDS,
+        broker_max_poll_records=settings.max_batch_records,
+        consumer_max_fetch_size=MAX_MESSAGE_BYTES,
+        consumer_auto_offset_reset="earliest",
+        producer_linger=0,
+        producer_max_batch_size=BATCH_BYTES,
+        producer_max_request_size=MAX_MESSAGE_BYTES,
+        producer_compression_type=None,
+        worker_redirect_stdouts=False,
+    )
+    app.transport = BatchTransport(app.conf.broker_consumer, app)
+    app.partition_count = partition_count
+    app.client_settings = {"bootstrap_servers": bootstrap_servers}
+    app.codec = codec or Codec()
+    app.registry = registry
+    guard = FreezeGuard(settings.freeze_limit_seconds)
+    worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
+    app.flusher = Flusher(app, guard)
+    app.punctuator = Punctuator(app, worker_id)
+    app.journey_agent = JourneyAgent(app)
+    raw: dict[str, Any] = {
+        "key_type": bytes,
+        "value_type": bytes,
+        "key_serializer": "raw",
+        "value_serializer": "raw",
+        "partitions": partition_count,
+    }
+    # It counts messages, and each is a whole fetch here.
+    app.table = app.Table(TABLE, recovery_buffer_size=4, key_type=bytes, value_type=bytes, partitions=partition_count)
+    _attach(app, raw, settings, guard, policy)
+    return app
+
+
+def _attach(
+    app: JourneyApp, raw: dict[str, Any], settings: Settings, guard: FreezeGuard, policy: Policy | None
+) -> None:
+    """Register the agent, the timer and the tasks."""
+    app.agent(app.topic(app.input_topic, **raw), name="journeys", concurrency=1)(app.journey_agent.run)
+    app.on_partitions_revoked.connect(_barrier)
+    app.task(guard.tick)
+    app.task(Watchdog(app).watch)
+    app.timer(settings.punctuation_interval_seconds)(app.punctuator.punctuate)
+    if policy is not None:
+        brought = policy
+
+        @app.timer(settings.punctuation_interval_seconds)  # type: ignore[untyped-decorator]  # Faust is not typed
+        async def bring_policy() -> None:
+            await app.punctuator.bring_policy(brought)
+
+
+async def _barrier(app: JourneyApp, revoked: Any, **_: Any) -> None:
+    """The batch in flight ends, with all its acknowledgements, before the group is told that we let go."""
+    del revoked
+    await app.journey_agent.barrier()

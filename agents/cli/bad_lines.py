@@ -1,0 +1,39 @@
+"""Lines that are no valid records, told with their numbers as they are met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from agents.cli.command_line import complain
+from agents.line_files import BadLine, LineFile
+from schemas.records import InputRecord
+
+_SHOWN: Final = 20
+
+
+class BadLines:
+    """Counts the bad lines of a file; the first of them are told at once, the rest as a number at the end."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.count = 0
+
+    def left_out(self, file: LineFile) -> Iterator[tuple[int, InputRecord]]:
+        """Yield the file's valid records with their numbers."""
+        for found in file.records():
+            if isinstance(found, BadLine):
+                self.add(found.number, str(found.error))
+            else:
+                yield found
+
+    def add(self, number: int, why: str) -> None:
+        """Take one bad line."""
+        self.count += 1
+        if self.count <= _SHOWN:
+            complain(f"{self._name}: line {number}: {why}")
+
+    def close(self) -> None:
+        """Tell how many more there were than were shown."""
+        if self.count > _SHOWN:
+            complain(f"{self._name}: and {self.count - _SHOWN:,} more bad lines")

@@ -1,0 +1,40 @@
+"""Errors that are no faults of the program: what the person at the keyboard gave, or what is not there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# By name, so that telling them apart imports nothing: most commands never load the modules of the others.
+_EXPECTED: Final = frozenset(
+    {
+        "agents.broker_unavailable.BrokerUnavailable",
+        "agents.cli.output_file.UnwritableFileError",
+        "agents.ecom.EcomMissingError",
+        "agents.ecom.MappingError",
+        "agents.line_files.UnreadableFileError",
+        "streams.policy.InvalidPolicyError",
+    }
+)
+_EXTRAS: Final = {
+    "aiokafka": "kafka",
+    "faust": "kafka",
+    "httpx": "kafka",
+    "mode": "kafka",
+    "prometheus_client": "kafka",
+    "pyruhvro": "kafka",
+    "rocksdict": "rocksdb",
+    "stamina": "kafka",
+    "testcontainers": "docker",
+}
+
+
+def expected_text(error: Exception) -> str | None:
+    """One line that says what to do about an expected error; None for an error that is a fault."""
+    if isinstance(error, ModuleNotFoundError):
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            return None
+        return f"this needs the package {error.name}, which is not installed: pip install 'gaelp-journeys[{extra}]'"
+    if any(f"{kind.__module__}.{kind.__qualname__}" in _EXPECTED for kind in type(error).__mro__):
+        return str(error)
+    return None

@@ -1,0 +1,155 @@
+"""The flusher: a batch's effects to Kafka, in the one order that a crash can't spoil.
+
+    outputs | changed journey rows | partition row | (consumer offset, by the caller)
+
+Each step is acknowledged before the next is sent. So the partition row means: everything up to its offset is
+out and stored. What a crash leaves undone is done again, with the same ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import stamina
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from agents.freeze_guard import FreezeGuard
+from agents.journey_store import TOMBSTONE_OFFSET_HEADER, tombstone_offset
+from agents.worker_exit import WorkerExit, end_now
+from schemas.codec import Codec
+from streams.effects import Effects
+from streams.partition import Partition
+from streams.table import Restore, StoredRow, output_messages, row_offset, stored_partition, stored_rows
+
+if TYPE_CHECKING:
+    from agents.app import JourneyApp
+
+log = logging.getLogger("journeys.flusher")
+_GAP_POLL_MS = 500
+BATCH_BYTES = 512 * 1024
+# More than the wire format spends on a record's lengths, offsets and our one header.
+_RECORD_OVERHEAD_BYTES = 64
+Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+
+
+def _worth_waiting(error: Exception) -> bool:
+    """Whether a send that failed is to be tried again: a broker that is away comes back."""
+    return isinstance(error, KafkaError) and bool(getattr(error, "retriable", False))
+
+
+class Flusher:
+    """Writes for all partitions of one worker. Not for use by two tasks at once: the batch lock sees to that."""
+
+    def __init__(self, app: JourneyApp, guard: FreezeGuard) -> None:
+        self._app = app
+        self._guard = guard
+        self._codec = Codec()
+        self._next_changelog_offset: dict[int, int] = {}
+        self._shared: set[int] = set()
+        """Partitions whose changelog somebody else has written since the restore."""
+
+    def begin(self, number: int, changelog_end: int) -> None:
+        """A partition is restored up to `changelog_end`: the offset that its next row gets if nobody else writes."""
+        self._next_changelog_offset[number] = changelog_end
+        self._shared.discard(number)
+
+    async def flush(self, partition: Partition, effects: Effects) -> None:
+        """Publish and store; returns when all of it is acknowledged."""
+        number = partition.number
+        by_topic: defaultdict[str, list[Record]] = defaultdict(list)
+        for message in output_messages(effects, self._codec):
+            by_topic[message.topic].append((message.key, message.value, []))
+        if by_topic:
+            await asyncio.gather(*(self._send(topic, number, records) for topic, records in by_topic.items()))
+        rows = stored_rows(effects, self._codec)
+        if rows:
+            await self.write_rows(number, rows, partition)
+        await self.write_rows(number, [stored_partition(partition, self._codec)], partition)
+
+    async def write_rows(self, number: int, rows: Iterable[StoredRow], held: Partition | None = None) -> None:
+        """Append rows to the changelog, and see whether nobody else has."""
+        changelog = self._app.changelog_topic
+        records: list[Record] = [(row.key, row.value, _tombstone_headers(row)) for row in rows]
+        for base, count in await self._send(changelog, number, records):
+            expected = self._next_changelog_offset[number]
+            self._next_changelog_offset[number] = base + count
+            if base != expected:
+                self._shared.add(number)
+                await self._look_at_gap(number, expected, base, held)
+            if number not in self._shared:
+                # A rebalance that leaves this partition here need not read our own rows back.
+                self._app.tables.recovery.active_offsets[TP(changelog, number)] = base + count - 1
+
+    async def _send(self, topic: str, number: int, records: list[Record]) -> list[tuple[int, int]]:
+        """Send records to one partition and wait; gives base offset and count of each batch."""
+        producer = self._app.producer._producer  # Faust's own send takes one record at a time
+        return [(await self._send_batch(producer, batch, topic, number), len(batch)) for batch in _batches(records)]
+
+    async def _send_batch(self, producer: Any, batch: list[Record], topic: str, number: int) -> int:
+        async for attempt in stamina.retry_context(on=_worth_waiting, attempts=None, timeout=None, wait_max=5.0):
+            with attempt:
+                self._guard.check()
+                builder = producer.create_batch()
+                for key, value, headers in batch:
+                    builder.append(timestamp=None, key=key, value=value, headers=headers)
+                sent = await producer.send_batch(builder, topic, partition=number)
+                offset: int = (await sent).offset
+                return offset
+        raise AssertionError("retry_context gives up only by raising")
+
+    async def _look_at_gap(self, number: int, begin: int, end: int, held: Partition | None) -> None:
+        """Read what somebody else wrote to the changelog between our batches; write our newer rows again."""
+        log.warning("changelog %d: offsets %d to %d are not ours", number, begin, end - 1)
+        if held is None:
+            return
+        restore = Restore()
+        for record in await self._read_changelog(number, begin, end):
+            offset = tombstone_offset(record.headers) if record.value is None else row_offset(record.value)
+            if offset > held.applied_offset:
+                end_now(WorkerExit.FENCED, f"another worker has applied offset {offset} of partition {number}")
+            restore.add(record.key, record.value, offset)
+        rewrites = restore.onto(held, self._codec)
+        log.warning("changelog %d: %d rows written again over older ones", number, len(rewrites))
+        if rewrites:
+            await self.write_rows(number, rewrites, held)
+
+    async def _read_changelog(self, number: int, begin: int, end: int) -> list[Any]:
+        tp = TopicPartition(self._app.changelog_topic, number)
+        consumer = AIOKafkaConsumer(**self._app.client_settings, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            consumer.assign([tp])
+            consumer.seek(tp, begin)
+            found: list[Any] = []
+            while await consumer.position(tp) < end:
+                for records in (await consumer.getmany(tp, timeout_ms=_GAP_POLL_MS)).values():
+                    found.extend(record for record in records if record.offset < end)
+            return found
+        finally:
+            await consumer.stop()
+
+
+def _tombstone_headers(row: StoredRow) -> list[tuple[str, bytes]]:
+    return [(TOMBSTONE_OFFSET_HEADER, str(row.offset).encode())] if row.value is None else []
+
+
+def _batches(records: list[Record]) -> Iterator[list[Record]]:
+    """Cut records into lists that fit one producer batch each."""
+    chunk: list[Record] = []
+    size = 0
+    for record in records:
+        key, value, _ = record
+        needs = _RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
+        if chunk and size + needs > BATCH_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(record)
+        size += needs
+    if chunk:
+        yield chunk

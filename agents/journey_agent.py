@@ -1,0 +1,112 @@
+"""The agent: applies batches of the input topic, one at a time, each from its next offset on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from faust.types import TP
+
+from agents.batch_transport import Batch
+from agents.worker_exit import WorkerExit, end_now
+from schemas.codec import Codec, schema_id_of
+from schemas.invalid import InvalidRecordError
+from streams.effects import Counts
+from streams.processor import Entry
+
+if TYPE_CHECKING:
+    from agents.app import JourneyApp
+
+log = logging.getLogger("journeys.agent")
+# Kafka's code for a timestamp that the broker set when it appended the record.
+_LOG_APPEND_TIME = 1
+
+
+class JourneyAgent:
+    """Handles one message of the batch transport after the other, under a lock that the rebalance barrier takes too."""
+
+    def __init__(self, app: JourneyApp) -> None:
+        self._app = app
+        self.codec: Codec = app.codec
+        self.lock = asyncio.Lock()
+        self.counts = Counts()
+        self.batches_dropped = 0
+
+    async def run(self, stream: Any) -> None:
+        """Consume the stream for ever; any error ends the process, for Faust would restart the agent in silence."""
+        async for event in stream.noack().events():
+            try:
+                async with self.lock:
+                    await self._handle(event)
+            except asyncio.CancelledError:
+                if self._app.should_stop:
+                    raise
+                end_now(WorkerExit.FAILED, "the agent was cancelled")
+            except BaseException as error:
+                log.exception("batch")
+                end_now(WorkerExit.FAILED, f"a batch failed: {error!r}")
+
+    async def barrier(self) -> None:
+        """Wait for the batch in flight and commit it: called while partitions are being revoked."""
+        async with self.lock:
+            await self._app.consumer.commit()
+
+    async def _handle(self, event: Any) -> None:
+        message = event.message
+        batch: Batch = message.value
+        tp = TP(message.topic, message.partition)
+        if not await self._is_next(tp, batch, message.generation_id):
+            self.batches_dropped += 1
+            return
+        await self._learn_schemas(batch)
+        processor = self._app.store.processors[tp.partition]
+        effects = processor.process(self._entries(batch))
+        await self._app.flusher.flush(processor.partition, effects)
+        self.counts.add(effects.counts)
+        self._app.consumer.next_position[tp] = batch[-1].offset + 1
+        event.ack()
+
+    async def _is_next(self, tp: TP, batch: Batch, generation_id: int) -> bool:
+        """Whether the batch holds the record to be applied next; if records were left out, fetch them again."""
+        consumer = self._app.consumer
+        if generation_id != self._app.consumer_generation_id or self._app.rebalancing:
+            return False
+        position = consumer.next_position.get(tp)
+        if position is None or batch[-1].offset < position:
+            return False
+        if batch[0].offset <= position or not consumer.is_gap(tp, batch):
+            return True
+        if not consumer.sought_since(tp, batch):
+            log.info("%s[%d]: expected offset %d, got %d; seeking back", *tp, position, batch[0].offset)
+            await consumer.seek_back(tp)
+        return False
+
+    def _entries(self, batch: Batch) -> list[Entry]:
+        decoded = self.codec.decode_inputs([record.value for record in batch])
+        return [
+            Entry(
+                record.offset,
+                record.key,
+                record.timestamp if record.timestamp_type == _LOG_APPEND_TIME else None,
+                found,
+                record.value,
+            )
+            for record, found in zip(batch, decoded, strict=True)
+        ]
+
+    async def _learn_schemas(self, batch: Batch) -> None:
+        """Ask the registry, where there is one, for schema ids that are not known yet."""
+        registry = self._app.registry
+        if registry is None:
+            return
+        unknown: set[int] = set()
+        for head in {record.value[:5] for record in batch if record.value is not None}:
+            try:
+                schema_id = schema_id_of(head)
+            except InvalidRecordError:
+                continue
+            if not self.codec.catalog.knows(schema_id):
+                unknown.add(schema_id)
+        for schema_id in sorted(unknown):
+            await registry.learn(schema_id)

@@ -1,0 +1,69 @@
+"""The punctuator: writes time into the input topic, so that it reaches the rule as a record.
+
+It is the only place where a worker reads a clock for the rule. It decides nothing: the agent that reads
+the partition fires what is due.
+"""
+
+from __future__ import annotations
+
+import logging
+from time import time
+from typing import TYPE_CHECKING
+
+from schemas.records import PolicyChanged, Punctuation
+from streams.partition import Partition
+from streams.row import UNKNOWN_OFFSET
+
+if TYPE_CHECKING:
+    from agents.app import JourneyApp
+    from streams.policy import Policy
+
+log = logging.getLogger("journeys.punctuator")
+# A clock moves at least this often while records come, so that old journeys are forgotten on quiet days too.
+_AT_LEAST_EVERY_MS = 60_000
+
+
+class Punctuator:
+    """Punctuates the partitions of one worker when a deadline has come, and at least every minute."""
+
+    def __init__(self, app: JourneyApp, worker_id: str) -> None:
+        self._app = app
+        self._worker_id = worker_id
+        self._sent: dict[int, int] = {}
+
+    async def punctuate(self) -> None:
+        """Look at every partition once; a Faust timer calls this."""
+        if self._app.rebalancing:
+            return
+        now = int(time() * 1000)
+        for number in self._app.input_partitions():
+            processor = self._app.store.processors.get(number)
+            if processor is not None and self._is_wanted(processor.partition, now):
+                self._sent[number] = now
+                await self._write(number, Punctuation(now, "live", self._worker_id))
+
+    async def bring_policy(self, policy: Policy) -> None:
+        """Append the policy to every partition of this worker in which another one is in force."""
+        for number in self._app.input_partitions():
+            processor = self._app.store.processors.get(number)
+            if processor is not None and processor.partition.policy != policy:
+                log.info("partition %d: bringing policy %s", number, policy.version)
+                now = int(time() * 1000)
+                await self._write(number, PolicyChanged(policy.version, policy.to_json(), now, self._worker_id))
+
+    def _is_wanted(self, partition: Partition, now: int) -> bool:
+        if partition.time_source == "simulated" or partition.applied_offset == UNKNOWN_OFFSET:
+            # Somebody else keeps the time of an import; and an empty partition may yet become one.
+            return False
+        clock = partition.clock
+        sent_at = self._sent.get(partition.number)
+        if sent_at is not None and (clock is None or clock < sent_at) and now - sent_at < _AT_LEAST_EVERY_MS:
+            return False  # the last one is still unread: a backlog must not fill up with punctuations
+        if clock is None or now - clock >= _AT_LEAST_EVERY_MS:
+            return True
+        due_at = partition.next_due_at()
+        return due_at is not None and clock < due_at <= now
+
+    async def _write(self, number: int, record: Punctuation | PolicyChanged) -> None:
+        value = self._app.codec.encode(record)
+        await self._app.producer.send(self._app.input_topic, None, value, number, None, None)

@@ -1,0 +1,303 @@
+"""The naive model on small logs whose outcome is worked out by hand from DESIGN section 2.
+
+Days are counted from T0; unless a case says otherwise the policy is the default one.
+"""
+
+from __future__ import annotations
+
+from .line import DAY, HOUR
+from .model import run
+
+T0 = 1_760_000_000_000
+
+
+def at(days, ms=0):
+    """An instant some days, and some milliseconds, after T0."""
+    return T0 + int(days * DAY) + ms
+
+
+def touch(days, ms=0, journey="j", name=None, **more):
+    """A touchpoint; its id is its instant unless it is named."""
+    occurred_at = at(days, ms)
+    return {
+        "journey_id": journey,
+        "occurred_at": occurred_at,
+        "touchpoint_id": name or f"t{occurred_at}",
+        "cost": 1,
+        **more,
+    }
+
+
+def order(kind, name, day, ms=0, journey="j", **more):
+    """A signal or a command of some name."""
+    return {"kind": kind, kind: name, "journey_id": journey, "occurred_at": at(day, ms), **more}
+
+
+def register(days, ms=0, journey="j", **overrides):
+    """A registration."""
+    return {"kind": "registration", "journey_id": journey, "occurred_at": at(days, ms), **overrides}
+
+
+def tick(days, ms=0):
+    """A punctuation."""
+    return {"kind": "punctuation", "at": at(days, ms)}
+
+
+def ends(result):
+    """Of each abandonment its reason and abandoned_at in milliseconds after T0."""
+    return [(a["abandonment_reason"], a["abandoned_at"] - T0) for a in result.abandonments]
+
+
+def said(result):
+    """Of each lifecycle entry its kind and offset."""
+    return [(entry["kind"], entry["offset"]) for entry in result.lifecycle]
+
+
+def test_silence_of_72_hours_ends_a_journey():
+    """INACTIVITY at last touchpoint + 72 h; found by the next line, or at the end 91 days after the last."""
+    result = run([touch(0), touch(1), touch(20, journey="k")])
+    assert ends(result) == [("INACTIVITY", 4 * DAY), ("INACTIVITY", 23 * DAY)]
+    assert [a["detected_at"] for a in result.abandonments] == [at(20), at(111)]
+    assert result.counts == {"applied": 3, "late": 0, "duplicate": 0, "refused": 0}
+
+
+def test_timeout_of_14_days_ends_a_busy_journey():
+    """TIMEOUT at started_at + 14 days, with all touchpoints before it counted."""
+    (a,) = run([touch(day) for day in range(0, 14, 2)]).abandonments
+    assert (a["abandonment_reason"], a["abandoned_at"]) == ("TIMEOUT", at(14))
+    assert (a["touchpoint_count"], a["total_cost_micros"], a["last_touchpoint_at"]) == (7, 7_000_000, at(12))
+    assert a["days_active"] == 14
+
+
+def test_timeout_wins_a_tie():
+    """72 h after a touchpoint on day 11 is the timeout; a millisecond earlier is inactivity."""
+    days = [touch(day) for day in (0, 2, 4, 6, 8, 9, 10)]
+    assert ends(run([*days, touch(11)])) == [("TIMEOUT", 14 * DAY)]
+    assert ends(run([*days, touch(11, -1)])) == [("INACTIVITY", 14 * DAY - 1)]
+
+
+def test_a_deadline_is_exclusive():
+    """A touchpoint 1 ms before the deadline goes on, one at the deadline begins a new episode."""
+    assert said(run([touch(0), touch(3, -1)])) == [("started", 1)]
+    result = run([touch(0), touch(3)])
+    assert said(result) == [("started", 1), ("returned", 2)]
+    assert result.lifecycle[1]["abandonment_id"] == result.abandonments[0]["abandonment_id"]
+    assert result.lifecycle[1]["started_at"] == at(3)
+    assert [a["started_at"] for a in result.abandonments] == [at(0), at(3)]
+
+
+def test_an_explicit_end_is_inclusive():
+    """After a signal at day 1 a touchpoint at that instant is late, one a millisecond later returns."""
+    result = run([touch(0), order("signal", "competitor_conversion", 1), touch(1, name="a"), touch(1, 1)])
+    assert ends(result)[0] == ("COMPETITOR_CONVERSION", 1 * DAY)
+    assert said(result) == [("started", 1), ("late_touchpoint", 3), ("returned", 4)]
+    assert result.lifecycle[1]["started_at"] == at(0)
+    assert result.lifecycle[1]["abandonment_id"] == result.abandonments[0]["abandonment_id"]
+    assert [a["terminated"] for a in result.abandonments] == [True, False]
+
+
+def test_an_explicit_end_is_not_before_the_last_activity():
+    """A command that occurred before the last touchpoint ends the episode at that touchpoint."""
+    assert ends(run([touch(0), touch(2), order("command", "abandon", 1)])) == [("MANUAL_TERMINATION", 2 * DAY)]
+
+
+def test_abandoning_twice_books_once():
+    """The second command is refused, whether late or not, and repeats its command_id."""
+    lines = [touch(0)]
+    lines += [order("command", "abandon", day, reason="USER_FATIGUE", command_id=f"c{day}") for day in (1, 1.5)]
+    lines.append(order("command", "abandon", 0.5, command_id="late"))
+    result = run(lines)
+    assert ends(result) == [("USER_FATIGUE", DAY)]
+    assert said(result) == [("started", 1), ("refused", 3), ("refused", 4)]
+    assert [entry["command_id"] for entry in result.lifecycle[1:]] == ["c1.5", "late"]
+    assert [entry["started_at"] for entry in result.lifecycle[1:]] == [None, at(0)]
+
+
+def test_conversion_ends_without_abandonment():
+    """The next episode is just started; in the quiet period touchpoints are late."""
+    lines = [touch(0), touch(1, state="CONVERTED"), touch(1, 1)]
+    assert said(run(lines)) == [("started", 1), ("converted", 2), ("started", 3)]
+    assert ends(run(lines)) == [("INACTIVITY", 4 * DAY + 1)]
+    quiet = run(lines, policy={"conversion_quiet_period_ms": 1})
+    assert said(quiet) == [("started", 1), ("converted", 2), ("late_touchpoint", 3)]
+    assert quiet.lifecycle[2]["abandonment_id"] is None
+
+
+def test_a_return_may_convert_at_once():
+    """Return and conversion both name the abandonment; the return carries its penalty."""
+    result = run([touch(0), touch(10, state="CONVERTED")])
+    (a,) = result.abandonments
+    assert said(result) == [("started", 1), ("returned", 2), ("converted", 2)]
+    assert {entry["abandonment_id"] for entry in result.lifecycle[1:]} == {a["abandonment_id"]}
+    assert result.lifecycle[1]["converts_at_once"] is True
+    assert result.lifecycle[1]["total_penalty_micros"] == a["total_penalty_micros"]
+
+
+def test_cleanup_after_30_days():
+    """Ended on day 3: a millisecond before day 33 it returns, on day 33 it is unknown and starts."""
+    assert said(run([touch(0), touch(33, -1)])) == [("started", 1), ("returned", 2)]
+    assert said(run([touch(0), touch(33)])) == [("started", 1), ("started", 2)]
+
+
+def test_an_unknown_journey_of_30_days_ago_opens_nothing():
+    """By the clock of day 40 a touchpoint of day 10 is late without an episode, a registration refused."""
+    result = run([touch(40), touch(10, journey="k"), register(10, journey="l"), touch(10, 1, journey="m")])
+    assert said(result) == [("started", 1), ("late_touchpoint", 2), ("refused", 3), ("started", 4)]
+    assert [entry["started_at"] for entry in result.lifecycle[1:3]] == [None, None]
+    assert result.counts == {"applied": 2, "late": 1, "duplicate": 0, "refused": 1}
+
+
+def test_late_while_a_newer_episode_is_open():
+    """A touchpoint before the end of an earlier episode changes nothing of the open one."""
+    result = run([touch(0), touch(4), touch(3, -1, state="INTENT"), touch(3, name="b")])
+    assert said(result) == [("started", 1), ("returned", 2), ("late_touchpoint", 3)]
+    second = result.abandonments[1]
+    assert (second["started_at"], second["touchpoint_count"], second["state"]) == (at(4), 2, "UNAWARE")
+
+
+def test_duplicates_are_the_last_eight():
+    """The id of the first of nine records is forgotten, that of the second is not; episodes do not matter."""
+    nine = [touch(n / 24, name=f"t{n}") for n in range(9)]
+    assert run([*nine, touch(1, name="t0")]).counts["duplicate"] == 0
+    assert run([*nine, touch(1, name="t1")]).counts["duplicate"] == 1
+    across = run([touch(0, name="a"), touch(5, name="b"), touch(6, name="a")])
+    assert (across.counts["duplicate"], across.abandonments[1]["touchpoint_count"]) == (1, 1)
+    apart = run([touch(0, name="a"), order("command", "extend", 1, days=1, command_id="a")])
+    assert apart.counts["duplicate"] == 0
+    assert run([touch(0, name="a"), touch(33, name="a")]).counts["duplicate"] == 0
+
+
+def test_a_duplicate_fires_nothing():
+    """With the clock behind, a duplicate after the deadline leaves the episode open."""
+    result = run([tick(0), touch(0, name="a"), touch(5, name="a"), tick(3)])
+    assert (result.counts["duplicate"], result.abandonments) == (1, [])
+
+
+def test_extend_up_to_the_cap():
+    """14 + 60 + 60 days are clamped at 90; an extension at the cap is accepted and changes nothing."""
+    lines = [register(0, inactivity_hours=2400)]
+    lines += [order("command", "extend", day, days=60) for day in (1, 2, 3)]
+    result = run(lines)
+    assert ends(result) == [("TIMEOUT", 90 * DAY)]
+    assert said(result) == [("started", 1), ("extended", 2), ("extended", 3), ("extended", 4)]
+
+
+def test_an_engaged_journey_is_extended_automatically():
+    """Due on day 14 with a touchpoint on day 12: extended by 2 days, then silence since day 12 comes first."""
+    days = [touch(day, state="INTENT") for day in range(0, 14, 2)]
+    result = run(days, policy={"extension": {"touchpoints": 1, "extend_by_ms": 2 * DAY}})
+    assert ends(result) == [("INACTIVITY", 15 * DAY)]
+    assert said(result) == [("started", 1), ("extended_automatically", 8)]
+
+
+def test_automatic_extensions_of_one_firing_are_said_once():
+    """On day 20 an episode of 14 days is extended five days at a time to its cap of 20 days, and ends there."""
+    policy = {"inactivity_ms": 40 * DAY, "max_journey_duration_ms": 20 * DAY}
+    policy["extension"] = {"touchpoints": 1, "extend_by_ms": 5 * DAY}
+    result = run([touch(0, state="CONSIDERING"), touch(20, journey="k")], policy=policy)
+    assert ends(result)[0] == ("TIMEOUT", 20 * DAY)
+    assert said(result)[:2] == [("started", 1), ("extended_automatically", 2)]
+
+
+def test_the_window_of_the_automatic_extension():
+    """Touchpoints in (deadline - inactivity, deadline] count: one 72 h before does not; nor does UNAWARE."""
+    policy = {"extension": {"touchpoints": 1, "extend_by_ms": DAY}}
+    busy = [touch(day, state="INTENT") for day in (0, 2, 4, 6, 8, 10)]
+    assert said(run([*busy, touch(11)], policy=policy)) == [("started", 1)]
+    assert ends(run([*busy, touch(11, 1)], policy=policy)) == [("INACTIVITY", 14 * DAY + 1)]
+    assert ends(run([*busy, touch(11, 1, state="AWARE")], policy=policy)) == [("TIMEOUT", 14 * DAY)]
+
+
+def test_fatigue_looks_back_from_the_last_touchpoint():
+    """Three touchpoints in (last - 1 day, last] tire; one exactly a day ago does not count."""
+    policy = {"fatigue": {"touchpoints": 3, "window_ms": DAY}}
+    assert ends(run([touch(0), touch(0.5), touch(1)], policy=policy)) == [("INACTIVITY", 4 * DAY)]
+    assert ends(run([touch(0, 1), touch(0.5), touch(1)], policy=policy)) == [("USER_FATIGUE", DAY)]
+
+
+def test_conversion_before_budget_before_fatigue():
+    """One touchpoint that converts, spends the budget and tires does the first of them that is there."""
+    policy = {"budget_micros": 2_000_000, "fatigue": {"touchpoints": 2, "window_ms": DAY}}
+    assert ends(run([touch(0), touch(0.1, state="CONVERTED")], policy=policy)) == []
+    assert ends(run([touch(0), touch(0.1)], policy=policy)) == [("BUDGET_EXHAUSTED", int(0.1 * DAY))]
+    assert ends(run([touch(0), touch(0.1, cost=0.999999)], policy=policy)) == [("USER_FATIGUE", int(0.1 * DAY))]
+
+
+def test_an_older_touchpoint_counts_but_changes_no_state():
+    """State, probability and value are of the latest; an equal instant is not older; an absent one keeps."""
+    first = touch(1, state="AWARE", conversion_probability=0.5)
+    older = touch(0.5, state="INTENT", conversion_probability=1, conversion_value=7)
+    (a,) = run([first, older, touch(1, name="b", state="CONSIDERING")]).abandonments
+    assert (a["started_at"], a["touchpoint_count"], a["total_cost_micros"]) == (at(1), 3, 3_000_000)
+    assert (a["state"], a["conversion_probability"], a["conversion_value_micros"]) == (
+        "CONSIDERING",
+        0.5,
+        100_000_000,
+    )
+
+
+def test_registration_opens_and_overrides():
+    """Inactivity counts from the registration; a second one changes only what it gives, also later on."""
+    result = run([register(0, inactivity_hours=24), register(0.5, timeout_days=0.75)])
+    assert ends(result) == [("TIMEOUT", 18 * HOUR)]
+    assert (result.abandonments[0]["last_touchpoint_at"], said(result)) == (None, [("started", 1)])
+    later = run([register(0, inactivity_hours=24), touch(5)])
+    assert ends(later) == [("INACTIVITY", DAY), ("INACTIVITY", 6 * DAY)]
+    again = run([touch(0), register(5)])
+    assert said(again) == [("started", 1), ("started", 2)]
+
+
+def test_a_deadline_moved_into_the_past():
+    """It fires at the next punctuation, dated before a touchpoint that was counted."""
+    result = run([touch(0), touch(2), register(2.5, timeout_days=1), touch(2.6, journey="k")])
+    first = result.abandonments[0]
+    assert (first["abandoned_at"], first["last_touchpoint_at"], first["touchpoint_count"]) == (at(1), at(2), 2)
+    assert first["detected_at"] == at(2.6)
+
+
+def test_firing_order_is_deadline_then_journey():
+    """One punctuation abandons three journeys, two of them at one deadline."""
+    lines = [touch(0, journey="z"), touch(0, 1, journey="b"), touch(0, 1, journey="a"), touch(9, journey="y")]
+    assert [a["journey_id"] for a in run(lines).abandonments] == ["z", "a", "b", "y"]
+
+
+def test_grace_delays_punctuations_and_not_records():
+    """With own punctuations a journey is due 60 s after its deadline, or at once by its own next record."""
+    due = at(3)
+    result = run([touch(0), touch(0, journey="k"), tick(3, 59_999), touch(3), tick(3, 60_000)])
+    assert [(a["journey_id"], a["abandoned_at"] - due, a["detected_at"] - due) for a in result.abandonments] == [
+        ("j", 0, 59_999),
+        ("k", 0, 60_000),
+    ]
+
+
+def test_without_a_clock_nothing_is_due():
+    """Records before the first punctuation are detected when they occurred; the clock never goes back."""
+    result = run([touch(0), touch(3), tick(1), tick(8), tick(2), order("command", "abandon", 2, journey="j")])
+    assert [(a["abandoned_at"], a["detected_at"]) for a in result.abandonments] == [(at(3), at(3)), (at(6), at(8))]
+    assert said(result)[-1] == ("refused", 6)
+
+
+def test_reading_ends_at_until():
+    """The first line whose punctuation would lie after it is not read; the clock still comes to it."""
+    lines = [touch(0), touch(1), touch(5)]
+    result = run(lines, until=at(5, -1))
+    assert (ends(result), result.counts["applied"]) == ([("INACTIVITY", 4 * DAY)], 2)
+    assert result.abandonments[0]["detected_at"] == at(5, -1)
+    assert run(lines, until=at(4, -1)).abandonments == []
+    own = run([touch(0), tick(4), touch(9), tick(20)], until=at(8))
+    assert (ends(own), own.counts["applied"]) == ([("INACTIVITY", 3 * DAY)], 1)
+
+
+def test_user_is_of_the_record_that_opened():
+    """A later touchpoint of the episode does not change it."""
+    lines = [touch(0, user_id="first"), touch(1, user_id="second"), touch(9, user_id="third")]
+    assert [a["user_id"] for a in run(lines).abandonments] == ["first", "third"]
+
+
+def test_what_ended_long_ago_by_the_clock_is_absent_at_once():
+    """Cut short to day 1 by the clock of day 40, a journey counts as absent as soon as its record fires it."""
+    lines = [register(0, inactivity_hours=2400, timeout_days=80), touch(30), tick(40)]
+    result = run([*lines, register(31, timeout_days=1), touch(32)])
+    assert ends(result) == [("TIMEOUT", DAY)]
+    assert said(result) == [("started", 1), ("started", 5)]
