@@ -14,8 +14,10 @@ from agents.freeze_guard import FreezeGuard
 from agents.journey_agent import JourneyAgent
 from agents.journey_store import JourneyStore, JourneyTable
 from agents.punctuator import Punctuator
+from agents.schema_registry import SchemaRegistry
 from agents.settings import Settings
 from agents.watchdog import Watchdog
+from schemas.catalog import Catalog
 from schemas.codec import Codec
 from schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES, TABLE, changelog_name
 from streams.policy import Policy
@@ -24,6 +26,7 @@ _HEARTBEATS_PER_SESSION = 5
 _REBALANCE_TIMEOUT_SECONDS = 30.0
 _REQUEST_TIMEOUT_SECONDS = 30.0
 _COMMIT_INTERVAL_SECONDS = 1.0
+_REPORT_INTERVAL_SECONDS = 5.0
 
 
 class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
@@ -31,12 +34,13 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
 
     consumer: BatchConsumer
     flusher: Flusher
+    guard: FreezeGuard
     journey_agent: JourneyAgent
     punctuator: Punctuator
     codec: Codec
-    registry: Any
+    registry: SchemaRegistry | None
     partition_count: int
-    client_settings: dict[str, Any]
+    client_options: dict[str, Any]
     input_topic = JOURNEY_EVENTS
     table: JourneyTable
 
@@ -58,17 +62,18 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
 
 def create_app(
     settings: Settings,
-    bootstrap_servers: str,
+    client_options: dict[str, Any],
     partition_count: int,
-    *,
+    catalog: Catalog,
     policy: Policy | None = None,
-    registry: Any = None,
-    codec: Codec | None = None,
 ) -> JourneyApp:
-    """Worker's app for topics that are there, with `partition_count` partitions each."""
+    """Worker's app for topics that are there, with `partition_count` partitions each.
+
+    `policy` is brought to the log if it is not the one in force; None takes what the log says.
+    """
     app = JourneyApp(
         settings.application_id,
-        broker=[f"kafka://{server.strip()}" for server in bootstrap_servers.split(",")],
+        broker=[f"kafka://{server.strip()}" for server in client_options["bootstrap_servers"].split(",")],
         store="memory://",
         Table=JourneyTable,
         topic_partitions=partition_count,
@@ -95,12 +100,13 @@ def create_app(
     )
     app.transport = BatchTransport(app.conf.broker_consumer, app)
     app.partition_count = partition_count
-    app.client_settings = {"bootstrap_servers": bootstrap_servers}
-    app.codec = codec or Codec()
-    app.registry = registry
-    guard = FreezeGuard(settings.freeze_limit_seconds)
+    app.client_options = client_options
+    app.codec = Codec(catalog)
+    url = settings.schema_registry_url
+    app.registry = None if url is None else SchemaRegistry(url, catalog)
+    app.guard = FreezeGuard(settings.freeze_limit_seconds)
     worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
-    app.flusher = Flusher(app, guard)
+    app.flusher = Flusher(app, app.guard)
     app.punctuator = Punctuator(app, worker_id)
     app.journey_agent = JourneyAgent(app)
     raw: dict[str, Any] = {
@@ -112,19 +118,17 @@ def create_app(
     }
     # It counts messages, and each is a whole fetch here.
     app.table = app.Table(TABLE, recovery_buffer_size=4, key_type=bytes, value_type=bytes, partitions=partition_count)
-    _attach(app, raw, settings, guard, policy)
+    _attach(app, raw, settings, policy)
     return app
 
 
-def _attach(
-    app: JourneyApp, raw: dict[str, Any], settings: Settings, guard: FreezeGuard, policy: Policy | None
-) -> None:
+def _attach(app: JourneyApp, raw: dict[str, Any], settings: Settings, policy: Policy | None) -> None:
     """Register the agent, the timer and the tasks."""
     app.agent(app.topic(app.input_topic, **raw), name="journeys", concurrency=1)(app.journey_agent.run)
     app.on_partitions_revoked.connect(_barrier)
-    app.task(guard.tick)
     app.task(Watchdog(app).watch)
     app.timer(settings.punctuation_interval_seconds)(app.punctuator.punctuate)
+    app.timer(_REPORT_INTERVAL_SECONDS)(app.journey_agent.report)
     if policy is not None:
         brought = policy
 

@@ -210,4 +210,5 @@ def _wait(kafka: LocalKafka | DockerKafka, servers: str, timeout: float) -> None
 
 
 def _last_words(kafka: LocalKafka | DockerKafka) -> str:
-    return "\n".join(kafka.log_tail(15))
+    lines = kafka.log_tail(200)
+    return "\n".join([line for line in lines if not line.startswith("\tat ")][-10:])  # causes, not stack frames

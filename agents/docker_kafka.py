@@ -12,7 +12,7 @@ from typing import Any
 from agents.broker_unavailable import BrokerUnavailable
 from agents.directory_lock import locked
 from agents.kafka_jars import kafka_version
-from agents.kafka_listeners import Listeners, listeners_of, stored_listeners
+from agents.kafka_listeners import Listeners, listeners_for, stored_listeners
 
 PING_SECONDS = 5
 DATA = "/var/lib/kafka/data"  # a volume of the image, which its user may write
@@ -70,7 +70,7 @@ class DockerKafka:
                 return False
             try:
                 if container is None:
-                    self._create(listeners_of(self.directory, port), say)
+                    self._create(listeners_for(self.directory, port), say)
                 else:
                     container.start()
             except _docker_error() as error:
@@ -126,6 +126,7 @@ class DockerKafka:
 
         name = f"journeys-kafka-{uuid.uuid4().hex[:12]}"
         self._name_file.write_text(name, "utf-8")
+        listeners.store(self.directory)
         image = f"apache/kafka:{kafka_version()}"
         say(f"starting {image} in Docker ...")
         container = DockerContainer(image).with_name(name).with_envs(**environment(listeners))

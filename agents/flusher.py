@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from agents.freeze_guard import FreezeGuard
-from agents.journey_store import TOMBSTONE_OFFSET_HEADER, tombstone_offset
+from agents.tombstone import TOMBSTONE_OFFSET_HEADER, tombstone_offset
 from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
 from streams.effects import Effects
@@ -49,7 +49,7 @@ class Flusher:
     def __init__(self, app: JourneyApp, guard: FreezeGuard) -> None:
         self._app = app
         self._guard = guard
-        self._codec = Codec()
+        self._codec: Codec = app.codec
         self._next_changelog_offset: dict[int, int] = {}
         self._shared: set[int] = set()
         """Partitions whose changelog somebody else has written since the restore."""
@@ -121,7 +121,7 @@ class Flusher:
 
     async def _read_changelog(self, number: int, begin: int, end: int) -> list[Any]:
         tp = TopicPartition(self._app.changelog_topic, number)
-        consumer = AIOKafkaConsumer(**self._app.client_settings, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(**self._app.client_options, enable_auto_commit=False)
         await consumer.start()
         try:
             consumer.assign([tp])

@@ -6,8 +6,8 @@ partitions without noticing, and on waking would write old rows over newer ones.
 
 from __future__ import annotations
 
-import asyncio
-from time import monotonic, process_time
+from threading import Event, Thread
+from time import monotonic
 
 from agents.worker_exit import WorkerExit, end_now
 
@@ -17,27 +17,32 @@ _TICK_SECONDS = 0.1
 class FreezeGuard:
     """Ends the process when it finds that it stood still longer than `limit_seconds`.
 
-    Standing still is wall time without processor time: a batch that keeps the processor busy is no freeze,
-    heartbeats go on in a thread of their own. Checked in the tick, because on waking the tick may run first
-    and would hide the gap, and before each send, because the sender may.
+    A thread ticks, not a task: a batch or a restore that keeps the event loop busy is no freeze, heartbeats go
+    on in a thread of their own. Looked at in the tick and before each send, because after a freeze either may
+    run first, and the tick would hide the gap from the send.
     """
 
     def __init__(self, limit_seconds: float) -> None:
         self._limit_seconds = limit_seconds
-        self._at = monotonic()
-        self._busy = process_time()
+        self._ticked_at = monotonic()
+        self._stopped = Event()
+
+    def start(self) -> None:
+        """Begin to tick, until the process ends or `stop` is called."""
+        self._ticked_at = monotonic()
+        Thread(target=self._tick, name="freeze-guard", daemon=True).start()
+
+    def stop(self) -> None:
+        """Tick no more."""
+        self._stopped.set()
 
     def check(self) -> None:
-        """End the process if it stood still since the last look."""
-        at, busy = monotonic(), process_time()
-        idle_seconds = (at - self._at) - (busy - self._busy)
-        self._at, self._busy = at, busy
-        if idle_seconds > self._limit_seconds:
-            end_now(WorkerExit.FROZEN, f"stood still for {idle_seconds:.1f} s; other workers may own its partitions")
+        """End the process if it stood still since the last tick."""
+        still_seconds = monotonic() - self._ticked_at
+        if still_seconds > self._limit_seconds and not self._stopped.is_set():
+            end_now(WorkerExit.FROZEN, f"stood still for {still_seconds:.1f} s; other workers may own its partitions")
 
-    async def tick(self) -> None:
-        """Look ten times a second, for ever."""
-        self._at, self._busy = monotonic(), process_time()
-        while True:
+    def _tick(self) -> None:
+        while not self._stopped.wait(_TICK_SECONDS):
             self.check()
-            await asyncio.sleep(_TICK_SECONDS)
+            self._ticked_at = monotonic()

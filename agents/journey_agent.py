@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
 
 from agents.batch_transport import Batch
 from agents.worker_exit import WorkerExit, end_now
-from schemas.codec import Codec, schema_id_of
-from schemas.invalid import InvalidRecordError
+from schemas.codec import Codec
 from streams.effects import Counts
 from streams.processor import Entry
 
@@ -32,6 +32,7 @@ class JourneyAgent:
         self.lock = asyncio.Lock()
         self.counts = Counts()
         self.batches_dropped = 0
+        self._reported = Counts()
 
     async def run(self, stream: Any) -> None:
         """Consume the stream for ever; any error ends the process, for Faust would restart the agent in silence."""
@@ -52,6 +53,13 @@ class JourneyAgent:
         async with self.lock:
             await self._app.consumer.commit()
 
+    async def report(self) -> None:
+        """Say what became of the records since the last report; a Faust timer calls this."""
+        if self.counts != self._reported:
+            self._reported = replace(self.counts)
+            said = ", ".join(f"{name} {count}" for name, count in asdict(self.counts).items() if count)
+            log.info("records so far: %s", said)
+
     async def _handle(self, event: Any) -> None:
         message = event.message
         batch: Batch = message.value
@@ -59,7 +67,8 @@ class JourneyAgent:
         if not await self._is_next(tp, batch, message.generation_id):
             self.batches_dropped += 1
             return
-        await self._learn_schemas(batch)
+        if self._app.registry is not None:
+            await self._app.registry.learn_from(record.value for record in batch)
         processor = self._app.store.processors[tp.partition]
         effects = processor.process(self._entries(batch))
         await self._app.flusher.flush(processor.partition, effects)
@@ -94,19 +103,3 @@ class JourneyAgent:
             )
             for record, found in zip(batch, decoded, strict=True)
         ]
-
-    async def _learn_schemas(self, batch: Batch) -> None:
-        """Ask the registry, where there is one, for schema ids that are not known yet."""
-        registry = self._app.registry
-        if registry is None:
-            return
-        unknown: set[int] = set()
-        for head in {record.value[:5] for record in batch if record.value is not None}:
-            try:
-                schema_id = schema_id_of(head)
-            except InvalidRecordError:
-                continue
-            if not self.codec.catalog.knows(schema_id):
-                unknown.add(schema_id)
-        for schema_id in sorted(unknown):
-            await registry.learn(schema_id)

@@ -16,6 +16,7 @@ import faust
 from faust.stores.memory import Store as MemoryStore
 from faust.types import TP
 
+from agents.tombstone import tombstone_offset
 from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
 from streams.partition import Partition
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
     from agents.app import JourneyApp
 
 log = logging.getLogger("journeys.store")
-TOMBSTONE_OFFSET_HEADER = "offset"
-
-
-def tombstone_offset(headers: Iterable[tuple[str, bytes]]) -> int:
-    """Input offset that a tombstone carries; -1 where it carries none."""
-    return next((int(value) for name, value in headers if name == TOMBSTONE_OFFSET_HEADER), -1)
 
 
 class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
@@ -41,10 +36,14 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.codec = Codec()
         self.processors: dict[int, Processor] = {}
         self._restores: dict[int, Restore] = {}
         self._restore_began: float | None = None
+
+    @property
+    def codec(self) -> Codec:
+        """Codec of the app, under the ids of its registry."""
+        return self.app.codec
 
     def next_offset(self, number: int) -> int | None:
         """Offset of the input record to apply next; None while the partition is not restored."""
@@ -54,9 +53,9 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
     def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:  # noqa: ARG002  (Faust's signature)
         """Collect fetched changelog records; Faust calls this while it restores."""
         try:
-            if self._restore_began is None:
-                self._restore_began = monotonic()
             for event in batch:
+                if self._restore_began is None:
+                    self._restore_began = monotonic()
                 restore = self._restores.setdefault(event.message.partition, Restore())
                 for record in event.message.value:
                     restore.add(record.key, record.value, tombstone_offset(record.headers))

@@ -1,13 +1,36 @@
-"""How every Kafka client connects: one place for servers, and later for TLS and SASL."""
+"""How every Kafka client connects: one place for servers, and for TLS and SASL when they come.
+
+Errors of aiokafka end here: whoever uses these clients sees KafkaUnreachableError and KafkaRequestError.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, Final
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+)
+
+from agents import broker
 from agents.operation_error import OperationError
 from agents.settings import Settings
+
+_START_ONE: Final = "start one with `journeys broker start` or set JOURNEYS_BOOTSTRAP_SERVERS"
+_PROBE_MS: Final = 5_000  # for each server
+_STOP_SECONDS: Final = 5.0
+_AWAY: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, KafkaTimeoutError)
+_NOISY: Final = ("aiokafka.client", "aiokafka.conn")
 
 
 class KafkaUnreachableError(OperationError):
@@ -20,30 +43,94 @@ class KafkaRequestError(OperationError):
 
 async def bootstrap_servers(settings: Settings) -> str:
     """Servers of the settings, else of the broker for development. Raises KafkaUnreachableError if there is neither."""
-    raise NotImplementedError
+    if settings.bootstrap_servers:
+        return settings.bootstrap_servers
+    known = await asyncio.to_thread(broker.status, settings.data_dir / "kafka")
+    if known is None:
+        raise KafkaUnreachableError(f"no Kafka is configured; {_START_ONE}")
+    return known.bootstrap_servers
 
 
 async def client_options(settings: Settings) -> dict[str, Any]:
     """Options that every aiokafka client gets. Raises KafkaUnreachableError if no server is known."""
-    raise NotImplementedError
+    return {"bootstrap_servers": await bootstrap_servers(settings), "client_id": settings.application_id}
+
+
+async def require_broker(settings: Settings) -> None:
+    """Return if a broker answers within a few seconds, else raise KafkaUnreachableError."""
+    await _probe(await client_options(settings))
 
 
 @asynccontextmanager
 async def admin(settings: Settings) -> AsyncIterator[Any]:
-    """Give a started AIOKafkaAdminClient. Raises KafkaUnreachableError, KafkaRequestError."""
-    raise NotImplementedError
-    yield
+    """Give a started AIOKafkaAdminClient. Raises KafkaUnreachableError, KafkaRequestError, also from its use."""
+    options = await client_options(settings)
+    await _probe(options)
+    client = AIOKafkaAdminClient(**options)
+    async with _running(client, client.close, options["bootstrap_servers"]):
+        yield client
 
 
 @asynccontextmanager
-async def consumer(settings: Settings, **options: Any) -> AsyncIterator[Any]:
-    """Give a started AIOKafkaConsumer without a group. Raises as `admin`."""
-    raise NotImplementedError
-    yield
+async def consumer(settings: Settings, **more: Any) -> AsyncIterator[Any]:
+    """Give a started AIOKafkaConsumer without a group, with `more` options. Raises as `admin`."""
+    options = await client_options(settings)
+    await _probe(options)
+    client = AIOKafkaConsumer(**options, **more, enable_auto_commit=False)
+    async with _running(client, client.stop, options["bootstrap_servers"]):
+        yield client
 
 
 @asynccontextmanager
-async def producer(settings: Settings, **options: Any) -> AsyncIterator[Any]:
-    """Give a started idempotent AIOKafkaProducer. Raises as `admin`."""
-    raise NotImplementedError
-    yield
+async def producer(settings: Settings, **more: Any) -> AsyncIterator[Any]:
+    """Give a started AIOKafkaProducer, idempotent and with acks of all replicas. Raises as `admin`."""
+    options = await client_options(settings)
+    await _probe(options)
+    client = AIOKafkaProducer(**options, **more, acks="all", enable_idempotence=True)
+    async with _running(client, client.stop, options["bootstrap_servers"]):
+        yield client
+
+
+@asynccontextmanager
+async def _running(client: Any, stop: Callable[[], Awaitable[None]], servers: str) -> AsyncIterator[None]:
+    try:
+        await client.start()
+        yield
+    except _AWAY as error:
+        raise KafkaUnreachableError(f"Kafka at {servers} does not answer any more ({error}); {_START_ONE}") from error
+    except KafkaError as error:
+        raise KafkaRequestError(f"Kafka at {servers}: {error}") from error
+    finally:
+        # Without a broker aiokafka would wait for what it can't send any more.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await stop()
+
+
+async def _probe(options: dict[str, Any]) -> None:
+    """Ask for metadata as any client does first, but without its patience and its words."""
+    servers = options["bootstrap_servers"]
+    client = AIOKafkaClient(**options, request_timeout_ms=_PROBE_MS)
+    try:
+        with _silenced():
+            await client.bootstrap()
+    except (KafkaError, OSError, ValueError):  # ValueError: a port that is no number
+        raise KafkaUnreachableError(f"no broker answers at {servers}; {_START_ONE}") from None
+    finally:
+        await client.close()
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in _NOISY]
+    for logger in loggers:
+        logger.addFilter(_nothing)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(_nothing)
+
+
+def _nothing(_: logging.LogRecord) -> bool:
+    return False

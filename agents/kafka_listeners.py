@@ -30,27 +30,30 @@ class Listeners:
         """Give the text of server.properties for a server that listens on `host` and stores in `log_dirs`."""
         return Template(TEMPLATE.read_text("utf-8")).substitute(asdict(self), host=host, log_dirs=log_dirs)
 
-    def taken(self) -> int | None:
-        """Give the first of the ports that some process listens on, None if both are free."""
-        return next((port for port in (self.port, self.controller_port) if not _is_free(port)), None)
+    def port_is_free(self) -> bool:
+        """Tell whether no process listens on the port for clients."""
+        return _is_free(self.port)
+
+    def store(self, directory: Path) -> None:
+        """Keep the ports in `listeners.json` for every later start in the directory."""
+        part = directory / "listeners.json.part"
+        part.write_text(json.dumps(asdict(self)), "utf-8")
+        part.replace(directory / "listeners.json")
 
 
-def listeners_of(directory: Path, port: int | None = None) -> Listeners:
-    """Give the ports of a data directory, chosen at the first call and kept there for every later start.
+def listeners_for(directory: Path, port: int | None = None) -> Listeners:
+    """Choose the ports for a start in a data directory: those stored there, or free ones.
 
-    `port` replaces the port for clients. Writes `listeners.json`.
+    `port` replaces the port for clients.
     """
     kept = stored_listeners(directory)
-    if kept is not None and port in {None, kept.port}:
-        return kept
-    if kept is not None and port is not None:
-        chosen = replace(kept, port=port)
-    else:
+    if kept is None:
         client_port = port or _free_port()
         chosen = Listeners(client_port, _free_port(other_than=client_port))
-    part = directory / "listeners.json.part"
-    part.write_text(json.dumps(asdict(chosen)), "utf-8")
-    part.replace(directory / "listeners.json")
+    else:
+        chosen = replace(kept, port=port or kept.port)
+    if not _is_free(chosen.controller_port):  # no client knows it: it may change
+        chosen = replace(chosen, controller_port=_free_port(other_than=chosen.port))
     return chosen
 
 

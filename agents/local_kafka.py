@@ -20,7 +20,7 @@ from pathlib import Path
 from agents import kafka_jars
 from agents.broker_unavailable import INSTALL, BrokerUnavailable
 from agents.directory_lock import locked
-from agents.kafka_listeners import LOOPBACK, listeners_of, stored_listeners
+from agents.kafka_listeners import LOOPBACK, listeners_for, stored_listeners
 
 LOG4J = Path(__file__).parent / "kafka" / "log4j2.properties"
 OLDEST_JAVA = 17
@@ -114,20 +114,19 @@ class LocalKafka:
             return []
 
     def _configure(self, port: int | None) -> None:
-        listeners = listeners_of(self.directory, port)
-        taken = listeners.taken()
-        if taken is not None:
-            raise BrokerUnavailable(
-                f"port {taken} of the Kafka in {self.directory} is in use by another program: ask for another port"
-            )
+        listeners = listeners_for(self.directory, port)
+        if not listeners.port_is_free():
+            raise BrokerUnavailable(f"port {listeners.port} is in use by another program: ask for another port")
+        listeners.store(self.directory)
         (self.directory / "tmp").mkdir(exist_ok=True)
         # A relative log_dirs: a path with a comma or a letter beyond Latin-1 would not survive in this file.
         self._properties.write_text(listeners.properties(host=LOOPBACK, log_dirs="data"), "utf-8")
 
     def _format(self, java_command: list[str]) -> None:
         self._data.mkdir()
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "--cluster-id", cluster_id]
+        # One word with its option: one id in 64 begins with a minus sign.
+        cluster_id = "--cluster-id=" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = ["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", cluster_id]
         try:
             subprocess.run(  # noqa: S603 - a fixed command, no shell
                 [*java_command, *tool, "--config", str(self._properties)],

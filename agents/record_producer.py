@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
+from functools import lru_cache
 from types import TracebackType
-from typing import Self
+from typing import Any, Final, Self
 
+from aiokafka.errors import KafkaError
+
+from agents.kafka_connection import producer
 from agents.operation_error import OperationError
+from agents.schema_registry import own_catalog
 from agents.settings import Settings
-from schemas.codec import Codec
+from agents.topic_setup import UnknownTopicError, partition_counts
+from schemas.codec import Codec, check_frame
+from schemas.partitioner import partition_of
 from schemas.records import InputRecord, JourneyRecord
+from schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES
+
+_BATCH_BYTES: Final = 256 * 1024
+_LINGER_SECONDS: Final = 0.02
+_KNOWN_JOURNEYS: Final = 100_000
 
 
 class RecordsNotSentError(OperationError):
@@ -19,40 +33,140 @@ class RecordProducer:
     """An idempotent producer of `journey-events`, acks of all replicas, in batches; an async context manager.
 
     Leaving it flushes. `sent` counts records given, `acknowledged` those that are in the log.
+    At most one batch for each partition is being filled, one waits, and one is under way.
     """
-
-    sent: int
-    acknowledged: int
-    partition_count: int
 
     def __init__(self, settings: Settings, codec: Codec | None = None) -> None:
         """Without a codec takes one of the settings (schema registry or fingerprints)."""
+        self.sent = 0
+        self.acknowledged = 0
+        self.partition_count = 0
+        self._settings = settings
+        self._codec = codec
+        self._connections = AsyncExitStack()
+        self._producer: Any = None
+        self._filling: dict[int, Any] = {}
+        self._turns: list[asyncio.Lock] = []
+        self._under_way: set[asyncio.Future[Any]] = set()
+        self._failure: BaseException | None = None
+        self._linger: asyncio.TimerHandle | None = None
+        self._lingering: asyncio.Task[None] | None = None
+        self._partition_of = lru_cache(_KNOWN_JOURNEYS)(self._compute_partition)
 
     async def __aenter__(self) -> Self:
-        """Connect. Raises UnknownTopicError, KafkaUnreachableError."""
-        raise NotImplementedError
+        """Connect. Raises UnknownTopicError, KafkaUnreachableError, and as `own_catalog`."""
+        if self._codec is None:
+            self._codec = Codec(await own_catalog(self._settings))
+        count = (await partition_counts(self._settings)).get(JOURNEY_EVENTS)
+        if count is None:
+            raise UnknownTopicError(JOURNEY_EVENTS)
+        self.partition_count = count
+        self._turns = [asyncio.Lock() for _ in range(count)]
+        opened = producer(self._settings, max_batch_size=_BATCH_BYTES, max_request_size=MAX_MESSAGE_BYTES)
+        self._producer = await self._connections.enter_async_context(opened)
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Flush unless an error is under way, and disconnect."""
-        raise NotImplementedError
+        """Flush unless an error is under way, and disconnect. Raises RecordsNotSentError."""
+        try:
+            if error is None:
+                await self.flush()
+        finally:
+            self._stop_linger()
+            await self._connections.__aexit__(kind, error, trace)
 
     async def send(self, record: JourneyRecord) -> None:
         """Give a record to the partition of its journey; waits while too much is in flight.
 
         Raises InvalidRecordError for a record beyond the size limit, RecordsNotSentError if an earlier one failed.
         """
-        raise NotImplementedError
+        await self._append(record, record.journey_id.encode(), self._partition_of(record.journey_id))
 
     async def send_to_partition(self, record: InputRecord, partition: int) -> None:
         """Give a Punctuation or PolicyChanged to an explicit partition; raises as `send`."""
-        raise NotImplementedError
+        await self._append(record, None, partition)
 
     async def send_to_all(self, record: InputRecord) -> None:
         """Give a Punctuation or PolicyChanged to every partition; raises as `send`."""
-        raise NotImplementedError
+        for partition in range(self.partition_count):
+            await self._append(record, None, partition)
 
     async def flush(self) -> None:
         """Wait until everything given is acknowledged. Raises RecordsNotSentError."""
-        raise NotImplementedError
+        for partition in list(self._filling):
+            await self._submit(partition)
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+        self._check()
+
+    def _compute_partition(self, journey_id: str) -> int:
+        return partition_of(journey_id.encode(), self.partition_count)
+
+    async def _append(self, record: InputRecord, key: bytes | None, partition: int) -> None:
+        self._check()
+        assert self._codec is not None
+        value = self._codec.encode(record)
+        check_frame(value)
+        while not self._fits(partition, key, value):
+            await self._submit(partition)
+        self.sent += 1
+        if self._linger is None:
+            self._linger = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._end_linger)
+
+    def _fits(self, partition: int, key: bytes | None, value: bytes) -> bool:
+        batch = self._filling.get(partition)
+        if batch is None:
+            batch = self._filling[partition] = self._producer.create_batch()
+        return batch.append(timestamp=None, key=key, value=value) is not None
+
+    async def _submit(self, partition: int) -> None:
+        """Hand over the batch being filled; waits until the one before it is under way."""
+        batch = self._filling.pop(partition, None)
+        if batch is None:
+            return
+        # Locks are fair: batches go in the order in which they were taken out.
+        async with self._turns[partition]:
+            self._check()
+            try:
+                acknowledgement = await self._producer.send_batch(batch, JOURNEY_EVENTS, partition=partition)
+            except KafkaError as error:
+                self._failure = error
+                self._check()
+        count = batch.record_count()
+        self._under_way.add(acknowledgement)
+        acknowledgement.add_done_callback(lambda done: self._acknowledge(done, count))
+
+    def _acknowledge(self, done: asyncio.Future[Any], count: int) -> None:
+        self._under_way.discard(done)
+        if done.cancelled():
+            self._failure = self._failure or asyncio.CancelledError()
+        elif error := done.exception():
+            self._failure = self._failure or error
+        else:
+            self.acknowledged += count
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise RecordsNotSentError(
+                f"{JOURNEY_EVENTS}: {self.sent - self.acknowledged} of {self.sent} records were not acknowledged "
+                f"({self._failure!r})"
+            ) from self._failure
+
+    def _end_linger(self) -> None:
+        self._linger = None
+        self._lingering = asyncio.get_running_loop().create_task(self._submit_all())
+
+    async def _submit_all(self) -> None:
+        for partition in list(self._filling):
+            try:
+                await self._submit(partition)
+            except RecordsNotSentError:
+                return  # whoever sends or flushes next hears of it
+
+    def _stop_linger(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+        if self._lingering is not None:
+            self._lingering.cancel()

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
+from agents.log_entries import log_entries
+from agents.log_reader import LogReader, open_log
+from agents.schema_registry import SchemaRegistry, registry_of
 from agents.settings import Settings
 from schemas.codec import Codec
+from schemas.topics import JOURNEY_EVENTS
+from streams.driver import replay_partition
 from streams.effects import Counts, Effects
+from streams.partition import Partition
 from streams.policy import Policy
 
 
 class TopicReplay:
-    """One replay. Attributes grow as it goes: `counts`, `records_read` of `records_total`, and `clocks` by partition.
+    """One replay. Its attributes grow as it goes.
 
-    `records_total` counts offsets: transaction markers are among them.
+    `counts` and `records_read` are of all partitions; `offsets_total` is what there is to read (transaction
+    markers, which nobody is given, are among them); `end_offsets`, `clocks` and `time_sources` are by partition.
     """
-
-    counts: Counts
-    records_read: int
-    records_total: int
-    clocks: dict[int, int | None]
 
     def __init__(
         self,
@@ -31,12 +33,50 @@ class TopicReplay:
         codec: Codec | None = None,
     ) -> None:
         """Replay under `policy` instead of the log's, up to `until` (ms), or to given end offsets by partition."""
+        self.counts = Counts()
+        self.records_read = 0
+        self.offsets_total = 0
+        self.end_offsets: dict[int, int] = dict(end_offsets or {})
+        self.clocks: dict[int, int | None] = {}
+        self.time_sources: dict[int, str | None] = {}
+        self._settings = settings
+        self._policy = policy
+        self._until = until
+        self._codec = codec or Codec()
 
-    def effects(self) -> AsyncIterator[Effects]:
-        """Yield effects in order of partition, then of firing; each covers one fetch at most.
+    async def effects(self) -> AsyncGenerator[Effects, None]:
+        """Yield effects in order of partition, then of firing; nothing is held but one fetch and the open journeys.
 
         The first record whose time lies after `until` ends its partition. Adds no punctuation.
         Raises LogHeadGoneError if a partition does not begin at 0, UnknownTopicError, ReaderStalledError,
         KafkaUnreachableError, RegistryUnreachableError.
         """
-        raise NotImplementedError
+        async with (
+            registry_of(self._settings, self._codec.catalog) as registry,
+            open_log(self._settings, JOURNEY_EVENTS) as log,
+        ):
+            log.require_head()
+            self.end_offsets = log.end_offsets | self.end_offsets
+            self.offsets_total = sum(self.end_offsets.values())
+            for number in range(log.partition_count):
+                partition = Partition(number, log.partition_count, policy=self._policy)
+                async for effects in self._replay(log, partition, registry):
+                    self.counts.add(effects.counts)
+                    yield effects
+                self.clocks[number] = partition.clock
+                self.time_sources[number] = partition.time_source
+
+    async def _replay(
+        self, log: LogReader, partition: Partition, registry: SchemaRegistry | None
+    ) -> AsyncGenerator[Effects, None]:
+        async for batch in log.read_partition(partition.number, end=self.end_offsets[partition.number]):
+            if registry is not None:
+                await registry.learn_from(record.value for record in batch.records)
+            entries = log_entries(batch.records, self._codec)
+            replayed = 0
+            for effects in replay_partition(entries, partition, until=self._until):
+                replayed += 1
+                yield effects
+            self.records_read += replayed
+            if replayed < len(entries):
+                return  # `until` has come

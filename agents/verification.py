@@ -1,45 +1,42 @@
-"""Whether live published what a replay of the input gives: nothing lost, nothing extra, nothing different."""
+"""Whether live published what a replay of the input gives: nothing lost, nothing extra, nothing different.
+
+A worker may be at work meanwhile. First the ends of the output topics are noted, then those of the input: what
+was published before the first had its cause before the second, so the replay must give all of it, and what it
+does not give is extra. When the replay is done, the output topics are read to the end that they have then: what
+was published in the meantime can still be what the replay gives, but never extra (it is `ahead`). What the
+replay gives and is not there is missing, and the report says how far the worker's group was behind.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
 
+import stamina
+from aiokafka import TopicPartition
+from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError
+
+from agents.kafka_connection import admin
+from agents.log_reader import LogReader, open_log
+from agents.output_comparison import Difference, OutputComparison, TopicComparison
+from agents.schema_registry import SchemaRegistry, registry_of
 from agents.settings import Settings
+from agents.topic_replay import TopicReplay
+from schemas.codec import Codec
+from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
+from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, JOURNEY_LIFECYCLE
 from streams.effects import Counts
 
+__all__ = ["SHOWN_DIFFERENCES", "Difference", "TopicComparison", "VerifyReport", "verify"]
+
 SHOWN_DIFFERENCES: Final = 10
-
-
-class Difference(NamedTuple):
-    """One output that is not as the replay says; `text` is the whole sentence."""
-
-    kind: Literal["missing", "extra", "different"]
-    topic: str
-    output_id: str
-    text: str
-
-
-@dataclass(slots=True)
-class TopicComparison:
-    """One output topic against the replay. Counts are of ids, but for `duplicates`: of messages."""
-
-    topic: str
-    equal: int = 0
-    missing: int = 0
-    extra: int = 0
-    different: int = 0
-    duplicates: int = 0
-    """Messages that say once more what was said, field by field."""
-    ahead: int = 0
-    """Published during the verification, by input behind the replayed: not judged."""
-    differences: list[Difference] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is missing, extra or different."""
-        return not (self.missing or self.extra or self.different)
+_OUTPUTS: Final = (
+    (JOURNEY_ABANDONMENTS, JourneyAbandoned),
+    (JOURNEY_LIFECYCLE, JourneyLifecycle),
+    (DEAD_LETTERS, DeadLetter),
+)
 
 
 @dataclass(slots=True)
@@ -52,17 +49,14 @@ class VerifyReport:
     counts: Counts
     records_read: int
     lag: dict[int, int | None]
-    """By partition, input records that the worker's group had not committed; None where it never did."""
+    """By partition, input offsets that the worker's group had not committed; None where it never did."""
+    lag_total: int
+    """Sum of them; where the group never committed, all of the partition."""
 
     @property
     def counts_add_up(self) -> bool:
         """Whether every record read counts in exactly one kind."""
         return self.counts.read == self.records_read
-
-    @property
-    def lag_total(self) -> int:
-        """Input records that the group had not committed; all of a partition where it never did."""
-        raise NotImplementedError
 
     @property
     def ok(self) -> bool:
@@ -78,7 +72,70 @@ async def verify(
 ) -> VerifyReport:
     """Replay the input topic and compare with the output topics; `shown` differences of each topic are put in words.
 
-    `progress` gets records read and records to read. Raises LogHeadGoneError, UnknownTopicError,
+    `progress` gets records read and offsets to read, of the input. Raises LogHeadGoneError, UnknownTopicError,
     ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError.
     """
-    raise NotImplementedError
+    codec = Codec()
+    comparisons = {topic: OutputComparison(topic, record, codec, shown) for topic, record in _OUTPUTS}
+    async with AsyncExitStack() as stack:
+        registry = await stack.enter_async_context(registry_of(settings, codec.catalog))
+        logs = {topic: await stack.enter_async_context(open_log(settings, topic)) for topic, _ in _OUTPUTS}
+        for log in logs.values():
+            log.require_head()
+        replay = TopicReplay(settings, codec=codec)
+        await _expect(replay, comparisons, progress)
+        lag = await _lag(settings, replay.end_offsets)
+        for topic, log in logs.items():
+            await _see(log, comparisons[topic], registry)
+    results = {topic: comparison.result() for topic, comparison in comparisons.items()}
+    return VerifyReport(
+        abandonments=results[JOURNEY_ABANDONMENTS],
+        lifecycle=results[JOURNEY_LIFECYCLE],
+        dead_letters=results[DEAD_LETTERS],
+        counts=replay.counts,
+        records_read=replay.records_read,
+        lag=lag,
+        lag_total=sum(replay.end_offsets[number] if behind is None else behind for number, behind in lag.items()),
+    )
+
+
+async def _expect(
+    replay: TopicReplay, comparisons: Mapping[str, OutputComparison], progress: Callable[[int, int], None] | None
+) -> None:
+    async for effects in replay.effects():
+        for abandonment in effects.abandonments:
+            comparisons[JOURNEY_ABANDONMENTS].expect(abandonment)
+        for record in effects.lifecycle:
+            comparisons[JOURNEY_LIFECYCLE].expect(record)
+        for letter in effects.dead_letters:
+            comparisons[DEAD_LETTERS].expect(letter)
+        if progress is not None:
+            progress(replay.records_read, replay.offsets_total)
+
+
+async def _see(log: LogReader, comparison: OutputComparison, registry: SchemaRegistry | None) -> None:
+    """Show the comparison everything that the topic holds by now."""
+    ends = await log.end_offsets_now()
+    for number, end in ends.items():
+        noted = log.end_offsets[number]
+        async for batch in log.read_partition(number, end=end):
+            if registry is not None:
+                await registry.learn_from(record.value for record in batch.records)
+            for record in batch.records:
+                place = f"{log.topic}[{number}] offset {record.offset}"
+                comparison.see(record.value, place, is_ahead=record.offset >= noted)
+
+
+async def _lag(settings: Settings, end_offsets: Mapping[int, int]) -> dict[int, int | None]:
+    """How far the worker's group is behind the replay, by partition."""
+    tps = [TopicPartition(JOURNEY_EVENTS, number) for number in end_offsets]
+    # The first question about a group makes the broker set up the topic of groups.
+    not_yet = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
+    async with admin(settings) as client:
+        async for attempt in stamina.retry_context(on=not_yet, attempts=20, wait_initial=0.1, wait_max=1.0):
+            with attempt:
+                offsets = await client.list_consumer_group_offsets(settings.application_id, partitions=tps)
+    committed = {tp.partition: found.offset for tp, found in offsets.items() if found.offset >= 0}
+    return {
+        number: max(0, end - committed[number]) if number in committed else None for number, end in end_offsets.items()
+    }

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -47,7 +48,7 @@ class Cleanup(_Part):
     """When an ended journey is forgotten."""
 
     stale_data_days: _Positive = Decimal(30)
-    batch_size: Annotated[int, Field(gt=0)] = 1000
+    batch_size: Annotated[int, Field(gt=0, strict=True)] = 1000
 
 
 class Limits(_Part):
@@ -109,7 +110,7 @@ class ConversionProbability(_Part):
 class Penalty(_Part):
     """Constants of the penalty formula (docs/penalty.md)."""
 
-    formula_version: Annotated[int, Field(ge=1, le=1)] = 1
+    formula_version: Annotated[int, Field(ge=1, le=1, strict=True)] = 1
     base_rate: _NotNegative = Decimal("0.15")
     decay: _Rate = Decimal("0.8")
     opportunity_rate: _NotNegative = Decimal("0.25")
@@ -132,9 +133,15 @@ class Policy(_Part):
 
     @model_validator(mode="after")
     def _durations_are_whole_milliseconds(self) -> Policy:
-        for name in ("timeout_ms", "inactivity_ms", "max_journey_duration_ms", "cleanup_ms"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name.removesuffix('_ms')} is shorter than a millisecond")
+        for part, key, milliseconds in (
+            ("deadlines", "timeout_days", self.timeout_ms),
+            ("deadlines", "inactivity_hours", self.inactivity_ms),
+            ("deadlines", "max_journey_duration_days", self.max_journey_duration_ms),
+            ("cleanup", "stale_data_days", self.cleanup_ms),
+        ):
+            if milliseconds < 1:
+                value = getattr(getattr(self, part), key)
+                raise ValueError(f"{part}.{key}: '{value}' input should be at least a millisecond")
         return self
 
     @cached_property
@@ -201,7 +208,7 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _canonical(item) for key, item in value.items() if item is not None}
     if isinstance(value, Decimal):
-        return f"{value.normalize():f}"
+        return f"{value.normalize() + 0:f}"  # -0 is 0
     return value
 
 
@@ -240,8 +247,18 @@ def _validated(given: object) -> Policy:
 
 def _problem(problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"]) or "policy"
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])  # says all by itself
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: no such key; expected one of {', '.join(_keys_beside(problem['loc']))}"
     value = problem.get("input")
-    shown = (
-        "" if problem["type"] in ("missing", "extra_forbidden") or isinstance(value, dict) else f" {str(value)[:80]!r}"
-    )
+    shown = "" if problem["type"] == "missing" or isinstance(value, dict) else f" {str(value)[:80]!r}"
     return f"{where}:{shown} {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _keys_beside(where: tuple[str, ...]) -> Iterable[str]:
+    part: Any = Policy
+    for name in where[:-1]:
+        kind = part.model_fields[name].annotation
+        part = (get_args(kind) or (kind,))[0]  # of `Fatigue | None`, Fatigue
+    return cast(Iterable[str], part.model_fields)

@@ -23,6 +23,8 @@ from streams.publish import Publisher
 from streams.row import Row
 
 _DEAD_LETTER_BYTES = 64 * 1024
+# An error may quote a journey_id of a megabyte, and a dead letter must always fit its topic.
+_REASON_CHARACTERS = 1000
 
 
 class Entry(NamedTuple):
@@ -178,7 +180,7 @@ class Processor:
         counts = effects.counts
         setattr(counts, outcome, getattr(counts, outcome) + 1)
         if changed:
-            row.offset = offset
+            row.offset = row.record_offset = offset
             partition.keep(row)
             effects.changed[row.journey_id] = row
             effects.forgotten.pop(row.journey_id, None)
@@ -191,7 +193,7 @@ class Processor:
         publisher = self._publisher
         if isinstance(fact, Abandoned):
             penalty = publisher.penalty(row, fact)
-            last_offset = row.offset if fact.cause is None else offset
+            last_offset = row.record_offset if fact.cause is None else offset
             effects.abandonments.append(publisher.abandoned(row, fact, penalty, detected_at, last_offset))
             evolve(row, fact, penalty.total_micros)
             return
@@ -221,7 +223,7 @@ class Processor:
             topic=JOURNEY_EVENTS,
             partition=self.partition.number,
             offset=entry.offset,
-            reason=str(error),
+            reason=str(error)[:_REASON_CHARACTERS],
             append_time=entry.append_time,
             record_key=None if entry.key is None else entry.key[:_DEAD_LETTER_BYTES],
             record_value=None if value is None else value[:_DEAD_LETTER_BYTES],

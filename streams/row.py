@@ -14,6 +14,7 @@ REMEMBERED_IDS: Final = 8
 
 STORED: Final = (
     "offset",
+    "record_offset",
     "open",
     "policy_version",
     "timeout_ms",
@@ -55,6 +56,7 @@ class Row:
     __slots__ = ("armed_at", "inactivity_in_force_ms", "journey_id", "policy", "timeout_deadline_at", *STORED)
 
     offset: int
+    record_offset: int
     open: bool
     policy_version: str
     timeout_ms: int | None
@@ -88,7 +90,7 @@ class Row:
         self.policy = policy
         self.policy_version = policy.version
         self.armed_at: int | None = None
-        self.offset = UNKNOWN_OFFSET
+        self.offset = self.record_offset = UNKNOWN_OFFSET
         self.timeout_ms = self.inactivity_ms = self.budget_micros = None
         self.recent_ids = b""
         self.previous_started_at = self.previous_ended_at = self.late_until = None

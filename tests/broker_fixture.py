@@ -34,6 +34,15 @@ def broker() -> Iterator[Broker]:
         yield start(directory)
 
 
+@pytest.fixture(scope="module")
+def last_rung() -> Iterator[None]:
+    """Leave only the last rung of the ladder: no configured server, no Docker."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("JOURNEYS_BOOTSTRAP_SERVERS", raising=False)
+        patch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+        yield
+
+
 @contextmanager
 def leashed(directory: Path) -> Iterator[None]:
     """Discard the broker of `directory` at the end, or when this process dies, however it dies."""

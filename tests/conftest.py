@@ -1,5 +1,5 @@
 """Fixtures of all tests."""
 
-from broker_fixture import broker
+from broker_fixture import broker, last_rung
 
-__all__ = ["broker"]
+__all__ = ["broker", "last_rung"]

@@ -8,11 +8,14 @@ from typing import Final
 _EXPECTED: Final = frozenset(
     {
         "agents.broker_unavailable.BrokerUnavailable",
+        "agents.cli.options.InvalidSettingError",
         "agents.cli.output_file.UnwritableFileError",
         "agents.ecom.EcomMissingError",
         "agents.ecom.MappingError",
         "agents.line_files.UnreadableFileError",
+        "agents.operation_error.OperationError",
         "streams.policy.InvalidPolicyError",
+        "streams.table.TableMismatchError",
     }
 )
 _EXTRAS: Final = {

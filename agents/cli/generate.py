@@ -11,11 +11,11 @@ from agents.cli.instant import instant
 
 
 def generate(
-    journeys: Annotated[int, typer.Option(min=1, help="How many journeys.")],
-    seed: Annotated[int, typer.Option(help="The same seed gives the same lines on every machine.")],
+    journeys: Annotated[int, typer.Option(min=1, metavar="N", help="How many journeys.")],
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same lines on every machine.")],
     output: Annotated[str, typer.Option(metavar="FILE", help="Where the lines go; - is standard output.")] = "-",
-    touchpoints: Annotated[int, typer.Option(min=1, help="Touchpoints of a journey, on average.")] = 10,
-    days: Annotated[int, typer.Option(min=1, help="Days within which the journeys begin.")] = 30,
+    touchpoints: Annotated[int, typer.Option(min=1, metavar="N", help="Touchpoints of a journey, on average.")] = 10,
+    days: Annotated[int, typer.Option(min=1, metavar="N", help="Days within which the journeys begin.")] = 30,
     begin: Annotated[
         int | None,
         typer.Option(parser=instant, metavar="INSTANT", help="When the first begins; without it, 2025-01-01."),

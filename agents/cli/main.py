@@ -1,28 +1,92 @@
-"""`journeys`: all commands, each with its example."""
+"""`journeys`: all commands, each with its example. Importing this loads none of what they work with."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import cleandoc
+
 import typer
+from typer.core import TyperGroup
 
-from agents.cli.command_line import CommandLine
-from agents.cli.replay import replay
-from agents.cli.generate import generate
-
-app = typer.Typer(
-    cls=CommandLine,
-    help="Ends customer journeys that just stop: touchpoints in, abandonments with their penalty out.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help", "-h"]},
+from agents.cli import (
+    broker,
+    command,
+    ecom,
+    generate,
+    import_history,
+    policy,
+    produce,
+    replay,
+    show,
+    topics,
+    verify,
+    watch,
+    worker,
 )
+from agents.cli.command_line import CommandLine
 
 
-def _add(example: str, command) -> None:
-    app.command(epilog=f"Example: journeys {example}")(command)
+def _group(help_text: str, kind: type[TyperGroup] = TyperGroup) -> typer.Typer:
+    return typer.Typer(
+        cls=kind,
+        help=help_text,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
 
-_add("replay history.jsonl --output abandonments.jsonl", replay)
-_add("generate --journeys 10000 --seed 7 --output load.jsonl", generate)
+
+def _add(group: typer.Typer, name: str, function: Callable[..., None], short: str, example: str) -> None:
+    # Each paragraph on one line: lines of a docstring end where source code does, not where a terminal does.
+    paragraphs = [" ".join(paragraph.split()) for paragraph in cleandoc(function.__doc__ or "").split("\n\n")]
+    command = group.command(name, help="\n\n".join(paragraphs), short_help=short, epilog=f"Example: journeys {example}")
+    command(function)
+
+
+app = _group(
+    "Ends customer journeys that just stop: touchpoints in, abandonments with their penalty out, "
+    "live on Kafka and the same by replay.",
+    CommandLine,
+)
+_broker = _group("A Kafka for development, which needs nothing but a JDK and Maven.")
+_topics = _group("The topics: created, and checked against the topic map.")
+_policy = _group("The constants that decide: deadlines, limits, penalties.")
+
+_add(
+    app,
+    "replay",
+    replay.replay,
+    "Replay a file or the input topic.",
+    "replay history.jsonl --output abandonments.jsonl",
+)
+_add(app, "generate", generate.generate, "Make up touchpoints for load.", "generate --journeys 10000 --seed 7")
+_add(app, "ecom", ecom.ecom, "Write the demo's clickstream as lines.", "ecom --made 200 --output ecom.jsonl")
+_add(app, "worker", worker.worker, "Run a worker: decide, live.", "worker --policy patient.toml")
+_add(app, "produce", produce.produce, "Append records to the input topic.", "produce touchpoints.jsonl")
+_add(app, "import", import_history.import_history, "Append history with its own time.", "import history.parquet")
+_add(app, "watch", watch.watch, "Watch what is published.", "watch --seconds 60")
+_add(app, "show", show.show, "Show one journey.", "show journey-123")
+_add(app, "abandon", command.abandon, "Abandon a journey by hand.", "abandon journey-123 --note 'asked for it'")
+_add(app, "extend", command.extend, "Move a journey's timeout.", "extend journey-123 --days 7")
+_add(app, "verify", verify.verify, "Compare live with a replay.", "verify --differences 50")
+
+_add(_broker, "start", broker.start, "Start it, and wait until it answers.", "broker start --port 9092")
+_add(_broker, "stop", broker.stop, "Stop it and keep its data.", "broker stop")
+_add(_broker, "status", broker.status, "Tell where it is and whether it answers.", "broker status")
+_add(_broker, "logs", broker.logs, "Print the end of its log.", "broker logs --lines 100")
+app.add_typer(_broker, name="broker")
+
+_add(_topics, "create", topics.create, "Create those that are missing.", "topics create --partitions 4")
+_add(_topics, "check", topics.check, "Compare them with the topic map.", "topics check")
+app.add_typer(_topics, name="topics")
+
+_add(_policy, "show", policy.show, "Print the policy in force.", "policy show --default")
+_add(_policy, "check", policy.check, "Check a policy file.", "policy check patient.toml")
+_add(_policy, "set", policy.put, "Put a policy in force.", "policy set patient.toml")
+app.add_typer(_policy, name="policy")
+
 
 def run() -> None:
     """Run the command of this process's arguments and end the process. The console script `journeys`."""

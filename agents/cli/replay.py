@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,12 +10,12 @@ import typer
 
 from agents.cli.command_line import WRONG_INPUT
 from agents.cli.instant import instant
+from agents.cli.options import Servers, settings_of
 
 if TYPE_CHECKING:
-    from agents.cli.bad_lines import BadLines
-    from agents.cli.replay_summary import ReplaySummary
-    from agents.line_files import LineFile
-    from streams.effects import Effects
+    from agents.cli.progress import Advance
+    from agents.cli.replay_output import ReplayOutput
+    from agents.settings import Settings
     from streams.policy import Policy
 
 _TOPIC: Final = "topic:"
@@ -31,7 +29,8 @@ def replay(
         ),
     ],
     policy: Annotated[
-        Path | None, typer.Option(help="Policy (TOML) in place of the default one, or of those in the log.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Policy (TOML) in place of the default one, or of those in the log."),
     ] = None,
     until: Annotated[
         int | None,
@@ -42,10 +41,13 @@ def replay(
             "record and a topic to its end.",
         ),
     ] = None,
-    output: Annotated[str, typer.Option(metavar="FILE", help="Abandonments as JSON lines; - is standard output.")] = "-",
+    output: Annotated[
+        str, typer.Option(metavar="FILE", help="Abandonments as JSON lines; - is standard output.")
+    ] = "-",
     lifecycle: Annotated[
         str | None, typer.Option(metavar="FILE", help="Lifecycle records as JSON lines; - is standard output.")
     ] = None,
+    bootstrap_servers: Servers = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 if there were bad lines.")] = False,
 ) -> None:
     """Replay touchpoints through the rule and write the abandonments, in firing order.
@@ -54,46 +56,66 @@ def replay(
     the time that it holds. The same input and policy give the same abandonments, ids included. A summary
     and the numbers of bad lines go to standard error; the good lines are replayed whatever the bad ones.
     """
+    if output == lifecycle:
+        raise typer.BadParameter("--output and --lifecycle name the same file")
+    from agents.policy_file import load_policy
+
+    given = None if policy is None else load_policy(policy)
+    if source.startswith(_TOPIC):
+        settings = settings_of(bootstrap_servers=bootstrap_servers)
+        _replay_topic(settings, source.removeprefix(_TOPIC), given, until, output, lifecycle)
+    elif _replay_file(source, given, until, output, lifecycle) and strict:
+        raise typer.Exit(WRONG_INPUT)
+
+
+def _replay_file(source: str, policy: Policy | None, until: int | None, output: str, lifecycle: str | None) -> int:
+    """Replay a file and return the number of its bad lines."""
     from rich.console import Console
 
     from agents.cli.bad_lines import BadLines
     from agents.cli.regular_file import regular_file
+    from agents.cli.replay_output import ReplayOutput
     from agents.cli.replay_summary import ReplaySummary
-    from agents.policy_file import load_policy
+    from streams.driver import replay_punctuated, replay_unpunctuated
 
-    if output == lifecycle:
-        raise typer.BadParameter("--output and --lifecycle name the same file")
-    given = None if policy is None else load_policy(policy)
     summary = ReplaySummary()
     bad_lines = BadLines("standard input" if source == "-" else source)
     with regular_file(source) as file:
-        _write(_file_effects(file, bad_lines, summary, given, until), summary, output, lifecycle)
+        # What is replayed as a file without punctuations holds none.
+        numbered: Any = summary.counted(bad_lines.left_out(file))
+        driver = replay_punctuated if file.has_punctuations() else replay_unpunctuated
+        with ReplayOutput(output, lifecycle) as written:
+            for effects in driver(numbered, policy=policy, until=until):
+                summary.add(effects)
+                written.write(effects)
     bad_lines.close()
-    summary.show(Console(stderr=True), bad_lines.count)
-    if strict and bad_lines.count:
-        raise typer.Exit(WRONG_INPUT)
+    summary.show(Console(stderr=True), bad_lines=bad_lines.count)
+    return bad_lines.count
 
 
-def _file_effects(
-    file: LineFile, bad_lines: BadLines, summary: ReplaySummary, policy: Policy | None, until: int | None
-) -> Iterable[Effects]:
-    from streams.driver import replay_punctuated, replay_unpunctuated
+def _replay_topic(
+    settings: Settings, topic: str, policy: Policy | None, until: int | None, output: str, lifecycle: str | None
+) -> None:
+    from rich.console import Console
 
-    # A file holds no punctuation exactly where it is replayed as one that holds none.
-    numbered: Any = summary.counted(bad_lines.left_out(file))
-    driver = replay_punctuated if file.has_punctuations() else replay_unpunctuated
-    return driver(numbered, policy=policy, until=until)
+    from agents.cli.operation import run_operation
+    from agents.cli.progress import progress_bar
+    from agents.cli.replay_output import ReplayOutput
+    from agents.cli.replay_summary import ReplaySummary
+    from agents.topic_replay import TopicReplay
+    from schemas.topics import JOURNEY_EVENTS
 
+    if topic != JOURNEY_EVENTS:
+        raise typer.BadParameter(f"{_TOPIC}{topic}: only {_TOPIC}{JOURNEY_EVENTS} holds what can be replayed")
+    summary = ReplaySummary()
+    run = TopicReplay(settings, policy=policy, until=until)
 
-def _write(effects: Iterable[Effects], summary: ReplaySummary, output: str, lifecycle: str | None) -> None:
-    from agents.cli.output_file import OutputFile
-    from schemas.lines import output_line
+    async def replay_all(written: ReplayOutput, advance: Advance) -> None:
+        async for effects in run.effects():
+            summary.add(effects)
+            written.write(effects)
+            advance(run.records_read, run.offsets_total)
 
-    with OutputFile(output) as abandoned, nullcontext() if lifecycle is None else OutputFile(lifecycle) as told:
-        for some in effects:
-            for abandonment in some.abandonments:
-                abandoned.write(output_line(abandonment))
-            if told is not None:
-                for record in some.lifecycle:
-                    told.write(output_line(record))
-            summary.add(some)
+    with ReplayOutput(output, lifecycle) as written, progress_bar("replaying") as advance:
+        run_operation(replay_all(written, advance))
+    summary.show(Console(stderr=True))

@@ -10,15 +10,16 @@ from rich.table import Table
 
 from schemas.money import format_dollars
 from schemas.records import REASONS, InputRecord, PolicyChanged, Punctuation, Touchpoint
-from streams.effects import Counts, Effects
+from streams.effects import Effects
 
 
 class ReplaySummary:
     """Counts while a replay runs. Penalties are in micros."""
 
     def __init__(self) -> None:
-        self.counts = Counts()
         self.touchpoints = 0
+        self.late = self.duplicate = self.refused = self.dead = 0
+        self.journey_records = 0
         self.abandonments: Counter[str] = Counter()
         self.penalties: Counter[str] = Counter()
         self.lifecycle: Counter[str] = Counter()
@@ -37,38 +38,42 @@ class ReplaySummary:
             journeys.add(record.journey_id)
 
     def add(self, effects: Effects) -> None:
-        """Take what one record brought about."""
+        """Take what one record, or a batch of them, brought about."""
         for abandonment in effects.abandonments:
             self.abandonments[abandonment.abandonment_reason] += 1
             self.penalties[abandonment.abandonment_reason] += abandonment.total_penalty_micros
         for said in effects.lifecycle:
             self.lifecycle[said.kind] += 1
-        self.counts.add(effects.counts)
+        self._journeys.update(effects.changed)
+        counts = effects.counts
+        self.late += counts.late
+        self.duplicate += counts.duplicate
+        self.refused += counts.refused
+        self.dead += counts.dead
+        self.journey_records += counts.applied + counts.late + counts.duplicate + counts.refused
 
-    def show(self, console: Console, bad_lines: int | None) -> None:
-        """Print the table; `bad_lines` is None for a topic, which has dead letters instead."""
-        table = Table(title="Replay", title_justify="left", show_edge=False)
-        for heading, justify in (("", "left"), ("count", "right"), ("penalty in dollars", "right")):
-            table.add_column(heading, justify=justify)  # type: ignore[arg-type]  # a Literal of rich
-        counts = self.counts
+    def show(self, console: Console, *, bad_lines: int | None = None) -> None:
+        """Print the table; `bad_lines` is None for a topic, which has dead letters in their place."""
+        table = Table(title="replay", title_justify="left", show_edge=False)
+        for heading in ("", "count", "penalty in dollars"):
+            table.add_column(heading, justify="right" if heading else "left")
         table.add_row("journeys", f"{len(self._journeys):,}")
-        table.add_row("touchpoints", f"{self.touchpoints:,}", end_section=True)
+        if bad_lines is None:
+            table.add_row("records of journeys", f"{self.journey_records:,}", end_section=True)
+        else:
+            table.add_row("touchpoints", f"{self.touchpoints:,}", end_section=True)
         for reason in REASONS:
             if self.abandonments[reason]:
                 table.add_row(reason, f"{self.abandonments[reason]:,}", format_dollars(self.penalties[reason]))
-        table.add_row(
-            "abandonments",
-            f"{self.abandonments.total():,}",
-            format_dollars(self.penalties.total()),
-            end_section=True,
-        )
+        count, penalty = self.abandonments.total(), self.penalties.total()
+        table.add_row("abandonments", f"{count:,}", format_dollars(penalty), end_section=True)
         for name, count in (
             ("conversions", self.lifecycle["converted"]),
             ("returns", self.lifecycle["returned"]),
-            ("late touchpoints", counts.late),
-            ("duplicates", counts.duplicate),
-            ("refused", counts.refused),
-            ("dead letters", counts.dead) if bad_lines is None else ("bad lines", bad_lines),
+            ("late touchpoints", self.late),
+            ("duplicates", self.duplicate),
+            ("refused", self.refused),
+            ("dead letters", self.dead) if bad_lines is None else ("bad lines", bad_lines),
         ):
             table.add_row(name, f"{count:,}")
         console.print(table)

@@ -1,0 +1,72 @@
+"""`journeys produce`: lines of a file, or of another program, onto the input topic."""
+# ruff: noqa: PLC0415 - imports stand where they are needed, so that --help comes at once
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agents.cli.command_line import WRONG_INPUT, complain
+from agents.cli.options import Servers, settings_of
+
+if TYPE_CHECKING:
+    from agents.cli.bad_lines import BadLines
+    from agents.cli.progress import Advance
+    from agents.line_files import LineFile
+    from agents.settings import Settings
+
+
+def produce(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A file (.jsonl, .csv, .parquet), or - for JSONL on standard input.")
+    ],
+    bootstrap_servers: Servers = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 if lines were rejected.")] = False,
+) -> None:
+    """Validate touchpoints, registrations, signals and commands, and append them to the input topic.
+
+    Lines that are not valid are rejected with their numbers, and the rest goes on. So are punctuations:
+    on a live topic time belongs to the workers, and history with its own time goes in by `journeys import`.
+    """
+    from agents.cli.bad_lines import BadLines
+    from agents.cli.operation import run_operation
+    from agents.cli.progress import progress_bar
+    from agents.line_files import LineFile
+
+    lines = LineFile(file)
+    rejected = BadLines("standard input" if file == "-" else file)
+    with progress_bar("producing") as advance:
+        sent = run_operation(_produce(settings_of(bootstrap_servers=bootstrap_servers), lines, rejected, advance))
+    rejected.close()
+    complain(f"{sent:,} records produced, {rejected.count:,} lines rejected")
+    if strict and rejected.count:
+        raise typer.Exit(WRONG_INPUT)
+
+
+async def _produce(settings: Settings, file: LineFile, rejected: BadLines, advance: Advance) -> int:
+    from agents.cli.line_feed import line_feed
+    from agents.line_files import BadLine
+    from agents.record_producer import RecordProducer
+    from schemas.invalid import InvalidRecordError
+    from schemas.records import PolicyChanged, Punctuation
+
+    sent = 0
+    async with RecordProducer(settings) as producer:
+        async for found in line_feed(file):
+            if isinstance(found, BadLine):
+                rejected.add(found.number, str(found.error))
+                continue
+            number, record = found
+            if isinstance(record, Punctuation | PolicyChanged):
+                rejected.add(number, "kind: a punctuation is not allowed here: time belongs to workers and imports")
+                continue
+            try:
+                await producer.send(record)
+            except InvalidRecordError as error:
+                rejected.add(number, str(error))
+                continue
+            sent += 1
+            advance(sent, None)
+        await producer.flush()
+    return sent

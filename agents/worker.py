@@ -1,0 +1,96 @@
+"""The worker process: checks the setup, starts the Faust app, ends with an exit code that tells."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import faust
+import stamina
+
+from agents.app import JourneyApp, create_app
+from agents.kafka_connection import client_options
+from agents.log_setup import set_up_logging
+from agents.policy_file import load_policy
+from agents.schema_registry import own_catalog
+from agents.settings import Settings
+from agents.topic_setup import require_topics
+from agents.worker_exit import WorkerExit, end_now
+from schemas.catalog import Catalog
+
+log = logging.getLogger("journeys.worker")
+# Rows live long and hold no cycles: at Python's default of 700 new objects the collector looks through
+# them for nothing, which costs half as much again as the work itself.
+_COLLECT_AFTER_OBJECTS = 50_000
+
+
+class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
+    """Faust's worker without its screen output; a second signal ends it at once."""
+
+    def __init__(self, app: JourneyApp) -> None:
+        super().__init__(
+            app, loglevel=None, quiet=True, override_logging=False, redirect_stdouts=False, workdir=Path.cwd()
+        )
+        self.spinner = None
+
+    def autodiscover(self) -> None:
+        """Do nothing: `create_app` has registered all there is."""
+
+    async def on_first_start(self) -> None:
+        """Start the freeze guard with the service."""
+        await super().on_first_start()
+        self.app.guard.start()
+
+    def _schedule_shutdown(self, signal: signal.Signals) -> None:
+        if self._signal_stop_time:
+            end_now(WorkerExit.FAILED, "a second signal; what was not flushed will be done again")
+        log.info("stopping: the batch in flight is flushed and committed")
+        super()._schedule_shutdown(signal)
+
+    def on_worker_shutdown(self) -> None:
+        """Tick no more: a slow shutdown is no freeze."""
+        self.app.guard.stop()
+
+
+def run_worker(settings: Settings) -> int:
+    """Run a worker until a signal; gives its exit code (see WorkerExit).
+
+    Raises KafkaUnreachableError, TopicSetupError, InvalidPolicyError, RegistryUnreachableError before it starts.
+    """
+    worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
+    set_up_logging(settings, worker_id=worker_id)
+    policy = None if settings.policy is None else load_policy(settings.policy)
+    options, partition_count, catalog = asyncio.run(_prepare(settings))
+    app = create_app(settings.model_copy(update={"worker_id": worker_id}), options, partition_count, catalog, policy)
+    gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 100)
+    log.info(
+        "worker %s: application %s at %s, %d partitions, policy %s",
+        worker_id,
+        settings.application_id,
+        options["bootstrap_servers"],
+        partition_count,
+        "of the log" if policy is None else policy.version,
+    )
+    try:
+        JourneyWorker(app).execute_from_commandline()
+    except SystemExit as end:
+        return WorkerExit.STOPPED if end.code in (None, 0) else WorkerExit.FAILED
+    return WorkerExit.STOPPED
+
+
+async def _prepare(settings: Settings) -> tuple[dict[str, Any], int, Catalog]:
+    # A broker that is still electing leaders answers with errors that pass.
+    async for attempt in stamina.retry_context(on=_passes, attempts=10, timeout=30.0):
+        with attempt:
+            partition_count = await require_topics(settings)
+    return await client_options(settings), partition_count, await own_catalog(settings)
+
+
+def _passes(error: Exception) -> bool:
+    return bool(getattr(error.__cause__, "retriable", False))

@@ -1,0 +1,43 @@
+"""Topics of a test's own: the fixed names of the topic map, emptied before each test."""
+
+import asyncio
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from agents.broker import Broker
+from agents.kafka_connection import admin
+from agents.settings import Settings
+from agents.topic_setup import create_topics
+from schemas.topics import topic_map
+
+_GONE_SECONDS = 30.0
+
+
+def bare(broker: Broker, **more: Any) -> Settings:
+    """Settings for a Kafka without any topic of the topic map; skips where those may be somebody's."""
+    settings = Settings(_env_file=None, bootstrap_servers=broker.bootstrap_servers, **more)
+    asyncio.run(_delete_topics(settings, may_delete=broker.kind != "configured"))
+    return settings
+
+
+def emptied(broker: Broker, **more: Any) -> Settings:
+    """Settings for a Kafka with all topics of the topic map, empty."""
+    settings = bare(broker, **more)
+    asyncio.run(create_topics(settings))
+    return settings
+
+
+async def _delete_topics(settings: Settings, *, may_delete: bool) -> None:
+    names = {topic.name for topic in topic_map(settings.application_id)}
+    async with admin(settings) as client:
+        there = names.intersection(await client.list_topics())
+        if there and not may_delete:
+            pytest.skip(f"the configured Kafka holds {', '.join(sorted(there))}, which this test would delete")
+        if there:
+            await client.delete_topics(sorted(there))
+        deadline = monotonic() + _GONE_SECONDS
+        while names.intersection(await client.list_topics()):
+            assert monotonic() < deadline, f"{there} were not deleted"
+            await asyncio.sleep(0.05)

@@ -1,0 +1,281 @@
+"""Random logs of one partition, as the processor takes them.
+
+A processor runs along while a log is drawn, so that records can be put on, just before and just
+after the instants at which something is decided. All chance comes in as `pick`, which takes one of a
+sequence: hypothesis picks for `logs`, a seed for `seeded_log` (many times faster).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from schemas.instants import DAY_MS, HOUR_MS
+from schemas.invalid import InvalidRecordError
+from schemas.partitioner import partition_of
+from schemas.records import (
+    SIGNALS,
+    InputRecord,
+    JourneyCommand,
+    JourneyRecord,
+    JourneyRegistered,
+    JourneySignal,
+    PolicyChanged,
+    Punctuation,
+    Touchpoint,
+)
+from streams.partition import Partition
+from streams.policy import Policy
+from streams.processor import Entry, Processor
+from streams.row import Row
+from tests.properties.policies import IMPOSTORS, POLICIES, SHORTEST_GRACE_MS
+
+Pick = Callable[[Sequence[Any]], Any]
+
+NUMBER: Final = 0
+COUNT: Final = 2
+BASE: Final = 1_760_000_000_000  # an instant of 2025
+_NAMES: Final = [f"journey-{n}" for n in range(40)]
+_AT_HOME: Final = [name for name in _NAMES if partition_of(name.encode(), COUNT) == NUMBER]
+_ELSEWHERE: Final = next(name for name in _NAMES if name not in _AT_HOME)
+_STEPS: Final = [0, 0, 1, HOUR_MS, 5 * HOUR_MS, 12 * HOUR_MS, 12 * HOUR_MS, DAY_MS, 2 * DAY_MS]
+_LONG_STEPS: Final = [*_STEPS, 4 * DAY_MS, 9 * DAY_MS]
+_STEPS_BACK: Final = [1, HOUR_MS, DAY_MS, 2 * DAY_MS, 5 * DAY_MS]
+_FAR_MS: Final = 50 * DAY_MS
+_STATES: Final = [None, None, "AWARE", "CONSIDERING", "INTENT", "INTENT", "CONVERTED"]
+_COSTS: Final = [0, 1, 333_333, 5_000_000, 20_000_000]
+_GAPS: Final = [1, 1, 1, 1, 2, 7]
+# In the gaps other punctuations find room, without moving any record's offset.
+_WIDE_GAPS: Final = [20]
+
+
+class Draft:
+    """A log being drawn.
+
+    `in_time` draws no record behind the clock by the shortest grace or more, nor one that is a dead letter.
+    """
+
+    def __init__(self, pick: Pick, policies: Sequence[Policy], *, in_time: bool) -> None:
+        self.pick = pick
+        self.policies = policies
+        self.in_time = in_time
+        self.entries: list[Entry] = []
+        self.partition = Partition(NUMBER, COUNT)
+        self.time_source = "simulated" if in_time else pick(["simulated", "simulated", "live"])
+        self._processor = Processor(self.partition)
+        self._journeys = _AT_HOME[: pick([1, 2, 3, 5])]
+        self._now = BASE
+        self._append_time = BASE
+        self._ids: dict[str, list[str]] = {}
+
+    def add(self, record: InputRecord | InvalidRecordError, key: bytes | None, value: bytes | None = None) -> None:
+        """Append a record behind a gap, and let the processor see it."""
+        last = self.entries[-1].offset if self.entries else -1
+        offset = last + self.pick(_WIDE_GAPS if self.in_time else _GAPS)
+        entry = Entry(offset, key, self._appended(record), record, value)
+        self.entries.append(entry)
+        self._processor.process([entry])
+        if self.partition.clock is not None:
+            self._now = max(self._now, self.partition.clock)
+
+    def add_journey_record(self, record: JourneyRecord) -> None:
+        """Append a record under the key that it must have."""
+        self._now = max(self._now, record.occurred_at)
+        self.add(record, record.journey_id.encode())
+
+    def journey(self) -> tuple[str, Row | None]:
+        """One of the journeys, with its row if it has one."""
+        journey_id = self.pick(self._journeys)
+        return journey_id, self.partition.rows.get(journey_id)
+
+    def closed(self) -> Row | None:
+        """One of the rows without an open episode."""
+        rows = [row for row in self.partition.rows.values() if not row.open]
+        return self.pick(rows) if rows else None
+
+    def instant(self, row: Row | None) -> int:
+        """Instant for a record of the journey: often one at which something changes for it."""
+        clock, how = self.partition.clock, self.pick(range(8))
+        if row is not None and how <= 1:
+            at = self.pick(_edges(row))
+        elif clock is not None and how == 2:
+            at = clock - self.partition.policy.cleanup_ms + self.pick([0, 1])
+        elif how == 3:
+            at = self._now - self.pick(_STEPS_BACK)
+        else:
+            at = self._now + self.pick(_STEPS)
+        if self.in_time and clock is not None:
+            at = max(at, clock - SHORTEST_GRACE_MS + 1)
+        return at
+
+    def clock_instant(self) -> int:
+        """Instant for a punctuation: often the first that fires or forgets, or the last that does not."""
+        due_at = self.partition.next_due_at()
+        stale = [
+            row.cleanup_at
+            for row in self.partition.rows.values()
+            if row.cleanup_at is not None and row.cleanup_at < self._now + _FAR_MS
+        ]
+        how = self.pick(range(6))
+        if how <= 1 and due_at is not None:
+            return due_at + self.pick([0, 0, -1])
+        if how == 2 and stale:
+            return self.pick(stale) + self.pick([0, 0, -1])
+        if how == 3 and self.partition.clock is not None:
+            return self.partition.clock - self.pick([0, HOUR_MS])
+        return self._now + self.pick(_LONG_STEPS)
+
+    def identity(self, journey_id: str) -> str:
+        """Mostly a new id, else one that the journey has had."""
+        had = self._ids.setdefault(journey_id, [])
+        if had and self.pick(range(8)) == 0:
+            return self.pick(had[-10:])
+        had.append(f"id-{len(self.entries)}")
+        return had[-1]
+
+    def _appended(self, record: InputRecord | InvalidRecordError) -> int | None:
+        if self.time_source == "simulated":
+            return None
+        if isinstance(record, Punctuation):
+            self._append_time = max(self._append_time, record.at)
+        elif not isinstance(record, PolicyChanged | InvalidRecordError) and self.pick(range(10)):
+            self._append_time = max(self._append_time, record.occurred_at)
+        return self._append_time
+
+
+def _edges(row: Row) -> list[int]:
+    edges = [] if row.late_until is None else [row.late_until, row.late_until + 1]
+    if row.open:
+        edges += [row.started_at - 1, row.deadline_at - 1, row.deadline_at, row.deadline_at, row.deadline_at + 1]
+    return edges
+
+
+def _touchpoint(draft: Draft) -> None:
+    journey_id, row = draft.journey()
+    pick = draft.pick
+    record = Touchpoint(
+        journey_id,
+        f"user-{len(draft.entries)}",
+        draft.identity(journey_id),
+        draft.instant(row),
+        state=pick(_STATES),
+        cost_micros=pick(_COSTS),
+        conversion_probability=pick([None, None, 0.3]),
+        conversion_value_micros=pick([None, None, 90_000_000]),
+        action_id=pick([None, f"action-{len(draft.entries)}"]),
+    )
+    draft.add_journey_record(record)
+
+
+def _registration(draft: Draft) -> None:
+    journey_id, row = draft.journey()
+    pick = draft.pick
+    timeout_ms, inactivity_ms = pick([None, DAY_MS, 5 * DAY_MS]), pick([None, 6 * HOUR_MS, 4 * DAY_MS])
+    at = draft.instant(row)
+    draft.add_journey_record(
+        JourneyRegistered(journey_id, "user", at, timeout_ms, inactivity_ms, pick([None, None, 15_000_000]))
+    )
+
+
+def _request(draft: Draft) -> None:
+    journey_id, row = draft.journey()
+    pick = draft.pick
+    at = draft.instant(row)
+    command_id = pick([None, draft.identity(journey_id)])
+    what = pick(["extend", "extend", "abandon", *SIGNALS])
+    if what in SIGNALS:
+        draft.add_journey_record(JourneySignal(journey_id, at, what, command_id))
+    elif what == "extend":
+        by_ms = pick([HOUR_MS, 2 * DAY_MS, 30 * DAY_MS])
+        draft.add_journey_record(JourneyCommand(journey_id, at, what, None, by_ms, command_id))
+    else:
+        draft.add_journey_record(JourneyCommand(journey_id, at, what, "USER_FATIGUE", None, command_id, "me", "why"))
+
+
+def _punctuation(draft: Draft) -> None:
+    draft.add(Punctuation(draft.clock_instant(), draft.time_source), None)
+
+
+def _policy(draft: Draft) -> None:
+    policy = draft.pick(draft.policies)
+    draft.add(PolicyChanged(policy.version, policy.to_json(), BASE), None)
+
+
+def _late_before_forgotten(draft: Draft) -> None:
+    """A late touchpoint, then the punctuation that forgets its journey."""
+    row = draft.closed()
+    if row is None or row.cleanup_at is None or row.late_until is None or draft.in_time:
+        _touchpoint(draft)
+        return
+    draft.add_journey_record(Touchpoint(row.journey_id, "user", f"late-{len(draft.entries)}", row.late_until))
+    draft.add(Punctuation(row.cleanup_at, draft.time_source), None)
+
+
+def _dead(draft: Draft) -> None:
+    if draft.in_time:
+        _touchpoint(draft)
+        return
+    pick = draft.pick
+    journey_id, row = draft.journey()
+    what = pick(["value", "key", "elsewhere", "policy", "impostor", "time source"])
+    touchpoint = Touchpoint(journey_id, None, "dead", draft.instant(row))
+    if what == "value":
+        draft.add(InvalidRecordError("value", b"junk", "Avro"), journey_id.encode(), b"junk")
+    elif what == "key":
+        draft.add(touchpoint, pick([None, b"other"]), b"wire bytes")
+    elif what == "elsewhere":
+        draft.add(touchpoint._replace(journey_id=_ELSEWHERE), _ELSEWHERE.encode())
+    elif what == "policy":
+        draft.add(PolicyChanged("short-1", pick(["{", '{"version": "other-1"}']), BASE), None)
+    elif what == "impostor":
+        policy = pick(IMPOSTORS)
+        draft.add(PolicyChanged(policy.version, policy.to_json(), BASE), None)
+    else:
+        other = "live" if draft.time_source == "simulated" else "simulated"
+        draft.add(Punctuation(draft.clock_instant(), other), None)
+
+
+_WHAT: Final = (
+    *[_touchpoint] * 20,
+    *[_punctuation] * 9,
+    *[_registration] * 3,
+    *[_request] * 4,
+    *[_policy] * 2,
+    *[_late_before_forgotten] * 2,
+    _dead,
+)
+
+
+def draw_log(
+    pick: Pick, lengths: Sequence[int], policies: Sequence[Policy] = POLICIES, *, in_time: bool = False
+) -> list[Entry]:
+    """Draw a log of about as many entries as one of `lengths` says; most begin with a policy."""
+    draft = Draft(pick, policies, in_time=in_time)
+    if in_time or pick(range(6)):
+        _policy(draft)
+    if in_time:
+        draft.add(Punctuation(BASE, draft.time_source), None)  # the topic's time source is settled
+    for _ in range(pick(lengths)):
+        pick(_WHAT)(draft)
+    return draft.entries
+
+
+def logs(policies: Sequence[Policy] = POLICIES, *, in_time: bool = False) -> st.SearchStrategy[list[Entry]]:
+    """Logs of one partition, drawn by hypothesis, which shrinks them by putting zeros for bytes."""
+    return st.binary(min_size=64, max_size=640).map(
+        lambda drawn: draw_log(_picked_by(drawn), range(1, 41), policies, in_time=in_time)
+    )
+
+
+def _picked_by(drawn: bytes) -> Pick:
+    """Picks by one byte each, the first of the options when all are used up: one draw where there would be hundreds."""
+    rest = iter(drawn)
+    return lambda options: options[next(rest, 0) % len(options)]
+
+
+def seeded_log(seed: int, lengths: Sequence[int] = range(5, 45)) -> list[Entry]:
+    """Log of a seed, the same each time."""
+    return draw_log(random.Random(seed).choice, lengths)
