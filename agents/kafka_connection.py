@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -30,7 +30,7 @@ _START_ONE: Final = "start one with `journeys broker start` or set JOURNEYS_BOOT
 _PROBE_MS: Final = 5_000  # for each server
 _STOP_SECONDS: Final = 5.0
 _AWAY: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, KafkaTimeoutError)
-_NOISY: Final = ("aiokafka.client", "aiokafka.conn")
+_NOISY: Final = ("aiokafka", "aiokafka.conn", "aiokafka.consumer.fetcher", "aiokafka.producer.sender")
 
 
 class KafkaUnreachableError(OperationError):
@@ -92,19 +92,28 @@ async def producer(settings: Settings, **more: Any) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def _running(client: Any, stop: Callable[[], Awaitable[None]], servers: str) -> AsyncIterator[None]:
+async def _running(client: Any, stop: Callable[[], Coroutine[Any, Any, None]], servers: str) -> AsyncIterator[None]:
     try:
-        await client.start()
-        yield
+        with _silenced():
+            await client.start()
+            yield
     except _AWAY as error:
         raise KafkaUnreachableError(f"Kafka at {servers} does not answer any more ({error}); {_START_ONE}") from error
     except KafkaError as error:
         raise KafkaRequestError(f"Kafka at {servers}: {error}") from error
     finally:
-        # Without a broker aiokafka would wait for what it can't send any more.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_STOP_SECONDS):
-                await stop()
+        await _stop(stop)
+
+
+async def _stop(stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Close a client without a word: why it is closed matters more than how that goes.
+
+    aiokafka raises what its own tasks were cancelled with, and without a broker waits for what it can't send.
+    """
+    stopping = asyncio.ensure_future(stop())
+    await asyncio.wait({stopping}, timeout=_STOP_SECONDS)
+    if not stopping.cancel() and not stopping.cancelled():
+        stopping.exception()
 
 
 async def _probe(options: dict[str, Any]) -> None:
@@ -122,15 +131,16 @@ async def _probe(options: dict[str, Any]) -> None:
 
 @contextmanager
 def _silenced() -> Iterator[None]:
+    """Keep aiokafka's complaints about connections out of the logs: the errors above say it once."""
+
+    def is_no_complaint(record: logging.LogRecord) -> bool:
+        return record.levelno < logging.WARNING
+
     loggers = [logging.getLogger(name) for name in _NOISY]
     for logger in loggers:
-        logger.addFilter(_nothing)
+        logger.addFilter(is_no_complaint)
     try:
         yield
     finally:
         for logger in loggers:
-            logger.removeFilter(_nothing)
-
-
-def _nothing(_: logging.LogRecord) -> bool:
-    return False
+            logger.removeFilter(is_no_complaint)

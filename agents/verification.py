@@ -14,11 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
-import stamina
-from aiokafka import TopicPartition
-from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError
-
-from agents.kafka_connection import admin
+from agents.group_lag import group_lag
 from agents.log_reader import LogReader, open_log
 from agents.output_comparison import Difference, OutputComparison, TopicComparison
 from agents.schema_registry import SchemaRegistry, registry_of
@@ -26,7 +22,7 @@ from agents.settings import Settings
 from agents.topic_replay import TopicReplay
 from schemas.codec import Codec
 from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
-from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, JOURNEY_LIFECYCLE
+from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from streams.effects import Counts
 
 __all__ = ["SHOWN_DIFFERENCES", "Difference", "TopicComparison", "VerifyReport", "verify"]
@@ -84,7 +80,7 @@ async def verify(
             log.require_head()
         replay = TopicReplay(settings, codec=codec)
         await _expect(replay, comparisons, progress)
-        lag = await _lag(settings, replay.end_offsets)
+        lag = await group_lag(settings, replay.end_offsets)
         for topic, log in logs.items():
             await _see(log, comparisons[topic], registry)
     results = {topic: comparison.result() for topic, comparison in comparisons.items()}
@@ -124,18 +120,3 @@ async def _see(log: LogReader, comparison: OutputComparison, registry: SchemaReg
             for record in batch.records:
                 place = f"{log.topic}[{number}] offset {record.offset}"
                 comparison.see(record.value, place, is_ahead=record.offset >= noted)
-
-
-async def _lag(settings: Settings, end_offsets: Mapping[int, int]) -> dict[int, int | None]:
-    """How far the worker's group is behind the replay, by partition."""
-    tps = [TopicPartition(JOURNEY_EVENTS, number) for number in end_offsets]
-    # The first question about a group makes the broker set up the topic of groups.
-    not_yet = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
-    async with admin(settings) as client:
-        async for attempt in stamina.retry_context(on=not_yet, attempts=20, wait_initial=0.1, wait_max=1.0):
-            with attempt:
-                offsets = await client.list_consumer_group_offsets(settings.application_id, partitions=tps)
-    committed = {tp.partition: found.offset for tp, found in offsets.items() if found.offset >= 0}
-    return {
-        number: max(0, end - committed[number]) if number in committed else None for number, end in end_offsets.items()
-    }

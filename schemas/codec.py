@@ -12,7 +12,7 @@ from schemas import records, rows
 from schemas.catalog import INPUT_RECORDS, Catalog, WriterSchema, own_schemas
 from schemas.invalid import InvalidRecordError
 from schemas.records import InputRecord, Touchpoint
-from schemas.validation import validate
+from schemas.validation import LONGEST_TEXT, check_lengths, validate
 
 try:
     from pyruhvro import deserialize_array
@@ -80,6 +80,8 @@ class Codec:
             raise InvalidRecordError("value", name, "one of " + ", ".join(INPUT_RECORDS))
         record: InputRecord = _TUPLES[name](**fields)  # type: ignore[assignment]  # by the name's check
         validate(record)
+        if len(value or b"") > LONGEST_TEXT:
+            check_lengths(record)
         return record
 
     def decode_inputs(self, values: Sequence[bytes | None]) -> list[InputRecord | InvalidRecordError]:
@@ -125,6 +127,8 @@ class Codec:
         for position, touchpoint in zip(positions, touchpoints, strict=True):
             try:
                 validate(touchpoint)
+                if len(values[position] or b"") > LONGEST_TEXT:
+                    check_lengths(touchpoint)
                 found[position] = touchpoint
             except InvalidRecordError as error:
                 found[position] = error

@@ -23,7 +23,7 @@ from schemas.records import (
     Punctuation,
     Touchpoint,
 )
-from schemas.validation import validate
+from schemas.validation import check_lengths, validate
 
 Line = Mapping[str, Any]
 _EPOCH_DIGITS: Final = 18  # no instant has more; int() refuses thousands
@@ -45,6 +45,7 @@ def parse_line(line: object) -> InputRecord:
         raise InvalidRecordError("kind", kind, "one of " + ", ".join(_KINDS))
     record = parse(line)
     validate(record)
+    check_lengths(record)
     return record
 
 

@@ -27,6 +27,20 @@ _STATES = frozenset(STATES)
 LONGEST_MS = 36_500 * DAY_MS
 
 
+# Ids and names; rows and outputs repeat them, and must fit one message whatever a producer sends.
+LONGEST_TEXT = 1_000
+LONGEST_NOTE = 10_000
+
+
+def check_lengths(record: InputRecord) -> None:
+    """Raise InvalidRecordError for text longer than 1,000 characters (a note: 10,000; a policy: any)."""
+    for field, value in zip(record._fields, record, strict=True):
+        if isinstance(value, str) and len(value) > LONGEST_TEXT and field != "policy":
+            longest = LONGEST_NOTE if field == "note" else LONGEST_TEXT
+            if len(value) > longest:
+                raise InvalidRecordError(field, f"{len(value)} characters", f"at most {longest} characters")
+
+
 def validate(record: InputRecord) -> None:
     """Raise InvalidRecordError, naming the field, unless the record is allowed."""
     _CHECKS[type(record)](record)

@@ -21,8 +21,21 @@ costs = st.integers(0, 10**15)
 days = st.integers(1, 120)
 probabilities = st.floats(0, 1)
 values = st.integers(0, 10**15)
-weights = st.decimals(0, 2, places=4)
-rates = st.decimals(0, 1, places=2)
+weights = st.integers(0, 20_000).map(lambda number: Decimal(number).scaleb(-4))
+rates = st.integers(0, 100).map(lambda number: Decimal(number).scaleb(-2))
+dollars = st.integers(0, 10**15).map(lambda number: Decimal(number).scaleb(-6))
+# Constants of made-up policies.
+constants = st.fixed_dictionaries(
+    {
+        "base_rate": weights,
+        "decay": rates,
+        "opportunity_rate": weights,
+        "default_conversion_value": dollars,
+        "state_weight": st.fixed_dictionaries(dict.fromkeys(STATES, weights)),
+        "reason_multiplier": st.fixed_dictionaries(dict.fromkeys(REASONS, weights)),
+        "default_conversion_probability": st.fixed_dictionaries(dict.fromkeys(STATES, rates)),
+    }
+).map(Penalty.model_validate)
 
 
 def penalty(constants=CONSTANTS, **said):
@@ -33,14 +46,14 @@ def penalty(constants=CONSTANTS, **said):
 
 
 @pytest.mark.parametrize(
-    ("spend", "state", "reason", "days", "probability", "value", "amount", "opportunity", "total"),
+    ("spend", "state", "reason", "days", "probability", "value", "amounts"),
     [
-        (25, "AWARE", "TIMEOUT", 5, 0.05, 90, 5_882_800, 1_125_000, 7_007_800),
-        (150, "INTENT", "COMPETITOR_CONVERSION", 7, 0.5, 90, 168_923_376, 11_250_000, 180_173_376),
-        (75, "CONSIDERING", "BUDGET_EXHAUSTED", 14, 0.3, 225, 27_963_571, 16_875_000, 44_838_571),
+        (25, "AWARE", "TIMEOUT", 5, 0.05, 90, (5_882_800, 1_125_000, 7_007_800)),
+        (150, "INTENT", "COMPETITOR_CONVERSION", 7, 0.5, 90, (168_923_376, 11_250_000, 180_173_376)),
+        (75, "CONSIDERING", "BUDGET_EXHAUSTED", 14, 0.3, 225, (27_963_571, 16_875_000, 44_838_571)),
     ],
 )
-def test_golden_amounts(spend, state, reason, days, probability, value, amount, opportunity, total):
+def test_golden_amounts(spend, state, reason, days, probability, value, amounts):
     """The amounts that the mission gives (about 7, 180 and 45 dollars), to the micro."""
     found = penalty(
         total_cost_micros=spend * 1_000_000,
@@ -50,8 +63,7 @@ def test_golden_amounts(spend, state, reason, days, probability, value, amount, 
         conversion_probability=probability,
         conversion_value_micros=value * 1_000_000,
     )
-    assert (found.penalty_amount_micros, found.opportunity_cost_micros) == (amount, opportunity)
-    assert found.total_micros == total
+    assert (found.penalty_amount_micros, found.opportunity_cost_micros, found.total_micros) == amounts
     assert found.days_active == days
 
 
@@ -64,7 +76,7 @@ def test_every_component_is_told():
     assert found.penalty_amount_micros == pytest.approx(product, rel=1e-14)
 
 
-@pytest.mark.parametrize(("state", "probability"), zip(STATES, (0.01, 0.05, 0.3, 0.5), strict=True))
+@pytest.mark.parametrize(("state", "probability"), [*zip(STATES, (0.01, 0.05, 0.3, 0.5), strict=True)])
 def test_probability_and_value_are_defaulted_separately(state, probability):
     """A quarter of the state's probability of 100 dollars; what a touchpoint gave goes before."""
     found = penalty(state=state)
@@ -97,24 +109,8 @@ def test_ties_of_the_opportunity_are_rounded_alike(value, amount):
     assert found.opportunity_cost_micros == amount
 
 
-@st.composite
-def constants(draw):
-    """Constants of a made-up policy."""
-    return Penalty.model_validate(
-        {
-            "base_rate": draw(weights),
-            "decay": draw(rates),
-            "opportunity_rate": draw(weights),
-            "default_conversion_value": draw(st.decimals(0, 10**9, places=6)),
-            "state_weight": {state: draw(weights) for state in STATES},
-            "reason_multiplier": {reason: draw(weights) for reason in REASONS},
-            "default_conversion_probability": {state: draw(rates) for state in STATES},
-        }
-    )
-
-
 @given(
-    constants(),
+    constants,
     costs,
     st.sampled_from(STATES),
     st.sampled_from(REASONS),
@@ -122,7 +118,7 @@ def constants(draw):
     st.none() | probabilities,
     st.none() | values,
 )
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_exact_as_fractions(policy, cost, state, reason, days, probability, value):
     """The same amounts as exact fractions give, rounded once, half to even, whatever the policy."""
     found = penalty(
@@ -145,9 +141,9 @@ def test_exact_as_fractions(policy, cost, state, reason, days, probability, valu
 
 
 def test_a_power_of_more_digits_than_are_kept_is_exact_to_the_micro():
-    """A decay of 20 digits over a hundred years, on the greatest cost."""
+    """A decay of 20 digits over ten years, on the greatest cost."""
     fine = CONSTANTS.model_copy(update={"decay": Decimal("0.99999000000000000001")})
-    for length in (1, 90, 36_500):
+    for length in (1, 90, 3650):
         rate = Fraction(35, 100) * (1 - Fraction(fine.decay) ** length)
         assert penalty(fine, total_cost_micros=10**15, days=length).penalty_amount_micros == round(10**15 * rate)
 

@@ -15,9 +15,7 @@ _FOLDER: Final = "kafka"
 
 Directory = Annotated[
     Path | None,
-    typer.Option(
-        "--directory", metavar="FOLDER", help="Its data directory; without it .journeys/kafka.", show_default=False
-    ),
+    typer.Option("--directory", metavar="FOLDER", help="Its data; without it .journeys/kafka."),
 ]
 
 

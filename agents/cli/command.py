@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agents.cli.command_line import FINE, complain
+from agents.cli.command_line import FINE
 from agents.cli.instant import instant
 from agents.cli.options import Servers, settings_of
 from schemas.records import REASONS, Reason
@@ -90,7 +90,6 @@ def _request(
     said["command_id"] = command_id or str(uuid.uuid4())
     said["requested_by"] = requested_by or getpass.getuser()
     settings = settings_of(bootstrap_servers=servers)
-    complain(f"command {said['command_id']}")
     try:
         answer = run_operation(ask(settings, said, at, wait_seconds))
     except InvalidRecordError as error:

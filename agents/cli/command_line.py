@@ -58,7 +58,9 @@ def complain(text: str) -> None:
 
 def _usage(error: typer.TyperException) -> int:
     message = error.format_message()
-    if message:  # a group without a command has printed its help already
+    if message.startswith("Usage:"):  # a group without a command says what there is
+        print(message, file=sys.stderr)
+    else:
         context = getattr(error, "ctx", None)
         where = PROGRAM if context is None else context.command_path
         print(f"{where}: {message.rstrip('.')}; see {where} --help", file=sys.stderr)

@@ -12,13 +12,9 @@ import typer
 def ecom(
     mapping: Annotated[
         Path,
-        typer.Option(
-            metavar="FILE", help="Which event puts a journey into which state, and what touchpoints cost (TOML)."
-        ),
+        typer.Option(metavar="FILE", help="Which event means which state, and what touchpoints cost (TOML)."),
     ] = Path("examples/ecom.toml"),
-    made: Annotated[
-        int, typer.Option(min=0, metavar="N", help="How many generated journeys to add, labelled made-.")
-    ] = 0,
+    made: Annotated[int, typer.Option(min=0, metavar="N", help="How many generated journeys to add.")] = 0,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the generated journeys.")] = 1,
     output: Annotated[str, typer.Option(metavar="FILE", help="Where the lines go; - is standard output.")] = "-",
 ) -> None:

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from agents.cli import (
     broker,
     command,
+    demo,
     ecom,
     generate,
     import_history,
@@ -50,17 +51,18 @@ app = _group(
     "live on Kafka and the same by replay.",
     CommandLine,
 )
-_broker = _group("A Kafka for development, which needs nothing but a JDK and Maven.")
-_topics = _group("The topics: created, and checked against the topic map.")
-_policy = _group("The constants that decide: deadlines, limits, penalties.")
+_broker = _group("A Kafka for development.")
+_topics = _group("The topics as they must be.")
+_policy = _group("The constants that decide.")
 
 _add(
     app,
     "replay",
     replay.replay,
     "Replay a file or the input topic.",
-    "replay history.jsonl --output abandonments.jsonl",
+    "replay history.jsonl --output out.jsonl",
 )
+_add(app, "demo", demo.demo, "See it all work, in a minute.", "demo --second-worker")
 _add(app, "generate", generate.generate, "Make up touchpoints for load.", "generate --journeys 10000 --seed 7")
 _add(app, "ecom", ecom.ecom, "Write the demo's clickstream as lines.", "ecom --made 200 --output ecom.jsonl")
 _add(app, "worker", worker.worker, "Run a worker: decide, live.", "worker --policy patient.toml")

@@ -30,7 +30,7 @@ def replay(
     ],
     policy: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Policy (TOML) in place of the default one, or of those in the log."),
+        typer.Option(metavar="FILE", help="Policy (TOML) in place of the default or the log's."),
     ] = None,
     until: Annotated[
         int | None,

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import typer
+
 from agents.cli.command_line import CHECK_FAILED, FINE
 from agents.cli.output_tail import ends_of, output_tail
 from agents.operation_error import OperationError
@@ -57,6 +59,7 @@ async def ask(settings: Settings, said: Mapping[str, Any], at: int | None, wait_
     ends = None if wait_seconds is None else await ends_of(settings, _ANSWERS)
     async with RecordProducer(settings, codec) as producer:
         await producer.send(command)
+    typer.echo(f"command {command.command_id}")
     if ends is None:
         return None
     try:

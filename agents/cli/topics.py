@@ -17,9 +17,7 @@ def create(
     partitions: Annotated[
         int | None, typer.Option(min=1, max=10_000, metavar="N", help="Partitions of each; those that exist decide.")
     ] = None,
-    replication_factor: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Copies of each partition.")
-    ] = None,
+    replication_factor: Annotated[int | None, typer.Option(min=1, metavar="N", help="Copies of each.")] = None,
 ) -> None:
     """Create the topics of the topic map that are missing, with the settings that their meaning needs.
 

@@ -45,7 +45,7 @@ def show_report(report: VerifyReport, console: Console) -> None:
     from rich.table import Table
 
     table = Table(title="live against replay", title_justify="left", show_edge=False)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     columns = ("equal", "missing", "extra", "different", "published twice")
     for column in columns:
         table.add_column(column, justify="right")

@@ -19,7 +19,7 @@ def watch(
     bootstrap_servers: Servers = None,
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.1, metavar="SECONDS", help="Stop after so many seconds; without it, at Ctrl-C."),
+        typer.Option(min=0.1, metavar="SECONDS", help="How long; without it, until Ctrl-C."),
     ] = None,
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="Count what was published before, too.")

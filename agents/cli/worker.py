@@ -16,7 +16,7 @@ def worker(
     application_id: Application = None,
     policy: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Policy (TOML) to put in force; without it the one in the log goes on."),
+        typer.Option(metavar="FILE", help="Policy (TOML) to put in force; without it the log's goes on."),
     ] = None,
     store: Annotated[
         Literal["memory", "rocksdb"] | None, typer.Option(help="Where the table is kept beside its changelog.")

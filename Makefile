@@ -1,0 +1,55 @@
+# `make` alone lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SEEDS ?= 20000
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help setup demo test check format simulate bench soak clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with everything that the other targets need
+
+$(READY): pyproject.toml requirements/constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt --no-deps retentioneering
+	@touch $@
+
+demo: setup ## a clickstream through a real Kafka and a worker, and the proof by replay
+	$(BIN)/journeys demo $(if $(DEMO),$(DEMO))
+
+test: setup check-static ## everything, with a real Kafka
+	$(PYTEST)
+
+check-static: setup
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+check: setup check-static ## format, lint, types, import rules, all tests that need no broker
+	$(PYTEST) -m 'not broker and not slow' -n auto
+
+format: setup ## put the code into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+simulate: setup ## crash simulation: SEEDS=n, or SEED=s to repeat one
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(SEEDS))
+
+bench: setup ## throughput next to a naive Faust agent; figures go to benchmarks/results
+	$(BIN)/python -m benchmarks
+
+soak: setup ## the long form of the tests
+	$(BIN)/python -m tests.simulation $(SEEDS)
+	JOURNEYS_TEST_LONG=1 $(PYTEST)
+
+clean: ## remove the environment and local data
+	rm -rf $(VENV) .journeys

@@ -1,0 +1,43 @@
+"""How far a worker's group is behind the input topic."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from aiokafka import TopicPartition
+from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError
+
+from agents.kafka_connection import admin
+from agents.settings import Settings
+from schemas.topics import JOURNEY_EVENTS
+
+_NO_COORDINATOR_YET: Final = (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
+_COORDINATOR_POLLS: Final = 50
+_COORDINATOR_POLL_SECONDS: Final = 0.1
+
+
+async def group_lag(settings: Settings, end_offsets: Mapping[int, int]) -> dict[int, int | None]:
+    """Input offsets below `end_offsets` that the group has not committed, by partition; None where it never did."""
+    committed = await _committed(settings, [TopicPartition(JOURNEY_EVENTS, number) for number in end_offsets])
+    return {
+        number: max(0, end - committed[number]) if number in committed else None for number, end in end_offsets.items()
+    }
+
+
+async def _committed(settings: Settings, tps: list[TopicPartition]) -> dict[int, int]:
+    async with admin(settings) as client:
+        for _ in range(_COORDINATOR_POLLS):
+            try:
+                offsets = await client.list_consumer_group_offsets(settings.application_id, partitions=tps)
+            except _NO_COORDINATOR_YET:
+                # The first question about any group makes the broker set up the topic of groups.
+                await asyncio.sleep(_COORDINATOR_POLL_SECONDS)
+            else:
+                return {tp.partition: found.offset for tp, found in offsets.items() if found.offset >= 0}
+    return {}
