@@ -75,6 +75,7 @@ def create_app(
         settings.application_id,
         broker=[f"kafka://{server.strip()}" for server in client_options["bootstrap_servers"].split(",")],
         store="memory://",
+        datadir=str(settings.data_dir / "faust"),
         Table=JourneyTable,
         topic_partitions=partition_count,
         topic_allow_declare=False,

@@ -130,6 +130,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
             self._committed_offset[tp] = None
             self._sought.pop(tp, None)
             self.next_position[tp] = position
+            # The group may know an older position: of a worker that was killed before it could commit.
+            self._acked[tp].append(position - 1)
 
     def _checked_position(self, tp: TP, position: int, first: int, end: int) -> int:
         if position > end:
@@ -168,6 +170,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
     def sought_since(self, tp: TP, batch: Batch) -> bool:
         """Whether a seek was made since the batch's fetch began."""
         return batch.epoch != self._epochs[tp]
+
+    async def commit_positions(self) -> None:
+        """Commit the next position of every partition; Faust has forgotten its acknowledgements by now."""
+        for tp, position in self.next_position.items():
+            self._acked[tp].append(position - 1)
+        await self.commit()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Stop work on all partitions; the app's barrier waits for the batch in flight."""

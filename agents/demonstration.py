@@ -5,6 +5,7 @@ Everything that it starts (a broker on a folder of its own, worker processes) en
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -107,7 +108,13 @@ class Demonstration:
         command = [sys.executable, "-m", "agents.cli", "worker", "-b", servers, "--worker-id", worker_id]
         command += ["--application-id", self._settings.application_id]
         with (self.folder / f"{worker_id}.log").open("ab") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603  (our own program)
+            process = subprocess.Popen(  # noqa: S603  (our own program)
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"JOURNEYS_DATA_DIR": str(self.folder)},
+            )
         self._workers.append(process)
         return process
 
@@ -123,14 +130,14 @@ class Demonstration:
         if process in self._workers:
             self._workers.remove(process)
 
-    def check_workers(self) -> None:
-        """Raise DemonstrationError, with the end of its log, if a worker has ended by itself."""
-        for process in self._workers:
-            if process.poll() is not None:
-                last = "\n".join(
-                    line for log in sorted(self.folder.glob("*.log")) for line in log.read_text().splitlines()[-10:]
-                )
-                raise DemonstrationError(f"a worker ended with exit code {process.returncode}:\n{last}")
+    def check_workers(self, *, has_time: bool) -> None:
+        """Raise DemonstrationError, with the ends of their logs, if a worker has ended by itself or time is up."""
+        codes = [process.returncode for process in self._workers if process.poll() is not None]
+        if has_time and not codes:
+            return
+        what = f"a worker ended with exit code {codes[0]}" if codes else "the workers do not come to an end"
+        logs = (line for log in sorted(self.folder.glob("*.log")) for line in log.read_text().splitlines()[-10:])
+        raise DemonstrationError("\n".join((what, *logs)))
 
     async def write_history(self, mapping: EcomMapping, *, made: int, seed: int, seconds: float) -> ImportReport:
         """Import the clickstream and `made` generated journeys, spread over about `seconds` (0: at once)."""

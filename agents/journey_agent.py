@@ -51,7 +51,7 @@ class JourneyAgent:
     async def barrier(self) -> None:
         """Wait for the batch in flight and commit it: called while partitions are being revoked."""
         async with self.lock:
-            await self._app.consumer.commit()
+            await self._app.consumer.commit_positions()
 
     async def report(self) -> None:
         """Say what became of the records since the last report; a Faust timer calls this."""

@@ -19,6 +19,7 @@ from schemas.codec import Codec, check_frame
 from schemas.partitioner import partition_of
 from schemas.records import InputRecord, JourneyRecord
 from schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES
+from schemas.validation import LONGEST_TEXT, check_lengths, validate
 
 _BATCH_BYTES: Final = 256 * 1024
 _LINGER_SECONDS: Final = 0.02
@@ -80,7 +81,8 @@ class RecordProducer:
     async def send(self, record: JourneyRecord) -> None:
         """Give a record to the partition of its journey; waits while too much is in flight.
 
-        Raises InvalidRecordError for a record beyond the size limit, RecordsNotSentError if an earlier one failed.
+        Raises InvalidRecordError for a record that would become a dead letter, RecordsNotSentError if an earlier one
+        failed.
         """
         await self._append(record, record.journey_id.encode(), self._partition_of(record.journey_id))
 
@@ -107,8 +109,11 @@ class RecordProducer:
     async def _append(self, record: InputRecord, key: bytes | None, partition: int) -> None:
         self._check()
         assert self._codec is not None
+        validate(record)
         value = self._codec.encode(record)
         check_frame(value)
+        if len(value) > LONGEST_TEXT:
+            check_lengths(record)
         while not self._fits(partition, key, value):
             await self._submit(partition)
         self.sent += 1
@@ -126,6 +131,7 @@ class RecordProducer:
         batch = self._filling.pop(partition, None)
         if batch is None:
             return
+        count = batch.record_count()
         # Locks are fair: batches go in the order in which they were taken out.
         async with self._turns[partition]:
             self._check()
@@ -134,7 +140,6 @@ class RecordProducer:
             except KafkaError as error:
                 self._failure = error
                 self._check()
-        count = batch.record_count()
         self._under_way.add(acknowledgement)
         acknowledgement.add_done_callback(lambda done: self._acknowledge(done, count))
 

@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from aiokafka.admin import NewTopic
 
 from agents.broker import Broker
 from agents.kafka_connection import admin
@@ -27,6 +28,17 @@ def emptied(broker: Broker, **more: Any) -> Settings:
     settings = bare(broker, **more)
     asyncio.run(create_topics(settings))
     return settings
+
+
+async def create_by_hand(settings: Settings, topics: dict[str, tuple[int, dict[str, str]]]) -> None:
+    """Create topics as somebody did who has not read the topic map: partitions and settings by name."""
+    async with admin(settings) as client:
+        wanted = [NewTopic(name, count, 1, topic_configs=given) for name, (count, given) in topics.items()]
+        await client.create_topics(wanted)
+        deadline = monotonic() + 30
+        while not topics.keys() <= set(await client.list_topics()):
+            assert monotonic() < deadline, f"{list(topics)} were not created"
+            await asyncio.sleep(0.05)
 
 
 async def _delete_topics(settings: Settings, *, may_delete: bool) -> None:

@@ -14,14 +14,14 @@ from schemas.partitioner import murmur2, partition_of
 def test_the_example_of_an_abandonment_id():
     """BLAKE2b-128 over journey_id, one zero byte, started_at in 8 bytes."""
     assert abandonment_id("journey-123", 1_760_000_000_000) == "6fa6c66f370999288c04a1bd35404269"
-    assert abandonment_id("journey-ä", 1_760_000_000_000) == "cf1f61bcd1e4ab9e67f2d14c5c1c2cf1"
+    assert abandonment_id("journey-ä", 1_760_000_000_000) == "90f174942da9f8463d0d5ff592677081"
     assert abandonment_id("journey-123", 1_760_000_000_001) != abandonment_id("journey-123", 1_760_000_000_000)
 
 
 def test_a_lifecycle_id():
     """Every part of it counts."""
     said = ("journey-events", 3, 17, "started", "journey-123")
-    assert lifecycle_id(*said) == "?"
+    assert lifecycle_id(*said) == "73995f922bdadcc228f2093ae1feaf9a"
     others = [("x", 3, 17, "started", "journey-123"), ("journey-events", 2, 17, "started", "journey-123")]
     others += [("journey-events", 3, 18, "started", "journey-123"), ("journey-events", 3, 17, "ended", "journey-123")]
     others += [("journey-events", 3, 17, "started", "journey-124")]
@@ -30,8 +30,8 @@ def test_a_lifecycle_id():
 
 def test_hashes_of_ids_are_the_same_in_every_release():
     """They are in stored rows; a touchpoint and a command of the same text are two."""
-    assert touchpoint_hash("t1").hex() == "?"
-    assert command_hash("t1").hex() == "?"
+    assert touchpoint_hash("t1").hex() == "c40379063f4068fe"
+    assert command_hash("t1").hex() == "e6bbe91f0196585e"
     assert len(touchpoint_hash("ä" * 1000)) == 8
 
 

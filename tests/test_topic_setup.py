@@ -1,13 +1,10 @@
 """Topics are created as the topic map says, and checked against it."""
 
 import asyncio
-from time import monotonic
 
 import pytest
-from aiokafka.admin import NewTopic
-from fresh_kafka import bare
+from fresh_kafka import bare, create_by_hand
 
-from agents.kafka_connection import admin
 from agents.topic_problems import TopicState, problems
 from agents.topic_setup import TopicOutcome, TopicSetupError, check_topics, create_topics, require_topics
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, changelog_name, topic_map
@@ -178,14 +175,3 @@ def test_what_the_broker_refuses_to_create_is_said_with_a_command_for_who_may(br
     assert "refused to create it" in str(raised.value)
     assert "--create --topic journey-events --partitions 4 --replication-factor 7" in str(raised.value)
     assert "--config message.timestamp.type=LogAppendTime" in str(raised.value)
-
-
-async def create_by_hand(settings, topics: dict[str, tuple[int, dict[str, str]]]) -> None:
-    """Create topics as somebody did who has not read the topic map: partitions and settings by name."""
-    async with admin(settings) as client:
-        wanted = [NewTopic(name, count, 1, topic_configs=given) for name, (count, given) in topics.items()]
-        await client.create_topics(wanted)
-        deadline = monotonic() + 30
-        while not topics.keys() <= set(await client.list_topics()):
-            assert monotonic() < deadline, f"{list(topics)} were not created"
-            await asyncio.sleep(0.05)

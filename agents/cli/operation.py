@@ -16,4 +16,9 @@ def run_operation(operation: Coroutine[Any, Any, _Result]) -> _Result:
     # A client says in a dozen lines what the error of the operation says in one.
     for name in ("aiokafka", "asyncio", "httpx"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    return asyncio.run(operation)
+    try:
+        return asyncio.run(operation)
+    except ExceptionGroup as group:
+        if len(group.exceptions) == 1:  # of several tasks one failed and took the others with it
+            raise group.exceptions[0] from None
+        raise

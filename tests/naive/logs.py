@@ -156,7 +156,8 @@ def _long_silence_allowed(pick: Pick, log: _Log, name: str) -> dict[str, Any]:
 
 def _long_life(pick: Pick, log: _Log, name: str) -> None:
     """A few lines in a row that single ones seldom make: an episode comes to its cap, or is cut short late."""
-    log.add(_long_silence_allowed(pick, log, name) | {"timeout_days": pick([14, 80, 80, 80])})
+    longest = {"timeout_days": pick([14, 80, 80, 80]), "inactivity_hours": pick([336, 2400, 2400])}
+    log.add(_long_silence_allowed(pick, log, name) | longest)
     for _ in range(pick([1, 2, 3])):
         log.add(_record(pick, log, name, pick(["touchpoint", "extend"]), log.now + pick([DAY, 9 * DAY])))
     cut_short = pick([True, False, not log.made])
@@ -167,7 +168,7 @@ def _long_life(pick: Pick, log: _Log, name: str) -> None:
     at = log.now if episode is None else episode.started_at + log.model.policy["max_journey_duration_ms"]
     if cut_short:
         if not log.made:
-            log.add({"kind": "punctuation", "at": log.now + pick([0, 13 * DAY, 35 * DAY, 35 * DAY])})
+            log.add({"kind": "punctuation", "at": log.now + pick([0, 35 * DAY, 35 * DAY])})
         log.add(_long_silence_allowed(pick, log, name) | {"timeout_days": 1})
         at = log.now
     log.add(_record(pick, log, name, pick(KINDS + 4 * ENDINGS), at + pick([-1, 0, 1])))

@@ -1,0 +1,1 @@
+"""Workers as real processes on a real Kafka."""

@@ -1,0 +1,93 @@
+"""An import of generated history that goes on while a test does things to its workers."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import islice
+from threading import Event, Thread
+from time import monotonic, sleep
+from types import TracebackType
+from typing import Self
+
+from agents.importer import import_history
+from agents.load_generator import generate
+from agents.settings import Settings
+from schemas.lines import parse_line
+
+_SLICE_LINES = 2_000
+_POLL_SECONDS = 0.02
+_GIVE_UP_SECONDS = 120.0
+
+
+class HistoryImport:
+    """Imports journeys of 10 touchpoints each from a thread, slice by slice; a context manager that ends with it.
+
+    Slices, because a record is not sent before its batch is full or its import at an end: so the log grows
+    several times a second. At half of the lines it waits until `let_go_on` is called, so that what a test
+    does in between falls into the middle.
+    """
+
+    def __init__(self, settings: Settings, journeys: int) -> None:
+        self.records = 0
+        """Records in the log so far, punctuations apart."""
+        self._settings = settings
+        self._journeys = journeys
+        self._may_go_on = Event()
+        self._is_given_up = False
+        self._error: BaseException | None = None
+        self._thread = Thread(target=self._run, name="import")
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for the end, or stop at the next slice where the test has failed."""
+        self._is_given_up = kind is not None
+        self._may_go_on.set()
+        self._thread.join(_GIVE_UP_SECONDS)
+        if kind is None:
+            assert not self._thread.is_alive(), f"the import stands still behind {self.records} records"
+            self._require_no_error()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a tenth of the lines is in the log."""
+        return self.records >= self._journeys
+
+    def wait_until(self, records: int) -> None:
+        """Wait until so many records are in the log."""
+        deadline = monotonic() + _GIVE_UP_SECONDS
+        while self.records < records:
+            self._require_no_error()
+            assert monotonic() < deadline, f"the import stands still behind {self.records} records"
+            sleep(_POLL_SECONDS)
+
+    def let_go_on(self) -> None:
+        """Let the second half follow the first."""
+        self._may_go_on.set()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._write())
+        except BaseException as error:  # the test's own thread tells it
+            self._error = error
+
+    async def _write(self) -> None:
+        lines = generate(self._journeys, seed=3)
+        half = self._journeys * 5
+        while numbered := list(enumerate(map(parse_line, islice(lines, _SLICE_LINES)))):
+            is_last = len(numbered) < _SLICE_LINES
+            until = None if is_last else max(record.occurred_at for _, record in numbered)
+            report = await import_history(self._settings, numbered, until=until)
+            self.records += report.records
+            if self.records >= half:
+                self._may_go_on.wait(_GIVE_UP_SECONDS)
+            if self._is_given_up:
+                return
+
+    def _require_no_error(self) -> None:
+        assert self._error is None, f"the import failed: {self._error!r}"

@@ -1,0 +1,181 @@
+"""`journeys worker` as processes of a test: started, waited for, stopped, killed, and all gone at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from time import monotonic, sleep
+from types import TracebackType
+from typing import Any, Self
+
+from agents.log_reader import open_log
+from agents.settings import Settings
+from schemas.codec import Codec
+from schemas.rows import PARTITION_KEY
+from schemas.topics import JOURNEY_EVENTS, changelog_name
+
+ROOT = Path(__file__).parent.parent.parent
+_POLL_SECONDS = 0.1
+_START_SECONDS = 60.0
+_APPLY_SECONDS = 90.0
+_END_SECONDS = 30.0
+_TAIL_LINES = 40
+# Ends a worker when the test run that started it is gone, however it went.
+_LEASH = "import os, signal, sys; sys.stdin.read(); os.kill(int(sys.argv[1]), signal.SIGKILL)"
+
+
+class WorkerProcess:
+    """One worker with a folder of its own. `log` is all that it has written so far."""
+
+    def __init__(self, settings: Settings, folder: Path, worker_id: str, **environment: Any) -> None:
+        """Start it with the settings that were given, and more of them by their names."""
+        self.worker_id = worker_id
+        folder.mkdir()
+        self._log_path = folder / "worker.log"
+        given = {name: getattr(settings, name) for name in settings.model_fields_set} | environment
+        with self._log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "agents.cli", "worker", "--worker-id", worker_id],
+                cwd=folder,
+                env=_environment(given),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._leash = subprocess.Popen(
+            [sys.executable, "-S", "-c", _LEASH, str(self._process.pid)], stdin=subprocess.PIPE, start_new_session=True
+        )
+
+    @property
+    def log(self) -> str:
+        """Standard output and standard error."""
+        return self._log_path.read_text(errors="replace")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def require_running(self) -> None:
+        """Fail, with the end of its log, if it has ended by itself."""
+        assert self.is_running, self.told(f"ended with exit code {self._process.returncode}")
+
+    def wait_until_logged(self, text: str, seconds: float = _START_SECONDS) -> None:
+        """Wait for a text in its log."""
+        deadline = monotonic() + seconds
+        while text not in self.log:
+            self.require_running()
+            assert monotonic() < deadline, self.told(f"said nothing of {text!r} within {seconds:g} s")
+            sleep(_POLL_SECONDS)
+
+    def exit_code(self, seconds: float = _END_SECONDS) -> int:
+        """Wait until it has ended and give its exit code."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(self.told(f"did not end within {seconds:g} s")) from None
+
+    def stop(self) -> None:
+        """Ask it to stop (SIGTERM), and see that it ends well."""
+        self.require_running()
+        self._process.send_signal(signal.SIGTERM)
+        code = self.exit_code()
+        assert code == 0, self.told(f"ended with exit code {code} after SIGTERM")
+
+    def kill(self) -> None:
+        """End it as a crash would (SIGKILL)."""
+        self.require_running()
+        self._process.kill()
+        self._process.wait()
+
+    def tidy(self) -> None:
+        """Leave no process behind."""
+        if self.is_running:
+            self._process.kill()
+            self._process.wait()
+        self._leash.kill()
+        self._leash.communicate()
+
+    def told(self, what: str) -> str:
+        """Message about this worker: what is wrong, and the end of its log."""
+        lines = self.log.splitlines()[-_TAIL_LINES:]
+        return "\n".join([f"worker {self.worker_id} {what}; its log ends:", *lines])
+
+
+class Workers:
+    """The workers of one test; a context manager. Each has the settings given here, and its own folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._started: list[WorkerProcess] = []
+
+    def __enter__(self) -> Self:
+        """Start nothing yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End whatever still runs."""
+        for worker in self._started:
+            worker.tidy()
+
+    def start(self, settings: Settings, **environment: Any) -> WorkerProcess:
+        """Start a worker; it may not have partitions yet when this returns."""
+        worker_id = f"worker-{len(self._started) + 1}"
+        worker = WorkerProcess(settings, self._folder / worker_id, worker_id, **environment)
+        self._started.append(worker)
+        return worker
+
+    def wait_until_applied(self, settings: Settings, seconds: float = _APPLY_SECONDS) -> None:
+        """Wait until all that the input topic holds now is applied, published and stored."""
+        ends = asyncio.run(_input_ends(settings))
+        self.wait_until(lambda: _is_applied(settings, ends), f"not all was applied up to {ends}", seconds)
+
+    def wait_until(self, condition: Callable[[], bool], otherwise: str, seconds: float = _APPLY_SECONDS) -> None:
+        """Poll a condition until it holds; fail with `otherwise` and all logs, or when a worker has ended."""
+        deadline = monotonic() + seconds
+        while not condition():
+            for worker in self._started:
+                assert worker.is_running or worker.exit_code() in (0, -signal.SIGKILL), worker.told("has ended")
+            assert monotonic() < deadline, "\n".join(
+                [f"{otherwise} within {seconds:g} s", *(worker.told("was there") for worker in self._started)]
+            )
+            sleep(_POLL_SECONDS)
+
+
+def _environment(given: dict[str, Any]) -> dict[str, str]:
+    """Environment of a worker: nothing of this test run's own settings, but those given."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("JOURNEYS_")}
+    wanted = {f"JOURNEYS_{name.upper()}": str(value) for name, value in given.items() if value is not None}
+    return inherited | {"PYTHONPATH": str(ROOT)} | wanted
+
+
+async def _input_ends(settings: Settings) -> dict[int, int]:
+    async with open_log(settings, JOURNEY_EVENTS) as log:
+        return log.end_offsets
+
+
+def _is_applied(settings: Settings, ends: dict[int, int]) -> bool:
+    return asyncio.run(_applied(settings, [number for number, end in ends.items() if end > 0], ends))
+
+
+async def _applied(settings: Settings, numbers: Iterable[int], ends: dict[int, int]) -> bool:
+    """Whether the changelog of each partition ends in a partition row that reaches the input's end."""
+    codec = Codec()
+    async with open_log(settings, changelog_name(settings.application_id)) as log:
+        for number in numbers:
+            last = log.end_offsets[number] - 1
+            if last < 0:
+                return False
+            async for batch in log.read_partition(number, start=last):
+                record = batch.records[-1]
+                # A flush ends with this row: any other means that one is under way.
+                if record.key != PARTITION_KEY or codec.decode(record.value).applied_offset + 1 < ends[number]:
+                    return False
+    return True
