@@ -67,6 +67,7 @@ def run_worker(settings: Settings) -> int:
     set_up_logging(settings, worker_id=worker_id)
     policy = None if settings.policy is None else load_policy(settings.policy)
     options, partition_count, catalog = asyncio.run(_prepare(settings))
+    settings.data_dir.mkdir(parents=True, exist_ok=True)  # Faust makes its own folder in it, but not this one
     app = create_app(settings.model_copy(update={"worker_id": worker_id}), options, partition_count, catalog, policy)
     gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 100)
     log.info(
