@@ -21,6 +21,7 @@ from schemas.instants import DAY_MS, EARLIEST, HOUR_MS
 from schemas.invalid import InvalidRecordError
 from schemas.records import InputRecord, Punctuation
 from schemas.topics import JOURNEY_EVENTS
+from schemas.validation import check_lengths, validate
 
 KEPT_BAD_LINES: Final = 1_000
 _WRITTEN_BY: Final = "import"
@@ -146,6 +147,12 @@ class _History:
 
     async def _take(self, number: int, record: InputRecord) -> bool:
         """Write one record, behind its punctuation if one is due; False if its time lies after `until`."""
+        try:
+            validate(record)
+            check_lengths(record)
+        except InvalidRecordError as error:
+            self.report.add_bad_line(BadLine(number, error))
+            return True
         at = record.at if isinstance(record, Punctuation) else record.occurred_at
         if self._until is not None and at > self._until:
             return False
@@ -156,11 +163,7 @@ class _History:
         greatest = at if report.greatest_at is None else max(report.greatest_at, at)
         if self._makes_punctuations and (report.clock is None or greatest - report.clock >= self._every_ms):
             await self._punctuate(Punctuation(greatest, "simulated", _WRITTEN_BY))
-        try:
-            await self._producer.send(record)  # type: ignore[arg-type]  # lines hold no PolicyChanged
-        except InvalidRecordError as error:
-            report.add_bad_line(BadLine(number, error))
-            return True
+        await self._producer.send(record)  # type: ignore[arg-type]  # lines hold no PolicyChanged
         report.records += 1
         report.greatest_at = greatest
         if report.first_at is None:

@@ -11,7 +11,15 @@ import structlog
 from agents.settings import Settings
 
 # What Faust and aiokafka say on every rebalance and poll helps nobody who has not their sources open.
-_QUIET = {"faust": logging.WARNING, "mode": logging.WARNING, "aiokafka": logging.ERROR, "asyncio": logging.WARNING}
+# Our own subclasses of its services speak under the names of their modules, and say the same.
+_QUIET = {
+    "agents": logging.WARNING,
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
+    "aiokafka": logging.ERROR,
+    "asyncio": logging.WARNING,
+    "httpx": logging.WARNING,
+}
 
 
 def set_up_logging(settings: Settings, *, worker_id: str | None = None) -> None:

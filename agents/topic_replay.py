@@ -45,7 +45,7 @@ class TopicReplay:
         self._codec = codec or Codec()
 
     async def effects(self) -> AsyncGenerator[Effects, None]:
-        """Yield effects in order of partition, then of firing; nothing is held but one fetch and the open journeys.
+        """Yield the effects of each record, partition after partition; holds one fetch, and the rows of one partition.
 
         The first record whose time lies after `until` ends its partition. Adds no punctuation.
         Raises LogHeadGoneError if a partition does not begin at 0, UnknownTopicError, ReaderStalledError,
@@ -73,10 +73,9 @@ class TopicReplay:
             if registry is not None:
                 await registry.learn_from(record.value for record in batch.records)
             entries = log_entries(batch.records, self._codec)
-            replayed = 0
+            read_before = self.records_read
             for effects in replay_partition(entries, partition, until=self._until):
-                replayed += 1
+                self.records_read += 1
                 yield effects
-            self.records_read += replayed
-            if replayed < len(entries):
+            if self.records_read < read_before + len(entries):
                 return  # `until` has come

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import faust
@@ -28,6 +29,7 @@ log = logging.getLogger("journeys.worker")
 # Rows live long and hold no cycles: at Python's default of 700 new objects the collector looks through
 # them for nothing, which costs half as much again as the work itself.
 _COLLECT_AFTER_OBJECTS = 50_000
+_STOP_WITHIN_SECONDS = 10.0
 
 
 class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
@@ -51,6 +53,10 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
         if self._signal_stop_time:
             end_now(WorkerExit.FAILED, "a second signal; what was not flushed will be done again")
         log.info("stopping: the batch in flight is flushed and committed")
+        # Without a broker Faust would wait for it; nothing is lost by not waiting.
+        late = Timer(_STOP_WITHIN_SECONDS, end_now, (WorkerExit.FAILED, "Kafka did not answer while stopping"))
+        late.daemon = True
+        late.start()
         super()._schedule_shutdown(signal)
 
     def on_worker_shutdown(self) -> None:

@@ -21,6 +21,8 @@ from schemas.money import MICROS
 # so that a hot journey's row stays small.
 KEPT_TOUCHPOINTS: Final = 64
 
+_TOLD_AT_ONCE: Final = 20  # a log may hold a policy with a hundred thousand wrong keys
+
 _Positive = Annotated[Decimal, Field(gt=0, le=36_500, allow_inf_nan=False, max_digits=28)]
 _NotNegative = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False, max_digits=28)]
 _Rate = Annotated[Decimal, Field(ge=0, le=1, allow_inf_nan=False, max_digits=28)]
@@ -239,7 +241,8 @@ def _validated(given: object) -> Policy:
     try:
         policy = Policy.model_validate(given)
     except ValidationError as error:
-        raise InvalidPolicyError("; ".join(_problem(problem) for problem in error.errors())) from None
+        problems = error.errors(include_url=False)[:_TOLD_AT_ONCE]
+        raise InvalidPolicyError("; ".join(map(_problem, problems))) from None
     if policy.version == DEFAULT_POLICY.version and policy != DEFAULT_POLICY:
         raise InvalidPolicyError(f"version: {policy.version!r} names the default policy; choose another")
     return policy

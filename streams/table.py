@@ -118,6 +118,7 @@ class Restore:
         TableMismatchError where the table was made for another number of partitions.
         """
         rewrites = [self._winners[key] for key in sorted(self._shadowed)]
+        known_until = partition.applied_offset
         for key, stored in self._winners.items():
             if key[:1] == policy_key("") and stored.value is not None:
                 policy_row: PolicyRow = codec.decode(stored.value)
@@ -131,14 +132,20 @@ class Restore:
         for key, stored in self._winners.items():
             journey_id = journey_of(key)
             if journey_id is not None:
-                rewrites.extend(_take_journey(partition, journey_id, stored, codec))
+                rewrites.extend(_take_journey(partition, journey_id, stored, known_until, codec))
         return rewrites
 
 
-def _take_journey(partition: Partition, journey_id: str, stored: StoredRow, codec: Codec) -> Iterator[StoredRow]:
+def _take_journey(
+    partition: Partition, journey_id: str, stored: StoredRow, known_until: int, codec: Codec
+) -> Iterator[StoredRow]:
+    """Take a row unless the partition knows better: it knows all journeys up to the offset `known_until`."""
     held = partition.rows.get(journey_id)
     if held is not None and held.offset > stored.offset:
         yield StoredRow(journey_key(journey_id), codec.encode_fields("JourneyRow", held.stored()), held.offset)
+    elif held is None and stored.value is not None and stored.offset <= known_until:
+        # Deleted here since: taken back, an open row would be abandoned a second time.
+        yield StoredRow(journey_key(journey_id), None, known_until)
     elif stored.value is not None:
         _, fields = codec.decode_fields(stored.value)
         partition.keep(Row.of_stored(journey_id, fields, partition.policies[fields["policy_version"]]))

@@ -177,6 +177,13 @@ def test_bad_lines_are_counted_with_their_numbers_and_the_rest_is_imported(broke
     assert [type(record) for record in found].count(JourneyCommand) == 0
 
 
+def test_a_bad_record_moves_no_time(broker):
+    """Records that no line made are looked at, too, before anything is written for them."""
+    report, found = imported(emptied(broker), [touch("a", 1, 0), touch("a", 2, DAY, state="ASLEEP")], until=START_AT)
+    assert found[home("a")] == [BEGIN, at(0), touch("a", 1, 0), at(0)]
+    assert [line.number for line in report.bad_lines] == [2]
+
+
 def test_of_very_many_bad_lines_the_first_are_kept():
     """A file of nonsense does not fill the memory."""
     report = ImportReport()

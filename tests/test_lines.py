@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -185,18 +186,21 @@ def test_a_long_value_is_shown_short():
     assert "this list" in str(refusal(TOUCHPOINT | {"user_id": nested}))
 
 
-NUMBERS = st.integers() | st.floats() | st.decimals() | st.sampled_from([Decimal("1e-400"), Decimal("1e999999")])
-TEXTS = st.text(st.characters(), max_size=8) | NUMBERS.map(str)
-SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS | st.binary(max_size=4) | st.datetimes()
+JUNK = [
+    *(None, True, False, "", b"x", [], ["x"], {}, {"a": 1}, object(), datetime(2025, 1, 1), timedelta(1)),  # noqa: DTZ001
+    *(Decimal("NaN"), Decimal("sNaN"), Decimal("1e-400"), Decimal("-1e999999"), Decimal("0.5"), "0.5", "NaN", "1e99"),
+    *("--5", "-0", "1_0", " 7 ", "\ud800", "\x00", "AWARE", "extend", "signal", "2025-01-01T00:00:00Z", str(T0), T0),
+]
+SCALARS = st.sampled_from(JUNK) | st.integers() | st.floats() | st.text(st.characters(), max_size=8)
 FIELDS = {field for record in INPUTS for field in record._fields}
 FIELDS |= {"kind", "at", "cost", "conversion_value", "timeout_days", "inactivity_hours", "budget", "days"}
 
 
 @given(
     st.sampled_from([TOUCHPOINT, REGISTRATION, SIGNAL, COMMAND, {"kind": "punctuation", "at": T0}]),
-    st.dictionaries(st.sampled_from(sorted(FIELDS)), SCALARS | st.lists(SCALARS, max_size=2), max_size=3),
+    st.dictionaries(st.sampled_from(sorted(FIELDS)), SCALARS, max_size=3),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_whatever_a_line_holds_it_is_a_record_or_refused(line, more):
     """No other error; the record can be written to a topic, the error's text to a dead letter."""
     try:

@@ -118,7 +118,7 @@ def test_ties_of_the_opportunity_are_rounded_alike(value, amount):
     st.none() | probabilities,
     st.none() | values,
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_exact_as_fractions(policy, cost, state, reason, days, probability, value):
     """The same amounts as exact fractions give, rounded once, half to even, whatever the policy."""
     found = penalty(

@@ -228,7 +228,7 @@ POLICIES = st.fixed_dictionaries(
 
 
 @given(POLICIES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_canonical_json_comes_back_as_the_same_policy(content):
     """Nothing is lost or rounded on the way through the log, and the second JSON is the first."""
     policy = Policy.model_validate(content)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import Any, Final, NoReturn
 
 import typer
@@ -48,7 +49,16 @@ class CommandLine(TyperGroup):
                 raise
             complain(text)
             code = WRONG_INPUT
-        sys.exit(code or FINE)
+        _end(code or FINE)
+
+
+def _end(code: int) -> NoReturn:
+    if any(thread.daemon for thread in threading.enumerate()):
+        # It stands in a read of standard input, which nothing can end, and Python aborts over the lock it holds.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def complain(text: str) -> None:

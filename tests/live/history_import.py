@@ -14,17 +14,16 @@ from agents.load_generator import generate
 from agents.settings import Settings
 from schemas.lines import parse_line
 
-_SLICE_LINES = 2_000
+_SLICES = 10
 _POLL_SECONDS = 0.02
 _GIVE_UP_SECONDS = 120.0
 
 
 class HistoryImport:
-    """Imports journeys of 10 touchpoints each from a thread, slice by slice; a context manager that ends with it.
+    """Imports journeys of 10 touchpoints each from a thread, in ten slices; a context manager that ends with it.
 
-    Slices, because a record is not sent before its batch is full or its import at an end: so the log grows
-    several times a second. At half of the lines it waits until `let_go_on` is called, so that what a test
-    does in between falls into the middle.
+    Behind the fifth it waits until `let_go_on` is called, so that what a test does in between falls into
+    the middle.
     """
 
     def __init__(self, settings: Settings, journeys: int) -> None:
@@ -53,11 +52,6 @@ class HistoryImport:
             assert not self._thread.is_alive(), f"the import stands still behind {self.records} records"
             self._require_no_error()
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether a tenth of the lines is in the log."""
-        return self.records >= self._journeys
-
     def wait_until(self, records: int) -> None:
         """Wait until so many records are in the log."""
         deadline = monotonic() + _GIVE_UP_SECONDS
@@ -77,14 +71,15 @@ class HistoryImport:
             self._error = error
 
     async def _write(self) -> None:
-        lines = generate(self._journeys, seed=3)
-        half = self._journeys * 5
-        while numbered := list(enumerate(map(parse_line, islice(lines, _SLICE_LINES)))):
-            is_last = len(numbered) < _SLICE_LINES
+        lines = enumerate(map(parse_line, generate(self._journeys, seed=3)))
+        for number in range(_SLICES):
+            is_last = number == _SLICES - 1
+            # The generator gives a few lines more than 10 for each journey: late ones and duplicates.
+            numbered = list(lines if is_last else islice(lines, self._journeys))
             until = None if is_last else max(record.occurred_at for _, record in numbered)
             report = await import_history(self._settings, numbered, until=until)
             self.records += report.records
-            if self.records >= half:
+            if number == _SLICES // 2:
                 self._may_go_on.wait(_GIVE_UP_SECONDS)
             if self._is_given_up:
                 return

@@ -16,7 +16,8 @@ def verified(settings: Settings) -> tuple[VerifyReport, dict[str, int]]:
 async def _verified(settings: Settings) -> tuple[VerifyReport, dict[str, int]]:
     read = await _message_count(settings, JOURNEY_EVENTS)
     published = {
-        topic: await _message_count(settings, topic) for topic in (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE, DEAD_LETTERS)
+        topic: await _message_count(settings, topic)
+        for topic in (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE, DEAD_LETTERS)
     }
     report = await verify(settings)
     compared = (report.abandonments, report.lifecycle, report.dead_letters)

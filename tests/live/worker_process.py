@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Self
 
-from agents.log_reader import open_log
+from agents.log_reader import LogReader, open_log
 from agents.settings import Settings
 from schemas.codec import Codec
 from schemas.rows import PARTITION_KEY
@@ -60,6 +60,11 @@ class WorkerProcess:
     def is_running(self) -> bool:
         """Whether it has not ended."""
         return self._process.poll() is None
+
+    @property
+    def has_not_failed(self) -> bool:
+        """Whether it runs, or was stopped or killed by the test."""
+        return self._process.poll() in (None, 0, -signal.SIGKILL)
 
     def require_running(self) -> None:
         """Fail, with the end of its log, if it has ended by itself."""
@@ -134,19 +139,47 @@ class Workers:
 
     def wait_until_applied(self, settings: Settings, seconds: float = _APPLY_SECONDS) -> None:
         """Wait until all that the input topic holds now is applied, published and stored."""
-        ends = asyncio.run(_input_ends(settings))
-        self.wait_until(lambda: _is_applied(settings, ends), f"not all was applied up to {ends}", seconds)
+        asyncio.run(self._wait_until_applied(settings, seconds))
 
-    def wait_until(self, condition: Callable[[], bool], otherwise: str, seconds: float = _APPLY_SECONDS) -> None:
-        """Poll a condition until it holds; fail with `otherwise` and all logs, or when a worker has ended."""
+    async def wait_until(
+        self, condition: Callable[[], Awaitable[bool]], otherwise: str, seconds: float = _APPLY_SECONDS
+    ) -> None:
+        """Poll a condition until it holds; fail with `otherwise` and all logs, or when a worker has failed."""
         deadline = monotonic() + seconds
-        while not condition():
+        while not await condition():
             for worker in self._started:
-                assert worker.is_running or worker.exit_code() in (0, -signal.SIGKILL), worker.told("has ended")
+                assert worker.has_not_failed, worker.told("has failed")
             assert monotonic() < deadline, "\n".join(
                 [f"{otherwise} within {seconds:g} s", *(worker.told("was there") for worker in self._started)]
             )
-            sleep(_POLL_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _wait_until_applied(self, settings: Settings, seconds: float) -> None:
+        async with open_log(settings, JOURNEY_EVENTS) as log:
+            ends = log.end_offsets
+        waiting = {number for number, end in ends.items() if end > 0}
+        async with open_log(settings, changelog_name(settings.application_id)) as changelog:
+
+            async def is_applied() -> bool:
+                rows = await changelog.end_offsets_now()
+                for number in sorted(waiting):
+                    if await _applied_end(changelog, number, rows[number]) >= ends[number]:
+                        waiting.remove(number)
+                return not waiting
+
+            await self.wait_until(is_applied, f"not all was applied up to {ends}", seconds)
+
+
+async def _applied_end(changelog: LogReader, number: int, end: int) -> int:
+    """Offset behind the last record applied, of a changelog that ends in a partition row; else 0.
+
+    A flush ends with that row: any other at the end means that one is under way.
+    """
+    if end == 0:
+        return 0
+    (batch,) = [batch async for batch in changelog.read_partition(number, start=end - 1, end=end)]
+    (record,) = batch.records
+    return Codec().decode(record.value).applied_offset + 1 if record.key == PARTITION_KEY else 0
 
 
 def _environment(given: dict[str, Any]) -> dict[str, str]:
@@ -154,28 +187,3 @@ def _environment(given: dict[str, Any]) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("JOURNEYS_")}
     wanted = {f"JOURNEYS_{name.upper()}": str(value) for name, value in given.items() if value is not None}
     return inherited | {"PYTHONPATH": str(ROOT)} | wanted
-
-
-async def _input_ends(settings: Settings) -> dict[int, int]:
-    async with open_log(settings, JOURNEY_EVENTS) as log:
-        return log.end_offsets
-
-
-def _is_applied(settings: Settings, ends: dict[int, int]) -> bool:
-    return asyncio.run(_applied(settings, [number for number, end in ends.items() if end > 0], ends))
-
-
-async def _applied(settings: Settings, numbers: Iterable[int], ends: dict[int, int]) -> bool:
-    """Whether the changelog of each partition ends in a partition row that reaches the input's end."""
-    codec = Codec()
-    async with open_log(settings, changelog_name(settings.application_id)) as log:
-        for number in numbers:
-            last = log.end_offsets[number] - 1
-            if last < 0:
-                return False
-            async for batch in log.read_partition(number, start=last):
-                record = batch.records[-1]
-                # A flush ends with this row: any other means that one is under way.
-                if record.key != PARTITION_KEY or codec.decode(record.value).applied_offset + 1 < ends[number]:
-                    return False
-    return True

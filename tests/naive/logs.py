@@ -74,9 +74,9 @@ def _lines(pick: Pick, policy: dict[str, Any], punctuations: bool, longest: int)
             log.add(long_silence_allowed(pick, log, name))
     for _ in range(pick(range(1, longest + 1))):
         what = pick(range(40))
-        if what <= 3:
+        if what <= 2:
             pick(PASSAGES)(pick, log, pick(log.names))
-        elif punctuations and what <= 13:
+        elif punctuations and what <= 12:
             log.add(punctuation(pick, log))
         else:
             log.add(any_record(pick, log))

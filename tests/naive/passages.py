@@ -22,7 +22,7 @@ def long_life(pick: Pick, log: Draft, name: str) -> None:
     log.add(long_silence_allowed(pick, log, name) | longest)
     for _ in range(pick([1, 2, 3])):
         log.add(record(pick, log, name, pick(["touchpoint", "extend"]), log.now + pick([DAY, 9 * DAY])))
-    cut_short = pick([True, False, not log.made])
+    cut_short = pick([True, False, not log.made, not log.made])
     if not cut_short:
         log.add(record(pick, log, name, "extend", log.now) | {"days": 60})
     journey = log.model.find(name)
@@ -73,4 +73,4 @@ def id_sent_again(pick: Pick, log: Draft, name: str) -> None:
     log.add(record(pick, log, name, "touchpoint", log.now) | {"touchpoint_id": first["touchpoint_id"]})
 
 
-PASSAGES = [long_life, long_life, return_and_convert, engaged, engaged, id_sent_again]
+PASSAGES = [long_life, long_life, long_life, return_and_convert, engaged, id_sent_again]

@@ -1,0 +1,1 @@
+"""How fast the worker is, next to other ways to do the same work; `make bench`."""

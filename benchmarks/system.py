@@ -1,0 +1,133 @@
+"""The systems under test: how each is started, given its input, timed and verified."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from agents.log_reader import open_log
+from agents.settings import Settings
+from agents.verification import verify
+from benchmarks import naive_faust
+from benchmarks.workload import expected_abandonments, write_plain, write_with_punctuations
+from schemas.codec import Codec
+from schemas.records import JourneyAbandoned, Touchpoint
+from schemas.rows import PARTITION_KEY
+from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, changelog_name
+
+_MS = 1_000
+# What every system must say of an abandonment as the pure core does; times of detection and provenance differ.
+_COMPARED = (
+    "journey_id",
+    "abandonment_reason",
+    "state",
+    "started_at",
+    "abandoned_at",
+    "touchpoint_count",
+    "total_cost_micros",
+    "total_penalty_micros",
+)
+
+
+class Window(NamedTuple):
+    """The span that is timed (epoch seconds), and the touchpoints that were processed in it."""
+
+    begins_at: float
+    ends_at: float
+    touchpoints: int
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One system. `write` fills fresh topics, `window` and `disagreement` look at them when all is processed.
+
+    `disagreement` says what is wrong with the outputs, or gives an empty text.
+    """
+
+    name: str
+    application_id: str
+    arguments: tuple[str, ...]
+    write: Callable[[Settings, Sequence[Touchpoint]], Awaitable[None]]
+    window: Callable[[Settings], Awaitable[Window]]
+    disagreement: Callable[[Settings, Sequence[Touchpoint]], Awaitable[str]]
+
+    @property
+    def command(self) -> list[str]:
+        """Command line that starts it; where Kafka is stands in JOURNEYS_BOOTSTRAP_SERVERS."""
+        return [sys.executable, *self.arguments]
+
+
+async def _window_of_worker(settings: Settings) -> Window:
+    """From the first partition row to the last: each says that all before it is published and stored."""
+    marks = [record for record in await _records(settings, _changelog(settings)) if record.key == PARTITION_KEY]
+    first = min(marks, key=lambda record: record.timestamp)
+    last = max(marks, key=lambda record: record.timestamp)
+    applied_before = Codec().decode(first.value).applied_offset
+    touchpoints = [record for record in await _records(settings, JOURNEY_EVENTS) if record.key is not None]
+    before = sum(record.partition == first.partition and record.offset <= applied_before for record in touchpoints)
+    return Window(first.timestamp / _MS, last.timestamp / _MS, len(touchpoints) - before)
+
+
+async def _window_of_naive_faust(settings: Settings) -> Window:
+    """From the first row that a touchpoint wrote to the last; what the scan deletes behind it is not timed."""
+    rows = [record.timestamp for record in await _records(settings, _changelog(settings)) if record.value is not None]
+    touchpoints = await _records(settings, JOURNEY_EVENTS)
+    return Window(min(rows) / _MS, max(rows) / _MS, len(touchpoints) - 1)
+
+
+async def _disagreement_of_worker(settings: Settings, touchpoints: Sequence[Touchpoint]) -> str:
+    report = await verify(settings)
+    counts = report.counts
+    read = counts.applied + counts.late + counts.duplicate + counts.refused
+    if report.ok and report.lag_total == 0 and read == len(touchpoints) and report.abandonments.equal:
+        return ""
+    return f"{read} of {len(touchpoints)} touchpoints, {report.lag_total} behind; {report.abandonments}"
+
+
+async def _disagreement_of_naive_faust(settings: Settings, touchpoints: Sequence[Touchpoint]) -> str:
+    expected = expected_abandonments(touchpoints, naive_faust.PARTITION_COUNT)
+    codec = Codec()
+    published = [codec.decode(record.value) for record in await _records(settings, JOURNEY_ABANDONMENTS)]
+    said = {abandonment.abandonment_id: _compared(abandonment) for abandonment in published}
+    if len(published) == len(said) and said == {key: _compared(value) for key, value in expected.items()}:
+        return ""
+    wrong = sum(_compared(value) != said.get(key) for key, value in expected.items())
+    return f"{len(published)} abandonments, {len(expected)} expected, {wrong} of them missing or different"
+
+
+def _compared(abandonment: JourneyAbandoned) -> tuple[Any, ...]:
+    return tuple(getattr(abandonment, field) for field in _COMPARED)
+
+
+def _changelog(settings: Settings) -> str:
+    return changelog_name(settings.application_id)
+
+
+async def _records(settings: Settings, topic: str) -> list[Any]:
+    async with open_log(settings, topic) as log:
+        return [
+            record
+            for number in range(log.partition_count)
+            async for batch in log.read_partition(number)
+            for record in batch.records
+        ]
+
+
+JOURNEYS = System(
+    name="journeys",
+    application_id="journeys",
+    arguments=("-m", "agents.cli", "worker"),
+    write=write_with_punctuations,
+    window=_window_of_worker,
+    disagreement=_disagreement_of_worker,
+)
+NAIVE_FAUST = System(
+    name="naive-faust",
+    application_id=naive_faust.APPLICATION_ID,
+    arguments=("-m", "benchmarks.naive_faust", "worker", "--loglevel", "warn", "--without-web"),
+    write=write_plain,
+    window=_window_of_naive_faust,
+    disagreement=_disagreement_of_naive_faust,
+)

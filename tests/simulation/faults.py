@@ -1,0 +1,188 @@
+"""Planted faults: each breaks one thing on purpose, and the simulation must find it.
+
+A simulation that finds nothing proves something only if it finds these.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Final
+
+from schemas.rows import PARTITION_KEY
+from streams.deadline_index import DeadlineIndex
+from streams.effects import Effects
+from streams.processor import Processor
+from streams.table import OutputMessage, StoredRow, stored_rows
+from tests.simulation.worker import CODEC, Worker
+
+
+class CommitsFirst(Worker):
+    """The offset is committed before the flush, and believed after a restart."""
+
+    def resume_at(self) -> int:
+        """First input offset to read, as the consumer group has it."""
+        return self.topics.committed
+
+    def flush(self, effects: Effects) -> Iterator[str]:
+        """Commit, then publish and store."""
+        yield from self.commit()
+        yield from super().flush(effects)
+
+
+class RowsBeforeOutputs(Worker):
+    """Rows are sent while outputs are not acknowledged yet."""
+
+    def flush(self, effects: Effects) -> Iterator[str]:
+        """Store rows, then publish."""
+        yield from self.store(self.rows(effects))
+        yield from self.publish(self.messages(effects))
+        yield from self.store([self.partition_row()])
+        yield from self.commit()
+
+
+class PartitionRowBeforeRows(Worker):
+    """The partition row is sent in front of the rows that it speaks for."""
+
+    def flush(self, effects: Effects) -> Iterator[str]:
+        """Publish, store the partition row, then the others."""
+        yield from self.publish(self.messages(effects))
+        yield from self.store([self.partition_row()])
+        yield from self.store(self.rows(effects))
+        yield from self.commit()
+
+
+class PoliciesBehindRows(Worker):
+    """Journey rows are sent in front of the policies that they name."""
+
+    def rows(self, effects: Effects) -> list[StoredRow]:
+        """Rows in the wrong order."""
+        return list(reversed(super().rows(effects)))
+
+
+class NextBatchTooSoon(Worker):
+    """The next batch is applied while the rows of this one are not stored: rows are the live objects."""
+
+    def work(self) -> Iterator[str]:
+        """Publish a batch, apply the next, and only then store the rows of the first."""
+        yield from self.restore()
+        processor = self.processor()
+        batch = self.batch(self.resume_at())
+        effects = processor.process(batch)
+        while batch:
+            yield from self.publish(self.messages(effects))
+            partition_row = self.partition_row()
+            batch = self.batch(batch[-1].offset + 1)
+            following = processor.process(batch)
+            yield from self.store(self.rows(effects))
+            yield from self.store([partition_row])
+            effects = following
+
+
+class FiresRowsAhead(Worker):
+    """A punctuation is applied to rows that are ahead of it."""
+
+    def processor(self) -> Processor:
+        """Processor that takes rows ahead for rows behind while it fires."""
+        return _FiringRowsAhead(self.partition)
+
+
+class _FiringRowsAhead(Processor):
+    def _fire(self, clock: int, offset: int, effects: Effects) -> None:
+        ahead = [(row, row.offset) for row in self.partition.rows.values() if row.offset >= offset]
+        for row, _ in ahead:
+            row.offset = offset - 1
+        super()._fire(clock, offset, effects)
+        for row, was in ahead:
+            row.offset = was
+
+
+class AppliesToRowsAhead(Worker):
+    """Rows that a crash left ahead are taken for rows of the partition's offset: their records count twice."""
+
+    def restore(self) -> Iterator[str]:
+        """Restore, and forget how far each row has come."""
+        yield from super().restore()
+        for row in self.partition.rows.values():
+            row.offset = min(row.offset, self.partition.applied_offset)
+
+
+class TombstoneAtTheEnd(Worker):
+    """The end of an episode deletes the row in place of leaving a closed one."""
+
+    def rows(self, effects: Effects) -> list[StoredRow]:
+        """Rows of a batch, closed ones as tombstones."""
+        closed = {row.journey_id for row in effects.changed.values() if not row.open}
+        kept = copy.copy(effects)
+        kept.changed = {name: row for name, row in effects.changed.items() if name not in closed}
+        kept.forgotten = effects.forgotten | {name: effects.changed[name].offset for name in closed}
+        return stored_rows(kept, CODEC)
+
+
+class RandomIds(Worker):
+    """Ids are drawn, not derived."""
+
+    def messages(self, effects: Effects) -> list[OutputMessage]:
+        """Output messages with another id at each attempt."""
+        drawn = copy.copy(effects)
+        drawn.abandonments = [
+            record._replace(abandonment_id=f"{self.chance.getrandbits(128):032x}") for record in effects.abandonments
+        ]
+        return super().messages(drawn)
+
+
+class ClockNotStored(Worker):
+    """The clock is not in the partition row."""
+
+    def partition_row(self) -> StoredRow:
+        """Partition row of a partition that has seen no punctuation."""
+        value = CODEC.encode(self.partition.row()._replace(clock=None))
+        return StoredRow(PARTITION_KEY, value, self.partition.applied_offset)
+
+
+class IndexNotRebuilt(Worker):
+    """Rows come back from the changelog, their deadlines do not."""
+
+    def restore(self) -> Iterator[str]:
+        """Restore, and lose the index."""
+        yield from super().restore()
+        self.partition._deadlines = DeadlineIndex()
+
+
+class LastRowWins(Worker):
+    """A restore takes the last row of each key in place of the one with the greatest offset."""
+
+    def readable(self) -> list[StoredRow]:
+        """Last record of each key."""
+        return list({row.key: row for row in self.topics.stored()}.values())
+
+
+class TombstonesWithoutOffset(Worker):
+    """A tombstone deletes whatever stands before it, and does not say how far its journey had come."""
+
+    def readable(self) -> list[StoredRow]:
+        """Records of the changelog, each tombstone with the offset of the row in front of it."""
+        reached: dict[bytes, int] = {}
+        found = []
+        for key, value, offset in self.topics.stored():
+            stands_for = reached.get(key, -1) if value is None else offset
+            reached[key] = max(reached.get(key, -1), stands_for)
+            found.append(StoredRow(key, value, stands_for))
+        return found
+
+
+FAULTS: Final[tuple[type[Worker], ...]] = (
+    CommitsFirst,
+    RowsBeforeOutputs,
+    PartitionRowBeforeRows,
+    PoliciesBehindRows,
+    NextBatchTooSoon,
+    FiresRowsAhead,
+    AppliesToRowsAhead,
+    TombstoneAtTheEnd,
+    RandomIds,
+    ClockNotStored,
+    IndexNotRebuilt,
+    LastRowWins,
+    TombstonesWithoutOffset,
+)
