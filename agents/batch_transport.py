@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -69,9 +70,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         generation = self.app.consumer_generation_id
         if records is None or self.should_stop:
             return
-        if not self.flow_active:
-            await self.perform_seek()
-            return
+        # What is dropped here was fetched before a rebalance; Faust seeks every partition when that is over.
         for fetched_tp, fetched in records.items():
             if not fetched:
                 continue
@@ -120,11 +119,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         ends = await self.highwaters(*wanted)
         for tp, position in wanted.items():
             wanted[tp] = self._checked_position(tp, position, first.get(tp) or 0, ends.get(tp) or 0)
-        for tp in wanted:
-            self._epochs[tp] += 1
-        await self.seek_wait(wanted)
+        if not await self._seek(wanted):
+            return
         for tp, position in wanted.items():
-            self._epochs[tp] += 1
             self._acked.pop(tp, None)
             self._acked_index.pop(tp, None)
             self._committed_offset[tp] = None
@@ -162,10 +159,21 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
     async def seek_back(self, tp: TP) -> None:
         """Fetch again from the next position; batches fetched before are then dropped as gaps or skipped."""
         position = self.next_position[tp]
-        self._epochs[tp] += 1
-        await self.seek_wait({tp: position})
-        self._epochs[tp] += 1
-        self._sought[tp] = (position, self._epochs[tp])
+        if await self._seek({tp: position}):
+            self._sought[tp] = (position, self._epochs[tp])
+
+    async def _seek(self, positions: Mapping[TP, int]) -> bool:
+        """Seek; False where a rebalance has taken a partition meanwhile, whose end will seek again."""
+        for tp in positions:
+            self._epochs[tp] += 1
+        try:
+            await self.seek_wait(positions)
+        except IllegalStateError as error:
+            log.info("a rebalance was faster than a seek: %s", error)
+            return False
+        for tp in positions:
+            self._epochs[tp] += 1
+        return True
 
     def sought_since(self, tp: TP, batch: Batch) -> bool:
         """Whether a seek was made since the batch's fetch began."""

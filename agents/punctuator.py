@@ -10,9 +10,9 @@ import logging
 from time import time
 from typing import TYPE_CHECKING
 
+from agents.worker_exit import WorkerExit, end_now
 from schemas.records import PolicyChanged, Punctuation
 from streams.partition import Partition
-from streams.row import UNKNOWN_OFFSET
 
 if TYPE_CHECKING:
     from agents.app import JourneyApp
@@ -30,6 +30,7 @@ class Punctuator:
         self._app = app
         self._worker_id = worker_id
         self._sent: dict[int, int] = {}
+        self._brought: set[int] = set()
 
     async def punctuate(self) -> None:
         """Look at every partition once; a Faust timer calls this."""
@@ -43,26 +44,41 @@ class Punctuator:
                 await self._write(number, Punctuation(now, "live", self._worker_id))
 
     async def bring_policy(self, policy: Policy) -> None:
-        """Append the policy to every partition of this worker in which another one is in force."""
+        """Append the policy, once for each partition that this worker gets, where another one is in force.
+
+        Once: what a person puts in force later stays in force. A Faust timer calls this.
+        """
+        if self._app.rebalancing:
+            return
         for number in self._app.input_partitions():
             processor = self._app.store.processors.get(number)
-            if processor is not None and processor.partition.policy != policy:
+            if processor is None or number in self._brought:
+                continue
+            self._brought.add(number)
+            partition = processor.partition
+            if partition.policies.get(policy.version, policy) != policy:
+                end_now(
+                    WorkerExit.SETUP,
+                    f"partition {number} knows the policy {policy.version!r} with another content: "
+                    "give this one a version of its own",
+                )
+            if partition.policy != policy:
                 log.info("partition %d: bringing policy %s", number, policy.version)
                 now = int(time() * 1000)
                 await self._write(number, PolicyChanged(policy.version, policy.to_json(), now, self._worker_id))
 
     def _is_wanted(self, partition: Partition, now: int) -> bool:
-        if partition.time_source == "simulated" or partition.applied_offset == UNKNOWN_OFFSET:
-            # Somebody else keeps the time of an import; and an empty partition may yet become one.
-            return False
         clock = partition.clock
+        if partition.time_source == "simulated" or (clock is None and not partition.rows):
+            # Somebody else keeps the time of an import; and a partition without journeys may yet become one.
+            return False
         sent_at = self._sent.get(partition.number)
         if sent_at is not None and (clock is None or clock < sent_at) and now - sent_at < _AT_LEAST_EVERY_MS:
             return False  # the last one is still unread: a backlog must not fill up with punctuations
         if clock is None or now - clock >= _AT_LEAST_EVERY_MS:
             return True
         due_at = partition.next_due_at()
-        return due_at is not None and clock < due_at <= now
+        return due_at is not None and due_at <= now
 
     async def _write(self, number: int, record: Punctuation | PolicyChanged) -> None:
         value = self._app.codec.encode(record)

@@ -1,10 +1,10 @@
 """The rule: what a record, or the passing of time, means for one journey.
 
-`decide` and `decide_due` are generators of facts. The caller lets `evolve` write each fact into the
-row before it asks for the next, so that every question is put to the row as it then is:
+Generators of facts. The caller lets `evolve` write each fact into the row before it asks for the next,
+so that every question is put to the row as it then is:
 
+    is the deadline past? ExtendedAutomatically, Abandoned (decide_overdue; a duplicate does not ask)
     is the id known?      Duplicate, and nothing else
-    is the deadline past? ExtendedAutomatically, Abandoned
     is the record late?   Late or Refused, and nothing more
     is an episode open?   if not: Started or Returned (signals and commands: Refused)
     the record itself     TouchpointApplied, OverridesChanged, Extended
@@ -47,10 +47,31 @@ from streams.row import Row
 _ENGAGED_STATES = frozenset({"CONSIDERING", "INTENT"})
 
 
+def decide_overdue(row: Row, record: JourneyRecord) -> Iterator[Fact]:
+    """Facts of an open episode that was over when `record` happened, by whatever record of its journey."""
+    if not row.open or record.occurred_at < row.deadline_at:
+        return
+    # A duplicate moves nothing, unless it lies so far behind the end that nobody would know it any more.
+    forgotten_at = row.deadline_at + row.policy.cleanup_ms
+    if record.occurred_at < forgotten_at and _is_known(row, record):
+        return
+    yield from decide_due(row, record.occurred_at)
+
+
+def _is_known(row: Row, record: JourneyRecord) -> bool:
+    if isinstance(record, Touchpoint):
+        return row.remembers(touchpoint_hash(record.touchpoint_id))
+    if isinstance(record, JourneyRegistered) or record.command_id is None:
+        return False
+    return row.remembers(command_hash(record.command_id))
+
+
 def decide(row: Row, record: JourneyRecord, clock: int | None, policy: Policy) -> Iterator[Fact]:
-    """Facts of one record for its journey. `clock` is the partition's (ms, None before the first punctuation),
-    `policy` the one in force there, which an episode that begins now keeps.
-    """  # noqa: D205  (the one line summary does not fit)
+    """Facts of one record for its journey, when `decide_overdue` has been heard.
+
+    `clock` is the partition's (ms, None before the first punctuation), `policy` the one in force there,
+    which an episode that begins now keeps.
+    """
     if isinstance(record, Touchpoint):
         return _decide_touchpoint(row, record, clock, policy)
     if isinstance(record, JourneyRegistered):
@@ -94,8 +115,6 @@ def _decide_touchpoint(row: Row, touchpoint: Touchpoint, clock: int | None, poli
     if row.remembers(id_hash):
         yield Duplicate()
         return
-    if row.open and occurred_at >= row.deadline_at:
-        yield from decide_due(row, occurred_at)
     if _is_late(row, occurred_at, clock, policy):
         yield Late(touchpoint)
         return
@@ -127,8 +146,6 @@ def _decide_registration(
     row: Row, registration: JourneyRegistered, clock: int | None, policy: Policy
 ) -> Iterator[Fact]:
     occurred_at = registration.occurred_at
-    if row.open and occurred_at >= row.deadline_at:
-        yield from decide_due(row, occurred_at)
     if _is_late(row, occurred_at, clock, policy):
         yield Refused(registration, "late")
     elif row.open:
@@ -141,8 +158,6 @@ def _decide_request(row: Row, request: JourneySignal | JourneyCommand) -> Iterat
     if request.command_id is not None and row.remembers(command_hash(request.command_id)):
         yield Duplicate()
         return
-    if row.open and request.occurred_at >= row.deadline_at:
-        yield from decide_due(row, request.occurred_at)
     if not row.open:
         yield Refused(request, _why_not_open(row))
     elif row.late_until is not None and request.occurred_at <= row.late_until:

@@ -26,11 +26,13 @@ def replay_unpunctuated(
     """
     processor = Processor(Partition(policy=policy, grace_ms=0), provenance=False)
     greatest: int | None = None
-    number = 0
+    behind = 0
     for number, record in numbered:
         now = record.occurred_at if greatest is None else max(greatest, record.occurred_at)
+        behind = number
         if until is not None and now > until:
             break
+        behind += 1
         greatest = now
         effects = Effects()
         processor.punctuate(now, number, effects)
@@ -40,7 +42,7 @@ def replay_unpunctuated(
         yield processor.process([_entry(number, record)])
     if greatest is not None:
         effects = Effects()
-        processor.punctuate(greatest + _UNTIL_AFTER_LAST_MS if until is None else until, number + 1, effects)
+        processor.punctuate(greatest + _UNTIL_AFTER_LAST_MS if until is None else until, behind, effects)
         yield effects
 
 

@@ -48,18 +48,31 @@ class Partition:
         """Row that says how far this partition has come."""
         return PartitionRow(self.applied_offset, self.clock, self.time_source, self.policy.version, self.count)
 
-    def counts_as_absent(self, row: Row) -> bool:
-        """Whether an ended journey is forgotten, be its row deleted or not."""
-        return row.cleanup_at is not None and self.clock is not None and row.cleanup_at <= self.clock
+    def counts_as_absent(self, row: Row, occurred_at: int) -> bool:
+        """Whether an ended journey is forgotten for a record of that time, be its row deleted or not.
+
+        By the record's own time, so that how often punctuations come makes no difference; by the clock only
+        when it is further by grace, as then no record that is on time can ask.
+        """
+        if row.cleanup_at is None:
+            return False
+        return occurred_at >= row.cleanup_at or (self.clock is not None and self._forgotten_at(row) <= self.clock)
+
+    def _forgotten_at(self, row: Row) -> int:
+        assert row.cleanup_at is not None
+        return row.cleanup_at + self._grace_of(row)
+
+    def _grace_of(self, row: Row) -> int:
+        return row.policy.grace_ms if self._grace_ms is None else self._grace_ms
 
     def due_at(self, row: Row) -> int:
         """Clock at which a punctuation fires the open row: its deadline plus grace."""
-        return row.deadline_at + (row.policy.grace_ms if self._grace_ms is None else self._grace_ms)
+        return row.deadline_at + self._grace_of(row)
 
     def due_until(self, row: Row) -> int:
         """Latest deadline that is due at the present clock under the row's grace."""
         assert self.clock is not None
-        return self.clock - (row.policy.grace_ms if self._grace_ms is None else self._grace_ms)
+        return self.clock - self._grace_of(row)
 
     def keep(self, row: Row) -> None:
         """Hold a row that changed and see to its entry in the indexes."""
@@ -70,7 +83,7 @@ class Partition:
                 row.armed_at = due_at
                 self._deadlines.push(due_at, row.journey_id)
         elif row.cleanup_at is not None:
-            self._cleanups.push(row.cleanup_at, row.journey_id)
+            self._cleanups.push(self._forgotten_at(row), row.journey_id)
 
     def next_due_at(self) -> int | None:
         """Clock at which the next deadline fires; None when nothing is open. Puts stale entries right on the way."""
@@ -112,7 +125,7 @@ class Partition:
             return gone
         for at, journey_id in self._cleanups.pop_until(self.clock):
             row = self.rows.get(journey_id)
-            if row is None or row.open or row.cleanup_at != at:
+            if row is None or row.open or self._forgotten_at(row) != at:
                 continue
             if row.offset >= offset:  # a row that a crash left ahead of this punctuation
                 ahead.append((at, journey_id))

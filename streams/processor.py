@@ -13,7 +13,7 @@ from schemas.partitioner import partition_of
 from schemas.records import DeadLetter, InputRecord, JourneyRecord, PolicyChanged, Punctuation
 from schemas.rows import PolicyRow
 from schemas.topics import JOURNEY_EVENTS
-from streams.decide import decide, decide_due
+from streams.decide import decide, decide_due, decide_overdue
 from streams.effects import Effects
 from streams.evolve import evolve
 from streams.facts import Abandoned, Converted, Duplicate, ExtendedAutomatically, Fact, Late, Refused, TouchpointApplied
@@ -25,6 +25,10 @@ from streams.row import Row
 _DEAD_LETTER_BYTES = 64 * 1024
 # An error may quote a journey_id of a megabyte, and a dead letter must always fit its topic.
 _REASON_CHARACTERS = 1000
+
+
+# What becomes of a record for which one of these is found; any other is applied.
+_OUTCOMES: dict[type, str] = {Duplicate: "duplicate", Late: "late", Refused: "refused"}
 
 
 class Entry(NamedTuple):
@@ -157,7 +161,7 @@ class Processor:
         elif entry.offset <= row.offset:
             effects.counts.skipped += 1
             return
-        elif partition.counts_as_absent(row):
+        elif partition.counts_as_absent(row, record.occurred_at):
             row = Row(journey_id, partition.policy)
         self._decide(row, record, entry.offset, effects)
 
@@ -165,25 +169,30 @@ class Processor:
         partition = self.partition
         clock = partition.clock
         detected_at = record.occurred_at if clock is None else max(clock, record.occurred_at)
-        changed = False
+        if row.open and record.occurred_at >= row.deadline_at:
+            ended = False
+            for fact in decide_overdue(row, record):
+                self._settle(row, fact, detected_at, offset, effects)
+                ended = True
+            if ended:
+                self._changed(row, offset, effects)
+                if partition.counts_as_absent(row, record.occurred_at):
+                    row = Row(row.journey_id, partition.policy)
         outcome = "applied"
         for fact in decide(row, record, clock, partition.policy):
             self._settle(row, fact, detected_at, offset, effects)
-            if isinstance(fact, Duplicate):
-                outcome = "duplicate"
-            elif isinstance(fact, Late):
-                outcome = "late"
-            elif isinstance(fact, Refused):
-                outcome = "refused"
-            else:
-                changed = True
+            outcome = _OUTCOMES.get(type(fact), outcome)
+        if outcome == "applied":
+            self._changed(row, offset, effects)
         counts = effects.counts
         setattr(counts, outcome, getattr(counts, outcome) + 1)
-        if changed:
-            row.offset = row.record_offset = offset
-            partition.keep(row)
-            effects.changed[row.journey_id] = row
-            effects.forgotten.pop(row.journey_id, None)
+
+    def _changed(self, row: Row, offset: int, effects: Effects) -> None:
+        """Keep a row that a record of its journey changed."""
+        row.offset = row.record_offset = offset
+        self.partition.keep(row)
+        effects.changed[row.journey_id] = row
+        effects.forgotten.pop(row.journey_id, None)
 
     def _settle(self, row: Row, fact: Fact, detected_at: int, offset: int, effects: Effects) -> None:
         """Publish a fact and write it into the row: ends are published of the row before, all else of the row after."""

@@ -115,8 +115,7 @@ class Publisher:
             case Late():
                 return self._late(row, fact.touchpoint, detected_at, offset)
             case Refused():
-                said = _request(fact.record) | {"refused_kind": _kind(fact.record), "refusal": fact.why}
-                return self._say("refused", row, fact.record.occurred_at, detected_at, offset, **said)
+                return self._refused(row, fact, detected_at, offset)
             case Duplicate() | TouchpointApplied() | OverridesChanged() | Abandoned() | Converted():
                 return None
             case _:
@@ -150,32 +149,47 @@ class Publisher:
             source_offset=source_offset,
         )
 
+    def _refused(self, row: Row, fact: Refused, detected_at: int, offset: int) -> JourneyLifecycle:
+        """It names the last ended episode, like a late touchpoint: the one that it comes too late for."""
+        topic, partition, source_offset = self._source(offset)
+        return JourneyLifecycle(
+            lifecycle_id=self._lifecycle_id("refused", row.journey_id, offset),
+            kind="refused",
+            journey_id=row.journey_id,
+            user_id=None,
+            occurred_at=fact.record.occurred_at,
+            detected_at=detected_at,
+            started_at=row.previous_started_at,
+            abandonment_id=row.previous_abandonment_id,
+            abandonment_reason=row.previous_outcome if row.previous_was_abandoned else None,
+            refused_kind=_kind(fact.record),
+            refusal=fact.why,
+            source_topic=topic,
+            source_partition=partition,
+            source_offset=source_offset,
+            **_request(fact.record),
+        )
+
     def _say(
         self, kind: str, row: Row, occurred_at: int, detected_at: int, offset: int, **said: Any
     ) -> JourneyLifecycle:
+        """Lifecycle record of the open episode."""
         topic, partition, source_offset = self._source(offset)
-        episode: dict[str, Any] = {}
-        if row.open:
-            episode = {
-                "user_id": row.user_id,
-                "started_at": row.started_at,
-                "state": row.state,
-                "touchpoint_count": row.touchpoint_count,
-                "total_cost_micros": row.total_cost_micros,
-                "policy_version": row.policy_version,
-            }
-        else:
-            episode = {"user_id": None}
         return JourneyLifecycle(
             lifecycle_id=self._lifecycle_id(kind, row.journey_id, offset),
             kind=kind,
             journey_id=row.journey_id,
+            user_id=row.user_id,
             occurred_at=occurred_at,
             detected_at=detected_at,
+            started_at=row.started_at,
+            state=row.state,
+            touchpoint_count=row.touchpoint_count,
+            total_cost_micros=row.total_cost_micros,
+            policy_version=row.policy_version,
             source_topic=topic,
             source_partition=partition,
             source_offset=source_offset,
-            **episode,
             **said,
         )
 

@@ -1,7 +1,5 @@
 """What workers publish, whatever happens to them in mid-stream, equals a replay of the input topic."""
 
-import asyncio
-
 import pytest
 from fresh_kafka import emptied
 
@@ -42,7 +40,7 @@ def test_live_equals_replay_with_a_worker_that_joins_and_one_that_leaves(broker,
 
 
 def test_live_equals_replay_with_a_worker_that_is_killed(broker, workers):
-    """kill -9 of one of two workers in mid-stream, and a new one in its place; what is published twice is counted."""
+    """Kill -9 of one of two workers in mid-stream, and a new one in its place; what is published twice is counted."""
     settings = emptied(broker, **SESSION)
     first, second = workers.start(settings), workers.start(settings)
     for worker in (first, second):

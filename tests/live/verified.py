@@ -9,7 +9,7 @@ from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, J
 
 
 def verified(settings: Settings) -> tuple[VerifyReport, dict[str, int]]:
-    """Verify: 0 missing, 0 extra, 0 different, all records counted; with the number of messages of each output topic."""
+    """Verify: 0 missing, 0 extra, 0 different, every record counted; with the messages of each output topic."""
     return asyncio.run(_verified(settings))
 
 

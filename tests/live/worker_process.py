@@ -141,10 +141,15 @@ class Workers:
         """Wait until all that the input topic holds now is applied, published and stored."""
         asyncio.run(self._wait_until_applied(settings, seconds))
 
-    async def wait_until(
-        self, condition: Callable[[], Awaitable[bool]], otherwise: str, seconds: float = _APPLY_SECONDS
-    ) -> None:
+    def wait_until(self, condition: Callable[[], bool], otherwise: str, seconds: float = _APPLY_SECONDS) -> None:
         """Poll a condition until it holds; fail with `otherwise` and all logs, or when a worker has failed."""
+
+        async def holds() -> bool:
+            return await asyncio.to_thread(condition)
+
+        asyncio.run(self._poll(holds, otherwise, seconds))
+
+    async def _poll(self, condition: Callable[[], Awaitable[bool]], otherwise: str, seconds: float) -> None:
         deadline = monotonic() + seconds
         while not await condition():
             for worker in self._started:
@@ -167,7 +172,7 @@ class Workers:
                         waiting.remove(number)
                 return not waiting
 
-            await self.wait_until(is_applied, f"not all was applied up to {ends}", seconds)
+            await self._poll(is_applied, f"not all was applied up to {ends}", seconds)
 
 
 async def _applied_end(changelog: LogReader, number: int, end: int) -> int:

@@ -138,17 +138,18 @@ class Model:
 
     # Records
 
-    def find(self, journey_id: str) -> Journey:
-        """The journey of this id; one without episodes when none is known or it counts as absent."""
+    def find(self, journey_id: str, at: int = 0) -> Journey:
+        """The journey for a record of that time; one without episodes when none is known or it counts as absent."""
         for journey in self.journeys:
-            if journey.journey_id == journey_id and not self.is_absent(journey):
+            if journey.journey_id == journey_id and not self.is_absent(journey, at):
                 return journey
         return Journey(journey_id)
 
-    def is_absent(self, journey: Journey) -> bool:
-        """An ended journey counts as absent as soon as its cleanup period is over by the clock."""
+    def is_absent(self, journey: Journey, at: int) -> bool:
+        """An ended journey counts as absent for a record behind its cleanup period, and when the clock is by grace."""
         last = journey.episodes[-1]
-        return last.end is not None and self._is_cleaned_up(last.end.at)
+        latest = at if self.clock is None else max(at, self.clock - self.policy["grace_ms"])
+        return last.end is not None and last.end.at + self.policy["cleanup_ms"] <= latest
 
     def _is_cleaned_up(self, at: int) -> bool:
         return self.clock is not None and at + self.policy["cleanup_ms"] <= self.clock
@@ -161,11 +162,13 @@ class Model:
             self.result.outcomes[line.offset] = self._outcome(line)
 
     def _outcome(self, line: Line) -> str:
-        journey = self.find(line.raw["journey_id"])
-        if line.identity is not None and line.identity in journey.identities[-8:]:
+        journey = self.find(line.raw["journey_id"], line.at)
+        if self._is_duplicate(line, journey) and not self._is_forgotten_by_then(line, journey):
             return "duplicate"
         self._abandon_if_after_deadline(line, journey)
-        journey = self.find(line.raw["journey_id"])  # what has just ended may count as absent at once
+        journey = self.find(line.raw["journey_id"], line.at)  # what has just ended may count as absent at once
+        if self._is_duplicate(line, journey):
+            return "duplicate"
         if self._comes_too_late(line, journey):
             return self._turn_away(line, journey)
         if line.kind == "touchpoint":
@@ -176,12 +179,21 @@ class Model:
         else:
             episode = journey.open_episode()
             if episode is None:
-                self._say("refused", line, journey, None)
-                return "refused"
+                return self._turn_away(line, journey)
             self._apply_order(line, journey, episode)
         if line.identity is not None:
             journey.identities.append(line.identity)
         return "applied"
+
+    def _is_duplicate(self, line: Line, journey: Journey) -> bool:
+        return line.identity is not None and line.identity in journey.identities[-8:]
+
+    def _is_forgotten_by_then(self, line: Line, journey: Journey) -> bool:
+        """Whether the open episode ends so long before the line that the journey's memory ends, too."""
+        episode = journey.open_episode()
+        if episode is None:
+            return False
+        return journey.deadline(episode, self.policy)[0] + self.policy["cleanup_ms"] <= line.at
 
     def _abandon_if_after_deadline(self, line: Line, journey: Journey) -> None:
         episode = journey.open_episode()
@@ -202,7 +214,7 @@ class Model:
     def _turn_away(self, line: Line, journey: Journey) -> str:
         episode = journey.last_ended()
         if line.kind != "touchpoint":
-            self._say("refused", line, journey, episode)
+            self._say("refused", line, journey, episode, names=journey.last_abandonment())
             return "refused"
         self._say("late_touchpoint", line, journey, episode, names=journey.last_abandonment())
         return "late"
@@ -215,7 +227,7 @@ class Model:
         if line.raw.get("state") == "CONVERTED":
             episode.end = end
             past = episode.returned_from
-            if past is not None and self._is_cleaned_up(past["abandoned_at"]):
+            if past is not None and past["abandoned_at"] + self.policy["cleanup_ms"] <= end.at:
                 past = None
             self._say("converted", line, journey, episode, names=past)
         elif budget is not None and episode.total_cost_micros() >= budget:
@@ -248,7 +260,8 @@ class Model:
         episode = journey.open_episode()
         if episode is not None:
             return episode
-        if not journey.episodes:
+        if not journey.episodes:  # it takes the place of one that counts as absent
+            self.journeys = [other for other in self.journeys if other.journey_id != journey.journey_id]
             self.journeys.append(journey)
         past = journey.last_abandonment() if line.kind == "touchpoint" else None
         episode = Episode(line.at, line.raw.get("user_id"), past)

@@ -185,7 +185,7 @@ def _ends(model: Model, line: Line, abandonments: list[dict[str, Any]]) -> Itera
             yield "abandoned before its last touchpoint"
         if a["total_cost_micros"] == journey.budget(model.policy) and "BUDGET" in a["abandonment_reason"]:
             yield "budget met exactly"
-        if model.is_absent(journey) and line.kind != "punctuation" and not explicit:
+        if model.is_absent(journey, line.at) and line.kind != "punctuation" and not explicit:
             yield "absent as soon as ended by its next record"
         if len(journey.episodes) > 2:
             yield "third episode abandoned"

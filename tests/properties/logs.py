@@ -28,7 +28,7 @@ from schemas.records import (
     Touchpoint,
 )
 from streams.partition import Partition
-from streams.policy import Policy
+from streams.policy import DEFAULT_POLICY, Policy
 from streams.processor import Entry, Processor
 from streams.row import Row
 from tests.properties.policies import IMPOSTORS, POLICIES, SHORTEST_GRACE_MS
@@ -44,7 +44,6 @@ _ELSEWHERE: Final = next(name for name in _NAMES if name not in _AT_HOME)
 _STEPS: Final = [0, 0, 1, HOUR_MS, 5 * HOUR_MS, 12 * HOUR_MS, 12 * HOUR_MS, DAY_MS, 2 * DAY_MS]
 _LONG_STEPS: Final = [*_STEPS, 4 * DAY_MS, 9 * DAY_MS]
 _STEPS_BACK: Final = [1, HOUR_MS, DAY_MS, 2 * DAY_MS, 5 * DAY_MS]
-_FAR_MS: Final = 50 * DAY_MS
 _STATES: Final = [None, None, "AWARE", "CONSIDERING", "INTENT", "INTENT", "CONVERTED"]
 _COSTS: Final = [0, 1, 333_333, 5_000_000, 20_000_000]
 _GAPS: Final = [1, 1, 1, 1, 2, 7]
@@ -114,16 +113,12 @@ class Draft:
     def clock_instant(self) -> int:
         """Instant for a punctuation: often the first that fires or forgets, or the last that does not."""
         due_at = self.partition.next_due_at()
-        stale = [
-            row.cleanup_at
-            for row in self.partition.rows.values()
-            if row.cleanup_at is not None and row.cleanup_at < self._now + _FAR_MS
-        ]
+        forgotten_at = [_forgotten_at(row) for row in self.partition.rows.values() if not row.open]
         how = self.pick(range(6))
         if how <= 1 and due_at is not None:
             return due_at + self.pick([0, 0, -1])
-        if how == 2 and stale:
-            return self.pick(stale) + self.pick([0, 0, -1])
+        if how == 2 and forgotten_at:
+            return self.pick(forgotten_at) + self.pick([0, 0, -1])
         if how == 3 and self.partition.clock is not None:
             return self.partition.clock - self.pick([0, HOUR_MS])
         return self._now + self.pick(_LONG_STEPS)
@@ -150,7 +145,15 @@ def _edges(row: Row) -> list[int]:
     edges = [] if row.late_until is None else [row.late_until, row.late_until + 1]
     if row.open:
         edges += [row.started_at - 1, row.deadline_at - 1, row.deadline_at, row.deadline_at, row.deadline_at + 1]
+    elif row.cleanup_at is not None:
+        edges += [row.cleanup_at - 1, row.cleanup_at]
     return edges
+
+
+def _forgotten_at(row: Row) -> int:
+    """Clock at which the closed row counts as absent for every record."""
+    assert row.cleanup_at is not None
+    return row.cleanup_at + row.policy.grace_ms
 
 
 def _touchpoint(draft: Draft) -> None:
@@ -199,19 +202,19 @@ def _punctuation(draft: Draft) -> None:
     draft.add(Punctuation(draft.clock_instant(), draft.time_source), None)
 
 
-def _policy(draft: Draft) -> None:
-    policy = draft.pick(draft.policies)
+def _policy(draft: Draft, *others: Policy) -> None:
+    policy = draft.pick((*draft.policies, *others))
     draft.add(PolicyChanged(policy.version, policy.to_json(), BASE), None)
 
 
 def _late_before_forgotten(draft: Draft) -> None:
     """A late touchpoint, then the punctuation that forgets its journey."""
     row = draft.closed()
-    if row is None or row.cleanup_at is None or row.late_until is None or draft.in_time:
+    if row is None or row.late_until is None or draft.in_time:
         _touchpoint(draft)
         return
     draft.add_journey_record(Touchpoint(row.journey_id, "user", f"late-{len(draft.entries)}", row.late_until))
-    draft.add(Punctuation(row.cleanup_at, draft.time_source), None)
+    draft.add(Punctuation(_forgotten_at(row), draft.time_source), None)
 
 
 def _dead(draft: Draft) -> None:
@@ -254,10 +257,11 @@ def draw_log(
 ) -> list[Entry]:
     """Draw a log of about as many entries as one of `lengths` says; most begin with a policy."""
     draft = Draft(pick, policies, in_time=in_time)
-    if in_time or pick(range(6)):
-        _policy(draft)
     if in_time:
+        _policy(draft)
         draft.add(Punctuation(BASE, draft.time_source), None)  # the topic's time source is settled
+    elif pick(range(6)):
+        _policy(draft, DEFAULT_POLICY)
     for _ in range(pick(lengths)):
         pick(_WHAT)(draft)
     return draft.entries

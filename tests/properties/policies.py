@@ -40,7 +40,7 @@ POLICIES: Final = (
         extension={"touchpoints": 2, "extend_by_days": "0.5"},
         fatigue={"touchpoints": 5, "window_hours": "6"},
     ),
-    DEFAULT_POLICY,
+    _policy("plain-1", cleanup={"stale_data_days": "4", "batch_size": 3}),
 )
 
 # Two versions that claim a content which is not theirs.
@@ -50,19 +50,11 @@ IMPOSTORS: Final = (
 )
 
 
-def long_memory(policy: Policy) -> Policy:
-    """Return the policy under a name of its own, with a cleanup that no log reaches."""
-    return _with_cleanup(policy, f"{policy.version}-long", stale_data_days=36_500)
-
-
 def with_batch_size(change: PolicyChanged, batch_size: int) -> PolicyChanged:
     """Return the change with another cleanup batch in its policy; the default policy can't have another."""
     policy = policy_from_json(change.policy)
     if policy == DEFAULT_POLICY:
         return change
-    return change._replace(policy=_with_cleanup(policy, policy.version, batch_size=batch_size).to_json())
-
-
-def _with_cleanup(policy: Policy, version: str, **changed: int) -> Policy:
     given = policy.model_dump()
-    return Policy.model_validate({**given, "version": version, "cleanup": {**given["cleanup"], **changed}})
+    changed = Policy.model_validate({**given, "cleanup": {**given["cleanup"], "batch_size": batch_size}})
+    return change._replace(policy=changed.to_json())

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.rows import PARTITION_KEY
-from streams.partition import Partition
 from streams.processor import Entry, Processor
 from streams.table import StoredRow
-from tests.properties.logs import COUNT, NUMBER, logs
+from tests.properties.logs import logs
 from tests.properties.outcome import Outcome, remembered, restored, run
 
 _settings = settings(max_examples=150, deadline=None)
@@ -21,7 +20,7 @@ _cut_points = st.lists(st.integers(0, 40), max_size=8).map(sorted)
 def _cut(log: Sequence[Entry], points: Sequence[int]) -> list[Sequence[Entry]]:
     """Batches of the log, some of them empty."""
     edges = [0, *(min(point, len(log)) for point in points), len(log)]
-    return [log[begin:end] for begin, end in zip(edges, edges[1:], strict=False)]
+    return [log[begin:end] for begin, end in pairwise(edges)]
 
 
 def _tables(outcome: Outcome) -> tuple[dict[bytes, StoredRow], dict[str, dict[str, object]]]:

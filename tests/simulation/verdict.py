@@ -61,7 +61,11 @@ def judge(topics: Topics, verdict: Verdict) -> None:
     if not problems and order != whole.order:
         problems.append(f"order: {order} in place of {whole.order}")
     table = _table(topics.stored())
-    problems += [f"stored {name}: {table[name]} in place of {value}" for name, value in whole.table.items() if table[name] != value]
+    problems += [
+        f"stored {name}: {table[name]} in place of {value}"
+        for name, value in whole.table.items()
+        if table[name] != value
+    ]
 
 
 def _published(

@@ -1,0 +1,24 @@
+"""Fixtures of the command line's tests."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from agents.cli.main import app
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch) -> Callable[..., Result]:
+    """Run a command in this process, in an empty folder, with nobody's settings; gives its result."""
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith("JOURNEYS_"):
+            monkeypatch.delenv(name)
+
+    def invoke(*arguments: str, **more: Any) -> Result:
+        return CliRunner().invoke(app, arguments, **more)
+
+    return invoke

@@ -1,0 +1,52 @@
+"""What a test says to workers, and what it hears from them: whole topics, for a few records."""
+
+import asyncio
+from time import time
+from typing import Any
+
+from topic_contents import read
+
+from agents.record_producer import RecordProducer
+from agents.settings import Settings
+from schemas.codec import Codec
+from schemas.records import InputRecord, PolicyChanged, Punctuation
+from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS
+from streams.policy import Policy
+
+
+def now_ms() -> int:
+    """Now, in epoch milliseconds: live topics keep real time."""
+    return int(time() * 1000)
+
+
+def append(settings: Settings, *records: InputRecord) -> None:
+    """Append records in their order: of journeys to their partitions, others to every partition."""
+    asyncio.run(_append(settings, records))
+
+
+async def _append(settings: Settings, records: tuple[InputRecord, ...]) -> None:
+    async with RecordProducer(settings) as producer:
+        for record in records:
+            if isinstance(record, Punctuation | PolicyChanged):
+                await producer.send_to_all(record)
+            else:
+                await producer.send(record)
+
+
+def policy_changed(policy: Policy) -> PolicyChanged:
+    """Make the record that puts a policy in force."""
+    return PolicyChanged(policy.version, policy.to_json(), now_ms(), "test")
+
+
+def inputs(settings: Settings) -> dict[int, list[InputRecord]]:
+    """Decoded records of each partition of the input topic; all of them must be valid."""
+    codec = Codec()
+    raws = asyncio.run(read(settings, JOURNEY_EVENTS))
+    return {partition: [codec.decode_input(raw.value) for raw in records] for partition, records in raws.items()}
+
+
+def published(settings: Settings, topic: str = JOURNEY_ABANDONMENTS) -> list[Any]:
+    """Decoded records of an output topic, partition by partition."""
+    codec = Codec()
+    raws = asyncio.run(read(settings, topic))
+    return [codec.decode(raw.value) for records in raws.values() for raw in records]

@@ -1,0 +1,136 @@
+"""The rule against the naive model, which shares no code with it."""
+
+import os
+from decimal import Decimal
+from operator import itemgetter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from schemas.instants import DAY_MS, HOUR_MS, SECOND_MS
+from schemas.lines import parse_line
+from schemas.money import MICROS
+from schemas.records import JourneyAbandoned, JourneyLifecycle, Punctuation
+from streams.driver import replay_punctuated, replay_unpunctuated
+from streams.effects import Counts
+from streams.policy import DEFAULT_POLICY, Policy
+
+from .logs import cases, seeded_case
+from .model import run
+
+EXAMPLES = int(os.environ.get("JOURNEYS_TEST_EXAMPLES", "1500"))
+# Ids that the model does not make, and fields of Kafka.
+_NOT_MODELLED = {"source_topic", "source_partition", "source_offset", "formula_version"}
+_LIFECYCLE = ("kind", "journey_id", "started_at", "abandonment_id")
+
+
+def policy_of(differing: dict[str, Any]) -> Policy:
+    """The typed policy of the model's plain one."""
+
+    def units(name: str, unit_ms: int, default_ms: int) -> Decimal:
+        return exactly(differing.get(name, default_ms), unit_ms)
+
+    policy: dict[str, Any] = {
+        "version": "modelled",
+        "deadlines": {
+            "timeout_days": units("timeout_ms", DAY_MS, 14 * DAY_MS),
+            "inactivity_hours": units("inactivity_ms", HOUR_MS, 72 * HOUR_MS),
+            "max_journey_duration_days": units("max_journey_duration_ms", DAY_MS, 90 * DAY_MS),
+            "grace_seconds": units("grace_ms", SECOND_MS, 60_000),
+        },
+        "cleanup": {"stale_data_days": units("cleanup_ms", DAY_MS, 30 * DAY_MS)},
+        "limits": {"conversion_quiet_period_hours": units("conversion_quiet_period_ms", HOUR_MS, 0)},
+    }
+    if differing.get("budget_micros"):
+        policy["limits"]["budget"] = Decimal(differing["budget_micros"]) / MICROS
+    if rule := differing.get("fatigue"):
+        policy["fatigue"] = {
+            "touchpoints": rule["touchpoints"],
+            "window_hours": exactly(rule["window_ms"], HOUR_MS),
+        }
+    if rule := differing.get("extension"):
+        policy["extension"] = {
+            "touchpoints": rule["touchpoints"],
+            "extend_by_days": exactly(rule["extend_by_ms"], DAY_MS),
+        }
+    return Policy.model_validate(policy)
+
+
+def exactly(milliseconds: int, unit_ms: int) -> Decimal:
+    """Units whose floor in milliseconds is the given number."""
+    step = Decimal("0.0000000001")
+    units = (Decimal(milliseconds) / unit_ms).quantize(step)
+    return units if int(units * unit_ms) == milliseconds else units + step
+
+
+def replayed(
+    lines: list[dict[str, Any]], policy: Policy, until: int | None
+) -> tuple[list[JourneyAbandoned], list[JourneyLifecycle], Counts]:
+    """What the driver gives for the lines."""
+    numbered = [(number, parse_line(line)) for number, line in enumerate(lines, start=1)]
+    punctuated = any(isinstance(record, Punctuation) for _, record in numbered)
+    replay = replay_punctuated if punctuated else replay_unpunctuated
+    abandonments: list[JourneyAbandoned] = []
+    lifecycle: list[JourneyLifecycle] = []
+    counts = Counts()
+    for effects in replay(numbered, policy=policy, until=until):
+        abandonments += effects.abandonments
+        lifecycle += effects.lifecycle
+        counts.add(effects.counts)
+    return abandonments, lifecycle, counts
+
+
+def compare(differing: dict[str, Any], lines: list[dict[str, Any]], until: int | None) -> None:
+    """Assert that both say the same, in the same order, field by field."""
+    expected = run(lines, policy=differing, until=until)
+    abandonments, lifecycle, counts = replayed(lines, policy_of(differing), until)
+    said = [
+        {name: value for name, value in record._asdict().items() if name not in _NOT_MODELLED and name in row}
+        for record, row in zip(abandonments, expected.abandonments, strict=False)
+    ]
+    wanted = [
+        {name: row[name] for name in JourneyAbandoned._fields if name in row and name not in _NOT_MODELLED}
+        for row in expected.abandonments
+    ]
+    for row in wanted:
+        row["policy_version"] = "modelled"
+    assert said == wanted
+    assert len(abandonments) == len(expected.abandonments)
+    # Order is promised for each journey, not between them.
+    by_journey = itemgetter("journey_id")
+    assert [
+        tuple(row[name] for name in _LIFECYCLE)
+        for row in sorted((record._asdict() for record in lifecycle), key=by_journey)
+    ] == [tuple(row[name] for name in _LIFECYCLE) for row in sorted(expected.lifecycle, key=by_journey)]
+    assert {name: getattr(counts, name) for name in expected.counts} == expected.counts
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(cases(punctuations=False))
+def test_rule_equals_the_model_on_logs_without_punctuations(case: Any) -> None:
+    """Deadlines, ties, ends, returns, late records, duplicates, extensions, cleanup: with time made by the driver."""
+    compare(*case)
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(cases(punctuations=True))
+def test_rule_equals_the_model_on_logs_with_punctuations(case: Any) -> None:
+    """The same with time in the log, grace, punctuations that repeat and go back."""
+    compare(*case)
+
+
+@pytest.mark.parametrize("punctuations", [False, True])
+def test_rule_equals_the_model_on_seeded_cases(punctuations: bool) -> None:
+    """Cases by seed reach far corners (the cap, cleanup, returns) evenly, where hypothesis prefers small ones."""
+    for seed in range(EXAMPLES):
+        case = seeded_case(seed, punctuations=punctuations)
+        try:
+            compare(*case)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}, punctuations {punctuations}") from error
+
+
+def test_the_default_policy_is_the_models() -> None:
+    """Without a difference both have the constants of the design."""
+    assert policy_of({}).model_copy(update={"version": DEFAULT_POLICY.version}) == DEFAULT_POLICY
