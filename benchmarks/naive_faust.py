@@ -45,7 +45,7 @@ def create_app(bootstrap_servers: str) -> faust.App:
     raw: dict[str, Any] = {"key_type": str, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     touchpoints = app.topic(JOURNEY_EVENTS, **raw)
     abandonments = app.topic(JOURNEY_ABANDONMENTS, **raw)
-    due = app.topic(f"{APPLICATION_ID}-due", partitions=PARTITION_COUNT, **raw)
+    due = app.topic(f"{APPLICATION_ID}-due", partitions=PARTITION_COUNT, internal=True, **raw)
     journeys = app.Table(TABLE, key_type=str, partitions=PARTITION_COUNT)
     codec = Codec()
     clocks: dict[int, int] = {}

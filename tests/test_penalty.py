@@ -140,6 +140,21 @@ def test_exact_as_fractions(policy, cost, state, reason, days, probability, valu
     assert found.total_micros == found.penalty_amount_micros + found.opportunity_cost_micros
 
 
+def test_a_probability_is_the_decimal_that_was_written():
+    """As doubles, 0.05 is a little more than a twentieth, and 0.3 a little less than three tenths."""
+    half = penalty(conversion_probability=0.05, conversion_value_micros=40)
+    one_and_a_half = penalty(conversion_probability=0.3, conversion_value_micros=20)
+    assert (half.opportunity_cost_micros, one_and_a_half.opportunity_cost_micros) == (0, 2)
+
+
+def test_a_hair_below_a_tie_is_no_tie():
+    """One and a half micros but for a part in 10^39: rounded down, not to the even two."""
+    weight = CONSTANTS.state_weight.model_copy(update={"AWARE": Decimal("0.85")})
+    multiplier = CONSTANTS.reason_multiplier.model_copy(update={"TIMEOUT": Decimal("0.5")})
+    one = CONSTANTS.model_copy(update={"state_weight": weight, "reason_multiplier": multiplier})
+    assert penalty(one, total_cost_micros=3, days=400).penalty_amount_micros == 1
+
+
 def test_a_power_of_more_digits_than_are_kept_is_exact_to_the_micro():
     """A decay of 20 digits over ten years, on the greatest cost."""
     fine = CONSTANTS.model_copy(update={"decay": Decimal("0.99999000000000000001")})

@@ -55,7 +55,7 @@ def import_history(
         report = run_operation(
             run_import(
                 settings,
-                bad_lines.left_out(lines),
+                lines.records(),
                 holds_punctuations=lines.has_punctuations(),
                 punctuate_every_ms=round(every * 60_000),
                 until=until,
@@ -63,6 +63,9 @@ def import_history(
                 progress=lambda now: advance(now.records, None),
             )
         )
+    for line in report.bad_lines:
+        bad_lines.add(line.number, str(line.error))
+    bad_lines.count = report.bad_line_count  # of very many, the report keeps the first
     bad_lines.close()
     complain(_said(report, bad_lines.count))
     if strict and bad_lines.count:

@@ -96,6 +96,7 @@ class Model:
     def __init__(self, policy: dict[str, Any] | None = None) -> None:
         self.policy = {**DEFAULT_POLICY, **(policy or {})}
         self.journeys: list[Journey] = []
+        self.replaced: list[Journey] = []  # by a later journey of the same id; never looked at again
         self.clock: int | None = None
         self.result = Result()
 
@@ -261,6 +262,7 @@ class Model:
         if episode is not None:
             return episode
         if not journey.episodes:  # it takes the place of one that counts as absent
+            self.replaced += [other for other in self.journeys if other.journey_id == journey.journey_id]
             self.journeys = [other for other in self.journeys if other.journey_id != journey.journey_id]
             self.journeys.append(journey)
         past = journey.last_abandonment() if line.kind == "touchpoint" else None

@@ -199,7 +199,7 @@ def _ends(model: Model, line: Line, abandonments: list[dict[str, Any]]) -> Itera
 
 def _concerned(model: Model, what: dict[str, Any]) -> tuple[Journey, Episode]:
     """The journey and episode of an abandonment or a lifecycle entry, absent or not."""
-    for journey in model.journeys:
+    for journey in model.journeys + model.replaced:
         for episode in journey.episodes:
             if (journey.journey_id, episode.started_at) == (what["journey_id"], what["started_at"]):
                 return journey, episode

@@ -110,7 +110,7 @@ def test_abandoning_twice_books_once():
     assert ends(result) == [("USER_FATIGUE", DAY)]
     assert said(result) == [("started", 1), ("refused", 3), ("refused", 4)]
     assert [entry["command_id"] for entry in result.lifecycle[1:]] == ["c1.5", "late"]
-    assert [entry["started_at"] for entry in result.lifecycle[1:]] == [None, at(0)]
+    assert [entry["started_at"] for entry in result.lifecycle[1:]] == [at(0), at(0)]
 
 
 def test_conversion_ends_without_abandonment():

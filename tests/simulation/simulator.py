@@ -15,7 +15,7 @@ from tests.simulation.verdict import Verdict, expected, judge
 from tests.simulation.worker import FencedError, Topics, Worker
 
 _CRASHES: Final = (1, 2, 3, 4, 6)
-_CRASH, _FREEZE, _WAKE, _COMPACT = 0.04, 0.4, 0.08, 0.3
+_CRASH, _FREEZE, _WAKE, _REJOIN, _COMPACT = 0.04, 0.4, 0.06, 0.5, 0.3
 _STEPS_AWAKE: Final = (1, 2, 4, 8, 30)
 # More than any run takes that gets on at all.
 _MOST_STEPS: Final = 20_000
@@ -49,11 +49,23 @@ class Simulation:
             if len(self.verdict.trace) > _MOST_STEPS:
                 raise RuntimeError("no worker comes to the end")
             if ended == "fenced" or self._crashes(owner):
-                owner = self._worker(self._topics, self._chance)
+                owner = self._next_owner()
             elif self._frozen and self._chance.random() < _WAKE:
                 self._wake()
         while self._frozen:
             self._wake()
+
+    def _next_owner(self) -> Worker:
+        """Return a new worker, or one that lost the partition without knowing it and gets it back."""
+        back = [worker for worker in self._frozen if worker.between_batches]
+        if not back or self._chance.random() >= _REJOIN:
+            return self._worker(self._topics, self._chance)
+        worker = self._chance.choice(back)
+        self._frozen.remove(worker)
+        worker.steps = worker.rejoin()
+        self._say("a frozen worker owns the partition again")
+        self.verdict.wakings += 1
+        return worker
 
     def _step(self, worker: Worker, who: str) -> str | None:
         """Let a worker write once; says what ended it, if anything did."""

@@ -56,27 +56,40 @@ class Worker:
         self.chance = chance
         self.partition = Partition(NUMBER, COUNT)
         self.steps: Iterator[str] = self.work()
+        self.between_batches = False
         self._read_to = 0
 
     def work(self) -> Iterator[str]:
         """Restore, then apply batch after batch; yields behind each write."""
         yield from self.restore()
-        processor = self.processor()
-        position = self.resume_at()
-        while batch := self.batch(position):
-            effects = processor.process(batch)
-            yield from self.flush(effects)
-            position = batch[-1].offset + 1
+        yield from self.apply()
+
+    def rejoin(self) -> Iterator[str]:
+        """Go on with the partition as it is held, when others have owned it meanwhile: only their rows are read."""
+        yield from self._take(self.topics.stored(self._read_to))
+        yield from self.apply()
 
     def restore(self) -> Iterator[str]:
         """Take the partition from the changelog, and write again what stale rows hide."""
+        yield from self._take(self.readable())
+
+    def _take(self, rows: Iterable[StoredRow]) -> Iterator[str]:
         self._read_to = len(self.topics.changelog)
         restore = Restore()
-        for key, value, offset in self.readable():
+        for key, value, offset in rows:
             restore.add(key, value, offset)
-        rewrites = restore.onto(self.partition, CODEC)
-        yield from self.store(rewrites)
+        yield from self.store(restore.onto(self.partition, CODEC))
         yield "restored"
+
+    def apply(self) -> Iterator[str]:
+        """Apply batches from the next offset on, to the end of the input."""
+        processor = self.processor()
+        position = self.resume_at()
+        while batch := self.batch(position):
+            self.between_batches = False
+            effects = processor.process(batch)
+            yield from self.flush(effects)
+            position = batch[-1].offset + 1
 
     def readable(self) -> list[StoredRow]:
         """Records of the changelog, as the restore takes them."""
@@ -146,6 +159,7 @@ class Worker:
     def commit(self) -> Iterator[str]:
         """Commit the consumer's offset."""
         self.topics.committed = self.partition.applied_offset + 1
+        self.between_batches = True
         yield f"commit {self.topics.committed}"
 
     def _look_at(self, foreign: Sequence[StoredRow]) -> Iterator[str]:

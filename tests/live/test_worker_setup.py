@@ -1,0 +1,156 @@
+"""A worker that can't do its work right does none: one clear line and exit code 2. And it ends well when asked to."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import NewPartitions, RecordsToDelete
+from fresh_kafka import bare, create_by_hand, emptied
+from topic_contents import START_AT, punctuation, read, touch
+
+from agents.kafka_connection import admin
+from agents.settings import Settings
+from agents.topic_setup import check_topics
+from schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE, changelog_name, topic_map
+
+from .topic_exchange import append, inputs
+from .verified import verified
+from .worker_process import WorkerProcess, Workers
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+MAP = {topic.name: topic for topic in topic_map("journeys")}
+CHANGELOG = changelog_name("journeys")
+SOME_JOURNEYS = [touch(f"journey-{number}", 1, number) for number in range(20)]
+
+
+def refusal(worker: WorkerProcess) -> str:
+    """Give the one line that a worker says before it ends with exit code 2."""
+    assert worker.exit_code(60) == 2, worker.told("did not refuse")
+    assert "Traceback" not in worker.log, worker.told("did not know the error")
+    said = [line for line in worker.log.splitlines() if line.startswith("journeys: ") or "worker ends: " in line]
+    assert len(said) == 1, worker.told("did not say it in one line")
+    assert worker.log.splitlines()[-1] == said[0], worker.told("went on")
+    return said[0]
+
+
+def topics_but(**changed: tuple[int, dict[str, str]] | None) -> dict[str, tuple[int, dict[str, str]]]:
+    """All topics with 4 partitions and their settings; `changed` by name, None for one that is missing."""
+    topics = {name: (4, topic.settings) for name, topic in MAP.items()} | changed
+    return {name: wanted for name, wanted in topics.items() if wanted is not None}
+
+
+def with_a_table(workers: Workers, settings: Settings) -> None:
+    """Let a worker apply some journeys and stop."""
+    append(settings, punctuation(0), *SOME_JOURNEYS)
+    worker = workers.start(settings)
+    workers.wait_until_applied(settings)
+    worker.stop()
+
+
+@pytest.mark.parametrize(
+    ("topics", "said"),
+    [
+        (
+            topics_but(**{CHANGELOG: (3, MAP[CHANGELOG].settings)}),
+            f"journeys: {CHANGELOG} has 3 partitions but {JOURNEY_EVENTS} has 4",
+        ),
+        (
+            topics_but(**{CHANGELOG: (4, MAP[CHANGELOG].settings | {"cleanup.policy": "compact,delete"})}),
+            f"journeys: {CHANGELOG} has cleanup.policy=compact,delete, it should be compact: `kafka-configs.sh",
+        ),
+        (
+            topics_but(**{JOURNEY_EVENTS: (4, {"retention.ms": "-1", "max.message.bytes": "4194304"})}),
+            f"journeys: {JOURNEY_EVENTS} has message.timestamp.type=CreateTime, it should be LogAppendTime",
+        ),
+        (
+            topics_but(**{JOURNEY_LIFECYCLE: None}),
+            f"journeys: {JOURNEY_LIFECYCLE} does not exist: create it with `journeys topics create`",
+        ),
+    ],
+    ids=["partition counts differ", "changelog not compacted", "producers' own timestamps", "missing topic"],
+)
+def test_topics_that_do_not_fit_are_refused(broker, workers, topics, said):
+    """What is wrong and the command that mends it, in one line; nothing is created, nothing written."""
+    settings = bare(broker, create_topics=False)
+    asyncio.run(create_by_hand(settings, topics))
+    line = refusal(workers.start(settings))
+    assert line.startswith(said)
+    missing = {name for name in MAP if name not in topics}
+    assert {problem.topic for problem in asyncio.run(check_topics(settings)) if "not exist" in problem.text} == missing
+
+
+def test_a_broker_that_is_not_there_is_said_in_a_line(workers):
+    """The address, and how to start one."""
+    with closing(socket.socket()) as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, not listening: refuses, and nobody else gets it
+        servers = f"127.0.0.1:{nobody.getsockname()[1]}"
+        line = refusal(workers.start(Settings(_env_file=None, bootstrap_servers=servers)))
+    assert line.startswith(f"journeys: no broker answers at {servers}; start one with `journeys broker start`")
+
+
+def test_a_worker_creates_missing_topics_and_ends_well(broker, workers):
+    """From nothing at all, in a folder that holds nothing: work, SIGTERM, exit code 0, all of it committed."""
+    settings = bare(broker)
+    worker = workers.start(settings)
+    worker.wait_until_logged("restored: partitions [0, 1, 2, 3]")
+    assert asyncio.run(check_topics(settings)) == []
+    append(settings, punctuation(0), *SOME_JOURNEYS)
+    workers.wait_until_applied(settings)
+    worker.stop()
+    assert "Traceback" not in worker.log, worker.told("stopped with an error")
+    report, _ = verified(settings)
+    assert report.counts.applied == len(SOME_JOURNEYS)
+    assert report.lag_total == 0, "a worker that stops commits what it has done"
+
+
+async def make_input_topic_anew(settings: Settings) -> None:
+    """Delete the input topic under an existing table, and create it again."""
+    async with admin(settings) as client:
+        await client.delete_topics([JOURNEY_EVENTS])
+        while JOURNEY_EVENTS in await client.list_topics():
+            await asyncio.sleep(0.05)
+    await create_by_hand(settings, {JOURNEY_EVENTS: (4, MAP[JOURNEY_EVENTS].settings)})
+
+
+async def add_partitions(settings: Settings) -> None:
+    """Raise every topic to 6 partitions."""
+    async with admin(settings) as client:
+        await client.create_partitions({name: NewPartitions(6) for name in MAP})
+        while {topic["topic"] for topic in await client.describe_topics() if len(topic["partitions"]) == 6} < set(MAP):
+            await asyncio.sleep(0.05)
+
+
+async def delete_records_unread(settings: Settings) -> None:
+    """Delete records that no worker has applied."""
+    async with admin(settings) as client:
+        ends = {
+            TopicPartition(JOURNEY_EVENTS, partition): RecordsToDelete(len(records))
+            for partition, records in (await read(settings, JOURNEY_EVENTS)).items()
+        }
+        await client.delete_records(ends)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (make_input_topic_anew, " ends at offset 0, the table has applied it up to "),
+        (add_partitions, "the table was made for 4 partitions, the input topic has 6: "),
+        (delete_records_unread, ": records were deleted before they were applied"),
+    ],
+    ids=["input topic created anew", "other partition count", "records deleted unread"],
+)
+def test_a_table_that_does_not_belong_to_the_input_topic_is_refused(
+    broker, workers, spoil: Callable[[Settings], object], said
+):
+    """A worker that went on would leave records out or look for journeys where they are not."""
+    settings = emptied(broker)
+    with_a_table(workers, settings)
+    append(settings, *(touch(f"journey-{number}", 2, 5_000) for number in range(20)))
+    asyncio.run(spoil(settings))
+    line = refusal(workers.start(settings))
+    assert said in line
+    assert line.endswith("worker=worker-2")
