@@ -13,6 +13,7 @@ from agents.flusher import BATCH_BYTES, Flusher
 from agents.freeze_guard import FreezeGuard
 from agents.journey_agent import JourneyAgent
 from agents.journey_store import JourneyStore, JourneyTable
+from agents.local_copy import LocalCopy, NoLocalCopy
 from agents.punctuator import Punctuator
 from agents.schema_registry import SchemaRegistry
 from agents.settings import Settings
@@ -41,6 +42,7 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     registry: SchemaRegistry | None
     partition_count: int
     client_options: dict[str, Any]
+    local_copy: LocalCopy
     input_topic = JOURNEY_EVENTS
     table: JourneyTable
 
@@ -66,10 +68,12 @@ def create_app(
     partition_count: int,
     catalog: Catalog,
     policy: Policy | None = None,
+    local_copy: LocalCopy | None = None,
 ) -> JourneyApp:
     """Worker's app for topics that are there, with `partition_count` partitions each.
 
     `policy` is brought to the log if it is not the one in force; None takes what the log says.
+    `local_copy` keeps rows beside the changelog; None keeps none.
     """
     app = JourneyApp(
         settings.application_id,
@@ -107,6 +111,7 @@ def create_app(
     app.registry = None if url is None else SchemaRegistry(url, catalog)
     app.guard = FreezeGuard(settings.freeze_limit_seconds)
     worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
+    app.local_copy = local_copy or NoLocalCopy()
     app.flusher = Flusher(app, app.guard)
     app.punctuator = Punctuator(app, worker_id)
     app.journey_agent = JourneyAgent(app)

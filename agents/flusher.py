@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import stamina
@@ -52,7 +52,7 @@ class Flusher:
         self._codec: Codec = app.codec
         self._next_changelog_offset: dict[int, int] = {}
         self._shared: set[int] = set()
-        """Partitions whose changelog somebody else has written since the restore."""
+        """Partitions whose changelog somebody else has written since the restore: the next one reads that again."""
 
     def begin(self, number: int, changelog_end: int) -> None:
         """A partition is restored up to `changelog_end`: the offset that its next row gets if nobody else writes."""
@@ -72,9 +72,10 @@ class Flusher:
             await self.write_rows(number, rows, partition)
         await self.write_rows(number, [stored_partition(partition, self._codec)], partition)
 
-    async def write_rows(self, number: int, rows: Iterable[StoredRow], held: Partition | None = None) -> None:
-        """Append rows to the changelog, and see whether nobody else has."""
+    async def write_rows(self, number: int, rows: Sequence[StoredRow], held: Partition | None = None) -> None:
+        """Append rows to the changelog, see whether nobody else has, and keep them in the local copy."""
         changelog = self._app.changelog_topic
+        complete_to: int | None = None
         records: list[Record] = [(row.key, row.value, _tombstone_headers(row)) for row in rows]
         for base, count in await self._send(changelog, number, records):
             expected = self._next_changelog_offset[number]
@@ -84,7 +85,9 @@ class Flusher:
                 await self._look_at_gap(number, expected, base, held)
             if number not in self._shared:
                 # A rebalance that leaves this partition here need not read our own rows back.
-                self._app.tables.recovery.active_offsets[TP(changelog, number)] = base + count - 1
+                complete_to = base + count - 1
+                self._app.tables.recovery.active_offsets[TP(changelog, number)] = complete_to
+        self._app.local_copy.put(number, rows, None if number in self._shared else complete_to)
 
     async def _send(self, topic: str, number: int, records: list[Record]) -> list[tuple[int, int]]:
         """Send records to one partition and wait; gives base offset and count of each batch."""

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Any
 from faust.types import TP
 
 from agents.batch_transport import Batch
+from agents.log_entries import log_entries
 from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
 from streams.effects import Counts
-from streams.processor import Entry
 
 if TYPE_CHECKING:
     from agents.app import JourneyApp
 
 log = logging.getLogger("journeys.agent")
-# Kafka's code for a timestamp that the broker set when it appended the record.
-_LOG_APPEND_TIME = 1
 
 
 class JourneyAgent:
@@ -70,7 +68,7 @@ class JourneyAgent:
         if self._app.registry is not None:
             await self._app.registry.learn_from(record.value for record in batch)
         processor = self._app.store.processors[tp.partition]
-        effects = processor.process(self._entries(batch))
+        effects = processor.process(log_entries(batch, self.codec))
         await self._app.flusher.flush(processor.partition, effects)
         self.counts.add(effects.counts)
         self._app.consumer.next_position[tp] = batch[-1].offset + 1
@@ -90,16 +88,3 @@ class JourneyAgent:
             log.info("%s[%d]: expected offset %d, got %d; seeking back", *tp, position, batch[0].offset)
             await consumer.seek_back(tp)
         return False
-
-    def _entries(self, batch: Batch) -> list[Entry]:
-        decoded = self.codec.decode_inputs([record.value for record in batch])
-        return [
-            Entry(
-                record.offset,
-                record.key,
-                record.timestamp if record.timestamp_type == _LOG_APPEND_TIME else None,
-                found,
-                record.value,
-            )
-            for record, found in zip(batch, decoded, strict=True)
-        ]

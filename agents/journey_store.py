@@ -16,6 +16,7 @@ import faust
 from faust.stores.memory import Store as MemoryStore
 from faust.types import TP
 
+from agents.changelog_state import ChangelogState, changelog_state
 from agents.tombstone import tombstone_offset
 from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
@@ -54,9 +55,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         """Collect fetched changelog records; Faust calls this while it restores."""
         try:
             for event in batch:
-                if self._restore_began is None:
-                    self._restore_began = monotonic()
-                restore = self._restores.setdefault(event.message.partition, Restore())
+                restore = self._restore_of(event.message.partition)
                 for record in event.message.value:
                     restore.add(record.key, record.value, tombstone_offset(record.headers))
         except BaseException as error:
@@ -73,10 +72,17 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         for number in {*self.processors, *self._restores} - mine:
             self.processors.pop(number, None)
             self._restores.pop(number, None)
+        self.app.local_copy.close_others(mine)
         offsets = self.app.tables.recovery.active_offsets
         for tp in [tp for tp in offsets if tp.partition not in {*self.processors, *self._restores}]:
             # Rows that are not here must be read from the start, whatever Faust remembers of an earlier time.
             offsets.pop(tp)
+        # Only for these does what a copy is complete to fit what is in memory: nothing.
+        await self.app.local_copy.open(mine - {*self.processors, *self._restores}, self._changelog, self.codec.catalog)
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Changelog offset from which Faust reads; None for the beginning."""
+        return self.app.local_copy.complete_to(tp.partition)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Make partitions of what was read; before any input is fetched."""
@@ -90,26 +96,49 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
             end_now(WorkerExit.FAILED, f"the table can't be restored: {error!r}")
 
     async def _complete(self, active_tps: set[TP]) -> None:
-        began, self._restore_began = self._restore_began, None
-        read = stale = 0
+        read = stale = kept = 0
         for tp in sorted(active_tps):
-            number = tp.partition
-            restore = self._restores.pop(number, None) or Restore()
-            processor = self.processors.get(number)
-            partition = processor.partition if processor else Partition(number, self.app.partition_count)
-            rewrites = restore.onto(partition, self.codec)
-            read, stale = read + restore.read, stale + restore.stale
-            self.app.flusher.begin(number, self.app.tables.recovery.active_highwaters[tp] + 1)
-            await self.app.flusher.write_rows(number, rewrites)
-            self.processors[number] = processor or Processor(partition)
+            restore = await self._complete_one(tp)
+            read, stale, kept = read + restore.read, stale + restore.stale, kept + restore.kept
+        began, self._restore_began = self._restore_began, None
         log.info(
-            "restored: partitions %s, %d changelog records (%d stale), %d journeys, %.1f s",
+            "restored: partitions %s, %d changelog records (%d stale) onto %d rows kept here, %d journeys, %.1f s",
             sorted(tp.partition for tp in active_tps),
             read,
             stale,
+            kept,
             sum(len(processor.partition.rows) for processor in self.processors.values()),
             0.0 if began is None else monotonic() - began,
         )
+
+    async def _complete_one(self, tp: TP) -> Restore:
+        number, highwater = tp.partition, self.app.tables.recovery.active_highwaters[tp]
+        restore = self._restore_of(number)
+        del self._restores[number]
+        processor = self.processors.get(number)
+        partition = processor.partition if processor else Partition(number, self.app.partition_count)
+        rewrites = restore.onto(partition, self.codec)
+        self.app.flusher.begin(number, highwater + 1)
+        # The copy may be complete to a stale record only when what that one shadows is written again.
+        newer = {row.key for row in rewrites}
+        self.app.local_copy.put(number, [row for row in restore.winners() if row.key not in newer], None)
+        await self.app.flusher.write_rows(number, rewrites)
+        self.app.local_copy.put(number, (), highwater)
+        self.processors[number] = processor or Processor(partition)
+        return restore
+
+    def _restore_of(self, number: int) -> Restore:
+        """What was read of a partition so far; one that is not in memory begins with its local copy."""
+        if self._restore_began is None:
+            self._restore_began = monotonic()
+        restore = self._restores.get(number)
+        if restore is None:
+            restore = Restore(() if number in self.processors else self.app.local_copy.rows(number))
+            self._restores[number] = restore
+        return restore
+
+    async def _changelog(self) -> ChangelogState:
+        return await changelog_state(self.app.client_options, self.app.changelog_topic)
 
 
 class JourneyTable(faust.Table):  # type: ignore[misc]  # Faust is not typed

@@ -17,6 +17,7 @@ import stamina
 
 from agents.app import JourneyApp, create_app
 from agents.kafka_connection import client_options
+from agents.local_copy import open_local_copy
 from agents.log_setup import set_up_logging
 from agents.policy_file import load_policy
 from agents.schema_registry import own_catalog
@@ -67,14 +68,17 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
 def run_worker(settings: Settings) -> int:
     """Run a worker until a signal; gives its exit code (see WorkerExit).
 
-    Raises KafkaUnreachableError, TopicSetupError, InvalidPolicyError, RegistryUnreachableError before it starts.
+    Raises KafkaUnreachableError, TopicSetupError, InvalidPolicyError, RegistryUnreachableError, and what
+    `open_local_copy` raises, before it starts.
     """
     worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
     set_up_logging(settings, worker_id=worker_id)
     policy = None if settings.policy is None else load_policy(settings.policy)
+    local_copy = open_local_copy(settings)
     options, partition_count, catalog = asyncio.run(_prepare(settings))
     settings.data_dir.mkdir(parents=True, exist_ok=True)  # Faust makes its own folder in it, but not this one
-    app = create_app(settings.model_copy(update={"worker_id": worker_id}), options, partition_count, catalog, policy)
+    named = settings.model_copy(update={"worker_id": worker_id})
+    app = create_app(named, options, partition_count, catalog, policy, local_copy)
     gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 100)
     log.info(
         "worker %s: application %s at %s, %d partitions, policy %s",
@@ -88,6 +92,8 @@ def run_worker(settings: Settings) -> int:
         JourneyWorker(app).execute_from_commandline()
     except SystemExit as end:
         return WorkerExit.STOPPED if end.code in (None, 0) else WorkerExit.FAILED
+    finally:
+        local_copy.close()
     return WorkerExit.STOPPED
 
 

@@ -7,7 +7,7 @@ behind newer ones, and must not be believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from schemas.codec import HEADER_BYTES, Codec
@@ -93,7 +93,9 @@ def row_offset(value: bytes) -> int:
 class Restore:
     """Collects a partition's changelog and makes the partition of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Iterable[StoredRow] = ()) -> None:
+        """`kept` are winners of what lies before the next record, where somebody has kept them."""
+        self._kept = {row.key: row for row in kept}
         self._winners: dict[bytes, StoredRow] = {}
         self._shadowed: set[bytes] = set()
         self.read = 0
@@ -103,7 +105,7 @@ class Restore:
         """Take the changelog's next record. `tombstone_offset` is used where the value is None."""
         self.read += 1
         offset = tombstone_offset if value is None else row_offset(value)
-        known = self._winners.get(key)
+        known = self._winners.get(key) or self._kept.get(key)
         if known is not None and known.offset > offset:
             self.stale += 1
             self._shadowed.add(key)
@@ -111,25 +113,35 @@ class Restore:
         self._winners[key] = StoredRow(key, value, offset)
         self._shadowed.discard(key)
 
+    @property
+    def kept(self) -> int:
+        """Rows that somebody has kept."""
+        return len(self._kept)
+
+    def winners(self) -> list[StoredRow]:
+        """What was read and is not stale."""
+        return list(self._winners.values())
+
     def onto(self, partition: Partition, codec: Codec) -> list[StoredRow]:
         """Put what was read onto a partition: an empty one, or one that missed what others wrote meanwhile.
 
         Returns rows to write again, because a stale one lies behind them in the changelog. Raises
         TableMismatchError where the table was made for another number of partitions.
         """
-        rewrites = [self._winners[key] for key in sorted(self._shadowed)]
+        winners = self._kept | self._winners
+        rewrites = [winners[key] for key in sorted(self._shadowed)]
         known_until = partition.applied_offset
-        for key, stored in self._winners.items():
+        for key, stored in winners.items():
             if key[:1] == policy_key("") and stored.value is not None:
                 policy_row: PolicyRow = codec.decode(stored.value)
                 partition.policies.setdefault(policy_row.policy_version, policy_from_json(policy_row.policy))
-        own = self._winners.get(PARTITION_KEY)
+        own = winners.get(PARTITION_KEY)
         if own is not None and own.value is not None:
             if own.offset < partition.applied_offset:
                 rewrites.append(stored_partition(partition, codec))
             else:
                 _take_partition_row(partition, codec.decode(own.value))
-        for key, stored in self._winners.items():
+        for key, stored in winners.items():
             journey_id = journey_of(key)
             if journey_id is not None:
                 rewrites.extend(_take_journey(partition, journey_id, stored, known_until, codec))

@@ -13,10 +13,15 @@ from agents.line_files import BadLine, LineFile
 from schemas.records import InputRecord
 
 _MOST_WAITING: Final = 10_000
+STANDARD_INPUT: Final = "-"
 
 
 async def line_feed(file: LineFile) -> AsyncIterator[tuple[int, InputRecord] | BadLine]:
-    """Yield what `file.records()` yields, read in a thread. Raises UnreadableFileError."""
+    """Yield what `file.records()` yields; standard input is read in a thread. Raises UnreadableFileError."""
+    if file.path != STANDARD_INPUT:
+        for line in file.records():  # a file is never slow, and a thread would cost as much again as the reading
+            yield line
+        return
     loop = asyncio.get_running_loop()
     arrived = asyncio.Event()
     room = threading.Semaphore(_MOST_WAITING)

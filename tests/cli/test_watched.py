@@ -1,5 +1,7 @@
 """What a watch shows of what it has seen."""
 
+from io import StringIO
+
 from rich.console import Console
 
 from agents.cli.watched import Watched
@@ -24,9 +26,9 @@ def abandonment(number: int, reason: str = "TIMEOUT") -> JourneyAbandoned:
 
 def shown(watched: Watched) -> str:
     """Text of the table as it is drawn."""
-    console = Console(width=120, record=True, quiet=True)
+    console = Console(width=120, file=StringIO())
     console.print(watched.table())
-    return console.export_text()
+    return console.file.getvalue()
 
 
 def rows(text: str) -> dict[str, list[str]]:

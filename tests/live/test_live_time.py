@@ -4,12 +4,11 @@ import asyncio
 
 import pytest
 from fresh_kafka import emptied
-from topic_contents import DAY, home, punctuation, touch
+from topic_contents import DAY, home, touch
 
 from agents.importer import TopicIsLiveError, import_history
 from agents.settings import Settings
 from schemas.records import JourneyRegistered, PolicyChanged, Punctuation, Touchpoint
-from schemas.topics import JOURNEY_EVENTS
 from streams.policy import Policy
 
 from .topic_exchange import append, inputs, now_ms, policy_changed, published

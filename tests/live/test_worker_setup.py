@@ -4,19 +4,20 @@ import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import closing
+from time import monotonic
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions, RecordsToDelete
 from fresh_kafka import bare, create_by_hand, emptied
-from topic_contents import START_AT, punctuation, read, touch
+from topic_contents import punctuation, read, touch
 
 from agents.kafka_connection import admin
 from agents.settings import Settings
-from agents.topic_setup import check_topics
+from agents.topic_setup import check_topics, partition_counts
 from schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE, changelog_name, topic_map
 
-from .topic_exchange import append, inputs
+from .topic_exchange import append
 from .verified import verified
 from .worker_process import WorkerProcess, Workers
 
@@ -111,7 +112,9 @@ async def make_input_topic_anew(settings: Settings) -> None:
     """Delete the input topic under an existing table, and create it again."""
     async with admin(settings) as client:
         await client.delete_topics([JOURNEY_EVENTS])
+        deadline = monotonic() + 30
         while JOURNEY_EVENTS in await client.list_topics():
+            assert monotonic() < deadline, "the input topic was not deleted"
             await asyncio.sleep(0.05)
     await create_by_hand(settings, {JOURNEY_EVENTS: (4, MAP[JOURNEY_EVENTS].settings)})
 
@@ -120,7 +123,9 @@ async def add_partitions(settings: Settings) -> None:
     """Raise every topic to 6 partitions."""
     async with admin(settings) as client:
         await client.create_partitions({name: NewPartitions(6) for name in MAP})
-        while {topic["topic"] for topic in await client.describe_topics() if len(topic["partitions"]) == 6} < set(MAP):
+        deadline = monotonic() + 30
+        while {count for name, count in (await partition_counts(settings)).items() if name in MAP} != {6}:
+            assert monotonic() < deadline, "partitions were not added"
             await asyncio.sleep(0.05)
 
 

@@ -15,9 +15,9 @@ from typing import Any, Self
 
 from agents.log_reader import LogReader, open_log
 from agents.settings import Settings
-from schemas.codec import Codec
 from schemas.rows import PARTITION_KEY
 from schemas.topics import JOURNEY_EVENTS, changelog_name
+from streams.table import row_offset
 
 ROOT = Path(__file__).parent.parent.parent
 _POLL_SECONDS = 0.1
@@ -184,7 +184,7 @@ async def _applied_end(changelog: LogReader, number: int, end: int) -> int:
         return 0
     (batch,) = [batch async for batch in changelog.read_partition(number, start=end - 1, end=end)]
     (record,) = batch.records
-    return Codec().decode(record.value).applied_offset + 1 if record.key == PARTITION_KEY else 0
+    return row_offset(record.value) + 1 if record.key == PARTITION_KEY else 0
 
 
 def _environment(given: dict[str, Any]) -> dict[str, str]:

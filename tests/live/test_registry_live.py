@@ -1,0 +1,103 @@
+"""With a schema registry a worker takes its ids and fingerprints side by side, and writes under its ids."""
+
+import asyncio
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import pytest
+from fastavro import schemaless_writer
+from fresh_kafka import emptied
+from test_schema_registry import Registry, newer_touchpoint, serving
+from topic_contents import DAY, HOUR, Raw, home, punctuation, read, touch, write
+
+from agents.schema_registry import own_catalog
+from agents.settings import Settings
+from schemas.codec import Codec, schema_id_of
+from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, changelog_name
+
+from .topic_exchange import append
+from .verified import verified
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+UNKNOWN_ID = 99_999
+
+
+def with_registry(scenario: Callable[[Registry], None]) -> None:
+    """Run a scenario in a thread while a registry answers."""
+
+    async def run() -> None:
+        async with serving(Registry()) as registry:
+            await asyncio.to_thread(scenario, registry)
+
+    asyncio.run(run())
+
+
+def newer_value(schema_id: int, number: int) -> bytes:
+    """Touchpoint of journey `a` as a writer with a newer schema says it."""
+    out = BytesIO()
+    record = touch("a", number, number * HOUR)._asdict() | {"device": "phone"}
+    schemaless_writer(out, newer_touchpoint(), record)
+    return b"\x00" + schema_id.to_bytes(4, "big") + out.getvalue()
+
+
+def raw(value: bytes) -> Raw:
+    """Make a record of journey `a` with this value."""
+    return Raw(JOURNEY_EVENTS, home("a"), b"a", value)
+
+
+def ids(settings: Settings, topic: str) -> set[int]:
+    """Schema ids of all values of a topic."""
+    found = asyncio.run(read(settings, topic))
+    return {schema_id_of(record.value) for records in found.values() for record in records}
+
+
+def test_ids_of_a_registry_and_fingerprints_are_taken_side_by_side_by_one_worker(broker, workers):
+    """One journey, told by three writers; a schema that the worker has never seen is asked for, even in bad moments."""
+
+    def scenario(registry: Registry) -> None:
+        plain = emptied(broker)
+        settings = plain.model_copy(update={"schema_registry_url": registry.url})
+        workers.start(settings).wait_until_logged("restored: partitions [")
+        own_ids = set(registry.schemas)
+
+        append(plain, punctuation(0), touch("a", 1, HOUR))
+        append(settings, touch("a", 2, 2 * HOUR))
+        workers.wait_until_applied(settings)
+        newer_id = registry.add_avro(newer_touchpoint())
+        registry.failures = 2
+        asyncio.run(write(settings, [raw(newer_value(newer_id, 3)), raw(newer_value(UNKNOWN_ID, 4))]))
+        append(plain, touch("a", 5, 5 * HOUR), punctuation(9 * DAY))
+        workers.wait_until_applied(settings)
+
+        assert ids(settings, JOURNEY_EVENTS) >= {Codec().catalog.id_of("Touchpoint"), newer_id, UNKNOWN_ID}
+        assert len(ids(settings, JOURNEY_EVENTS) & own_ids) == 1
+        for topic in (JOURNEY_ABANDONMENTS, DEAD_LETTERS, changelog_name("journeys")):
+            assert ids(settings, topic) <= own_ids, f"{topic} is written under the registry's ids"
+        assert registry.asked.count(f"GET /schemas/ids/{UNKNOWN_ID}") == 1
+
+        (abandoned,) = decoded(settings, JOURNEY_ABANDONMENTS)
+        assert (abandoned.journey_id, abandoned.touchpoint_count) == ("a", 4)
+        (letter,) = decoded(settings, DEAD_LETTERS)
+        assert letter.reason.startswith(f"schema id: {UNKNOWN_ID} is not allowed")
+        report, _ = verified(settings)
+        assert (report.counts.applied, report.counts.dead) == (4, 1)
+
+    with_registry(scenario)
+
+
+def decoded(settings: Settings, topic: str) -> list[Any]:
+    """Records of an output topic, under the registry's ids."""
+    codec = Codec(asyncio.run(own_catalog(settings)))
+    found = asyncio.run(read(settings, topic))
+    return [codec.decode(record.value) for records in found.values() for record in records]
+
+
+def test_a_registry_that_is_not_there_stops_a_worker_before_it_starts(broker, workers):
+    """Schemas that nobody can look up must not become dead letters."""
+    settings = emptied(broker, schema_registry_url="http://127.0.0.1:1")
+    worker = workers.start(settings)
+    assert worker.exit_code(60) == 2, worker.told("did not refuse")
+    assert worker.log.splitlines()[-1].startswith("journeys: the schema registry at http://127.0.0.1:1 does not answer")
+    assert "Traceback" not in worker.log
