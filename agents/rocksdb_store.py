@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from agents.changelog_state import ChangelogState, UnknownChangelogError
@@ -70,21 +71,22 @@ class RocksdbStore:
         try:
             yield from partition.rows()
         except Exception as error:  # RocksDB raises no other kind
-            self._throw_away(number)
+            self._let_go(number)
+            _remove(self._folder(number))
             raise DamagedCopyError(
                 f"partition {number}: rows kept here were damaged and are gone; a restart reads the changelog ({error})"
             ) from error
 
     def put(self, number: int, rows: Sequence[StoredRow], complete_to: int | None) -> None:
-        """Keep rows; a disk that does not take them costs the copy, not the worker."""
+        """Keep rows; where the disk does not take them, the worker goes on without, and the copy stays as it was."""
         partition = self._open.get(number)
         if partition is None:
             return
         try:
             partition.put(rows, complete_to)
         except Exception:  # RocksDB raises no other kind
-            log.exception("partition %d: rows can't be kept here any more; a restart reads the changelog", number)
-            self._throw_away(number)
+            log.exception("partition %d: rows can't be kept here any more", number)
+            self._let_go(number)
 
     def close(self) -> None:
         """Close all databases and let go of the folder."""
@@ -114,13 +116,9 @@ class RocksdbStore:
         partition.bind(state)
         return partition
 
-    def _throw_away(self, number: int) -> None:
-        partition = self._open.pop(number)
-        try:
-            partition.close()
-            _remove(self._folder(number))
-        except Exception:  # RocksDB and the file system have no common kind
-            log.exception("partition %d: %s can't be removed", number, self._folder(number))
+    def _let_go(self, number: int) -> None:
+        with suppress(Exception):  # RocksDB raises no other kind, and why it can't be closed was said before
+            self._open.pop(number).close()
 
     def _folder(self, number: int) -> Path:
         return self._slot.folder / str(number)

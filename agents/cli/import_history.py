@@ -46,7 +46,7 @@ def import_history(
     from agents.cli.bad_lines import BadLines
     from agents.cli.operation import run_operation
     from agents.cli.progress import progress_bar
-    from agents.cli.regular_file import regular_file
+    from agents.cli.regular_file import holds_punctuations, regular_file
     from agents.importer import import_history as run_import
 
     settings = settings_of(bootstrap_servers=bootstrap_servers)
@@ -56,7 +56,7 @@ def import_history(
             run_import(
                 settings,
                 lines.records(),
-                holds_punctuations=lines.has_punctuations(),
+                holds_punctuations=holds_punctuations(lines),
                 punctuate_every_ms=round(every * 60_000),
                 until=until,
                 allow_unpunctuated=allow_unpunctuated,

@@ -12,6 +12,19 @@ from tempfile import NamedTemporaryFile
 from agents.line_files import LineFile
 
 _STANDARD_INPUT = "-"
+_NOT_JSONL = (".csv", ".parquet", ".pq")
+# The kind itself, or what it could be written with: an escape of JSON, another encoding than UTF-8.
+_SIGNS = (b"punctuation", b"\\u", b"\0")
+
+
+def holds_punctuations(file: LineFile) -> bool:
+    """Whether the file holds its own time. Raises UnreadableFileError."""
+    if Path(file.path).suffix.lower() not in _NOT_JSONL:
+        # Most files hold none, which their bytes say a hundred times sooner than their records.
+        with Path(file.path).open("rb") as source:
+            if not any(sign in line for line in source for sign in _SIGNS):
+                return False
+    return file.has_punctuations()
 
 
 @contextmanager

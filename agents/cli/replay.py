@@ -73,7 +73,7 @@ def _replay_file(source: str, policy: Policy | None, until: int | None, output: 
     from rich.console import Console
 
     from agents.cli.bad_lines import BadLines
-    from agents.cli.regular_file import regular_file
+    from agents.cli.regular_file import holds_punctuations, regular_file
     from agents.cli.replay_output import ReplayOutput
     from agents.cli.replay_summary import ReplaySummary
     from streams.driver import replay_punctuated, replay_unpunctuated
@@ -83,7 +83,7 @@ def _replay_file(source: str, policy: Policy | None, until: int | None, output: 
     with regular_file(source) as file:
         # What is replayed as a file without punctuations holds none.
         numbered: Any = summary.counted(bad_lines.left_out(file))
-        driver = replay_punctuated if file.has_punctuations() else replay_unpunctuated
+        driver = replay_punctuated if holds_punctuations(file) else replay_unpunctuated
         with ReplayOutput(output, lifecycle) as written:
             for effects in driver(numbered, policy=policy, until=until):
                 summary.add(effects)

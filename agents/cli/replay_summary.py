@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.money import format_dollars
-from schemas.records import REASONS, InputRecord, PolicyChanged, Punctuation, Touchpoint
+from schemas.records import REASONS, InputRecord, Touchpoint
 from streams.effects import Effects
 
 
@@ -18,39 +18,36 @@ class ReplaySummary:
 
     def __init__(self) -> None:
         self.touchpoints = 0
-        self.late = self.duplicate = self.refused = self.dead = 0
-        self.journey_records = 0
+        self.applied = self.late = self.duplicate = self.refused = self.dead = 0
         self.abandonments: Counter[str] = Counter()
         self.penalties: Counter[str] = Counter()
         self.lifecycle: Counter[str] = Counter()
         self._journeys: set[str] = set()
 
     def counted(self, records: Iterable[tuple[int, InputRecord]]) -> Iterator[tuple[int, InputRecord]]:
-        """Pass records on and count them; the one that ends the reading, by lying after its end, does not count."""
-        journeys = self._journeys
-        for number, record in records:
-            yield number, record
+        """Pass records on and count touchpoints; one that ends the reading, by lying after its end, does not count."""
+        for found in records:
+            yield found
             # Reached when the next one is asked for, so not behind the one that ended it.
-            if isinstance(record, Touchpoint):
+            if isinstance(found[1], Touchpoint):
                 self.touchpoints += 1
-            elif isinstance(record, Punctuation | PolicyChanged):
-                continue
-            journeys.add(record.journey_id)
 
     def add(self, effects: Effects) -> None:
-        """Take what one record, or a batch of them, brought about."""
+        """Take what one record, or a batch of them, brought about; for most records that is little."""
         for abandonment in effects.abandonments:
             self.abandonments[abandonment.abandonment_reason] += 1
             self.penalties[abandonment.abandonment_reason] += abandonment.total_penalty_micros
         for said in effects.lifecycle:
             self.lifecycle[said.kind] += 1
-        self._journeys.update(effects.changed)
+        if effects.changed:
+            self._journeys.update(effects.changed)
         counts = effects.counts
-        self.late += counts.late
-        self.duplicate += counts.duplicate
-        self.refused += counts.refused
-        self.dead += counts.dead
-        self.journey_records += counts.applied + counts.late + counts.duplicate + counts.refused
+        self.applied += counts.applied
+        if counts.late or counts.duplicate or counts.refused or counts.dead:
+            self.late += counts.late
+            self.duplicate += counts.duplicate
+            self.refused += counts.refused
+            self.dead += counts.dead
 
     def show(self, console: Console, *, bad_lines: int | None = None) -> None:
         """Print the table; `bad_lines` is None for a topic, which has dead letters in their place."""
@@ -59,7 +56,8 @@ class ReplaySummary:
             table.add_column(heading, justify="right" if heading else "left")
         table.add_row("journeys", f"{len(self._journeys):,}")
         if bad_lines is None:
-            table.add_row("records of journeys", f"{self.journey_records:,}", end_section=True)
+            records = self.applied + self.late + self.duplicate + self.refused
+            table.add_row("records of journeys", f"{records:,}", end_section=True)
         else:
             table.add_row("touchpoints", f"{self.touchpoints:,}", end_section=True)
         for reason in REASONS:

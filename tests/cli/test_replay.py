@@ -218,3 +218,28 @@ def test_nothing_in_nothing_out(cli, tmp_path):
     """An empty file is fine."""
     result = cli("replay", write_lines(tmp_path / "empty.jsonl", []))
     assert (result.exit_code, result.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"kind": "punctuation", "at": "2026-01-09T00:00:00Z"}',
+        b'{"kind": "\\u0070unctuation", "at": "2026-01-09T00:00:00Z"}',
+        '{"kind": "punctuation", "at": "2026-01-09T00:00:00Z"}'.encode("utf-16-be"),
+    ],
+    ids=["plain", "escaped", "in UTF-16"],
+)
+def test_a_punctuation_is_found_however_it_is_written(cli, tmp_path, line):
+    """One at the end of the file decides what time the file is replayed in."""
+    path = write_lines(tmp_path / "in.jsonl", TOUCHPOINTS[:1])
+    with (tmp_path / "in.jsonl").open("ab") as file:
+        file.write(line)
+    (silent,) = read_lines(cli("replay", path).stdout)
+    assert silent["detected_at"] == "2026-01-09T00:00:00.000Z"
+
+
+def test_a_note_on_punctuation_is_none(cli, tmp_path):
+    """The word alone makes no punctuation: time is made, up to the deadline and beyond."""
+    lines = [{**TOUCHPOINTS[0], "event_type": "punctuation"}]
+    (silent,) = read_lines(cli("replay", write_lines(tmp_path / "in.jsonl", lines)).stdout)
+    assert silent["detected_at"] == "2026-04-02T00:00:00.000Z"

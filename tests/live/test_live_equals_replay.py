@@ -8,13 +8,10 @@ from .verified import verified
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
-# Kills and rebalances should not wait long for a member that is gone; the machine may be busy.
-SESSION = {"session_timeout_seconds": 3}
-
 
 def test_live_equals_replay_with_a_worker_that_joins_and_one_that_leaves(broker, workers):
     """4 partitions, 2 workers, over 100,000 touchpoints of 10,000 journeys; a third joins and the first leaves."""
-    settings = emptied(broker, **SESSION)
+    settings = emptied(broker)
     first, second = workers.start(settings), workers.start(settings)
     for worker in (first, second):
         worker.wait_until_logged("restored: partitions [")
@@ -41,12 +38,12 @@ def test_live_equals_replay_with_a_worker_that_joins_and_one_that_leaves(broker,
 
 def test_live_equals_replay_with_a_worker_that_is_killed(broker, workers):
     """Kill -9 of one of two workers in mid-stream, and a new one in its place; what is published twice is counted."""
-    settings = emptied(broker, **SESSION)
+    settings = emptied(broker, session_timeout_seconds=3)
     first, second = workers.start(settings), workers.start(settings)
     for worker in (first, second):
         worker.wait_until_logged("restored: partitions [")
-    with HistoryImport(settings, journeys=4_000) as history:
-        history.wait_until(records=10_000)
+    with HistoryImport(settings, journeys=3_000) as history:
+        history.wait_until(records=6_000)
         first.kill()
         third = workers.start(settings)
         third.wait_until_logged("restored: partitions [")
@@ -54,7 +51,7 @@ def test_live_equals_replay_with_a_worker_that_is_killed(broker, workers):
     workers.wait_until_applied(settings)
 
     report, published = verified(settings)
-    assert history.records > 40_000
+    assert history.records > 30_000
     assert report.counts.applied + report.counts.late + report.counts.duplicate == history.records
     assert published == {
         topic.topic: topic.equal + topic.duplicates

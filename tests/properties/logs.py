@@ -217,6 +217,19 @@ def _late_before_forgotten(draft: Draft) -> None:
     draft.add(Punctuation(_forgotten_at(row), draft.time_source), None)
 
 
+def _overdue_at_once(draft: Draft) -> None:
+    """A punctuation, then a record so old that its episode is overdue as it begins: the next punctuation's business."""
+    if draft.in_time:
+        _touchpoint(draft)
+        return
+    draft.add(Punctuation(draft.clock_instant(), draft.time_source), None)
+    journey_id, row = draft.journey()
+    at = (draft.partition.clock or BASE) - 3 * DAY_MS
+    if row is not None and row.late_until is not None:
+        at = max(at, row.late_until + 1)
+    draft.add_journey_record(Touchpoint(journey_id, "user", f"old-{len(draft.entries)}", at, cost_micros=7))
+
+
 def _dead(draft: Draft) -> None:
     if draft.in_time:
         _touchpoint(draft)
@@ -248,6 +261,7 @@ _WHAT: Final = (
     *[_request] * 4,
     *[_policy] * 2,
     *[_late_before_forgotten] * 2,
+    *[_overdue_at_once] * 2,
     _dead,
 )
 

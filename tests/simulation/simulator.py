@@ -15,7 +15,9 @@ from tests.simulation.verdict import Verdict, expected, judge
 from tests.simulation.worker import FencedError, Topics, Worker
 
 _CRASHES: Final = (1, 2, 3, 4, 6)
-_CRASH, _FREEZE, _WAKE, _REJOIN, _COMPACT = 0.04, 0.4, 0.06, 0.5, 0.3
+# Between rows and partition row a crash leaves most to go wrong.
+_CRASH, _CRASH_AT_A_ROW = 0.03, 0.12
+_FREEZE, _WAKE, _REJOIN, _COMPACT = 0.4, 0.06, 0.5, 0.3
 _STEPS_AWAKE: Final = (1, 2, 4, 8, 30)
 # More than any run takes that gets on at all.
 _MOST_STEPS: Final = 20_000
@@ -86,12 +88,16 @@ class Simulation:
         if self._crashes_left == 0:
             return False
         steps = len(self.verdict.trace)
-        by_chance = self._crash_after is None
-        if (self._chance.random() >= _CRASH) if by_chance else (steps < (self._crash_after or 0)):
+        if self._crash_after is not None:
+            crashes = steps >= self._crash_after
+        else:
+            at_a_row = ": row" in self.verdict.trace[-1]
+            crashes = self._chance.random() < (_CRASH_AT_A_ROW if at_a_row else _CRASH)
+        if not crashes:
             return False
         self._crashes_left -= 1
         self.verdict.crashes += 1
-        if by_chance and self._chance.random() < _FREEZE:
+        if self._crash_after is None and self._chance.random() < _FREEZE:
             self._frozen.append(owner)
             self._say("owner frozen")
         else:
