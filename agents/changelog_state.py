@@ -55,8 +55,8 @@ async def changelog_state(client_options: dict[str, Any], topic: str) -> Changel
 
 async def _ask(client_options: dict[str, Any], topic: str) -> ChangelogState:
     consumer = AIOKafkaConsumer(**client_options, enable_auto_commit=False)
-    await consumer.start()
     try:
+        await consumer.start()
         client = consumer._client  # what it offers in public speaks the old version
         answer = await client.send(client.get_random_node(), _Metadata(topic))
         error_code, _, topic_id, _, partitions, _, _ = answer.topics[0]

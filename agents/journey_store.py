@@ -55,8 +55,11 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         """Collect fetched changelog records; Faust calls this while it restores."""
         try:
             for event in batch:
-                restore = self._restore_of(event.message.partition)
-                for record in event.message.value:
+                message = event.message
+                if not self._is_here(message.partition) and message.generation_id != self.app.consumer_generation_id:
+                    continue  # fetched before a rebalance that took the partition: its middle is no beginning
+                restore = self._restore_of(message.partition)
+                for record in message.value:
                     restore.add(record.key, record.value, tombstone_offset(record.headers))
         except BaseException as error:
             log.exception("restore")
@@ -73,15 +76,14 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
             self.processors.pop(number, None)
             self._restores.pop(number, None)
         self.app.local_copy.close_others(mine)
-        offsets = self.app.tables.recovery.active_offsets
-        for tp in [tp for tp in offsets if tp.partition not in {*self.processors, *self._restores}]:
-            # Rows that are not here must be read from the start, whatever Faust remembers of an earlier time.
-            offsets.pop(tp)
-        # Only for these does what a copy is complete to fit what is in memory: nothing.
-        await self.app.local_copy.open(mine - {*self.processors, *self._restores}, self._changelog, self.codec.catalog)
+        came = {number for number in mine if not self._is_here(number)}
+        await self.app.local_copy.open(came, self._changelog, self.codec.catalog)
 
     def persisted_offset(self, tp: TP) -> int | None:
-        """Changelog offset from which Faust reads; None for the beginning."""
+        """Changelog offset from which Faust reads a partition; None for the one that it has read to, or the first."""
+        if not self._is_here(tp.partition):
+            # What is not here must be read from where its copy ends, whatever Faust remembers of an earlier time.
+            self.app.tables.recovery.active_offsets.pop(tp, None)
         return self.app.local_copy.complete_to(tp.partition)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
@@ -102,11 +104,11 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
             read, stale, kept = read + restore.read, stale + restore.stale, kept + restore.kept
         began, self._restore_began = self._restore_began, None
         log.info(
-            "restored: partitions %s, %d changelog records (%d stale) onto %d rows kept here, %d journeys, %.1f s",
+            "restored: partitions %s, %d changelog records (%d stale)%s, %d journeys, %.1f s",
             sorted(tp.partition for tp in active_tps),
             read,
             stale,
-            kept,
+            f" onto {kept} rows kept here" if kept else "",
             sum(len(processor.partition.rows) for processor in self.processors.values()),
             0.0 if began is None else monotonic() - began,
         )
@@ -126,6 +128,10 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         self.app.local_copy.put(number, (), highwater)
         self.processors[number] = processor or Processor(partition)
         return restore
+
+    def _is_here(self, number: int) -> bool:
+        """Whether rows of a partition are in memory, if only those read so far."""
+        return number in self.processors or number in self._restores
 
     def _restore_of(self, number: int) -> Restore:
         """What was read of a partition so far; one that is not in memory begins with its local copy."""

@@ -104,8 +104,7 @@ def _json_lines(source: IO[bytes]) -> Iterator[tuple[int, Any]]:
         if not text:
             continue
         try:
-            # Decimals, so that dollars come in exactly; NaN and Infinity are no JSON.
-            yield number, json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+            yield number, _JSON.decode(text.decode(json.detect_encoding(text), "surrogatepass"))
         except InvalidRecordError as error:
             yield number, error
         except (ValueError, RecursionError, ArithmeticError) as error:
@@ -114,3 +113,7 @@ def _json_lines(source: IO[bytes]) -> Iterator[tuple[int, Any]]:
 
 def _no_constant(name: str) -> NoReturn:
     raise InvalidRecordError("number", name, "a finite number")
+
+
+# Decimals, so that dollars come in exactly; NaN and Infinity are no JSON.
+_JSON = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)

@@ -42,6 +42,7 @@ class LocalCopy(Protocol):
         """Keep rows that the changelog has acknowledged, none older than the one that is kept.
 
         `complete_to`: with them the copy is complete up to that offset; None leaves that where it was.
+        Does nothing before all of `rows` were read: who has not begun with them can't know what it lacks.
         """
 
     def close(self) -> None:

@@ -51,6 +51,8 @@ class RocksdbPartition:
         self._database: Any = Rdict(str(folder), _options())
         stored = self._database.get(_COMPLETE)
         self.complete_to: int | None = None if stored is None else int(stored)
+        self.is_read = False
+        """Whether all rows were read since it was opened."""
         self._heads: set[bytes] = {key[len(_SCHEMA) :] for key, _ in self._scan(_SCHEMA, _FIRST_ROW)}
 
     def bind(self, changelog: ChangelogState) -> None:
@@ -61,9 +63,9 @@ class RocksdbPartition:
         """What forbids to begin with these rows; None if nothing does."""
         if self.complete_to is None:
             return "their first restore did not end"
-        found = self._database.get(_BINDING)
+        found: bytes = self._database.get(_BINDING) or b""
         if found != _binding(changelog):
-            return f"they are of another changelog: {(found or b'').decode()} is not {_binding(changelog).decode()}"
+            return f"they are of another changelog: {found.decode()}"
         end = changelog.ends[number]
         if self.complete_to >= end:
             return f"they are of offset {self.complete_to}, and the changelog ends at {end}: it was cut"
@@ -90,6 +92,7 @@ class RocksdbPartition:
             for key in expired[begin : begin + _BATCH_ROWS]:
                 batch.delete(key)
             self._database.write(batch)
+        self.is_read = True
 
     def put(self, rows: Sequence[StoredRow], complete_to: int | None) -> None:
         """Keep rows, and with the last of them the offset up to which they are complete; it never goes back."""

@@ -80,7 +80,7 @@ class RocksdbStore:
     def put(self, number: int, rows: Sequence[StoredRow], complete_to: int | None) -> None:
         """Keep rows; where the disk does not take them, the worker goes on without, and the copy stays as it was."""
         partition = self._open.get(number)
-        if partition is None:
+        if partition is None or not partition.is_read:
             return
         try:
             partition.put(rows, complete_to)

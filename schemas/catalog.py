@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from fastavro.schema import SchemaParseException, parse_schema, to_parsing_canonical_form
 
+from schemas.columns import has_columns
 from schemas.compatibility import why_unreadable
 from schemas.invalid import InvalidRecordError
 
@@ -31,13 +32,15 @@ _NAMESPACE = "gaelp.journeys."
 class WriterSchema:
     """A schema that some writer used, ready to be read into the project's own record of that name."""
 
-    __slots__ = ("is_own", "name", "parsed", "plain_json", "reader")
+    __slots__ = ("field_names", "has_columns", "is_own", "name", "parsed", "plain_json", "reader")
 
     def __init__(self, name: str, schema: dict[str, Any], own: dict[str, Any]) -> None:
         self.name = name
         plain = without_logical_types(schema)
         self.plain_json = json.dumps(plain)
         self.parsed = parse_schema(plain)
+        self.field_names = [field["name"] for field in plain["fields"]]
+        self.has_columns = has_columns(plain["fields"])
         self.is_own = to_parsing_canonical_form(schema) == to_parsing_canonical_form(own)
         self.reader = None if self.is_own else parse_schema(without_logical_types(own))
 

@@ -10,21 +10,15 @@ from fastavro import schemaless_reader, schemaless_writer
 
 from schemas import records, rows
 from schemas.catalog import INPUT_RECORDS, Catalog, WriterSchema, own_schemas
+from schemas.columns import WORTHWHILE, bodies_of, columns_of
 from schemas.invalid import InvalidRecordError
 from schemas.records import InputRecord, Touchpoint
 from schemas.validation import LONGEST_TEXT, check_lengths, validate
-
-try:
-    from pyruhvro import deserialize_array
-except ImportError:  # part of the extra `kafka`; fastavro alone does the same, slower
-    deserialize_array = None
 
 HEADER_BYTES = 5
 # Record size is the one limit that decides an outcome: it is part of the contract, not a setting.
 MAX_RECORD_BYTES = 1024 * 1024
 _MAGIC = b"\x00"
-# Below this many records the columns cost more than they save.
-_BATCH_WORTHWHILE = 8
 
 _TUPLES: dict[str, type[tuple[Any, ...]]] = {
     name: getattr(records, name, None) or getattr(rows, name) for name in own_schemas() if name != "JourneyRow"
@@ -50,6 +44,20 @@ class Codec:
         schemaless_writer(out, self.catalog.writer(schema_id).parsed, fields)
         return out.getvalue()
 
+    def encode_columns(self, name: str, columns: Sequence[Sequence[Any]]) -> list[bytes]:
+        """Wire bytes of records of one name, given as columns in the order of their schema's fields."""
+        schema_id = self.catalog.id_of(name)
+        writer = self.catalog.writer(schema_id)
+        if writer.has_columns and len(columns[0]) >= WORTHWHILE:
+            head = _MAGIC + schema_id.to_bytes(4, "big")
+            return [head + body for body in bodies_of(columns, writer.plain_json)]
+        rows = zip(*columns, strict=True)
+        return [self.encode_fields(name, dict(zip(writer.field_names, row, strict=True))) for row in rows]
+
+    def encode_all(self, records: Sequence[NamedTuple]) -> list[bytes]:
+        """Wire bytes of record tuples of one kind."""
+        return self.encode_columns(type(records[0]).__name__, list(zip(*records, strict=True))) if records else []
+
     def decode_fields(self, value: bytes) -> tuple[str, dict[str, Any]]:
         """Name and fields of a record of any schema of the catalog; raises InvalidRecordError."""
         writer = self.catalog.writer(schema_id_of(value))
@@ -64,6 +72,17 @@ class Codec:
                 "value", value[:16], f"Avro of {writer.name} ({type(error).__name__}: {error})"
             ) from None
         return writer.name, fields
+
+    def decode_all_fields(self, name: str, values: Sequence[bytes]) -> list[dict[str, Any]]:
+        """Fields of records that are all of one name, of whatever schema; raises InvalidRecordError."""
+        schema_id = self.catalog.id_of(name)
+        writer = self.catalog.writer(schema_id)
+        head = _MAGIC + schema_id.to_bytes(4, "big")
+        if writer.has_columns and len(values) >= WORTHWHILE and all(value.startswith(head) for value in values):
+            columns = columns_of([value[HEADER_BYTES:] for value in values], writer.plain_json)
+            if columns is not None:
+                return [dict(zip(writer.field_names, row, strict=True)) for row in zip(*columns, strict=True)]
+        return [self.decode_fields(value)[1] for value in values]
 
     def decode(self, value: bytes) -> Any:
         """Record tuple of wire bytes, not validated; raises InvalidRecordError."""
@@ -88,15 +107,16 @@ class Codec:
         """Decode and validate a batch: for each value its record, or the error that it deserves."""
         found: list[InputRecord | InvalidRecordError] = [None] * len(values)  # type: ignore[list-item]
         singles: Iterable[int] = range(len(values))
-        own = self._own_touchpoint_header()
-        if deserialize_array is not None and own is not None:
-            header, writer = own
+        schema_id = self.catalog.id_of("Touchpoint")
+        writer = self.catalog.writer(schema_id)
+        if writer.has_columns:
+            header = _MAGIC + schema_id.to_bytes(4, "big")
             alike: list[int] = []
             others: list[int] = []
             for position, value in enumerate(values):
                 fits = value is not None and value[:HEADER_BYTES] == header and len(value) <= MAX_RECORD_BYTES
                 (alike if fits else others).append(position)
-            if len(alike) >= _BATCH_WORTHWHILE and self._decode_touchpoints(values, alike, writer, found):
+            if len(alike) >= WORTHWHILE and self._decode_touchpoints(values, alike, writer, found):
                 singles = others
         for position in singles:
             try:
@@ -104,11 +124,6 @@ class Codec:
             except InvalidRecordError as error:
                 found[position] = error
         return found
-
-    def _own_touchpoint_header(self) -> tuple[bytes, WriterSchema] | None:
-        schema_id = self.catalog.id_of("Touchpoint")
-        writer = self.catalog.writer(schema_id)
-        return (_MAGIC + schema_id.to_bytes(4, "big"), writer) if writer.is_own else None
 
     def _decode_touchpoints(
         self,
@@ -118,12 +133,10 @@ class Codec:
         found: list[InputRecord | InvalidRecordError],
     ) -> bool:
         bodies = [values[position][HEADER_BYTES:] for position in positions]  # type: ignore[index]
-        try:
-            columns = deserialize_array(bodies, writer.plain_json)
-            fields = [column.to_pylist() for column in columns.columns]
-        except ValueError:
-            return False  # one of them is not Avro, or not UTF-8: one by one finds which
-        touchpoints = map(Touchpoint, *fields)
+        columns = columns_of(bodies, writer.plain_json)
+        if columns is None:
+            return False  # one by one finds which it is
+        touchpoints = map(Touchpoint, *columns)
         for position, touchpoint in zip(positions, touchpoints, strict=True):
             try:
                 validate(touchpoint)

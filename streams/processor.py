@@ -27,10 +27,6 @@ _DEAD_LETTER_BYTES = 64 * 1024
 _REASON_CHARACTERS = 1000
 
 
-# What becomes of a record for which one of these is found; any other is applied.
-_OUTCOMES: dict[type, str] = {Duplicate: "duplicate", Late: "late", Refused: "refused"}
-
-
 class Entry(NamedTuple):
     """One record of the log as the processor takes it: decoded, or the error that it deserves.
 
@@ -171,34 +167,42 @@ class Processor:
         detected_at = record.occurred_at if clock is None else max(clock, record.occurred_at)
         if row.open and record.occurred_at >= row.deadline_at:
             ended = False
-            for fact in decide_overdue(row, record):
-                self._settle(row, fact, detected_at, offset, effects)
+            for found in decide_overdue(row, record):
+                self._settle(row, found, detected_at, offset, effects)
                 ended = True
             if ended:
                 self._changed(row, offset, effects)
                 if partition.counts_as_absent(row, record.occurred_at):
                     row = Row(row.journey_id, partition.policy)
-        outcome = "applied"
+        was_open = row.open
+        fact: Fact = Duplicate()
         for fact in decide(row, record, clock, partition.policy):
-            self._settle(row, fact, detected_at, offset, effects)
-            outcome = _OUTCOMES.get(type(fact), outcome)
-        if outcome == "applied":
-            self._changed(row, offset, effects)
+            if type(fact) is TouchpointApplied:  # nine facts of ten; nothing is published of them
+                evolve(row, fact)
+            else:
+                self._settle(row, fact, detected_at, offset, effects)
         counts = effects.counts
-        setattr(counts, outcome, getattr(counts, outcome) + 1)
+        if isinstance(fact, Duplicate):
+            counts.duplicate += 1
+        elif isinstance(fact, Late):
+            counts.late += 1
+        elif isinstance(fact, Refused):
+            counts.refused += 1
+        else:
+            counts.applied += 1
+            self._changed(row, offset, effects, only_later=was_open and type(fact) is TouchpointApplied)
 
-    def _changed(self, row: Row, offset: int, effects: Effects) -> None:
-        """Keep a row that a record of its journey changed."""
+    def _changed(self, row: Row, offset: int, effects: Effects, *, only_later: bool = False) -> None:
+        """Keep a row that a record of its journey changed; `only_later`: its deadline did not move earlier."""
         row.offset = row.record_offset = offset
-        self.partition.keep(row)
+        if not only_later or row.armed_at is None:
+            self.partition.keep(row)
         effects.changed[row.journey_id] = row
-        effects.forgotten.pop(row.journey_id, None)
+        if effects.forgotten:
+            effects.forgotten.pop(row.journey_id, None)
 
     def _settle(self, row: Row, fact: Fact, detected_at: int, offset: int, effects: Effects) -> None:
         """Publish a fact and write it into the row: ends are published of the row before, all else of the row after."""
-        if isinstance(fact, TouchpointApplied):
-            evolve(row, fact)
-            return
         publisher = self._publisher
         if isinstance(fact, Abandoned):
             penalty = publisher.penalty(row, fact)

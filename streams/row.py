@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import attrgetter
+from struct import pack, unpack
 from typing import Any, Final
 
 from schemas.identity import abandonment_id
@@ -164,7 +167,9 @@ class Row:
 
     def stored(self) -> dict[str, Any]:
         """Fields of journey_row.avsc."""
-        return {field: getattr(self, field) for field in STORED}
+        fields = {field: getattr(self, field) for field in STORED}
+        fields["recent_ids"] = hashes_to_longs(self.recent_ids)
+        return fields
 
     @classmethod
     def of_stored(cls, journey_id: str, fields: dict[str, Any], policy: Policy) -> Row:
@@ -172,7 +177,30 @@ class Row:
         row = cls(journey_id, policy)
         for field in STORED:
             setattr(row, field, fields[field])
+        row.recent_ids = longs_to_hashes(fields["recent_ids"])
         row.touchpoint_times = tuple(fields["touchpoint_times"])
         if row.open:
             row.derive()
         return row
+
+
+def stored_columns(rows: Sequence[Row]) -> list[Sequence[Any]]:
+    """Fields of journey_row.avsc of many rows, as columns in the schema's order."""
+    columns: list[Sequence[Any]] = list(zip(*map(_stored_fields, rows), strict=True))
+    columns[_RECENT_IDS] = [hashes_to_longs(hashes) for hashes in columns[_RECENT_IDS]]
+    return columns
+
+
+def hashes_to_longs(hashes: bytes) -> list[int]:
+    """Remembered ids as Avro has them."""
+    return list(unpack(_LONGS[len(hashes) // HASH_BYTES], hashes))
+
+
+def longs_to_hashes(longs: Sequence[int]) -> bytes:
+    """Remembered ids as a row holds them."""
+    return pack(_LONGS[len(longs)], *longs)
+
+
+_stored_fields = attrgetter(*STORED)
+_RECENT_IDS: Final = STORED.index("recent_ids")
+_LONGS: Final = tuple(f">{count}q" for count in range(REMEMBERED_IDS + 1))

@@ -7,17 +7,18 @@ behind newer ones, and must not be believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from schemas.codec import HEADER_BYTES, Codec
-from schemas.records import DeadLetter
+from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
 from schemas.rows import PARTITION_KEY, PartitionRow, PolicyRow, journey_key, journey_of, policy_key
 from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from streams.effects import Effects
 from streams.partition import Partition
 from streams.policy import policy_from_json
-from streams.row import Row
+from streams.row import Row, stored_columns
 
 
 class StoredRow(NamedTuple):
@@ -42,14 +43,14 @@ class TableMismatchError(RuntimeError):
 
 def output_messages(effects: Effects, codec: Codec) -> list[OutputMessage]:
     """Messages of a batch's outputs, per topic in firing order."""
-    messages = [
-        OutputMessage(topic, record.journey_id.encode(), codec.encode(record))
-        for topic, records in (
-            (JOURNEY_ABANDONMENTS, effects.abandonments),
-            (JOURNEY_LIFECYCLE, effects.lifecycle),
-        )
-        for record in records
-    ]
+    messages: list[OutputMessage] = []
+    outputs: tuple[tuple[str, Sequence[JourneyAbandoned | JourneyLifecycle]], ...] = (
+        (JOURNEY_ABANDONMENTS, effects.abandonments),
+        (JOURNEY_LIFECYCLE, effects.lifecycle),
+    )
+    for topic, records in outputs:
+        keys = [record.journey_id.encode() for record in records]
+        messages.extend(map(OutputMessage, repeat(topic), keys, codec.encode_all(records)))
     messages.extend(
         OutputMessage(DEAD_LETTERS, dead_letter_key(letter), codec.encode(letter)) for letter in effects.dead_letters
     )
@@ -64,10 +65,12 @@ def dead_letter_key(letter: DeadLetter) -> bytes:
 def stored_rows(effects: Effects, codec: Codec) -> list[StoredRow]:
     """Changelog records of a batch: policies before the journeys that name them, then tombstones."""
     stored = [StoredRow(policy_key(row.policy_version), codec.encode(row), row.offset) for row in effects.policies]
-    stored.extend(
-        StoredRow(journey_key(journey_id), codec.encode_fields("JourneyRow", row.stored()), row.offset)
-        for journey_id, row in effects.changed.items()
-    )
+    rows = list(effects.changed.values())
+    if rows:
+        values = codec.encode_columns("JourneyRow", stored_columns(rows))
+        stored.extend(
+            StoredRow(journey_key(row.journey_id), value, row.offset) for row, value in zip(rows, values, strict=True)
+        )
     stored.extend(StoredRow(journey_key(journey_id), None, offset) for journey_id, offset in effects.forgotten.items())
     return stored
 
@@ -141,30 +144,34 @@ class Restore:
                 rewrites.append(stored_partition(partition, codec))
             else:
                 _take_partition_row(partition, codec.decode(own.value))
-        for key, stored in winners.items():
-            journey_id = journey_of(key)
-            if journey_id is not None:
-                rewrites.extend(_take_journey(partition, journey_id, stored, known_until, codec))
+        rewrites.extend(_take_journeys(partition, winners.values(), known_until, codec))
         return rewrites
 
 
-def _take_journey(
-    partition: Partition, journey_id: str, stored: StoredRow, known_until: int, codec: Codec
+def _take_journeys(
+    partition: Partition, winners: Iterable[StoredRow], known_until: int, codec: Codec
 ) -> Iterator[StoredRow]:
-    """Take a row unless the partition knows better: it knows all journeys up to the offset `known_until`."""
-    held = partition.rows.get(journey_id)
-    if held is not None and held.offset > stored.offset:
-        yield StoredRow(journey_key(journey_id), codec.encode_fields("JourneyRow", held.stored()), held.offset)
-    elif held is None and stored.value is not None and stored.offset <= known_until:
-        # Deleted here since: taken back, an open row would be abandoned a second time.
-        yield StoredRow(journey_key(journey_id), None, known_until)
-    elif stored.value is not None:
-        _, fields = codec.decode_fields(stored.value)
+    """Take rows unless the partition knows better: it knows all journeys up to the offset `known_until`."""
+    wanted: list[tuple[str, bytes]] = []
+    for stored in winners:
+        journey_id = journey_of(stored.key)
+        if journey_id is None:
+            continue
+        held = partition.rows.get(journey_id)
+        if held is not None and held.offset > stored.offset:
+            yield StoredRow(stored.key, codec.encode_fields("JourneyRow", held.stored()), held.offset)
+        elif held is None and stored.value is not None and stored.offset <= known_until:
+            # Deleted here since: taken back, an open row would be abandoned a second time.
+            yield StoredRow(stored.key, None, known_until)
+        elif stored.value is not None:
+            wanted.append((journey_id, stored.value))
+        else:
+            partition.rows.pop(journey_id, None)
+            if stored.offset > partition.applied_offset:
+                partition.forgotten[journey_id] = stored.offset
+    decoded = codec.decode_all_fields("JourneyRow", [value for _, value in wanted])
+    for (journey_id, _), fields in zip(wanted, decoded, strict=True):
         partition.keep(Row.of_stored(journey_id, fields, partition.policies[fields["policy_version"]]))
-    else:
-        partition.rows.pop(journey_id, None)
-        if stored.offset > partition.applied_offset:
-            partition.forgotten[journey_id] = stored.offset
 
 
 def _take_partition_row(partition: Partition, row: PartitionRow) -> None:

@@ -1,15 +1,19 @@
-"""The batch decoder: whatever stands in a batch, each value is decoded as it would be by itself."""
+"""Batches: whatever stands in one, each value is decoded, and each record encoded, as it would be by itself."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_examples import FULL, INPUTS, OTHERS, SMALL, T0
 
-from schemas import codec as codec_module
+from schemas import columns
 from schemas.codec import HEADER_BYTES, MAX_RECORD_BYTES, Codec
 from schemas.invalid import InvalidRecordError
-from schemas.records import STATES, Touchpoint
+from schemas.records import STATES, JourneyCommand, Touchpoint
+from streams.partition import Partition
+from streams.processor import Entry, Processor
+from streams.row import Row, stored_columns
 
 CODEC = Codec()
 
@@ -73,7 +77,7 @@ def wires(draw):
 
 
 @given(st.lists(wires(), max_size=3), st.integers(0, 12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_batch_is_decoded_as_one_by_one(values, good):
     """The same records, and the same values found invalid, whatever stands beside them."""
     values = values[:1] + [CODEC.encode(FULL)] * good + values[1:]
@@ -104,13 +108,57 @@ def test_a_batch_with_one_spoiled_value_is_decoded_as_one_by_one():
     assert invalid > 100
 
 
-def test_without_the_batch_decoder_the_same(monkeypatch):
-    """The extra that brings it is not needed to read a topic."""
-    assert codec_module.deserialize_array is not None
+def test_without_the_package_that_does_it_the_same(monkeypatch):
+    """The extra that brings it is not needed to read a topic, nor to write one."""
     values = [CODEC.encode(record) for record in INPUTS * 5] + [None, b"", *list(_spoiled())[:50]]
     batched = comparable(CODEC.decode_inputs(values))
-    monkeypatch.setattr(codec_module, "deserialize_array", None)
-    assert comparable(CODEC.decode_inputs(values)) == batched == comparable(one_by_one(values))
+    encoded = CODEC.encode_all([FULL, SMALL] * 8)
+    assert columns_of_touchpoints(CODEC)
+    monkeypatch.setattr(columns, "deserialize_array", None)
+    without = Codec()
+    assert not columns_of_touchpoints(without)
+    assert comparable(without.decode_inputs(values)) == batched == comparable(one_by_one(values))
+    assert without.encode_all([FULL, SMALL] * 8) == encoded
+
+
+def columns_of_touchpoints(codec):
+    """Whether touchpoints go the fast way: if not, these tests compare nothing."""
+    return codec.catalog.writer(codec.catalog.id_of("Touchpoint")).has_columns
+
+
+@pytest.mark.parametrize("record", INPUTS + OTHERS, ids=lambda record: type(record).__name__)
+def test_a_batch_of_any_record_has_the_bytes_of_one_by_one(record):
+    """And comes back as the same fields; nothing in an empty batch."""
+    name, value = type(record).__name__, CODEC.encode(record)
+    for count in (1, 9, 100):
+        assert CODEC.encode_all([record] * count) == [value] * count
+        assert CODEC.decode_all_fields(name, [value] * count) == [record._asdict()] * count
+    assert CODEC.encode_all([]) == CODEC.decode_all_fields(name, []) == []
+
+
+@given(st.lists(touchpoints, min_size=1, max_size=4))
+@settings(max_examples=40, deadline=None)
+def test_a_batch_of_touchpoints_has_the_bytes_of_one_by_one(batch):
+    """NaN, minus zero, the greatest numbers, empty and non-Latin text included."""
+    batch = batch * 8
+    assert CODEC.encode_all(batch) == [CODEC.encode(record) for record in batch]
+
+
+def test_a_batch_of_rows_has_the_bytes_of_one_by_one():
+    """Open and closed ones; what is stored of them comes back."""
+    partition = Partition()
+    records = [SMALL._replace(journey_id=f"j{number % 40}", touchpoint_id=f"t{number}") for number in range(240)]
+    records += [JourneyCommand(f"j{number}", T0, "abandon") for number in range(20)]
+    entries = [Entry(offset, one.journey_id.encode(), None, one) for offset, one in enumerate(records)]
+    rows = list(Processor(partition).process(entries).changed.values())
+    assert sorted({row.open for row in rows}) == [False, True]
+    values = [CODEC.encode_fields("JourneyRow", row.stored()) for row in rows]
+    assert CODEC.encode_columns("JourneyRow", stored_columns(rows)) == values
+    fields = CODEC.decode_all_fields("JourneyRow", values)
+    assert fields == [CODEC.decode_fields(value)[1] for value in values]
+    again = [Row.of_stored(row.journey_id, one, row.policy) for row, one in zip(rows, fields, strict=True)]
+    assert [row.stored() for row in again] == [row.stored() for row in rows]
+    assert [row.recent_ids for row in again] == [row.recent_ids for row in rows]
 
 
 def test_sizes_in_a_batch():

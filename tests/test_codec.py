@@ -69,7 +69,7 @@ def test_fingerprints_are_pinned():
         "JourneyCommand": 1783465428,
         "JourneyLifecycle": 1040380536,
         "JourneyRegistered": 658009093,
-        "JourneyRow": 827288705,
+        "JourneyRow": 1840407694,
         "JourneySignal": 890124556,
         "PartitionRow": 39725137,
         "PolicyChanged": 1214401913,

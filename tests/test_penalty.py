@@ -164,7 +164,7 @@ def test_a_power_of_more_digits_than_are_kept_is_exact_to_the_micro():
 
 
 @given(costs, costs, st.sampled_from(STATES), st.sampled_from(REASONS), days)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_more_spend_never_costs_less(one, other, state, reason, days):
     """Monotone in spend."""
     less, more = (
@@ -175,7 +175,7 @@ def test_more_spend_never_costs_less(one, other, state, reason, days):
 
 
 @given(costs, st.sampled_from(STATES), st.sampled_from(REASONS), days, days)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_more_days_never_cost_less(cost, state, reason, one, other):
     """Monotone in days."""
     less, more = (
@@ -186,7 +186,7 @@ def test_more_days_never_cost_less(cost, state, reason, one, other):
 
 
 @given(costs, st.sampled_from(REASONS), days, probabilities, values)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_heavier_state_never_costs_less(cost, reason, days, probability, value):
     """Monotone in state weight, with probability and value given and with the defaults."""
     said = {"total_cost_micros": cost, "reason": reason, "days": days}

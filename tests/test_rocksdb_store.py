@@ -36,6 +36,13 @@ def opened(folder: Path, changelog: ChangelogState = CHANGELOG, catalog: Catalog
     return store
 
 
+def begun(folder: Path, changelog: ChangelogState = CHANGELOG, catalog: Catalog | None = None) -> RocksdbStore:
+    """Store with partition 0 open and read, as far as it can be."""
+    store = opened(folder, changelog, catalog)
+    list(store.rows(0))
+    return store
+
+
 async def answer(changelog: ChangelogState) -> ChangelogState:
     """What Kafka says of the changelog."""
     return changelog
@@ -60,7 +67,7 @@ def kept_rows(store: RocksdbStore) -> dict[bytes, StoredRow]:
 
 def test_what_is_put_is_there_after_a_restart(tmp_path):
     """Rows, tombstones and the offset up to which they are complete; the newer of two rows of a key."""
-    store = opened(tmp_path)
+    store = begun(tmp_path)
     assert store.complete_to(0) is None, "a new copy is complete to nothing"
     store.put(0, [journey("a", 1), journey("b", 2)], 11)
     store.put(0, [journey("a", 5), tombstone("b", 6)], 13)
@@ -73,10 +80,22 @@ def test_what_is_put_is_there_after_a_restart(tmp_path):
     assert list(kept_rows(again).values()) == [journey("a", 5), tombstone("b", 6), journey("c", 7)]
 
 
+def test_nothing_is_put_before_what_is_there_was_read(tmp_path):
+    """Rows in memory that did not begin with those on disk may lack any of them, and must not complete them."""
+    store = begun(tmp_path)
+    store.put(0, [journey("a", 1)], 10)
+    store.close()
+    again = opened(tmp_path)
+    again.put(0, [journey("b", 5)], 20)
+    assert (again.complete_to(0), list(again.rows(0))) == (10, [journey("a", 1)])
+    again.put(0, [journey("b", 5)], 20)
+    assert (again.complete_to(0), list(again.rows(0))) == (20, [journey("a", 1), journey("b", 5)])
+
+
 def test_many_rows_are_complete_only_with_the_last_of_them(tmp_path):
     """More rows than one write batch holds come back whole."""
     rows = [journey(f"journey-{number:05}", number) for number in range(2 * rocksdb_partition._BATCH_ROWS + 1)]
-    store = opened(tmp_path)
+    store = begun(tmp_path)
     store.put(0, rows, 20_000)
     store.close()
     again = opened(tmp_path)
@@ -85,9 +104,10 @@ def test_many_rows_are_complete_only_with_the_last_of_them(tmp_path):
 
 def test_a_partition_that_left_is_found_again_and_others_are_not_touched(tmp_path):
     """Closed when it leaves: nothing is written or read then; what it had waits."""
-    store = opened(tmp_path)
+    store = begun(tmp_path)
     asyncio.run(store.open([0, 1], lambda: answer(CHANGELOG), CODEC.catalog))
     for number in (0, 1):
+        list(store.rows(number))
         store.put(number, [journey("a", 1)], 10)
     store.close_others([1])
     store.put(0, [journey("a", 2)], 20)
@@ -99,7 +119,7 @@ def test_a_partition_that_left_is_found_again_and_others_are_not_touched(tmp_pat
 
 def test_tombstones_are_dropped_after_a_day(tmp_path, monkeypatch):
     """Like in the changelog: a copy does not grow with every journey that ever was."""
-    store = opened(tmp_path)
+    store = begun(tmp_path)
     store.put(0, [tombstone("a", 1), journey("b", 2)], 10)
     now = rocksdb_partition.time()
     monkeypatch.setattr(rocksdb_partition, "time", lambda: now + 86_000)
@@ -121,7 +141,7 @@ def test_tombstones_are_dropped_after_a_day(tmp_path, monkeypatch):
 )
 def test_a_copy_of_another_changelog_is_thrown_away(tmp_path, caplog, changelog, why):
     """With a line in the log, and a new copy in its place that works."""
-    store = opened(tmp_path)
+    store = begun(tmp_path)
     store.put(0, [journey("a", 1)], 10)
     store.close()
     with caplog.at_level(logging.WARNING):
@@ -135,7 +155,7 @@ def test_a_copy_of_another_changelog_is_thrown_away(tmp_path, caplog, changelog,
 
 def test_a_copy_that_fits_to_the_last_record_is_used(tmp_path):
     """The changelog's end is the offset behind its last record."""
-    store = opened(tmp_path)
+    store = begun(tmp_path)
     store.put(0, [journey("a", 1)], 10)
     store.close()
     assert opened(tmp_path, CHANGELOG._replace(ends={0: 11, 1: 0})).complete_to(0) == 10
@@ -153,7 +173,7 @@ def under_id_7(schema: dict) -> Codec:
 def test_rows_of_a_schema_that_is_not_known_any_more_are_thrown_away(tmp_path, caplog, later):
     """A worker of another version, or a registry that gives ids anew, must not decode them."""
     earlier = under_id_7(own_schemas()["JourneyRow"])
-    store = opened(tmp_path, catalog=earlier.catalog)
+    store = begun(tmp_path, catalog=earlier.catalog)
     store.put(0, [journey("a", 1, earlier)], 10)
     store.close()
     known = opened(tmp_path, catalog=earlier.catalog)
@@ -166,7 +186,7 @@ def test_rows_of_a_schema_that_is_not_known_any_more_are_thrown_away(tmp_path, c
 
 def test_a_first_restore_that_was_cut_short_begins_again(tmp_path, caplog):
     """Rows without an offset up to which they are complete are no beginning."""
-    store = opened(tmp_path)
+    store = begun(tmp_path)
     store.put(0, [journey("a", 1)], None)
     store.close()
     again = opened(tmp_path)
@@ -176,7 +196,7 @@ def test_a_first_restore_that_was_cut_short_begins_again(tmp_path, caplog):
 
 def test_without_an_answer_about_the_changelog_nothing_is_used_and_nothing_is_lost(tmp_path, caplog):
     """The worker goes on without a copy; the next one finds it as it was."""
-    store = opened(tmp_path)
+    store = begun(tmp_path)
     store.put(0, [journey("a", 1)], 10)
     store.close_others([])
 
@@ -203,7 +223,7 @@ def spoil(folder: Path, pattern: str) -> None:
 
 def test_a_damaged_database_is_thrown_away_when_it_is_opened(tmp_path, caplog):
     """RocksDB's own list of files can't be read: a new copy."""
-    store = opened(tmp_path)
+    store = begun(tmp_path)
     store.put(0, [journey("a", 1)], 10)
     store.close()
     spoil(tmp_path, "MANIFEST-*")
@@ -214,7 +234,7 @@ def test_a_damaged_database_is_thrown_away_when_it_is_opened(tmp_path, caplog):
 
 def test_damaged_rows_are_noticed_where_they_are_read(tmp_path):
     """They raise, and never look like the end of the rows; the copy is gone, so that a restart can do without."""
-    store = opened(tmp_path)
+    store = begun(tmp_path)
     store.put(0, [journey(f"journey-{number}", number) for number in range(20_000)], 30_000)
     store.close()
     spoil(tmp_path, "*.sst")
@@ -230,8 +250,8 @@ CHILD = """
 import sys
 sys.path[:0] = [{tests!r}, {root!r}]
 from pathlib import Path
-from test_rocksdb_store import journey, opened
-store = opened(Path({folder!r}))
+from test_rocksdb_store import begun, journey
+store = begun(Path({folder!r}))
 """
 WRITE_FOR_EVER = """
 offset = store.complete_to(0) or 0
@@ -264,7 +284,7 @@ def test_a_kill_in_mid_write_leaves_rows_and_offset_of_one_write(tmp_path):
             for _ in range(chance.randrange(1, 30)):
                 told = int(process.stdout.readline())
             process.send_signal(signal.SIGKILL)
-        store = opened(tmp_path)
+        store = begun(tmp_path)
         complete_to = store.complete_to(0)
         assert complete_to is not None
         assert complete_to >= told
@@ -281,7 +301,7 @@ def test_a_disk_that_is_full_costs_the_copy_and_not_the_worker(tmp_path, capfd):
     assert process.returncode == 0
     assert out == "None []\n"
     assert "partition 0: rows can't be kept here any more" in capfd.readouterr().err
-    store = opened(tmp_path)
+    store = begun(tmp_path)
     complete_to = store.complete_to(0)
     assert complete_to is not None
     assert {row.offset for row in store.rows(0)} == {complete_to}
@@ -289,7 +309,7 @@ def test_a_disk_that_is_full_costs_the_copy_and_not_the_worker(tmp_path, capfd):
 
 def test_each_worker_has_a_folder_of_its_own_and_finds_it_again(tmp_path):
     """The first free one, also when its last holder was killed."""
-    first, second = opened(tmp_path), opened(tmp_path)
+    first, second = begun(tmp_path), begun(tmp_path)
     first.put(0, [journey("first", 1)], 1)
     second.put(0, [journey("second", 2)], 2)
     first.close()
@@ -356,7 +376,7 @@ def test_a_copy_and_the_tail_are_the_whole_changelog(tmp_path, seed):
     cut = chance.randrange(1, len(records))
     restore, _, rewrites = restored([], records[:cut])
     head = records[:cut] + rewrites
-    store = opened(tmp_path)
+    store = begun(tmp_path)
     store.put(0, restore.winners(), None)
     store.put(0, rewrites, len(head) - 1)
     store.close()

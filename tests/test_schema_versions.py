@@ -36,6 +36,10 @@ def written(schema, fields, schema_id):
 
 
 NULLABLE = {"name": "campaign", "type": ["null", "string"], "default": None}
+# Read under the wrong schema, the channel would be taken for the event type without any error.
+FIELDS = own_schemas()["Touchpoint"]["fields"]
+PLACE = {"channel": "event_type", "event_type": "channel"}
+EXCHANGED = [next(one for one in FIELDS if one["name"] == PLACE.get(field["name"], field["name"])) for field in FIELDS]
 READABLE = {
     "newer, a nullable field added": (version("Touchpoint", campaign=NULLABLE), {"campaign": "spring"}),
     "newer, any field added": (version("Touchpoint", rank={"name": "rank", "type": "long"}), {"rank": 7}),
@@ -47,6 +51,10 @@ READABLE = {
     ),
     "a narrower number": (version("Touchpoint", cost_micros={"name": "cost_micros", "type": "int"}), {}),
     "never null": (version("Touchpoint", user_id={"name": "user_id", "type": "string"}), {"user_id": "ann"}),
+    "two fields of one type in the other order": (
+        version("Touchpoint") | {"fields": EXCHANGED},
+        {"channel": "search", "event_type": "click"},
+    ),
     "other order of fields": (
         version("Touchpoint") | {"fields": own_schemas()["Touchpoint"]["fields"][::-1]},
         {},
@@ -61,9 +69,10 @@ def test_other_versions_of_a_record_are_read(case):
     catalog = Catalog()
     catalog.add(77, schema)
     value = written(schema, SMALL._asdict() | more, 77)
-    expected = SMALL._replace(user_id=more.get("user_id"))
+    expected = SMALL._replace(**{field: value for field, value in more.items() if field in SMALL._fields})
     assert Codec(catalog).decode_input(value) == expected
     assert Codec(catalog).decode_inputs([value] * 9) == [expected] * 9
+    assert Codec(catalog).decode_all_fields("Touchpoint", [value] * 9) == [expected._asdict()] * 9
 
 
 AT = "occurred_at"

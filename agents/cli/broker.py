@@ -1,5 +1,4 @@
 """`journeys broker`: a Kafka for development."""
-# ruff: noqa: PLC0415 - imports stand where they are needed, so that --help comes at once
 
 from __future__ import annotations
 

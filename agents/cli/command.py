@@ -1,5 +1,4 @@
 """`journeys abandon` and `journeys extend`: commands on one journey, by hand."""
-# ruff: noqa: PLC0415 - imports stand where they are needed, so that --help comes at once
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """`journeys demo`: a clickstream through a real Kafka and real workers, and the proof by replay."""
-# ruff: noqa: PLC0415 - imports stand where they are needed, so that --help comes at once
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """`journeys import`: history onto the input topic, with time of its own."""
-# ruff: noqa: PLC0415 - imports stand where they are needed, so that --help comes at once
 
 from __future__ import annotations
 

@@ -34,9 +34,9 @@ class InvalidSettingError(Exception):
 
 def settings_of(**given: Any) -> Settings:
     """Settings of the environment with the options that were given (not None). Raises InvalidSettingError."""
-    from pydantic import ValidationError  # noqa: PLC0415 - only commands that talk to a broker need settings
+    from pydantic import ValidationError
 
-    from agents.settings import Settings  # noqa: PLC0415 - the same
+    from agents.settings import Settings
 
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})

@@ -1,5 +1,4 @@
 """`journeys produce`: lines of a file, or of another program, onto the input topic."""
-# ruff: noqa: PLC0415 - imports stand where they are needed, so that --help comes at once
 
 from __future__ import annotations
 

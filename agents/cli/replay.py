@@ -1,5 +1,4 @@
 """`journeys replay`: what was abandoned, from a file or from the input topic."""
-# ruff: noqa: PLC0415 - imports stand where they are needed, so that --help comes at once
 
 from __future__ import annotations
 

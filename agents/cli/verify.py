@@ -1,5 +1,4 @@
 """`journeys verify`: whether live published what a replay of the input gives."""
-# ruff: noqa: PLC0415 - imports stand where they are needed, so that --help comes at once
 
 from __future__ import annotations
 

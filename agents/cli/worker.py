@@ -1,5 +1,4 @@
 """`journeys worker`: the program that decides, live."""
-# ruff: noqa: PLC0415 - imports stand where they are needed, so that --help comes at once
 
 from __future__ import annotations
 

@@ -14,15 +14,15 @@ from agents.load_generator import generate
 from agents.settings import Settings
 from schemas.lines import parse_line
 
-_SLICES = 10
+_SLICES = 6
 _POLL_SECONDS = 0.02
 _GIVE_UP_SECONDS = 120.0
 
 
 class HistoryImport:
-    """Imports journeys of 10 touchpoints each from a thread, in ten slices; a context manager that ends with it.
+    """Imports journeys of 10 touchpoints each from a thread, in six slices; a context manager that ends with it.
 
-    Behind the fifth it waits until `let_go_on` is called, so that what a test does in between falls into
+    Behind the third it waits until `let_go_on` is called, so that what a test does in between falls into
     the middle.
     """
 
@@ -72,10 +72,10 @@ class HistoryImport:
 
     async def _write(self) -> None:
         lines = enumerate(map(parse_line, generate(self._journeys, seed=3)))
-        for number in range(_SLICES):
-            is_last = number == _SLICES - 1
-            # The generator gives a few lines more than 10 for each journey: late ones and duplicates.
-            numbered = list(lines if is_last else islice(lines, self._journeys))
+        for number in range(1, _SLICES + 1):
+            is_last = number == _SLICES
+            # The last takes the rest: duplicates come on top of 10 for each journey.
+            numbered = list(lines if is_last else islice(lines, 10 * self._journeys // _SLICES))
             until = None if is_last else max(record.occurred_at for _, record in numbered)
             report = await import_history(self._settings, numbered, until=until)
             self.records += report.records

@@ -16,7 +16,7 @@ SILENT = [f"silent-{number}" for number in range(12)]
 TIMED_OUT = [f"timed-out-{number}" for number in range(12)]
 DAYS_DOWN = 20
 # More batches than one, so that time passes between them.
-SMALL_BATCHES = {"max_batch_records": 20}
+SMALL_BATCHES = {"max_batch_records": 50}
 
 
 def begin() -> list[InputRecord]:
@@ -30,9 +30,9 @@ def begin() -> list[InputRecord]:
 
 
 def twenty_days() -> list[InputRecord]:
-    """A punctuation each hour; every two days a touchpoint, but for the silent ones. Inactivity is three days."""
+    """A punctuation every two hours; every two days a touchpoint, but for the silent ones. Inactivity is three days."""
     records: list[InputRecord] = []
-    for hour in range(3, DAYS_DOWN * 24):
+    for hour in range(4, DAYS_DOWN * 24, 2):
         if hour % 48 == 0:
             records += [touch(journey_id, hour, hour * HOUR) for journey_id in (*LIVING, *TIMED_OUT)]
         records.append(punctuation(hour * HOUR))

@@ -13,10 +13,10 @@ from tests.simulation.verdict import Verdict
 from tests.simulation.worker import Worker
 
 # So many runs for the test below; `make simulate SEEDS=n` runs more.
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "1000"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "1200"))
 _PARTS = 4
 # A fault shows itself within so many runs, or the simulation is blind to it.
-_FAULT_SEEDS = 600
+_FAULT_SEEDS = 1000
 _LOGS_AT_EVERY_STEP = 12
 
 

@@ -1,0 +1,60 @@
+"""Many Avro bodies of one schema at once, as columns: a tenth of the time that one by one takes.
+
+Package pyruhvro (Rust) does the work, through Arrow. It is part of the extra `kafka`; without it, and for schemas with
+types that it does not know, fastavro does the same one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final
+
+try:
+    import pyarrow
+    from pyruhvro import deserialize_array, serialize_record_batch
+except ImportError:
+    deserialize_array = None
+
+# Below this many records the columns cost more than they save.
+WORTHWHILE: Final = 8
+_KNOWN_TYPES: Final = frozenset({"null", "boolean", "int", "long", "float", "double", "string"})
+
+
+def has_columns(fields: Sequence[dict[str, Any]]) -> bool:
+    """Whether records of these Avro fields can be handled as columns here."""
+    return deserialize_array is not None and all(_is_known(field["type"]) for field in fields)
+
+
+def _is_known(kind: Any) -> bool:
+    if isinstance(kind, list):
+        return all(_is_known(branch) for branch in kind)
+    if isinstance(kind, dict):
+        return _is_known(kind["items"] if kind["type"] == "array" else kind["type"])
+    return kind in _KNOWN_TYPES
+
+
+def columns_of(bodies: list[bytes], schema_json: str) -> list[list[Any]] | None:
+    """Columns in the order of the schema's fields; None where one of the bodies is not Avro of it, or not UTF-8."""
+    try:
+        return [column.to_pylist() for column in deserialize_array(bodies, schema_json).columns]
+    except ValueError:
+        return None
+    except BaseException as error:
+        # Rust's panics come as an exception that no `except Exception` sees; a bad record may be the cause.
+        if type(error).__name__ != "PanicException":
+            raise
+        return None
+
+
+def bodies_of(columns: Sequence[Sequence[Any]], schema_json: str) -> list[bytes]:
+    """Avro bodies of records given as columns in the order of the schema's fields."""
+    schema = _arrow_schema(schema_json)
+    arrays = [pyarrow.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
+    batch = pyarrow.RecordBatch.from_arrays(arrays, schema=schema)
+    return [body for chunk in serialize_record_batch(batch, schema_json, 1) for body in chunk.to_pylist()]
+
+
+@cache
+def _arrow_schema(schema_json: str) -> Any:
+    return deserialize_array([], schema_json).schema
