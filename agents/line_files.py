@@ -11,12 +11,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from schemas.codec import MAX_RECORD_BYTES
 from schemas.invalid import InvalidRecordError
-from schemas.lines import parse_line
+from schemas.lines import FIELDS, parse_line
 from schemas.records import InputRecord, Punctuation
 
 _STANDARD_INPUT = "-"
 _PARQUET_ROWS = 8192
+# Text that is no UTF-8, times beyond the year 9999, a zone that nobody knows (a LookupError).
+_UNHOLDABLE = (ValueError, OverflowError, LookupError)
 
 
 class UnreadableFileError(Exception):
@@ -76,6 +79,7 @@ class LineFile:
 
     def _csv(self) -> Iterator[tuple[int, Any]]:
         with Path(self.path).open(encoding="utf-8-sig", errors="surrogateescape", newline="") as source:
+            csv.field_size_limit(MAX_RECORD_BYTES)  # a longer cell than the default is a bad line, not a bad file
             reader = csv.DictReader(source, restkey="(columns without a header)")
             try:
                 for line in reader:
@@ -90,12 +94,36 @@ class LineFile:
         number = 0
         try:
             with ParquetFile(self.path) as source:
-                for batch in source.iter_batches(_PARQUET_ROWS):
-                    for line in batch.to_pylist():
+                # Columns that the format doesn't know may hold what Python can't.
+                known = [name for name in source.schema_arrow.names if name in FIELDS]
+                for batch in source.iter_batches(_PARQUET_ROWS, columns=known or None):
+                    for line in _parquet_lines(batch):
                         number += 1
                         yield number, line
         except (ArrowException, OSError) as error:
             raise UnreadableFileError(f"{self.path}: not Parquet: {error}") from None
+
+
+def _parquet_lines(batch: Any) -> Iterator[Any]:
+    """Rows of a record batch, an InvalidRecordError in place of one that Python can't hold."""
+    from pyarrow import timestamp  # noqa: PLC0415  (loaded by whoever opened the file)
+
+    for index, column in enumerate(batch.schema):
+        if str(column.type).startswith("timestamp[ns"):  # datetime has no nanoseconds; finer input is floored
+            floored = batch.column(index).cast(timestamp("us", column.type.tz), safe=False)
+            batch = batch.set_column(index, column.name, floored)
+    try:
+        lines = batch.to_pylist()
+    except _UNHOLDABLE:
+        lines = [_parquet_line(batch.slice(row, 1)) for row in range(batch.num_rows)]
+    yield from lines
+
+
+def _parquet_line(batch: Any) -> Any:
+    try:
+        return batch.to_pylist()[0]
+    except _UNHOLDABLE as error:
+        return InvalidRecordError("row", None, f"values that Python can hold ({type(error).__name__}: {error})")
 
 
 def _json_lines(source: IO[bytes]) -> Iterator[tuple[int, Any]]:

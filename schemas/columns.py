@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from typing import Any, Final
 
-try:
-    import pyarrow
-    from pyruhvro import deserialize_array, serialize_record_batch
-except ImportError:
-    deserialize_array = None
+# Only looked for: loading it takes longer than reading a small file, which does not need it.
+IS_INSTALLED = find_spec("pyruhvro") is not None
 
 # Below this many records the columns cost more than they save.
 WORTHWHILE: Final = 8
@@ -23,7 +21,7 @@ _KNOWN_TYPES: Final = frozenset({"null", "boolean", "int", "long", "float", "dou
 
 def has_columns(fields: Sequence[dict[str, Any]]) -> bool:
     """Whether records of these Avro fields can be handled as columns here."""
-    return deserialize_array is not None and all(_is_known(field["type"]) for field in fields)
+    return IS_INSTALLED and all(_is_known(field["type"]) for field in fields)
 
 
 def _is_known(kind: Any) -> bool:
@@ -36,6 +34,8 @@ def _is_known(kind: Any) -> bool:
 
 def columns_of(bodies: list[bytes], schema_json: str) -> list[list[Any]] | None:
     """Columns in the order of the schema's fields; None where one of the bodies is not Avro of it, or not UTF-8."""
+    from pyruhvro import deserialize_array  # noqa: PLC0415  (see IS_INSTALLED)
+
     try:
         return [column.to_pylist() for column in deserialize_array(bodies, schema_json).columns]
     except ValueError:
@@ -49,12 +49,17 @@ def columns_of(bodies: list[bytes], schema_json: str) -> list[list[Any]] | None:
 
 def bodies_of(columns: Sequence[Sequence[Any]], schema_json: str) -> list[bytes]:
     """Avro bodies of records given as columns in the order of the schema's fields."""
+    from pyarrow import RecordBatch, array  # noqa: PLC0415  (see IS_INSTALLED)
+    from pyruhvro import serialize_record_batch  # noqa: PLC0415  (see IS_INSTALLED)
+
     schema = _arrow_schema(schema_json)
-    arrays = [pyarrow.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
-    batch = pyarrow.RecordBatch.from_arrays(arrays, schema=schema)
+    arrays = [array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
+    batch = RecordBatch.from_arrays(arrays, schema=schema)
     return [body for chunk in serialize_record_batch(batch, schema_json, 1) for body in chunk.to_pylist()]
 
 
 @cache
 def _arrow_schema(schema_json: str) -> Any:
+    from pyruhvro import deserialize_array  # noqa: PLC0415  (see IS_INSTALLED)
+
     return deserialize_array([], schema_json).schema

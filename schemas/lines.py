@@ -1,6 +1,6 @@
 """The line format: one JSON object a line, the same fields in CSV and Parquet.
 
-Input lines become records; records become input and output lines. Instants are RFC 3339 or epoch
+Input lines become records, output records become lines. Instants are RFC 3339 or epoch
 milliseconds coming in, RFC 3339 with milliseconds going out; money is dollars or micros coming in.
 """
 
@@ -31,6 +31,17 @@ _INSTANTS: Final = frozenset(
     {"started_at", "last_touchpoint_at", "abandoned_at", "detected_at", "occurred_at", "timeout_deadline_at"}
 )
 
+FIELDS: Final = frozenset(
+    {
+        *("kind", "journey_id", "user_id", "occurred_at", "touchpoint_id", "channel", "event_type", "state"),
+        *("cost", "cost_micros", "conversion_probability", "conversion_value"),
+        *("action_id", "policy_version", "propensity"),
+        *("signal", "command", "reason", "days", "command_id", "requested_by", "note"),
+        *("timeout_days", "inactivity_hours", "budget", "at"),
+    }
+)
+"""All that the format knows, of every kind of line."""
+
 
 def parse_line(line: object) -> InputRecord:
     """Valid record of one line's object; raises InvalidRecordError naming the field.
@@ -39,7 +50,7 @@ def parse_line(line: object) -> InputRecord:
     """
     if not isinstance(line, Mapping):
         raise InvalidRecordError("line", line, "a JSON object")
-    kind = line.get("kind") or "touchpoint"
+    kind = "touchpoint" if _absent(line, "kind") else line["kind"]
     parse = _KINDS.get(kind) if isinstance(kind, str) else None
     if parse is None:
         raise InvalidRecordError("kind", kind, "one of " + ", ".join(_KINDS))

@@ -7,7 +7,9 @@ from decimal import Decimal, InvalidOperation
 from schemas.invalid import InvalidRecordError
 
 MICROS = 1_000_000
-# A billion dollars for one touchpoint: nine thousand such fit into the 64 bits of a sum.
+# Sums stop here rather than leave the 64 bits of a row: four trillion dollars, which no honest input reaches.
+LARGEST_SUM_MICROS = 2**62 - 1
+# A billion dollars for one touchpoint.
 LARGEST_MICROS = 1_000_000_000 * MICROS
 _ONE_MICRO = Decimal("0.000001")
 _EXPECTED = "zero or more dollars with at most 6 decimals, at most 1000000000"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import assert_never
 
 from schemas.identity import command_hash
+from schemas.money import LARGEST_SUM_MICROS
 from schemas.records import CONVERTED, JourneyCommand, JourneyRegistered, JourneySignal, Touchpoint
+from schemas.validation import LONGEST_MS
 from streams.facts import (
     Abandoned,
     Converted,
@@ -44,11 +46,11 @@ def evolve(row: Row, fact: Fact, total_penalty_micros: int | None = None) -> Non
             _override(row, fact.registration)
             row.derive()
         case Extended():
-            row.extended_by_ms += fact.command.extend_by_ms or 0
+            row.extended_by_ms = min(row.extended_by_ms + (fact.command.extend_by_ms or 0), LONGEST_MS)
             _remember_request(row, fact.command)
             row.derive()
         case ExtendedAutomatically():
-            row.extended_by_ms += fact.extended_by_ms
+            row.extended_by_ms = min(row.extended_by_ms + fact.extended_by_ms, LONGEST_MS)
             row.derive()
         case Converted():
             quiet_until = fact.ended_at + row.policy.conversion_quiet_period_ms
@@ -64,7 +66,7 @@ def evolve(row: Row, fact: Fact, total_penalty_micros: int | None = None) -> Non
 def _apply_touchpoint(row: Row, touchpoint: Touchpoint, id_hash: bytes) -> None:
     occurred_at = touchpoint.occurred_at
     row.touchpoint_count += 1
-    row.total_cost_micros += touchpoint.cost_micros
+    row.total_cost_micros = min(row.total_cost_micros + touchpoint.cost_micros, LARGEST_SUM_MICROS)
     row.remember(id_hash)
     latest_at = row.last_touchpoint_at
     if latest_at is None or occurred_at >= latest_at:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.instants import DAY_MS
-from schemas.money import MICROS
+from schemas.money import LARGEST_SUM_MICROS, MICROS
 from streams.policy import Penalty
 
 # Enough digits that nothing is rounded before the end: with decay 0.8 and the cap of 90 days the power has 90 digits.
@@ -88,4 +88,4 @@ def _time_factor(decay: Decimal, days: int) -> Decimal:
 
 
 def _rounded(amount: Decimal) -> int:
-    return int(amount.quantize(_WHOLE, context=_EXACT))
+    return min(int(amount.quantize(_WHOLE, context=_EXACT)), LARGEST_SUM_MICROS)

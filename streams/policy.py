@@ -140,6 +140,7 @@ class Policy(_Part):
             ("deadlines", "inactivity_hours", self.inactivity_ms),
             ("deadlines", "max_journey_duration_days", self.max_journey_duration_ms),
             ("cleanup", "stale_data_days", self.cleanup_ms),
+            ("fatigue", "window_hours", self.fatigue_window_ms if self.fatigue else 1),
         ):
             if milliseconds < 1:
                 value = getattr(getattr(self, part), key)

@@ -163,6 +163,35 @@ def test_microseconds_are_floored(tmp_path):
     assert [record.occurred_at for _, record in good] == [T0, T0 + 1]
 
 
+def test_nanoseconds_are_floored(tmp_path):
+    """As pandas writes them."""
+    at = pa.array([T0 * 10**6 + 999_999, T0 * 10**6 + 10**6 + 1], pa.timestamp("ns", "UTC"))
+    table = {name: [value] * 2 for name, value in GOOD.items()} | {"occurred_at": at}
+    parquet.write_table(pa.table(table), tmp_path / "x.parquet")
+    good, _ = read(tmp_path / "x.parquet")
+    assert [record.occurred_at for _, record in good] == [T0, T0 + 1]
+
+
+NO_UTF8 = pa.StringArray.from_buffers(2, pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0"), pa.py_buffer(b"j\xff"))
+
+
+@pytest.mark.parametrize(
+    ("column", "bad"),
+    [
+        ({"journey_id": NO_UTF8}, [2]),
+        ({"occurred_at": pa.array([T0 // 1000, 10**15], pa.timestamp("s", "UTC"))}, [2]),
+        ({"occurred_at": pa.array([T0] * 2, pa.timestamp("ms", "Nowhere/Land"))}, [1, 2]),
+        ({"an export's own": pa.array([10**15] * 2, pa.timestamp("s", "UTC"))}, []),
+        ({"an export's own": pa.array([1] * 2, pa.duration("ns"))}, []),
+    ],
+)
+def test_a_row_of_parquet_that_python_cannot_hold(tmp_path, column, bad):
+    """It is reported by its number; a column that the format does not know is not even read."""
+    table = {name: [value] * 2 for name, value in GOOD.items()} | column
+    parquet.write_table(pa.table(table), tmp_path / "x.parquet")
+    assert numbers(tmp_path / "x.parquet") == ([row for row in (1, 2) if row not in bad], bad)
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"garbage" * 100, GOOD_JSON])
 def test_what_is_no_parquet_is_one_error(tmp_path, content):
     """It names the file; there are no lines to report."""

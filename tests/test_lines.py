@@ -13,7 +13,7 @@ from record_examples import INPUTS
 from schemas.codec import Codec
 from schemas.instants import DAY_MS, HOUR_MS
 from schemas.invalid import InvalidRecordError
-from schemas.lines import output_line, parse_line
+from schemas.lines import FIELDS, output_line, parse_line
 from schemas.records import (
     DeadLetter,
     JourneyAbandoned,
@@ -192,13 +192,13 @@ JUNK = [
     *("--5", "-0", "1_0", " 7 ", "\ud800", "\x00", "AWARE", "extend", "signal", "2025-01-01T00:00:00Z", str(T0), T0),
 ]
 SCALARS = st.sampled_from(JUNK) | st.integers() | st.floats() | st.text(st.characters(), max_size=8)
-FIELDS = {field for record in INPUTS for field in record._fields}
-FIELDS |= {"kind", "at", "cost", "conversion_value", "timeout_days", "inactivity_hours", "budget", "days"}
+NAMES = {field for record in INPUTS for field in record._fields}
+NAMES |= {"kind", "at", "cost", "conversion_value", "timeout_days", "inactivity_hours", "budget", "days"}
 
 
 @given(
     st.sampled_from([TOUCHPOINT, REGISTRATION, SIGNAL, COMMAND, {"kind": "punctuation", "at": T0}]),
-    st.dictionaries(st.sampled_from(sorted(FIELDS)), SCALARS, max_size=3),
+    st.dictionaries(st.sampled_from(sorted(NAMES)), SCALARS, max_size=3),
 )
 @settings(max_examples=250, deadline=None)
 def test_whatever_a_line_holds_it_is_a_record_or_refused(line, more):
@@ -210,6 +210,25 @@ def test_whatever_a_line_holds_it_is_a_record_or_refused(line, more):
         assert CODEC.decode(CODEC.encode(said)) == said
     else:
         assert CODEC.decode_input(CODEC.encode(found)) == found
+
+
+def test_the_fields_of_the_format_are_those_that_are_read():
+    """Of each kind of line, whatever it asks for is listed, and nothing else."""
+    asked = set()
+
+    class Line(dict):
+        def get(self, field, default=None):
+            asked.add(field)
+            return super().get(field, default)
+
+        def __getitem__(self, field):
+            asked.add(field)
+            return super().__getitem__(field)
+
+    extend = COMMAND | {"command": "extend", "days": 1}
+    for line in (TOUCHPOINT, REGISTRATION, SIGNAL, COMMAND, extend, {"kind": "punctuation", "at": T0}):
+        parse_line(Line(line))
+    assert asked == FIELDS
 
 
 def test_an_abandonment_as_a_line():

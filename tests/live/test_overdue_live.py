@@ -30,10 +30,10 @@ def begin() -> list[InputRecord]:
 
 
 def twenty_days() -> list[InputRecord]:
-    """A punctuation every two hours; every two days a touchpoint, but for the silent ones. Inactivity is three days."""
+    """A touchpoint every two days, but for the silent ones, and a punctuation every two hours. Inactivity is three days."""
     records: list[InputRecord] = []
     for hour in range(4, DAYS_DOWN * 24, 2):
-        if hour % 48 == 0:
+        if hour % 48 == 4:
             records += [touch(journey_id, hour, hour * HOUR) for journey_id in (*LIVING, *TIMED_OUT)]
         records.append(punctuation(hour * HOUR))
     return records

@@ -14,7 +14,6 @@ from tests.properties.logs import seeded_log
 from tests.properties.outcome import CODEC, remembered, restored, run
 from tests.simulation.worker import Topics
 
-
 # A log costs as much as its run: each is run under several courses of events.
 _RUNS_OF_A_LOG: Final = 5
 
