@@ -51,11 +51,13 @@ def decide_overdue(row: Row, record: JourneyRecord) -> Iterator[Fact]:
     """Facts of an open episode that was over when `record` happened, by whatever record of its journey."""
     if not row.open or record.occurred_at < row.deadline_at:
         return
-    # A duplicate moves nothing, unless it lies so far behind the end that nobody would know it any more.
-    forgotten_at = row.deadline_at + row.policy.cleanup_ms
-    if record.occurred_at < forgotten_at and _is_known(row, record):
-        return
-    yield from decide_due(row, record.occurred_at)
+    known = _is_known(row, record)
+    for fact in decide_due(row, record.occurred_at):
+        # A duplicate moves nothing, unless it lies so far behind the end that nobody would know it any more.
+        # Behind an extension the end is a later one.
+        if known and isinstance(fact, Abandoned) and record.occurred_at < fact.ended_at + row.policy.cleanup_ms:
+            return
+        yield fact
 
 
 def _is_known(row: Row, record: JourneyRecord) -> bool:

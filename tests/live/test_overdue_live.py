@@ -30,11 +30,11 @@ def begin() -> list[InputRecord]:
 
 
 def twenty_days() -> list[InputRecord]:
-    """A touchpoint every two days, but for the silent ones, and a punctuation every two hours. Inactivity is three days."""
+    """Touchpoints every two days, but of the silent ones, and time every two hours. Inactivity is three days."""
     records: list[InputRecord] = []
     for hour in range(4, DAYS_DOWN * 24, 2):
         if hour % 48 == 4:
-            records += [touch(journey_id, hour, hour * HOUR) for journey_id in (*LIVING, *TIMED_OUT)]
+            records += [touch(journey_id, hour, hour * HOUR) for journey_id in (*TIMED_OUT, *LIVING)]
         records.append(punctuation(hour * HOUR))
     return records
 

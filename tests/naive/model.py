@@ -164,6 +164,7 @@ class Model:
 
     def _outcome(self, line: Line) -> str:
         journey = self.find(line.raw["journey_id"], line.at)
+        self._extend_if_due(line, journey)
         if self._is_duplicate(line, journey) and not self._is_forgotten_by_then(line, journey):
             return "duplicate"
         self._abandon_if_after_deadline(line, journey)
@@ -196,12 +197,15 @@ class Model:
             return False
         return journey.deadline(episode, self.policy)[0] + self.policy["cleanup_ms"] <= line.at
 
+    def _extend_if_due(self, line: Line, journey: Journey) -> None:
+        episode = journey.open_episode()
+        if episode is not None and self._extend_if_engaged(journey, episode, lambda deadline: deadline <= line.at):
+            self._say("extended_automatically", line, journey, episode)
+
     def _abandon_if_after_deadline(self, line: Line, journey: Journey) -> None:
         episode = journey.open_episode()
         if episode is None:
             return
-        if self._extend_if_engaged(journey, episode, lambda deadline: deadline <= line.at):
-            self._say("extended_automatically", line, journey, episode)
         deadline, reason = journey.deadline(episode, self.policy)
         if deadline <= line.at:
             self._abandon(journey, episode, reason, End(deadline, False, None), self._detected_at(line))
