@@ -26,7 +26,8 @@ demo: setup ## a clickstream through a real Kafka and a worker, and the proof by
 	$(BIN)/journeys demo $(if $(DEMO),$(DEMO))
 
 test: setup check-static ## everything, with a real Kafka
-	$(PYTEST)
+	$(PYTEST) -m 'not broker' -n auto
+	$(PYTEST) -m broker
 
 check-static: setup
 	$(BIN)/ruff format --check --quiet .
