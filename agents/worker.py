@@ -19,6 +19,7 @@ from agents.app import JourneyApp, create_app
 from agents.kafka_connection import client_options
 from agents.local_copy import open_local_copy
 from agents.log_setup import set_up_logging
+from agents.operation_error import OperationError
 from agents.policy_file import load_policy
 from agents.schema_registry import own_catalog
 from agents.settings import Settings
@@ -68,15 +69,15 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
 def run_worker(settings: Settings) -> int:
     """Run a worker until a signal; gives its exit code (see WorkerExit).
 
-    Raises KafkaUnreachableError, TopicSetupError, InvalidPolicyError, RegistryUnreachableError, and what
-    `open_local_copy` raises, before it starts.
+    Raises KafkaUnreachableError, TopicSetupError, InvalidPolicyError, RegistryUnreachableError, OperationError where
+    its folder can't be written, and what `open_local_copy` raises, before it starts.
     """
     worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
     set_up_logging(settings, worker_id=worker_id)
     policy = None if settings.policy is None else load_policy(settings.policy)
+    _make_data_dir(settings.data_dir)
     local_copy = open_local_copy(settings)
     options, partition_count, catalog = asyncio.run(_prepare(settings))
-    settings.data_dir.mkdir(parents=True, exist_ok=True)  # Faust makes its own folder in it, but not this one
     named = settings.model_copy(update={"worker_id": worker_id})
     app = create_app(named, options, partition_count, catalog, policy, local_copy)
     gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 100)
@@ -95,6 +96,14 @@ def run_worker(settings: Settings) -> int:
     finally:
         local_copy.close()
     return WorkerExit.STOPPED
+
+
+def _make_data_dir(data_dir: Path) -> None:
+    """Make the folder in which Faust makes its own, whatever the store."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperationError(f"{data_dir} can't be written ({error.strerror}): set JOURNEYS_DATA_DIR") from None
 
 
 async def _prepare(settings: Settings) -> tuple[dict[str, Any], int, Catalog]:

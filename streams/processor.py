@@ -190,11 +190,12 @@ class Processor:
             counts.refused += 1
         else:
             counts.applied += 1
+            row.record_offset = offset
             self._changed(row, offset, effects, only_later=was_open and type(fact) is TouchpointApplied)
 
     def _changed(self, row: Row, offset: int, effects: Effects, *, only_later: bool = False) -> None:
-        """Keep a row that a record of its journey changed; `only_later`: its deadline did not move earlier."""
-        row.offset = row.record_offset = offset
+        """Keep a row that changed at a record of its journey; `only_later`: its deadline did not move earlier."""
+        row.offset = offset
         if not only_later or row.armed_at is None:
             self.partition.keep(row)
         effects.changed[row.journey_id] = row

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
 from contextlib import closing
 from time import monotonic
 
@@ -19,7 +18,7 @@ from schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE, changelog_name, to
 
 from .topic_exchange import append
 from .verified import verified
-from .worker_process import WorkerProcess, Workers
+from .worker_process import WorkerProcess
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -42,14 +41,6 @@ def topics_but(**changed: tuple[int, dict[str, str]] | None) -> dict[str, tuple[
     """All topics with 4 partitions and their settings; `changed` by name, None for one that is missing."""
     topics = {name: (4, topic.settings) for name, topic in MAP.items()} | changed
     return {name: wanted for name, wanted in topics.items() if wanted is not None}
-
-
-def with_a_table(workers: Workers, settings: Settings) -> None:
-    """Let a worker apply some journeys and stop."""
-    append(settings, punctuation(0), *SOME_JOURNEYS)
-    worker = workers.start(settings)
-    workers.wait_until_applied(settings)
-    worker.stop()
 
 
 @pytest.mark.parametrize(
@@ -91,6 +82,14 @@ def test_a_broker_that_is_not_there_is_said_in_a_line(workers):
         servers = f"127.0.0.1:{nobody.getsockname()[1]}"
         line = refusal(workers.start(Settings(_env_file=None, bootstrap_servers=servers)))
     assert line.startswith(f"journeys: no broker answers at {servers}; start one with `journeys broker start`")
+
+
+def test_a_folder_that_can_not_be_written_is_said_in_a_line(workers, tmp_path):
+    """The setting that names it, before any broker is asked."""
+    (tmp_path / "file").write_text("")
+    settings = Settings(_env_file=None, bootstrap_servers="127.0.0.1:1", data_dir=tmp_path / "file" / "data")
+    line = refusal(workers.start(settings))
+    assert line == f"journeys: {settings.data_dir} can't be written (Not a directory): set JOURNEYS_DATA_DIR"
 
 
 def test_a_worker_creates_missing_topics_and_ends_well(broker, workers):
@@ -139,23 +138,18 @@ async def delete_records_unread(settings: Settings) -> None:
         await client.delete_records(ends)
 
 
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
+def test_a_table_that_does_not_belong_to_the_input_topic_is_refused(broker, workers):
+    """A worker that went on would leave records out, or look for journeys where they are not."""
+    settings = emptied(broker)
+    append(settings, punctuation(0), *SOME_JOURNEYS)
+    worker = workers.start(settings)
+    workers.wait_until_applied(settings)
+    worker.stop()
+    append(settings, *(touch(f"journey-{number}", 2, 5_000) for number in range(20)))
+    for spoil, said in (
+        (delete_records_unread, ": records were deleted before they were applied"),
         (make_input_topic_anew, " ends at offset 0, the table has applied it up to "),
         (add_partitions, "the table was made for 4 partitions, the input topic has 6: "),
-        (delete_records_unread, ": records were deleted before they were applied"),
-    ],
-    ids=["input topic created anew", "other partition count", "records deleted unread"],
-)
-def test_a_table_that_does_not_belong_to_the_input_topic_is_refused(
-    broker, workers, spoil: Callable[[Settings], object], said
-):
-    """A worker that went on would leave records out or look for journeys where they are not."""
-    settings = emptied(broker)
-    with_a_table(workers, settings)
-    append(settings, *(touch(f"journey-{number}", 2, 5_000) for number in range(20)))
-    asyncio.run(spoil(settings))
-    line = refusal(workers.start(settings))
-    assert said in line
-    assert line.endswith("worker=worker-2")
+    ):
+        asyncio.run(spoil(settings))
+        assert said in refusal(workers.start(settings)), spoil.__doc__
