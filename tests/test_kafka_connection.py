@@ -7,6 +7,7 @@ from contextlib import closing
 from time import monotonic
 
 import pytest
+from aiokafka.admin import NewPartitions
 from fresh_kafka import emptied
 from topic_contents import Raw, write
 
@@ -90,7 +91,7 @@ def test_what_the_broker_refuses_is_one_line(broker):
 
     async def ask_in_vain() -> None:
         async with admin(settings_for(broker.bootstrap_servers)) as client:
-            await client.find_coordinator("")
+            await client.create_partitions({"no-such-topic": NewPartitions(2)})
 
     with pytest.raises(KafkaRequestError, match=f"Kafka at {broker.bootstrap_servers}"):
         asyncio.run(ask_in_vain())

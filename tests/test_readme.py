@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def run(commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=180, check=False
     )
+
+
+def wait_for(text: str, log: Path) -> None:
+    """Wait, as a reader would, until a program says that it is at work."""
+    deadline = time.monotonic() + 60
+    while text not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -58,6 +67,7 @@ def test_every_command_of_the_readme_runs(tmp_path: Path, second_terminals: list
                 second_terminals.append(
                     subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stdout=log, stderr=log)
                 )
+                wait_for("restored", tmp_path / "second-terminal.log")
             continue
         done = run(commands, tmp_path)
         assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
