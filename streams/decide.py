@@ -68,6 +68,22 @@ def _is_known(row: Row, record: JourneyRecord) -> bool:
     return row.remembers(command_hash(record.command_id))
 
 
+def only_counts(row: Row, touchpoint: Touchpoint, id_hash: bytes) -> bool:
+    """Whether TouchpointApplied, in the episode that is open, is all that `decide` would find.
+
+    So it is with most touchpoints. Whoever asks this first spares them the rest of the questions.
+    """
+    occurred_at = touchpoint.occurred_at
+    return (
+        row.open
+        and not row.is_watched
+        and touchpoint.state != CONVERTED
+        and occurred_at < row.deadline_at
+        and (row.late_until is None or occurred_at > row.late_until)
+        and not row.remembers(id_hash)
+    )
+
+
 def decide(row: Row, record: JourneyRecord, clock: int | None, policy: Policy) -> Iterator[Fact]:
     """Facts of one record for its journey, when `decide_overdue` has been heard.
 

@@ -30,7 +30,7 @@ def evolve(row: Row, fact: Fact, total_penalty_micros: int | None = None) -> Non
     """Write a fact into the row. `total_penalty_micros` is the penalty of an Abandoned."""
     match fact:
         case TouchpointApplied():
-            _apply_touchpoint(row, fact.touchpoint, fact.id_hash)
+            apply_touchpoint(row, fact.touchpoint, fact.id_hash)
         case Duplicate() | Late() | Refused():
             pass  # remembered nowhere
         case Started():
@@ -63,7 +63,8 @@ def evolve(row: Row, fact: Fact, total_penalty_micros: int | None = None) -> Non
             assert_never(fact)
 
 
-def _apply_touchpoint(row: Row, touchpoint: Touchpoint, id_hash: bytes) -> None:
+def apply_touchpoint(row: Row, touchpoint: Touchpoint, id_hash: bytes) -> None:
+    """Count a touchpoint in the open episode, as TouchpointApplied says; `id_hash` is that of its id."""
     occurred_at = touchpoint.occurred_at
     row.touchpoint_count += 1
     row.total_cost_micros = min(row.total_cost_micros + touchpoint.cost_micros, LARGEST_SUM_MICROS)

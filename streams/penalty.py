@@ -59,7 +59,7 @@ def penalty_of(
     """Penalty of an episode that ended in `state` for `reason` after `days`; None takes the policy's default."""
     weight: Decimal = getattr(constants.state_weight, state)
     multiplier: Decimal = getattr(constants.reason_multiplier, reason)
-    time_factor = _time_factor(constants.decay, days)
+    rate = _rate(constants.base_rate, weight, constants.decay, days, multiplier)
     if conversion_probability is None:
         probability: Decimal = getattr(constants.default_conversion_probability, state)
     else:
@@ -68,7 +68,6 @@ def penalty_of(
     if conversion_value_micros is None:
         conversion_value_micros = int(constants.default_conversion_value * MICROS)
     multiply = _EXACT.multiply
-    rate = multiply(multiply(_EXACT.add(constants.base_rate, weight), time_factor), multiplier)
     opportunity = multiply(multiply(constants.opportunity_rate, probability), Decimal(conversion_value_micros))
     return PenaltyAmount(
         days_active=days,
@@ -77,9 +76,16 @@ def penalty_of(
         penalty_amount_micros=_rounded(multiply(Decimal(total_cost_micros), rate)),
         opportunity_cost_micros=_rounded(opportunity),
         state_weight=float(weight),
-        time_factor=float(time_factor),
+        time_factor=float(_time_factor(constants.decay, days)),
         reason_multiplier=float(multiplier),
     )
+
+
+@lru_cache(maxsize=4096)
+def _rate(base_rate: Decimal, weight: Decimal, decay: Decimal, days: int, multiplier: Decimal) -> Decimal:
+    """Penalty of a micro of cost."""
+    multiply = _EXACT.multiply
+    return multiply(multiply(_EXACT.add(base_rate, weight), _time_factor(decay, days)), multiplier)
 
 
 @lru_cache(maxsize=4096)

@@ -7,16 +7,17 @@ from hashlib import sha256
 from heapq import heappop, heappush
 from typing import NamedTuple
 
+from schemas.identity import touchpoint_hash
 from schemas.instants import format_instant
 from schemas.invalid import InvalidRecordError
 from schemas.partitioner import partition_of
-from schemas.records import DeadLetter, InputRecord, JourneyRecord, PolicyChanged, Punctuation
+from schemas.records import DeadLetter, InputRecord, JourneyRecord, PolicyChanged, Punctuation, Touchpoint
 from schemas.rows import PolicyRow
 from schemas.topics import JOURNEY_EVENTS
-from streams.decide import decide, decide_due, decide_overdue
+from streams.decide import decide, decide_due, decide_overdue, only_counts
 from streams.effects import Effects
-from streams.evolve import evolve
-from streams.facts import Abandoned, Converted, Duplicate, ExtendedAutomatically, Fact, Late, Refused, TouchpointApplied
+from streams.evolve import apply_touchpoint, evolve
+from streams.facts import Abandoned, Converted, Duplicate, ExtendedAutomatically, Fact, Late, Refused
 from streams.partition import Partition
 from streams.policy import InvalidPolicyError, policy_from_json
 from streams.publish import Publisher
@@ -142,7 +143,8 @@ class Processor:
         journey_id = record.journey_id
         if entry.key != journey_id.encode():
             raise InvalidRecordError("key", entry.key, f"the journey_id {journey_id!r} in UTF-8")
-        self._check_not_ahead(record, entry.append_time)
+        if entry.append_time is not None and partition.time_source != "simulated":
+            self._check_not_ahead(record, entry.append_time)
         row = partition.rows.get(journey_id)
         if row is None:
             if partition.forgotten and entry.offset <= partition.forgotten.get(journey_id, -1):
@@ -157,6 +159,15 @@ class Processor:
         elif entry.offset <= row.offset:
             effects.counts.skipped += 1
             return
+        elif row.open and isinstance(record, Touchpoint):
+            id_hash = touchpoint_hash(record.touchpoint_id)
+            if only_counts(row, record, id_hash):
+                apply_touchpoint(row, record, id_hash)
+                # Its deadline can only have moved later, so its entry in the index stays as it is.
+                row.offset = row.record_offset = entry.offset
+                effects.changed[journey_id] = row
+                effects.counts.applied += 1
+                return
         elif partition.counts_as_absent(row, record.occurred_at):
             row = Row(journey_id, partition.policy)
         self._decide(row, record, entry.offset, effects)
@@ -174,13 +185,9 @@ class Processor:
                 self._changed(row, offset, effects)
                 if partition.counts_as_absent(row, record.occurred_at):
                     row = Row(row.journey_id, partition.policy)
-        was_open = row.open
         fact: Fact = Duplicate()
         for fact in decide(row, record, clock, partition.policy):
-            if type(fact) is TouchpointApplied:  # nine facts of ten; nothing is published of them
-                evolve(row, fact)
-            else:
-                self._settle(row, fact, detected_at, offset, effects)
+            self._settle(row, fact, detected_at, offset, effects)
         counts = effects.counts
         if isinstance(fact, Duplicate):
             counts.duplicate += 1
@@ -191,13 +198,12 @@ class Processor:
         else:
             counts.applied += 1
             row.record_offset = offset
-            self._changed(row, offset, effects, only_later=was_open and type(fact) is TouchpointApplied)
+            self._changed(row, offset, effects)
 
-    def _changed(self, row: Row, offset: int, effects: Effects, *, only_later: bool = False) -> None:
-        """Keep a row that changed at a record of its journey; `only_later`: its deadline did not move earlier."""
+    def _changed(self, row: Row, offset: int, effects: Effects) -> None:
+        """Keep a row that changed at a record of its journey."""
         row.offset = offset
-        if not only_later or row.armed_at is None:
-            self.partition.keep(row)
+        self.partition.keep(row)
         effects.changed[row.journey_id] = row
         if effects.forgotten:
             effects.forgotten.pop(row.journey_id, None)
@@ -218,12 +224,9 @@ class Processor:
         if said is not None:
             effects.lifecycle.append(said)
 
-    def _check_not_ahead(self, record: JourneyRecord, append_time: int | None) -> None:
+    def _check_not_ahead(self, record: JourneyRecord, append_time: int) -> None:
         """On live topics nothing happens later than it is appended, clocks' skew apart."""
-        partition = self.partition
-        if append_time is None or partition.time_source == "simulated":
-            return
-        latest = append_time + partition.policy.future_skew_ms
+        latest = append_time + self.partition.policy.future_skew_ms
         if record.occurred_at > latest:
             raise InvalidRecordError(
                 "occurred_at",

@@ -52,11 +52,19 @@ class Row:
     """One journey. Mutable and private to its partition; only `evolve` changes what is stored.
 
     Fields are those of journey_row.avsc, and beside them, derived: `policy` of the episode,
-    `inactivity_in_force_ms`, `timeout_deadline_at`, and `armed_at`, the time of the journey's
-    entry in the deadline index (None without one).
+    `inactivity_in_force_ms`, `timeout_deadline_at`, `is_watched` (a budget or the fatigue rule looks at
+    each touchpoint), and `armed_at`, the time of the journey's entry in the deadline index (None without one).
     """
 
-    __slots__ = ("armed_at", "inactivity_in_force_ms", "journey_id", "policy", "timeout_deadline_at", *STORED)
+    __slots__ = (
+        "armed_at",
+        "inactivity_in_force_ms",
+        "is_watched",
+        "journey_id",
+        "policy",
+        "timeout_deadline_at",
+        *STORED,
+    )
 
     offset: int
     record_offset: int
@@ -112,11 +120,13 @@ class Row:
         self.touchpoint_times = ()
         self.is_return = False
         self.inactivity_in_force_ms = self.timeout_deadline_at = 0
+        self.is_watched = False
 
     def derive(self) -> None:
         """Recompute what follows from overrides, extensions and the policy."""
         policy = self.policy
         self.inactivity_in_force_ms = policy.inactivity_ms if self.inactivity_ms is None else self.inactivity_ms
+        self.is_watched = policy.fatigue is not None or self.budget_in_force_micros is not None
         timeout_ms = policy.timeout_ms if self.timeout_ms is None else self.timeout_ms
         self.timeout_deadline_at = self.started_at + min(
             timeout_ms + self.extended_by_ms, policy.max_journey_duration_ms

@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.__main__ import main
 from tests.simulation.faults import FAULTS
 from tests.simulation.simulator import Simulation
-from tests.simulation.verdict import Verdict
+from tests.simulation.verdict import RUNS_OF_A_LOG, Verdict
 from tests.simulation.worker import Worker
 
 # So many runs for the test below; `make simulate SEEDS=n` runs more.
@@ -30,7 +30,7 @@ def test_crashes_and_frozen_workers_change_nothing(part: int) -> None:
     assert sum(verdict.duplicates for verdict in verdicts) > 0
 
 
-@pytest.mark.parametrize("seed", range(0, _LOGS_AT_EVERY_STEP * 5, 5))
+@pytest.mark.parametrize("seed", range(0, _LOGS_AT_EVERY_STEP * RUNS_OF_A_LOG, RUNS_OF_A_LOG))
 def test_a_crash_at_every_step_changes_nothing(seed: int) -> None:
     """One crash a run, behind each single write of the log's whole course in turn."""
     runs = 0

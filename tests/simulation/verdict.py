@@ -15,7 +15,7 @@ from tests.properties.outcome import CODEC, remembered, restored, run
 from tests.simulation.worker import Topics
 
 # A log costs as much as its run: each is run under several courses of events.
-_RUNS_OF_A_LOG: Final = 5
+RUNS_OF_A_LOG: Final = 5
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Expected:
 
 def expected(seed: int) -> Expected:
     """Return what the log of a seed comes to where nothing stops; some seeds in a row share a log."""
-    return _expected(seed // _RUNS_OF_A_LOG)
+    return _expected(seed // RUNS_OF_A_LOG)
 
 
 @lru_cache(maxsize=4)
