@@ -9,6 +9,7 @@ from typing import Any
 import faust
 
 from agents.batch_transport import BatchConsumer, BatchTransport
+from agents.changelog_queue import JourneyTables
 from agents.flusher import BATCH_BYTES, Flusher
 from agents.freeze_guard import FreezeGuard
 from agents.journey_agent import JourneyAgent
@@ -81,6 +82,7 @@ def create_app(
         store="memory://",
         datadir=str(settings.data_dir / "faust"),
         Table=JourneyTable,
+        TableManager=JourneyTables,
         topic_partitions=partition_count,
         topic_allow_declare=False,
         topic_disable_leader=True,

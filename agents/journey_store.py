@@ -98,6 +98,10 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
             end_now(WorkerExit.FAILED, f"the table can't be restored: {error!r}")
 
     async def _complete(self, active_tps: set[TP]) -> None:
+        if not self._all_read(active_tps):
+            # Faust takes a rebalance that interrupts a restore for its end, and restores again afterwards.
+            log.info("a rebalance was faster than a restore")
+            return
         read = stale = kept = 0
         for tp in sorted(active_tps):
             restore = await self._complete_one(tp)
@@ -112,6 +116,13 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
             sum(len(processor.partition.rows) for processor in self.processors.values()),
             0.0 if began is None else monotonic() - began,
         )
+
+    def _all_read(self, active_tps: set[TP]) -> bool:
+        """Whether all that the changelogs held when the restore began has come in."""
+        recovery = self.app.tables.recovery
+        recovery.flush_buffers()
+        ends, read = recovery.active_highwaters, recovery.active_offsets
+        return all(tp in ends and read.get(tp) is not None and read[tp] >= ends[tp] for tp in active_tps)
 
     async def _complete_one(self, tp: TP) -> Restore:
         number, highwater = tp.partition, self.app.tables.recovery.active_highwaters[tp]

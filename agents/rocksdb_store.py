@@ -2,9 +2,9 @@
 
     <data_dir>/tables/<application_id>/worker-1/<partition>
 
-Nothing that goes wrong here stops the worker: a copy that does not fit or can't be written is thrown away, with a
-line in the log, and its partition restored from the changelog. Only a copy that turns out to be damaged when Faust
-has already been told to read no more than the tail ends the process, for the restart to do that.
+Nothing that goes wrong here stops the worker: a copy that does not fit is thrown away, one that can't be written is
+left as it is, each with a line in the log. Only a copy that turns out to be damaged when Faust has already been told
+to read no more than the tail ends the process, for the restart to read all.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class RocksdbStore:
     def close_others(self, kept: Collection[int]) -> None:
         """Close partitions that left; what is kept of them waits for their return."""
         for number in self._open.keys() - set(kept):
-            self._open.pop(number).close()
+            self._let_go(number)
 
     def complete_to(self, number: int) -> int | None:
         """Changelog offset up to which the copy of a partition is complete; None without one."""
@@ -117,7 +117,7 @@ class RocksdbStore:
         return partition
 
     def _let_go(self, number: int) -> None:
-        with suppress(Exception):  # RocksDB raises no other kind, and why it can't be closed was said before
+        with suppress(Exception):  # a disk that takes no more; what was put is in RocksDB's log, or can be read again
             self._open.pop(number).close()
 
     def _folder(self, number: int) -> Path:

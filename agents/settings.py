@@ -30,9 +30,9 @@ class Settings(BaseSettings):
     schema_registry_url: str | None = None
     """Confluent-compatible schema registry; None writes fingerprints as schema ids."""
     store: Literal["memory://", "rocksdb://"] = "memory://"
-    """Where a worker keeps its table beside the changelog."""
+    """Where a worker keeps its rows beside the changelog: in memory alone, or on its disk too (extra `rocksdb`)."""
     data_dir: Path = Path(".journeys")
-    """Folder of the broker for development and of RocksDB stores."""
+    """Folder of the broker for development, and of rows on disk (`tables/`)."""
     punctuation_interval_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     """How often a worker looks whether a deadline has come."""
     session_timeout_seconds: Annotated[float, Field(ge=1)] = 6.0
