@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
+from faust.types import TP, ConsumerMessage
 
 from agents.worker_exit import WorkerExit, end_now
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("journeys.transport")
 _WHILE_REBALANCING_SECONDS = 0.1
 _NOTHING_ACTIVE_SECONDS = 0.02
+_MS = 1_000.0
 
 
 class Batch(list[Any]):
@@ -81,9 +82,24 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
                 # aiokafka's position has moved past records that nobody gets: what comes next will be a gap.
                 self._epochs[tp] += 1
                 continue
-            message = self._to_message(tp, fetched[-1])
-            message.value = Batch(fetched, epochs.get(tp, 0))
-            yield tp, message
+            yield tp, self._message(tp, Batch(fetched, epochs.get(tp, 0)), generation)
+
+    def _message(self, tp: TP, batch: Batch, generation_id: int) -> ConsumerMessage:
+        """Faust's message of a batch: it stands at the last offset, and what belongs to single records is empty."""
+        no_type, no_headers = 0, ()
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            batch[-1].offset,
+            batch[-1].timestamp / _MS,
+            no_type,
+            no_headers,
+            None,
+            batch,
+            None,
+            tp=tp,
+            generation_id=generation_id,
+        )
 
     async def _getmany(
         self,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import stamina
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("journeys.flusher")
 _GAP_POLL_MS = 500
 BATCH_BYTES = 512 * 1024
-# More than the wire format spends on a record's lengths, offsets and our one header.
-_RECORD_OVERHEAD_BYTES = 64
 Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+_NO_HEADERS: list[tuple[str, bytes]] = []
 
 
 def _worth_waiting(error: Exception) -> bool:
@@ -44,7 +43,7 @@ def _worth_waiting(error: Exception) -> bool:
 
 
 class Flusher:
-    """Writes for all partitions of one worker. Not for use by two tasks at once: the batch lock sees to that."""
+    """Writes for all partitions of one worker, for each in one task at a time: the journey agent sees to that."""
 
     def __init__(self, app: JourneyApp, guard: FreezeGuard) -> None:
         self._app = app
@@ -64,7 +63,7 @@ class Flusher:
         number = partition.number
         by_topic: defaultdict[str, list[Record]] = defaultdict(list)
         for message in output_messages(effects, self._codec):
-            by_topic[message.topic].append((message.key, message.value, []))
+            by_topic[message.topic].append((message.key, message.value, _NO_HEADERS))
         if by_topic:
             await asyncio.gather(*(self._send(topic, number, records) for topic, records in by_topic.items()))
         rows = stored_rows(effects, self._codec)
@@ -76,8 +75,7 @@ class Flusher:
         """Append rows to the changelog, see whether nobody else has, and keep them in the local copy."""
         changelog = self._app.changelog_topic
         complete_to: int | None = None
-        records: list[Record] = [(row.key, row.value, _tombstone_headers(row)) for row in rows]
-        for base, count in await self._send(changelog, number, records):
+        for base, count in await self._send(changelog, number, list(map(_record_of, rows))):
             expected = self._next_changelog_offset[number]
             self._next_changelog_offset[number] = base + count
             if base != expected:
@@ -89,21 +87,26 @@ class Flusher:
                 self._app.tables.recovery.active_offsets[TP(changelog, number)] = complete_to
         self._app.local_copy.put(number, rows, None if number in self._shared else complete_to)
 
-    async def _send(self, topic: str, number: int, records: list[Record]) -> list[tuple[int, int]]:
+    async def _send(self, topic: str, number: int, records: Sequence[Record]) -> list[tuple[int, int]]:
         """Send records to one partition and wait; gives base offset and count of each batch."""
-        producer = self._app.producer._producer  # Faust's own send takes one record at a time
-        return [(await self._send_batch(producer, batch, topic, number), len(batch)) for batch in _batches(records)]
+        sent: list[tuple[int, int]] = []
+        begin = 0
+        while begin < len(records):
+            base, end = await self._send_batch(topic, number, records, begin)
+            sent.append((base, end - begin))
+            begin = end
+        return sent
 
-    async def _send_batch(self, producer: Any, batch: list[Record], topic: str, number: int) -> int:
+    async def _send_batch(self, topic: str, number: int, records: Sequence[Record], begin: int) -> tuple[int, int]:
+        """Send as many records from `begin` on as fit one batch; gives its base offset, and where the next begins."""
+        producer = self._app.producer._producer  # Faust's own send takes one record at a time
         async for attempt in stamina.retry_context(on=_worth_waiting, attempts=None, timeout=None, wait_max=5.0):
             with attempt:
                 self._guard.check()
-                builder = producer.create_batch()
-                for key, value, headers in batch:
-                    builder.append(timestamp=None, key=key, value=value, headers=headers)
+                builder, end = _filled(producer.create_batch(), records, begin)
                 sent = await producer.send_batch(builder, topic, partition=number)
-                offset: int = (await sent).offset
-                return offset
+                base: int = (await sent).offset
+                return base, end
         raise AssertionError("retry_context gives up only by raising")
 
     async def _look_at_gap(self, number: int, begin: int, end: int, held: Partition | None) -> None:
@@ -138,21 +141,16 @@ class Flusher:
             await consumer.stop()
 
 
-def _tombstone_headers(row: StoredRow) -> list[tuple[str, bytes]]:
-    return [(TOMBSTONE_OFFSET_HEADER, str(row.offset).encode())] if row.value is None else []
+def _record_of(row: StoredRow) -> Record:
+    key, value, offset = row
+    return key, value, _NO_HEADERS if value is not None else [(TOMBSTONE_OFFSET_HEADER, str(offset).encode())]
 
 
-def _batches(records: list[Record]) -> Iterator[list[Record]]:
-    """Cut records into lists that fit one producer batch each."""
-    chunk: list[Record] = []
-    size = 0
-    for record in records:
-        key, value, _ = record
-        needs = _RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
-        if chunk and size + needs > BATCH_BYTES:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(record)
-        size += needs
-    if chunk:
-        yield chunk
+def _filled(builder: Any, records: Sequence[Record], begin: int) -> tuple[Any, int]:
+    """Fill a batch with records from `begin` on; gives it, and the index of the first that found no room."""
+    append = builder.append
+    for end in range(begin, len(records)):
+        key, value, headers = records[end]
+        if append(timestamp=None, key=key, value=value, headers=headers) is None:
+            return builder, end
+    return builder, len(records)

@@ -1,9 +1,15 @@
-"""The agent: applies batches of the input topic, one at a time, each from its next offset on."""
+"""The agent: applies batches of the input topic, each from its partition's next offset on.
+
+A partition's next batch is applied only when all of the last one is acknowledged: rows are the live objects. While
+Kafka has one partition's batch, another's is applied.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +19,8 @@ from agents.batch_transport import Batch
 from agents.log_entries import log_entries
 from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
-from streams.effects import Counts
+from streams.effects import Counts, Effects
+from streams.partition import Partition
 
 if TYPE_CHECKING:
     from agents.app import JourneyApp
@@ -22,7 +29,7 @@ log = logging.getLogger("journeys.agent")
 
 
 class JourneyAgent:
-    """Handles one message of the batch transport after the other, under a lock that the rebalance barrier takes too."""
+    """Handles messages of the batch transport, under a lock that the rebalance barrier takes too."""
 
     def __init__(self, app: JourneyApp) -> None:
         self._app = app
@@ -31,24 +38,20 @@ class JourneyAgent:
         self.counts = Counts()
         self.batches_dropped = 0
         self._reported = Counts()
+        self._flushes: dict[TP, asyncio.Task[None]] = {}
 
     async def run(self, stream: Any) -> None:
         """Consume the stream for ever; any error ends the process, for Faust would restart the agent in silence."""
         async for event in stream.noack().events():
-            try:
+            with self._ends_the_process():
                 async with self.lock:
                     await self._handle(event)
-            except asyncio.CancelledError:
-                if self._app.should_stop:
-                    raise
-                end_now(WorkerExit.FAILED, "the agent was cancelled")
-            except BaseException as error:
-                log.exception("batch")
-                end_now(WorkerExit.FAILED, f"a batch failed: {error!r}")
 
     async def barrier(self) -> None:
-        """Wait for the batch in flight and commit it: called while partitions are being revoked."""
+        """Wait for the batches in flight and commit them: called while partitions are being revoked."""
         async with self.lock:
+            await asyncio.gather(*self._flushes.values())
+            self._flushes.clear()
             await self._app.consumer.commit_positions()
 
     async def report(self) -> None:
@@ -62,6 +65,9 @@ class JourneyAgent:
         message = event.message
         batch: Batch = message.value
         tp = TP(message.topic, message.partition)
+        flush = self._flushes.get(tp)
+        if flush is not None:
+            await flush
         if not await self._is_next(tp, batch, message.generation_id):
             self.batches_dropped += 1
             return
@@ -69,10 +75,28 @@ class JourneyAgent:
             await self._app.registry.learn_from(record.value for record in batch)
         processor = self._app.store.processors[tp.partition]
         effects = processor.process(log_entries(batch, self.codec))
-        await self._app.flusher.flush(processor.partition, effects)
-        self.counts.add(effects.counts)
-        self._app.consumer.next_position[tp] = batch[-1].offset + 1
-        event.ack()
+        self._flushes[tp] = asyncio.create_task(self._flush(event, tp, processor.partition, effects))
+        await asyncio.sleep(0)  # so that it is under way before the next batch keeps the loop busy
+
+    async def _flush(self, event: Any, tp: TP, partition: Partition, effects: Effects) -> None:
+        with self._ends_the_process():
+            await self._app.flusher.flush(partition, effects)
+            self.counts.add(effects.counts)
+            self._app.consumer.next_position[tp] = event.message.offset + 1
+            event.ack()
+
+    @contextmanager
+    def _ends_the_process(self) -> Iterator[None]:
+        """What goes wrong here is never raised: whoever would see it, swallows it."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self._app.should_stop:
+                raise
+            end_now(WorkerExit.FAILED, "the agent was cancelled")
+        except BaseException as error:
+            log.exception("batch")
+            end_now(WorkerExit.FAILED, f"a batch failed: {error!r}")
 
     async def _is_next(self, tp: TP, batch: Batch, generation_id: int) -> bool:
         """Whether the batch holds the record to be applied next; if records were left out, fetch them again."""

@@ -77,5 +77,5 @@ class TopicReplay:
             for effects in replay_partition(entries, partition, until=self._until):
                 self.records_read += 1
                 yield effects
-            if self.records_read < read_before + len(entries):
+            if self.records_read < read_before + len(batch.records):
                 return  # `until` has come

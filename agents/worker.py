@@ -21,6 +21,7 @@ from agents.local_copy import open_local_copy
 from agents.log_setup import set_up_logging
 from agents.operation_error import OperationError
 from agents.policy_file import load_policy
+from agents.raw_records import fetch_raw_records
 from agents.schema_registry import own_catalog
 from agents.settings import Settings
 from agents.topic_setup import require_topics
@@ -79,6 +80,7 @@ def run_worker(settings: Settings) -> int:
     local_copy = open_local_copy(settings)
     options, partition_count, catalog = asyncio.run(_prepare(settings))
     named = settings.model_copy(update={"worker_id": worker_id})
+    fetch_raw_records()
     app = create_app(named, options, partition_count, catalog, policy, local_copy)
     gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 100)
     log.info(

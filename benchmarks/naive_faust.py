@@ -19,12 +19,13 @@ from schemas.codec import Codec
 from schemas.identity import abandonment_id
 from schemas.records import CONVERTED, JourneyAbandoned, Touchpoint
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, TABLE
-from streams.penalty import days_active, penalty_of
+from streams.penalty import PenaltyTable, days_active
 from streams.policy import DEFAULT_POLICY
 
 APPLICATION_ID = "naive-faust"
 PARTITION_COUNT = 4
 SCAN_SECONDS = 5.0
+_PENALTIES = PenaltyTable(DEFAULT_POLICY.penalty)
 
 
 def create_app(bootstrap_servers: str) -> faust.App:
@@ -116,8 +117,7 @@ def _abandonment(journey_id: str, row: dict[str, Any], detected_at: int) -> Jour
     abandoned_at = _deadline_at(row)
     timed_out = abandoned_at == row["started_at"] + DEFAULT_POLICY.timeout_ms
     reason = "TIMEOUT" if timed_out else "INACTIVITY"
-    penalty = penalty_of(
-        DEFAULT_POLICY.penalty,
+    penalty = _PENALTIES.amount(
         total_cost_micros=row["total_cost_micros"],
         state=row["state"],
         reason=reason,

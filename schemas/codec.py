@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,7 +13,7 @@ from schemas.catalog import INPUT_RECORDS, Catalog, WriterSchema, own_schemas
 from schemas.columns import WORTHWHILE, bodies_of, columns_of
 from schemas.invalid import InvalidRecordError
 from schemas.records import InputRecord, Touchpoint
-from schemas.validation import LONGEST_TEXT, check_lengths, validate
+from schemas.validation import LONGEST_TEXT, are_valid, check_lengths, validate
 
 HEADER_BYTES = 5
 # Record size is the one limit that decides an outcome: it is part of the contract, not a setting.
@@ -98,54 +98,59 @@ class Codec:
         if name not in INPUT_RECORDS:
             raise InvalidRecordError("value", name, "one of " + ", ".join(INPUT_RECORDS))
         record: InputRecord = _TUPLES[name](**fields)  # type: ignore[assignment]  # by the name's check
-        validate(record)
-        if len(value or b"") > LONGEST_TEXT:
-            check_lengths(record)
+        _check(record, value)  # type: ignore[arg-type]  # as above
         return record
 
-    def decode_inputs(self, values: Sequence[bytes | None]) -> list[InputRecord | InvalidRecordError]:
+    def decode_inputs(self, values: Sequence[bytes | None]) -> Sequence[InputRecord | InvalidRecordError]:
         """Decode and validate a batch: for each value its record, or the error that it deserves."""
-        found: list[InputRecord | InvalidRecordError] = [None] * len(values)  # type: ignore[list-item]
-        singles: Iterable[int] = range(len(values))
         schema_id = self.catalog.id_of("Touchpoint")
         writer = self.catalog.writer(schema_id)
-        if writer.has_columns:
-            header = _MAGIC + schema_id.to_bytes(4, "big")
-            alike: list[int] = []
-            others: list[int] = []
-            for position, value in enumerate(values):
-                fits = value is not None and value[:HEADER_BYTES] == header and len(value) <= MAX_RECORD_BYTES
-                (alike if fits else others).append(position)
-            if len(alike) >= WORTHWHILE and self._decode_touchpoints(values, alike, writer, found):
-                singles = others
-        for position in singles:
-            try:
-                found[position] = self.decode_input(values[position])
-            except InvalidRecordError as error:
-                found[position] = error
-        return found
+        head = _MAGIC + schema_id.to_bytes(4, "big")
+        alike = [
+            position
+            for position, value in enumerate(values)
+            if value is not None and value.startswith(head) and len(value) <= MAX_RECORD_BYTES
+        ]
+        if not writer.has_columns or len(alike) < WORTHWHILE:
+            return [self._decoded(value) for value in values]
+        if len(alike) == len(values):
+            return self._touchpoints(values, writer)
+        found: list[Any] = [None] * len(values)
+        touchpoints = self._touchpoints([values[position] for position in alike], writer)
+        for position, touchpoint in zip(alike, touchpoints, strict=True):
+            found[position] = touchpoint
+        return [self._decoded(value) if record is None else record for record, value in zip(found, values, strict=True)]
 
-    def _decode_touchpoints(
-        self,
-        values: Sequence[bytes | None],
-        positions: list[int],
-        writer: WriterSchema,
-        found: list[InputRecord | InvalidRecordError],
-    ) -> bool:
-        bodies = [values[position][HEADER_BYTES:] for position in positions]  # type: ignore[index]
-        columns = columns_of(bodies, writer.plain_json)
+    def _touchpoints(self, values: Sequence[Any], writer: WriterSchema) -> Sequence[InputRecord | InvalidRecordError]:
+        """Touchpoints of wire bytes that all have the header of their own schema."""
+        columns = columns_of([value[HEADER_BYTES:] for value in values], writer.plain_json)
         if columns is None:
-            return False  # one by one finds which it is
-        touchpoints = map(Touchpoint, *columns)
-        for position, touchpoint in zip(positions, touchpoints, strict=True):
-            try:
-                validate(touchpoint)
-                if len(values[position] or b"") > LONGEST_TEXT:
-                    check_lengths(touchpoint)
-                found[position] = touchpoint
-            except InvalidRecordError as error:
-                found[position] = error
-        return True
+            return [self._decoded(value) for value in values]  # one by one finds which it is
+        touchpoints = list(map(Touchpoint._make, zip(*columns, strict=True)))
+        if are_valid(columns) and max(map(len, values)) <= LONGEST_TEXT:
+            return touchpoints
+        return [_checked(touchpoint, value) for touchpoint, value in zip(touchpoints, values, strict=True)]
+
+    def _decoded(self, value: bytes | None) -> InputRecord | InvalidRecordError:
+        try:
+            return self.decode_input(value)
+        except InvalidRecordError as error:
+            return error
+
+
+def _checked(record: InputRecord, value: bytes) -> InputRecord | InvalidRecordError:
+    try:
+        _check(record, value)
+    except InvalidRecordError as error:
+        return error
+    return record
+
+
+def _check(record: InputRecord, value: bytes) -> None:
+    """Raise InvalidRecordError unless the record, of these wire bytes, is allowed."""
+    validate(record)
+    if len(value) > LONGEST_TEXT:
+        check_lengths(record)
 
 
 def check_frame(value: bytes | None) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from schemas.instants import DAY_MS
+from schemas.invalid import InvalidRecordError
 from schemas.records import InputRecord, JourneyRecord, PolicyChanged, Punctuation
 from streams.effects import Effects
 from streams.partition import Partition
 from streams.policy import Policy
-from streams.processor import Entry, Processor
+from streams.processor import Entry, EntryFields, Processor
 
 # A day more than the cap of 90 days on a journey: by then nothing is open.
 _UNTIL_AFTER_LAST_MS = 91 * DAY_MS
@@ -55,7 +56,7 @@ def replay_punctuated(
 
 
 def replay_partition(
-    entries: Iterable[Entry], partition: Partition, *, until: int | None = None, provenance: bool = True
+    entries: Iterable[EntryFields], partition: Partition, *, until: int | None = None, provenance: bool = True
 ) -> Iterator[Effects]:
     """Replay one partition of a recorded log. The first record whose time lies after `until` (ms) ends the reading.
 
@@ -63,13 +64,12 @@ def replay_partition(
     """
     processor = Processor(partition, provenance=provenance)
     for entry in entries:
-        if until is not None and _lies_after(entry, until):
+        if until is not None and _lies_after(entry[3], until):
             return
         yield processor.process([entry])
 
 
-def _lies_after(entry: Entry, until: int) -> bool:
-    record = entry.record
+def _lies_after(record: InputRecord | InvalidRecordError, until: int) -> bool:
     if isinstance(record, Punctuation):
         return record.at > until
     if isinstance(record, PolicyChanged | Exception):

@@ -67,27 +67,34 @@ def apply_touchpoint(row: Row, touchpoint: Touchpoint, id_hash: bytes) -> None:
     """Count a touchpoint in the open episode, as TouchpointApplied says; `id_hash` is that of its id."""
     occurred_at = touchpoint.occurred_at
     row.touchpoint_count += 1
-    row.total_cost_micros = min(row.total_cost_micros + touchpoint.cost_micros, LARGEST_SUM_MICROS)
+    total_cost_micros = row.total_cost_micros + touchpoint.cost_micros
+    row.total_cost_micros = total_cost_micros if total_cost_micros < LARGEST_SUM_MICROS else LARGEST_SUM_MICROS  # noqa: FURB136
     row.remember(id_hash)
     latest_at = row.last_touchpoint_at
     if latest_at is None or occurred_at >= latest_at:
         row.last_touchpoint_at = occurred_at
         if occurred_at > row.last_activity_at:  # noqa: PLR1730  (a call to max costs three times as much here)
             row.last_activity_at = occurred_at
-        if touchpoint.state is not None:
-            row.state = touchpoint.state
-        if touchpoint.conversion_probability is not None:
-            row.conversion_probability = touchpoint.conversion_probability
-        if touchpoint.conversion_value_micros is not None:
-            row.conversion_value_micros = touchpoint.conversion_value_micros
-        if touchpoint.action_id is not None:
-            row.action_id = touchpoint.action_id
-        if touchpoint.policy_version is not None:
-            row.touchpoint_policy_version = touchpoint.policy_version
-        if touchpoint.propensity is not None:
-            row.propensity = touchpoint.propensity
+        _take_last_values(row, touchpoint)
     if row.policy.keeps_touchpoint_times:
         row.touchpoint_times = tuple(sorted((*row.touchpoint_times, occurred_at))[-KEPT_TOUCHPOINTS:])
+
+
+def _take_last_values(row: Row, touchpoint: Touchpoint) -> None:
+    """Take what the touchpoint carries of the values that the latest one gives; what is absent stays."""
+    _, _, _, _, _, _, state, _, probability, value_micros, action_id, policy_version, propensity = touchpoint
+    if state is not None:
+        row.state = state
+    if probability is not None:
+        row.conversion_probability = probability
+    if value_micros is not None:
+        row.conversion_value_micros = value_micros
+    if action_id is not None:
+        row.action_id = action_id
+    if policy_version is not None:
+        row.touchpoint_policy_version = policy_version
+    if propensity is not None:
+        row.propensity = propensity
 
 
 def _begin(row: Row, record: Touchpoint | JourneyRegistered, policy: Policy) -> None:

@@ -46,52 +46,85 @@ def days_active(started_at: int, abandoned_at: int) -> int:
     return max(1, (abandoned_at - started_at) // DAY_MS)
 
 
-def penalty_of(
-    constants: Penalty,
-    *,
-    total_cost_micros: int,
-    state: str,
-    reason: str,
-    days: int,
-    conversion_probability: float | None,
-    conversion_value_micros: int | None,
-) -> PenaltyAmount:
-    """Penalty of an episode that ended in `state` for `reason` after `days`; None takes the policy's default."""
-    weight: Decimal = getattr(constants.state_weight, state)
-    multiplier: Decimal = getattr(constants.reason_multiplier, reason)
-    rate = _rate(constants.base_rate, weight, constants.decay, days, multiplier)
-    if conversion_probability is None:
-        probability: Decimal = getattr(constants.default_conversion_probability, state)
-    else:
-        # The shortest text that reads back as this double: 0.05 counts as a twentieth.
-        probability = Decimal(repr(conversion_probability))
-    if conversion_value_micros is None:
-        conversion_value_micros = int(constants.default_conversion_value * MICROS)
-    multiply = _EXACT.multiply
-    opportunity = multiply(multiply(constants.opportunity_rate, probability), Decimal(conversion_value_micros))
-    return PenaltyAmount(
-        days_active=days,
-        conversion_probability=float(probability),
-        conversion_value_micros=conversion_value_micros,
-        penalty_amount_micros=_rounded(multiply(Decimal(total_cost_micros), rate)),
-        opportunity_cost_micros=_rounded(opportunity),
-        state_weight=float(weight),
-        time_factor=float(_time_factor(constants.decay, days)),
-        reason_multiplier=float(multiplier),
-    )
+class _Factors(NamedTuple):
+    """What state, reason and days come to. `rate` is the penalty of a micro of cost, as a fraction."""
+
+    rate: tuple[int, int]
+    state_weight: float
+    time_factor: float
+    reason_multiplier: float
+
+
+class PenaltyTable:
+    """Penalties under the constants of one policy. Remembers what state, reason and days come to."""
+
+    def __init__(self, constants: Penalty) -> None:
+        self._constants = constants
+        self._factors: dict[tuple[str, str, int], _Factors] = {}
+        self._defaults: dict[str, tuple[float, tuple[int, int]]] = {}
+        self._default_value_micros = int(constants.default_conversion_value * MICROS)
+
+    def amount(
+        self,
+        *,
+        total_cost_micros: int,
+        state: str,
+        reason: str,
+        days: int,
+        conversion_probability: float | None,
+        conversion_value_micros: int | None,
+    ) -> PenaltyAmount:
+        """Penalty of an episode that ended in `state` for `reason` after `days`; None takes the policy's default."""
+        factors = self._factors.get((state, reason, days))
+        if factors is None:
+            factors = self._factors[state, reason, days] = self._factors_of(state, reason, days)
+        if conversion_probability is None:
+            conversion_probability, opportunity_rate = self._default(state)
+        else:
+            opportunity_rate = _opportunity_rate(self._constants.opportunity_rate, conversion_probability)
+        if conversion_value_micros is None:
+            conversion_value_micros = self._default_value_micros
+        return PenaltyAmount(
+            days,
+            conversion_probability,
+            conversion_value_micros,
+            _rounded(total_cost_micros, factors.rate),
+            _rounded(conversion_value_micros, opportunity_rate),
+            factors.state_weight,
+            factors.time_factor,
+            factors.reason_multiplier,
+        )
+
+    def _factors_of(self, state: str, reason: str, days: int) -> _Factors:
+        constants = self._constants
+        weight: Decimal = getattr(constants.state_weight, state)
+        multiplier: Decimal = getattr(constants.reason_multiplier, reason)
+        time_factor = _EXACT.subtract(_WHOLE, _EXACT.power(constants.decay, days))
+        multiply = _EXACT.multiply
+        rate = multiply(multiply(_EXACT.add(constants.base_rate, weight), time_factor), multiplier)
+        return _Factors(rate.as_integer_ratio(), float(weight), float(time_factor), float(multiplier))
+
+    def _default(self, state: str) -> tuple[float, tuple[int, int]]:
+        """Probability by default, and the opportunity cost of a micro of value under it."""
+        known = self._defaults.get(state)
+        if known is None:
+            probability: Decimal = getattr(self._constants.default_conversion_probability, state)
+            rate = _EXACT.multiply(self._constants.opportunity_rate, probability).as_integer_ratio()
+            known = self._defaults[state] = float(probability), rate
+        return known
 
 
 @lru_cache(maxsize=4096)
-def _rate(base_rate: Decimal, weight: Decimal, decay: Decimal, days: int, multiplier: Decimal) -> Decimal:
-    """Penalty of a micro of cost."""
-    multiply = _EXACT.multiply
-    return multiply(multiply(_EXACT.add(base_rate, weight), _time_factor(decay, days)), multiplier)
+def _opportunity_rate(rate: Decimal, probability: float) -> tuple[int, int]:
+    # The shortest text that reads back as this double: 0.05 counts as a twentieth.
+    return _EXACT.multiply(rate, Decimal(repr(probability))).as_integer_ratio()
 
 
-@lru_cache(maxsize=4096)
-def _time_factor(decay: Decimal, days: int) -> Decimal:
-    return _EXACT.subtract(_WHOLE, _EXACT.power(decay, days))
-
-
-def _rounded(amount: Decimal) -> int:
-    return min(int(amount.quantize(_WHOLE, context=_EXACT)), LARGEST_SUM_MICROS)
+def _rounded(micros: int, rate: tuple[int, int]) -> int:
+    """`micros` times a fraction, half-even."""
+    numerator, denominator = rate
+    amount, rest = divmod(micros * numerator, denominator)
+    rest += rest
+    if rest > denominator or (rest == denominator and amount & 1):
+        amount += 1
+    return min(amount, LARGEST_SUM_MICROS)

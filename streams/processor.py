@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import sha256
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from schemas.identity import touchpoint_hash
 from schemas.instants import format_instant
@@ -41,6 +41,10 @@ class Entry(NamedTuple):
     value: bytes | None = None
 
 
+EntryFields: TypeAlias = tuple[int, bytes | None, int | None, InputRecord | InvalidRecordError, bytes | None]
+"""An entry as a plain tuple: batches of the live path are made of these, for the time that they save."""
+
+
 class Processor:
     """Applies entries to one partition's state."""
 
@@ -48,28 +52,27 @@ class Processor:
         self.partition = partition
         self._publisher = Publisher(partition.number, provenance=provenance)
 
-    def process(self, entries: Iterable[Entry]) -> Effects:
+    def process(self, entries: Iterable[EntryFields]) -> Effects:
         """Apply entries in order of their offsets; what was applied before a restart is skipped."""
         effects = Effects()
         partition = self.partition
-        for entry in entries:
-            if entry.offset <= partition.applied_offset:
+        for offset, key, append_time, record, value in entries:
+            if offset <= partition.applied_offset:
                 effects.counts.skipped += 1
                 continue
-            record = entry.record
             try:
                 if isinstance(record, InvalidRecordError):
                     raise record
                 if isinstance(record, Punctuation):
-                    self._punctuation(record, entry.offset, effects)
+                    self._punctuation(record, offset, effects)
                 elif isinstance(record, PolicyChanged):
-                    self._policy_changed(record, entry.offset, effects)
+                    self._policy_changed(record, offset, effects)
                 else:
-                    self._journey_record(record, entry, effects)
+                    self._journey_record(record, offset, key, append_time, effects)
             except InvalidRecordError as error:
-                effects.dead_letters.append(self._dead_letter(entry, error))
+                effects.dead_letters.append(self._dead_letter(Entry(offset, key, append_time, record, value), error))
                 effects.counts.dead += 1
-            partition.applied_offset = entry.offset
+            partition.applied_offset = offset
         if partition.forgotten and partition.applied_offset >= max(partition.forgotten.values()):
             partition.forgotten.clear()
         return effects
@@ -138,25 +141,27 @@ class Processor:
             effects.policies.append(PolicyRow(offset, policy.version, policy.to_json()))
         partition.policy = partition.policies[policy.version]
 
-    def _journey_record(self, record: JourneyRecord, entry: Entry, effects: Effects) -> None:
+    def _journey_record(
+        self, record: JourneyRecord, offset: int, key: bytes | None, append_time: int | None, effects: Effects
+    ) -> None:
         partition = self.partition
         journey_id = record.journey_id
-        if entry.key != journey_id.encode():
-            raise InvalidRecordError("key", entry.key, f"the journey_id {journey_id!r} in UTF-8")
-        if entry.append_time is not None and partition.time_source != "simulated":
-            self._check_not_ahead(record, entry.append_time)
+        if key != journey_id.encode():
+            raise InvalidRecordError("key", key, f"the journey_id {journey_id!r} in UTF-8")
+        if append_time is not None and partition.time_source != "simulated":
+            self._check_not_ahead(record, append_time)
         row = partition.rows.get(journey_id)
         if row is None:
-            if partition.forgotten and entry.offset <= partition.forgotten.get(journey_id, -1):
+            if partition.forgotten and offset <= partition.forgotten.get(journey_id, -1):
                 effects.counts.skipped += 1
                 return
-            home = partition_of(entry.key, partition.count)
+            home = partition_of(key, partition.count)
             if home != partition.number:
                 raise InvalidRecordError(
                     "partition", partition.number, f"{home}, which murmur2 gives (librdkafka's own default differs)"
                 )
             row = Row(journey_id, partition.policy)
-        elif entry.offset <= row.offset:
+        elif offset <= row.offset:
             effects.counts.skipped += 1
             return
         elif row.open and isinstance(record, Touchpoint):
@@ -164,13 +169,13 @@ class Processor:
             if only_counts(row, record, id_hash):
                 apply_touchpoint(row, record, id_hash)
                 # Its deadline can only have moved later, so its entry in the index stays as it is.
-                row.offset = row.record_offset = entry.offset
+                row.offset = row.record_offset = offset
                 effects.changed[journey_id] = row
                 effects.counts.applied += 1
                 return
         elif partition.counts_as_absent(row, record.occurred_at):
             row = Row(journey_id, partition.policy)
-        self._decide(row, record, entry.offset, effects)
+        self._decide(row, record, offset, effects)
 
     def _decide(self, row: Row, record: JourneyRecord, offset: int, effects: Effects) -> None:
         partition = self.partition

@@ -28,7 +28,7 @@ from streams.facts import (
     Started,
     TouchpointApplied,
 )
-from streams.penalty import PenaltyAmount, days_active, penalty_of
+from streams.penalty import PenaltyAmount, PenaltyTable, days_active
 from streams.row import Row
 
 _TERMINATES = "COMPETITOR_CONVERSION"
@@ -40,11 +40,14 @@ class Publisher:
     def __init__(self, partition: int, *, provenance: bool) -> None:
         self._partition = partition
         self._provenance = provenance
+        self._penalties: dict[str, PenaltyTable] = {}
 
     def penalty(self, row: Row, fact: Abandoned) -> PenaltyAmount:
         """Penalty of the open episode that `fact` ends."""
-        return penalty_of(
-            row.policy.penalty,
+        penalties = self._penalties.get(row.policy_version)
+        if penalties is None:
+            penalties = self._penalties[row.policy_version] = PenaltyTable(row.policy.penalty)
+        return penalties.amount(
             total_cost_micros=row.total_cost_micros,
             state=row.state,
             reason=fact.reason,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.instants import DAY_MS
 from schemas.records import REASONS
-from streams.penalty import days_active, penalty_of
+from streams.penalty import PenaltyTable, days_active
 from streams.policy import DEFAULT_POLICY, Penalty
 
 CONSTANTS = DEFAULT_POLICY.penalty
@@ -42,7 +42,7 @@ def penalty(constants=CONSTANTS, **said):
     """Penalty of an episode that is all default but for what is said."""
     given_ = {"total_cost_micros": 0, "state": "AWARE", "reason": "TIMEOUT", "days": 1}
     given_ |= {"conversion_probability": None, "conversion_value_micros": None}
-    return penalty_of(constants, **(given_ | said))
+    return PenaltyTable(constants).amount(**(given_ | said))
 
 
 @pytest.mark.parametrize(
