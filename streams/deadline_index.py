@@ -8,7 +8,7 @@ pushes a second entry; the old one is then recognised as stale and dropped.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heapreplace
 
 
 class DeadlineIndex:
@@ -33,6 +33,10 @@ class DeadlineIndex:
     def pop(self) -> tuple[int, str]:
         """Take the earliest entry out."""
         return heappop(self._heap)
+
+    def move_first(self, at: int, journey_id: str) -> None:
+        """Put this entry in the place of the earliest one: half the work of taking out and adding."""
+        heapreplace(self._heap, (at, journey_id))
 
     def pop_until(self, at: int) -> Iterator[tuple[int, str]]:
         """Take out entries at or before `at`, earliest first."""

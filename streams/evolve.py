@@ -31,8 +31,10 @@ def evolve(row: Row, fact: Fact, total_penalty_micros: int | None = None) -> Non
     match fact:
         case TouchpointApplied():
             apply_touchpoint(row, fact.touchpoint, fact.id_hash)
-        case Duplicate() | Late() | Refused():
-            pass  # remembered nowhere
+        case Abandoned():
+            if isinstance(fact.cause, JourneySignal | JourneyCommand):
+                _remember_request(row, fact.cause)
+            _end(row, fact.ended_at, fact.late_until, fact.reason, total_penalty_micros)
         case Started():
             _begin(row, fact.record, fact.policy)
             if isinstance(fact.record, JourneyRegistered):
@@ -42,9 +44,9 @@ def evolve(row: Row, fact: Fact, total_penalty_micros: int | None = None) -> Non
             _begin(row, fact.touchpoint, fact.policy)
             row.is_return = True
             row.derive()
-        case OverridesChanged():
-            _override(row, fact.registration)
-            row.derive()
+        case Converted():
+            quiet_until = fact.ended_at + row.policy.conversion_quiet_period_ms
+            _end(row, fact.ended_at, quiet_until, CONVERTED, None)
         case Extended():
             row.extended_by_ms = min(row.extended_by_ms + (fact.command.extend_by_ms or 0), LONGEST_MS)
             _remember_request(row, fact.command)
@@ -52,13 +54,11 @@ def evolve(row: Row, fact: Fact, total_penalty_micros: int | None = None) -> Non
         case ExtendedAutomatically():
             row.extended_by_ms = min(row.extended_by_ms + fact.extended_by_ms, LONGEST_MS)
             row.derive()
-        case Converted():
-            quiet_until = fact.ended_at + row.policy.conversion_quiet_period_ms
-            _end(row, fact.ended_at, quiet_until, CONVERTED, None)
-        case Abandoned():
-            if isinstance(fact.cause, JourneySignal | JourneyCommand):
-                _remember_request(row, fact.cause)
-            _end(row, fact.ended_at, fact.late_until, fact.reason, total_penalty_micros)
+        case OverridesChanged():
+            _override(row, fact.registration)
+            row.derive()
+        case Duplicate() | Late() | Refused():
+            pass  # remembered nowhere
         case _:
             assert_never(fact)
 
@@ -98,7 +98,7 @@ def _take_last_values(row: Row, touchpoint: Touchpoint) -> None:
 
 
 def _begin(row: Row, record: Touchpoint | JourneyRegistered, policy: Policy) -> None:
-    row.clear_episode()
+    """Open an episode in a row that has none: its episode's fields are as `clear_episode` leaves them."""
     row.open = True
     row.policy = policy
     row.policy_version = policy.version

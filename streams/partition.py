@@ -89,33 +89,43 @@ class Partition:
         """Clock at which the next deadline fires; None when nothing is open. Puts stale entries right on the way."""
         while (first := self._deadlines.first()) is not None:
             at, journey_id = first
-            row = self.rows.get(journey_id)
-            if row is not None and row.armed_at == at and row.open and self.due_at(row) == at:
+            row = self._armed(journey_id, at)
+            due_at = self.due_at(row) if row is not None and row.open else None
+            if due_at == at:
                 return at
-            self._deadlines.pop()
-            self._rearm(row, at)
+            self._settle_first(row, due_at, journey_id)
         return None
-
-    def _rearm(self, row: Row | None, at: int) -> None:
-        """Put a row back whose entry at `at` was taken out; a stale entry and a closed row go without."""
-        if row is None or row.armed_at != at:
-            return
-        row.armed_at = None
-        if row.open:
-            self.keep(row)
 
     def take_due(self) -> list[tuple[int, str]]:
         """Take out what the present clock fires: a heap of (deadline_at, journey_id)."""
         due: list[tuple[int, str]] = []
-        if self.clock is None:
+        clock = self.clock
+        if clock is None:
             return due
-        while (at := self.next_due_at()) is not None and at <= self.clock:
-            _, journey_id = self._deadlines.pop()
-            row = self.rows[journey_id]
-            row.armed_at = None
-            due.append((row.deadline_at, journey_id))
+        while (first := self._deadlines.first()) is not None and first[0] <= clock:
+            at, journey_id = first
+            row = self._armed(journey_id, at)
+            due_at = self.due_at(row) if row is not None and row.open else None
+            if row is not None and due_at is not None and due_at <= clock:
+                due.append((row.deadline_at, journey_id))
+                due_at = None
+            self._settle_first(row, due_at, journey_id)
         heapify(due)
         return due
+
+    def _armed(self, journey_id: str, at: int) -> Row | None:
+        """Row whose entry in the index is the one at `at`; None where that entry is stale."""
+        row = self.rows.get(journey_id)
+        return row if row is not None and row.armed_at == at else None
+
+    def _settle_first(self, row: Row | None, due_at: int | None, journey_id: str) -> None:
+        """Move the first entry to `due_at`, in one step; None takes it out."""
+        if row is not None:
+            row.armed_at = due_at
+        if due_at is None:
+            self._deadlines.pop()
+        else:
+            self._deadlines.move_first(due_at, journey_id)
 
     def forget_stale(self, offset: int) -> dict[str, int]:
         """Delete rows that count as absent, at most a policy's batch; by journey, `offset` of the punctuation."""

@@ -17,7 +17,7 @@ from schemas.topics import JOURNEY_EVENTS
 from streams.decide import decide, decide_due, decide_overdue, only_counts
 from streams.effects import Effects
 from streams.evolve import apply_touchpoint, evolve
-from streams.facts import Abandoned, Converted, Duplicate, ExtendedAutomatically, Fact, Late, Refused
+from streams.facts import Abandoned, Converted, Duplicate, ExtendedAutomatically, Fact, Late, Refused, TouchpointApplied
 from streams.partition import Partition
 from streams.policy import InvalidPolicyError, policy_from_json
 from streams.publish import Publisher
@@ -215,6 +215,9 @@ class Processor:
 
     def _settle(self, row: Row, fact: Fact, detected_at: int, offset: int, effects: Effects) -> None:
         """Publish a fact and write it into the row: ends are published of the row before, all else of the row after."""
+        if isinstance(fact, TouchpointApplied):  # most facts are, and say nothing to the outside
+            apply_touchpoint(row, fact.touchpoint, fact.id_hash)
+            return
         publisher = self._publisher
         if isinstance(fact, Abandoned):
             penalty = publisher.penalty(row, fact)
