@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     """After this long without a heartbeat the group takes a worker's partitions away."""
     freeze_limit_seconds: Annotated[float, Field(gt=0.2)] = 2.0
     """A worker that finds itself stopped longer than this ends itself: others may own its partitions."""
-    max_batch_records: Annotated[int, Field(ge=1)] = 5_000
+    max_batch_records: Annotated[int, Field(ge=1)] = 10_000
     """Records of one poll."""
     worker_id: str | None = None
     """Name of a worker in logs and punctuations; None makes one of host and process."""

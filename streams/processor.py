@@ -61,14 +61,14 @@ class Processor:
                 effects.counts.skipped += 1
                 continue
             try:
-                if isinstance(record, InvalidRecordError):
-                    raise record
-                if isinstance(record, Punctuation):
+                if isinstance(record, JourneyRecord):  # a touchpoint, mostly
+                    self._journey_record(record, offset, key, append_time, effects)
+                elif isinstance(record, Punctuation):
                     self._punctuation(record, offset, effects)
                 elif isinstance(record, PolicyChanged):
                     self._policy_changed(record, offset, effects)
                 else:
-                    self._journey_record(record, offset, key, append_time, effects)
+                    raise record
             except InvalidRecordError as error:
                 effects.dead_letters.append(self._dead_letter(Entry(offset, key, append_time, record, value), error))
                 effects.counts.dead += 1
