@@ -85,9 +85,9 @@ async def rebuild_table(settings: Settings, progress: Progress | None = None) ->
 async def _published_ends(settings: Settings, log: LogReader, report: RebuildReport) -> dict[int, int]:
     """By partition, the input offset up to which all outputs are out for certain."""
     lag = await group_lag(settings, log.end_offsets)
-    ends = {number: 0 if behind is None else log.end_offsets[number] - behind for number, behind in lag.items()}
+    ends = {number: 0 if behind is None else log.end_offsets[number] - behind for number, behind in sorted(lag.items())}
     report.never_committed.extend(
-        number for number, behind in lag.items() if behind is None and log.end_offsets[number] > 0
+        number for number, behind in sorted(lag.items()) if behind is None and log.end_offsets[number] > 0
     )
     return ends
 

@@ -81,14 +81,14 @@ async def delete(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("harm", [damage, delete], ids=["damaged", "deleted"])
-def test_a_worker_goes_on_with_a_rebuilt_table(settings, workers, harm):
+def test_a_worker_goes_on_with_a_rebuilt_table(settings, workers, harm, tmp_path):
     """Nothing missing, extra or different, and nothing published twice; rows on its disk are not used."""
     first = workers.start(settings)
     first.wait_until_logged("restored: partitions [")
     morning(settings)
     workers.wait_until_applied(settings)
     assert checked(settings).ok, "also while a worker is at work"
-    refused = journeys("check", "--rebuild", bootstrap_servers=settings.bootstrap_servers)
+    refused = journeys("check", "--rebuild", "--bootstrap-servers", settings.bootstrap_servers, cwd=tmp_path)
     assert refused.returncode == 2
     assert refused.stderr.startswith("journeys: the group journeys has 1 members (")
     assert checked(settings).ok, "a refused rebuild drops nothing"
@@ -112,7 +112,7 @@ def test_a_worker_goes_on_with_a_rebuilt_table(settings, workers, harm):
     assert verify.abandonments.duplicates + verify.lifecycle.duplicates == 0
 
 
-class PowerCut(Exception):
+class PowerCutError(Exception):
     """Ends a rebuild in the middle."""
 
 
@@ -125,12 +125,12 @@ def test_a_rebuild_that_breaks_off_harms_nothing(settings, workers, monkeypatch)
 
     def cut(partition, codec):
         if partition.number == 1:
-            raise PowerCut
+            raise PowerCutError
         return stored_partition(partition, codec)
 
     stored_partition = table_rebuild.stored_partition
     monkeypatch.setattr(table_rebuild, "stored_partition", cut)
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         asyncio.run(rebuild_table(settings))
     stored = asyncio.run(read(settings, CHANGELOG))
     own = {number: sum(record.key == PARTITION_KEY for record in records) for number, records in stored.items()}

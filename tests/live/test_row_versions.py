@@ -9,18 +9,22 @@ from topic_contents import DAY, HOUR, Raw, punctuation, read, touch, write
 
 from agents.settings import Settings
 from agents.table_check import check_table
+from schemas.catalog import fingerprint
 from schemas.codec import Codec
 from schemas.rows import journey_of
 from schemas.topics import changelog_name
 
 from .topic_exchange import append
 from .verified import verified
+from .worker_process import Workers
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 JOURNEYS = [f"journey-{number}" for number in range(300)]
 CHANGELOG = changelog_name("journeys")
 CODEC = Codec()
+for known in (BEFORE, AFTER):
+    CODEC.catalog.add(fingerprint(known), known)
 
 
 async def write_as(settings: Settings, schema: dict, *, told: bool) -> int:
@@ -66,7 +70,7 @@ def test_rows_of_the_version_before_and_of_the_one_after_are_restored(broker, wo
     assert report.abandonments.equal == len(JOURNEYS)
 
 
-def test_a_row_of_a_schema_that_nobody_tells_ends_the_worker(broker, workers):
+def test_a_row_of_a_schema_that_nobody_tells_ends_the_worker(broker, workers, tmp_path):
     """With exit code 2, the row and its schema id; not a record is written, and with the schema told it goes on."""
     settings = emptied(broker, session_timeout_seconds=3)
     first = workers.start(settings)
@@ -76,8 +80,10 @@ def test_a_row_of_a_schema_that_nobody_tells_ends_the_worker(broker, workers):
     asyncio.run(write_as(settings, AFTER, told=False))
     before = asyncio.run(records_in_changelog(settings))
 
-    refusing = workers.start(settings)
-    assert refusing.exit_code(60) == 2, refusing.told("did not refuse")
+    (tmp_path / "other").mkdir()
+    with Workers(tmp_path / "other") as others:
+        refusing = others.start(settings)
+        assert refusing.exit_code(60) == 2, refusing.told("did not refuse")
     (said,) = [line for line in refusing.log.splitlines() if "worker ends: " in line]
     assert "the row of journey 'journey-" in said
     assert "no such schema is known here, nor in the registry if one is set" in said
