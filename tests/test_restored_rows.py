@@ -215,3 +215,18 @@ def test_what_can_not_be_read_is_said(case):
     records, said = UNREADABLE[case]
     with pytest.raises(UnreadableRowError, match=said):
         restored(records, Codec())
+
+
+def test_offset_0_is_an_offset():
+    """Of a row and of a tombstone: the first record of a log counts like any other, whichever comes first."""
+    row = StoredRow(b"ja", Codec().encode_fields("JourneyRow", FIELDS | {"offset": 0}), 0)
+    gone = StoredRow(b"ja", None, 0)
+    later = StoredRow(b"ja", GOOD, 3)
+    assert list(restored([row], Codec()).rows) == ["a"]
+    forgotten = restored([row, gone], Codec())
+    assert (list(forgotten.rows), forgotten.forgotten) == ([], {"a": 0})
+    assert restored([gone, later], Codec()).rows["a"].offset == 3
+    stale = Restore()
+    stale.add_all([(b"ja", GOOD), (b"ja", 0)])
+    assert [row.key for row in stale.onto(Partition(0, 4), Codec())] == [b"ja"]
+    assert stale.stale == 1
