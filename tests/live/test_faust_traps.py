@@ -120,7 +120,7 @@ async def lag(settings: Settings) -> int:
 
 
 def test_commits_go_on_after_every_rebalance(broker, workers):
-    """A worker joins, one leaves, one is killed: each time all that is applied is committed while they run."""
+    """A worker joins, one is killed: each time all that is applied is committed while they run."""
     settings = emptied(broker, session_timeout_seconds=3)
 
     def work(hour: int) -> None:
@@ -134,16 +134,11 @@ def test_commits_go_on_after_every_rebalance(broker, workers):
     second = workers.start(settings)
     second.wait_until_logged("restored: partitions [")
     work(2)
-    third = workers.start(settings)
-    third.wait_until_logged("restored: partitions [")
+    first.kill()
     work(3)
-    first.stop()
-    work(4)
-    second.kill()
-    work(5)
-    third.stop()
+    second.stop()
     report, _ = verified(settings)
-    assert report.counts.applied == 5 * len(JOURNEYS)
+    assert report.counts.applied == 3 * len(JOURNEYS)
 
 
 def test_a_partition_that_is_silently_not_fetched_ends_the_worker(broker, tmp_path):
