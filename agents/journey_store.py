@@ -117,13 +117,15 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
             for tp in sorted(active_tps):
                 restore = await self._complete_one(tp)
                 read, stale, kept = read + restore.read, stale + restore.stale, kept + restore.kept
+                waiting = sum(one.read for one in self._restores.values())
+                self._progress.tell(read + waiting, 0, self._journey_count())
         log.info(
             "restored: partitions %s, %d changelog records (%d stale)%s, %d journeys, %.2f s",
             sorted(tp.partition for tp in active_tps),
             read,
             stale,
             f" onto {kept} rows kept here" if kept else "",
-            sum(len(processor.partition.rows) for processor in self.processors.values()),
+            self._journey_count(),
             self._progress.end(),
         )
 
@@ -153,6 +155,9 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         self.app.local_copy.put(number, (), highwater)
         self.processors[number] = processor or Processor(partition)
         return restore
+
+    def _journey_count(self) -> int:
+        return sum(len(processor.partition.rows) for processor in self.processors.values())
 
     def _is_here(self, number: int) -> bool:
         """Whether rows of a partition are in memory, if only those read so far."""

@@ -22,16 +22,20 @@ class RestoreProgress:
         if self._began_at is None:
             self._began_at = self._told_at = monotonic()
 
-    def tell(self, read: int, remaining: int) -> None:
-        """Log how many changelog records were read so far, of how many in all, unless that was said just now."""
+    def tell(self, read: int, remaining: int, made: int = 0) -> None:
+        """Log how many changelog records were read so far, of how many in all, and how many journeys were made of them.
+
+        Does nothing where that was said just now.
+        """
         now = monotonic()
         if self._began_at is None or now - self._told_at < _EVERY_SECONDS:
             return
         self._told_at = now
         log.info(
-            "restoring: %d of %d changelog records read, %.0f a second",
+            "restoring: %d of %d changelog records read, %d journeys made, %.0f records a second",
             read,
             read + remaining,
+            made,
             read / (now - self._began_at),
         )
 

@@ -164,8 +164,3 @@ def schema_id_of(value: bytes) -> int:
             "value", value[:16], "Avro in Confluent's wire format: byte 0, schema id in 4 bytes, body"
         )
     return int.from_bytes(value[1:HEADER_BYTES], "big")
-
-
-def head_of(schema_id: int) -> bytes:
-    """Head of wire bytes under a schema id."""
-    return _MAGIC + schema_id.to_bytes(4, "big")

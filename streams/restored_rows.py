@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise, repeat
 from typing import Any, Final
 
-from schemas.codec import HEADER_BYTES, Codec, head_of
+from schemas.codec import HEADER_BYTES, Codec, schema_id_of
 from schemas.columns import WORTHWHILE, arrays_of
 from schemas.invalid import InvalidRecordError
 from streams.policy import Policy
@@ -45,19 +45,29 @@ def rows_of(
 
     Raises UnreadableRowError for one of an unknown schema or policy, or that is damaged.
     """
-    schema_id = codec.catalog.id_of(_NAME)
-    writer, head = codec.catalog.writer(schema_id), head_of(schema_id)
+    writer = codec.catalog.writer(codec.catalog.id_of(_NAME))
     entries = iter(stored)
     while chunk := list(islice(entries, _CHUNK_ROWS)):
-        alike = [entry for entry in chunk if entry[1].startswith(head)] if writer.has_columns else []
+        heads = {value[:HEADER_BYTES] for _, value in chunk}
+        own = {head for head in heads if _is_own(head, codec)} if writer.has_columns else set()
+        alike = chunk if own == heads else [entry for entry in chunk if entry[1][:HEADER_BYTES] in own]
         rows = _by_columns(alike, writer.plain_json, policies) if len(alike) >= WORTHWHILE else None
         if rows is None:
             yield [_one(journey_id, value, policies, codec) for journey_id, value in chunk]
             continue
         yield rows
         if len(alike) < len(chunk):
-            others = (entry for entry in chunk if not entry[1].startswith(head))
+            others = (entry for entry in chunk if entry[1][:HEADER_BYTES] not in own)
             yield [_one(journey_id, value, policies, codec) for journey_id, value in others]
+
+
+def _is_own(head: bytes, codec: Codec) -> bool:
+    """Whether it names the present schema: by its fingerprint, or by an id that some registry gave it."""
+    try:
+        writer = codec.catalog.writer(schema_id_of(head))
+    except InvalidRecordError:
+        return False
+    return writer.name == _NAME and writer.is_own
 
 
 def _one(journey_id: str, value: bytes, policies: Mapping[str, Policy], codec: Codec) -> Row:

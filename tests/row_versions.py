@@ -8,7 +8,7 @@ from typing import Any
 from fastavro import parse_schema, schemaless_writer
 
 from schemas.catalog import fingerprint, own_schemas, without_logical_types
-from schemas.codec import Codec, head_of
+from schemas.codec import Codec
 from schemas.rows import SchemaRow, schema_key
 from streams.table import StoredRow
 
@@ -23,6 +23,11 @@ BEFORE = _with_fields([field for field in _OWN["fields"] if field["name"] != "pr
 """Without a nullable field that is there now."""
 AFTER = _with_fields([*_OWN["fields"], {"name": "campaign", "type": ["null", "string"], "default": None}])
 """With a nullable field more."""
+
+
+def head_of(schema_id: int) -> bytes:
+    """First bytes of a value under a schema id: Confluent's wire format."""
+    return b"\x00" + schema_id.to_bytes(4, "big")
 
 
 def written_as(schema: dict[str, Any], fields: dict[str, Any]) -> bytes:

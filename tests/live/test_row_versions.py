@@ -13,6 +13,7 @@ from schemas.catalog import fingerprint
 from schemas.codec import Codec
 from schemas.rows import journey_of
 from schemas.topics import changelog_name
+from streams.schema_rows import missing_schemas
 
 from .topic_exchange import append
 from .verified import verified
@@ -54,6 +55,9 @@ def test_rows_of_the_version_before_and_of_the_one_after_are_restored(broker, wo
     append(settings, punctuation(0), *(touch(name, number, number * HOUR) for name in JOURNEYS for number in (1, 2)))
     workers.wait_until_applied(settings)
     first.stop()
+    own = {row.key for row in missing_schemas((), CODEC)}
+    for records in asyncio.run(read(settings, CHANGELOG)).values():
+        assert {record.key for record in records[: len(own)]} == own, "before any other row"
     for schema, hour in ((BEFORE, 20), (AFTER, 30)):
         assert asyncio.run(write_as(settings, schema, told=True)) > len(JOURNEYS) // 4
         worker = workers.start(settings)
@@ -68,6 +72,8 @@ def test_rows_of_the_version_before_and_of_the_one_after_are_restored(broker, wo
     last.stop()
     report, _ = verified(settings)
     assert report.abandonments.equal == len(JOURNEYS)
+    for records in asyncio.run(read(settings, CHANGELOG)).values():
+        assert sum(record.key in own for record in records) == len(own), "told once, however many workers there were"
 
 
 def test_a_row_of_a_schema_that_nobody_tells_ends_the_worker(broker, workers, tmp_path):
