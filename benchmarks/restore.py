@@ -7,6 +7,7 @@ Next to it Faust's own table with the same rows; fewer of them where it would ta
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -61,6 +62,8 @@ class Restored:
     restore_cpu_seconds: float
     seconds: float
     peak_rss_mb: float
+    load_average: float
+    """The machine's over a minute, before the process starts."""
 
     @property
     def rows_per_s(self) -> float:
@@ -134,6 +137,7 @@ def _restore(
 ) -> Restored:
     """Start a system, wait until it says that it has restored, and stop it. Raises RunFailedError."""
     log_path = folder / f"{system}-{start}.log".replace(" ", "-")
+    load_average = os.getloadavg()[0]
     began_at = monotonic()
     with (
         running(command, servers, folder, log_path, environment) as process,
@@ -163,6 +167,7 @@ def _restore(
         round(cpu_seconds, 2),
         round(seconds, 2),
         round(peak_rss_mb, 1),
+        round(load_average, 2),
     )
 
 
