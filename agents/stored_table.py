@@ -14,10 +14,13 @@ from streams.table import Restore
 
 
 class StoredPartition(NamedTuple):
-    """A restored partition, and the keys of policies whose rows are ahead of its own row."""
+    """A restored partition, and what of it can't be seen in it: policies and tombstones that are ahead of its own row.
+
+    `ahead` has their input offsets by table key.
+    """
 
     partition: Partition
-    policies_ahead: set[bytes]
+    ahead: dict[bytes, int]
 
 
 async def read_stored_partition(
@@ -40,5 +43,9 @@ async def read_stored_partition(
         await registry.learn_from(restore.schema_heads())
     partition = Partition(number, log.partition_count)
     restore.onto(partition, codec)
-    ahead = {row.key for row in restore.winners() if is_policy(row.key) and row.offset > partition.applied_offset}
+    ahead = {
+        row.key: row.offset
+        for row in restore.winners()
+        if row.offset > partition.applied_offset and (row.value is None or is_policy(row.key))
+    }
     return StoredPartition(partition, ahead)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from agents.stored_table import StoredPartition
 from schemas.instants import format_instant
-from schemas.rows import policy_key
+from schemas.rows import journey_key, policy_key
 from streams.partition import Partition
 
 _SHOWN_FIELDS: Final = 5
@@ -65,17 +65,18 @@ class TableReport:
         `log_end` is the offset behind the log's last record: no row can stand for that or a greater one.
         """
         partition = stored.partition
+        ahead = range(partition.applied_offset + 1, log_end)
         place = f"partition {partition.number}"
         self._one(self.partitions, f"{place}: its own row", _own(partition), _own(expected))
         said = {version: policy.to_json() for version, policy in partition.policies.items()}
         for version, policy in expected.policies.items():
             self._one(self.policies, f"{place}: policy {version}", said.pop(version, None), policy.to_json())
         for version, policy_text in said.items():
-            if policy_key(version) in stored.policies_ahead:
+            if stored.ahead.get(policy_key(version)) in ahead:
                 self.policies.ahead += 1
             else:
                 self._one(self.policies, f"{place}: policy {version}", policy_text, None)
-        self._journeys(partition, expected, log_end)
+        self._journeys(stored, expected, ahead)
 
     def unreadable(self, number: int, expected: Partition, why: str) -> None:
         """Take a partition of which nothing can be restored."""
@@ -89,14 +90,14 @@ class TableReport:
         self._tell(f"partition {number}: its own row stands at offset {applied_offset}, and the log ends at {end}")
         self.partitions.different += 1
 
-    def _journeys(self, partition: Partition, expected: Partition, log_end: int) -> None:
+    def _journeys(self, stored: StoredPartition, expected: Partition, ahead: range) -> None:
         counts = self.journeys
-        ahead = range(partition.applied_offset + 1, log_end)
+        partition = stored.partition
         stored_rows = dict(partition.rows)
         for journey_id, row in expected.rows.items():
             self.open_journeys += row.open
             found = stored_rows.pop(journey_id, None)
-            offset = partition.forgotten.get(journey_id) if found is None else found.offset
+            offset = stored.ahead.get(journey_key(journey_id)) if found is None else found.offset
             if offset in ahead:
                 counts.ahead += 1
             elif expected.counts_as_absent(row, _BEFORE_ALL):

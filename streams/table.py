@@ -163,8 +163,8 @@ class Restore:
         learn_schemas(winners.items(), codec)
         for key, found in winners.items():
             if is_policy(key) and not isinstance(found, int):
-                policy = _policy(key, found, codec)
-                partition.policies.setdefault(policy.version, policy)
+                row: PolicyRow = _decoded(key, found, codec)
+                partition.policies.setdefault(row.policy_version, _policy_of(row))
         own = winners.get(PARTITION_KEY)
         if own is not None and not isinstance(own, int):
             if _offset_of(PARTITION_KEY, own) < partition.applied_offset:
@@ -235,8 +235,7 @@ def _decoded(key: bytes, value: bytes, codec: Codec) -> Any:
         raise UnreadableRowError(f"the row under the key {key!r}: {error}") from None
 
 
-def _policy(key: bytes, value: bytes, codec: Codec) -> Policy:
-    row: PolicyRow = _decoded(key, value, codec)
+def _policy_of(row: PolicyRow) -> Policy:
     try:
         return policy_from_json(row.policy)
     except InvalidPolicyError as error:
