@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -17,12 +16,14 @@ from faust.stores.memory import Store as MemoryStore
 from faust.types import TP
 
 from agents.changelog_state import ChangelogState, changelog_state
+from agents.garbage import kept_for_ever
+from agents.restore_progress import RestoreProgress
 from agents.tombstone import tombstone_offset
 from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
 from streams.partition import Partition
 from streams.processor import Processor
-from streams.table import Restore, TableMismatchError
+from streams.table import Restore, TableMismatchError, UnreadableRowError
 
 if TYPE_CHECKING:
     from agents.app import JourneyApp
@@ -39,7 +40,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         super().__post_init__()
         self.processors: dict[int, Processor] = {}
         self._restores: dict[int, Restore] = {}
-        self._restore_began: float | None = None
+        self._progress = RestoreProgress()
 
     @property
     def codec(self) -> Codec:
@@ -58,9 +59,16 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
                 message = event.message
                 if not self._is_here(message.partition) and message.generation_id != self.app.consumer_generation_id:
                     continue  # fetched before a rebalance that took the partition: its middle is no beginning
-                restore = self._restore_of(message.partition)
-                for record in message.value:
-                    restore.add(record.key, record.value, tombstone_offset(record.headers))
+                self._restore_of(message.partition).add_all(
+                    [
+                        (record.key, tombstone_offset(record.headers) if record.value is None else record.value)
+                        for record in message.value
+                    ]
+                )
+            read = sum(restore.read for restore in self._restores.values())
+            self._progress.tell(read, self.app.tables.recovery.active_remaining_total())
+        except UnreadableRowError as error:
+            end_now(WorkerExit.SETUP, _unreadable(error))
         except BaseException as error:
             log.exception("restore")
             end_now(WorkerExit.FAILED, f"the changelog can't be read: {error!r}")
@@ -93,6 +101,8 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
             await self._complete(active_tps)
         except TableMismatchError as error:
             end_now(WorkerExit.SETUP, str(error))
+        except UnreadableRowError as error:
+            end_now(WorkerExit.SETUP, _unreadable(error))
         except BaseException as error:
             log.exception("restore")
             end_now(WorkerExit.FAILED, f"the table can't be restored: {error!r}")
@@ -103,18 +113,20 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
             log.info("a rebalance was faster than a restore")
             return
         read = stale = kept = 0
-        for tp in sorted(active_tps):
-            restore = await self._complete_one(tp)
-            read, stale, kept = read + restore.read, stale + restore.stale, kept + restore.kept
-        began, self._restore_began = self._restore_began, None
+        with kept_for_ever():
+            for tp in sorted(active_tps):
+                restore = await self._complete_one(tp)
+                read, stale, kept = read + restore.read, stale + restore.stale, kept + restore.kept
+                waiting = sum(one.read for one in self._restores.values())
+                self._progress.tell(read + waiting, 0, self._journey_count())
         log.info(
-            "restored: partitions %s, %d changelog records (%d stale)%s, %d journeys, %.1f s",
+            "restored: partitions %s, %d changelog records (%d stale)%s, %d journeys, %.2f s",
             sorted(tp.partition for tp in active_tps),
             read,
             stale,
             f" onto {kept} rows kept here" if kept else "",
-            sum(len(processor.partition.rows) for processor in self.processors.values()),
-            0.0 if began is None else monotonic() - began,
+            self._journey_count(),
+            self._progress.end(),
         )
 
     def _all_read(self, active_tps: set[TP]) -> bool:
@@ -130,15 +142,22 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         del self._restores[number]
         processor = self.processors.get(number)
         partition = processor.partition if processor else Partition(number, self.app.partition_count)
+        if self.app.registry is not None:
+            await self.app.registry.learn_from(restore.schema_heads())
         rewrites = restore.onto(partition, self.codec)
+        if processor is None:
+            rewrites = [*restore.missing_schemas(self.codec), *rewrites]
         self.app.flusher.begin(number, highwater + 1)
         # The copy may be complete to a stale record only when what that one shadows is written again.
         newer = {row.key for row in rewrites}
-        self.app.local_copy.put(number, [row for row in restore.winners() if row.key not in newer], None)
+        self.app.local_copy.put(number, (row for row in restore.winners() if row.key not in newer), None)
         await self.app.flusher.write_rows(number, rewrites)
         self.app.local_copy.put(number, (), highwater)
         self.processors[number] = processor or Processor(partition)
         return restore
+
+    def _journey_count(self) -> int:
+        return sum(len(processor.partition.rows) for processor in self.processors.values())
 
     def _is_here(self, number: int) -> bool:
         """Whether rows of a partition are in memory, if only those read so far."""
@@ -146,8 +165,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
 
     def _restore_of(self, number: int) -> Restore:
         """What was read of a partition so far; one that is not in memory begins with its local copy."""
-        if self._restore_began is None:
-            self._restore_began = monotonic()
+        self._progress.begin()
         restore = self._restores.get(number)
         if restore is None:
             restore = Restore(() if number in self.processors else self.app.local_copy.rows(number))
@@ -156,6 +174,13 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
 
     async def _changelog(self) -> ChangelogState:
         return await changelog_state(self.app.client_options, self.app.changelog_topic)
+
+
+def _unreadable(error: UnreadableRowError) -> str:
+    return (
+        f"{error}; nothing was written: run the version that wrote it, or rebuild the table from the input topic "
+        "with `journeys check --rebuild`"
+    )
 
 
 class JourneyTable(faust.Table):  # type: ignore[misc]  # Faust is not typed

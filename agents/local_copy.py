@@ -7,7 +7,7 @@ thrown away at any time: the partition is then restored from the changelog's beg
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from agents.settings import Settings
@@ -38,7 +38,7 @@ class LocalCopy(Protocol):
     def rows(self, number: int) -> Iterable[StoredRow]:
         """Winners of all records up to `complete_to`, at most one a key. Raises DamagedCopyError."""
 
-    def put(self, number: int, rows: Sequence[StoredRow], complete_to: int | None) -> None:
+    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None) -> None:
         """Keep rows that the changelog has acknowledged, none older than the one that is kept.
 
         `complete_to`: with them the copy is complete up to that offset; None leaves that where it was.
@@ -71,7 +71,7 @@ class NoLocalCopy:
         """No rows."""
         return ()
 
-    def put(self, number: int, rows: Sequence[StoredRow], complete_to: int | None) -> None:
+    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None) -> None:
         """Keep nothing."""
 
     def close(self) -> None:

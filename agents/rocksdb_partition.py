@@ -12,7 +12,8 @@ all. Nothing is synced to the disk: a power failure takes the latest batches awa
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from struct import Struct
 from time import time
@@ -94,18 +95,20 @@ class RocksdbPartition:
             self._database.write(batch)
         self.is_read = True
 
-    def put(self, rows: Sequence[StoredRow], complete_to: int | None) -> None:
+    def put(self, rows: Iterable[StoredRow], complete_to: int | None) -> None:
         """Keep rows, and with the last of them the offset up to which they are complete; it never goes back."""
         if complete_to is not None and self.complete_to is not None:
             complete_to = max(complete_to, self.complete_to)
-        elif complete_to is None and not rows:
-            return
-        last = max(0, len(rows) - 1) // _BATCH_ROWS
-        for number in range(last + 1):
-            batch = self._batch(rows[number * _BATCH_ROWS : (number + 1) * _BATCH_ROWS])
-            if number == last and complete_to is not None:
+        waiting = iter(rows)
+        chunk = list(islice(waiting, _BATCH_ROWS))
+        while True:
+            batch = self._batch(chunk)
+            chunk = list(islice(waiting, _BATCH_ROWS))
+            if not chunk and complete_to is not None:
                 batch.put(_COMPLETE, str(complete_to).encode())
             self._database.write(batch)
+            if not chunk:
+                break
         if complete_to is not None:
             self.complete_to = complete_to
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -77,7 +77,7 @@ class RocksdbStore:
                 f"partition {number}: rows kept here were damaged and are gone; a restart reads the changelog ({error})"
             ) from error
 
-    def put(self, number: int, rows: Sequence[StoredRow], complete_to: int | None) -> None:
+    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None) -> None:
         """Keep rows; where the disk does not take them, the worker goes on without, and the copy stays as it was."""
         partition = self._open.get(number)
         if partition is None or not partition.is_read:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import NamedTuple
 
 from agents.log_entries import log_entries
 from agents.log_reader import LogReader, open_log
 from agents.schema_registry import SchemaRegistry, registry_of
 from agents.settings import Settings
 from schemas.codec import Codec
+from schemas.rows import PolicyRow
 from schemas.topics import JOURNEY_EVENTS
 from streams.driver import replay_partition
 from streams.effects import Counts, Effects
 from streams.partition import Partition
 from streams.policy import Policy
+from streams.processor import Processor
 
 
 class TopicReplay:
@@ -79,3 +82,34 @@ class TopicReplay:
                 yield effects
             if self.records_read < read_before + len(batch.records):
                 return  # `until` has come
+
+
+class ReplayedPartition(NamedTuple):
+    """A partition as the log makes it up to some offset, and the policies that it has brought, as rows."""
+
+    partition: Partition
+    policies: list[PolicyRow]
+
+
+async def replay_partition_to(
+    log: LogReader,
+    number: int,
+    end: int,
+    codec: Codec,
+    registry: SchemaRegistry | None,
+    progress: Callable[[int], None] | None = None,
+) -> ReplayedPartition:
+    """Replay one partition of the input topic up to and without the offset `end`; holds all its rows.
+
+    `progress` gets the offset behind each fetch. Raises ReaderStalledError, LogHeadGoneError, KafkaUnreachableError.
+    """
+    replayed = ReplayedPartition(Partition(number, log.partition_count), [])
+    processor = Processor(replayed.partition)
+    async for batch in log.read_partition(number, end=end):
+        if registry is not None:
+            await registry.learn_from(record.value for record in batch.records)
+        effects = processor.process(log_entries(batch.records, codec))
+        replayed.policies.extend(effects.policies)
+        if progress is not None:
+            progress(batch.records[-1].offset + 1)
+    return replayed

@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,12 +64,12 @@ class Run:
 
 def measure(system: System, touchpoints: Sequence[Touchpoint]) -> Run:
     """Run a system on fresh topics. Raises RunFailedError, BrokerUnavailable."""
-    with _fresh_kafka() as (servers, folder):
+    with fresh_kafka() as (servers, folder):
         settings = Settings(_env_file=None, bootstrap_servers=servers, application_id=system.application_id)
         asyncio.run(system.write(settings, touchpoints))
         load_average = os.getloadavg()[0]
         log_path = folder / "system.log"
-        with _process(system, servers, folder, log_path) as process, ProcessUsage(process.pid) as usage:
+        with running(system.command, servers, folder, log_path) as process, ProcessUsage(process.pid) as usage:
             try:
                 asyncio.run(_wait_until_processed(settings, process))
                 peak_rss_mb = usage.peak_rss_mb()
@@ -91,7 +91,8 @@ def measure(system: System, touchpoints: Sequence[Touchpoint]) -> Run:
 
 
 @contextmanager
-def _fresh_kafka() -> Iterator[tuple[str, Path]]:
+def fresh_kafka() -> Iterator[tuple[str, Path]]:
+    """Give the servers of a Kafka without any topic, and a folder; both are gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="journeys-bench-"))
     directory = folder / "kafka"
     try:
@@ -102,13 +103,15 @@ def _fresh_kafka() -> Iterator[tuple[str, Path]]:
 
 
 @contextmanager
-def _process(system: System, servers: str, folder: Path, log_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the system with settings as they are by default, and see that it ends."""
+def running(
+    command: Sequence[str], servers: str, folder: Path, log_path: Path, more: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a system with settings as they are by default but for `more` of the environment, and see that it ends."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("JOURNEYS_")}
-    environment = inherited | {"PYTHONPATH": str(ROOT), "JOURNEYS_BOOTSTRAP_SERVERS": servers}
+    environment = inherited | {"PYTHONPATH": str(ROOT), "JOURNEYS_BOOTSTRAP_SERVERS": servers} | dict(more or {})
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            system.command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
         yield process

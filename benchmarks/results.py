@@ -39,9 +39,7 @@ def own_results(
     """Content of own.json: `figures` by name are the worker's, `ratios` how many times the naive one's they are."""
     systems = [system_figures(runs) for runs in (own, naive)]
     ours, theirs = systems
-    return {
-        "commit": _commit(),
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    return described_run() | {
         "machine": machine,
         "workload": workload,
         "figures": {name: ours[name] for name in _FIGURES},
@@ -52,6 +50,11 @@ def own_results(
         },
         "systems": systems,
     }
+
+
+def described_run() -> dict[str, Any]:
+    """Which code was measured, and when."""
+    return {"commit": _commit(), "measured_at": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def write_results(results: dict[str, Any], path: Path = OWN) -> None:

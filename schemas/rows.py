@@ -7,6 +7,7 @@ from typing import NamedTuple
 PARTITION_KEY = b"p"
 _JOURNEY = b"j"
 _POLICY = b"v"
+_SCHEMA = b"s"
 
 
 class PartitionRow(NamedTuple):
@@ -27,6 +28,14 @@ class PolicyRow(NamedTuple):
     policy: str
 
 
+class SchemaRow(NamedTuple):
+    """A schema under which rows of the table are written. Its own schema never changes."""
+
+    offset: int
+    schema_id: int
+    schema: str
+
+
 def journey_key(journey_id: str) -> bytes:
     """Table key of a journey's row."""
     return _JOURNEY + journey_id.encode()
@@ -37,6 +46,21 @@ def policy_key(policy_version: str) -> bytes:
     return _POLICY + policy_version.encode()
 
 
+def schema_key(schema_id: int) -> bytes:
+    """Table key of a schema's row."""
+    return _SCHEMA + str(schema_id).encode()
+
+
+def is_policy(key: bytes) -> bool:
+    """Whether it is the key of a policy's row."""
+    return key.startswith(_POLICY)
+
+
+def is_schema(key: bytes) -> bool:
+    """Whether it is the key of a schema's row."""
+    return key.startswith(_SCHEMA)
+
+
 def journey_of(key: bytes) -> str | None:
-    """Journey of a table key; None for the key of a partition or policy row."""
-    return key[1:].decode() if key[:1] == _JOURNEY else None
+    """Journey of a table key; None for the key of any other row."""
+    return key[1:].decode() if key.startswith(_JOURNEY) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from heapq import heapify
 from typing import Final
 
@@ -84,6 +85,20 @@ class Partition:
                 self._deadlines.push(due_at, row.journey_id)
         elif row.cleanup_at is not None:
             self._cleanups.push(self._forgotten_at(row), row.journey_id)
+
+    def keep_all(self, rows: Sequence[Row]) -> None:
+        """Hold many rows that are in no index yet, as a restore makes them."""
+        self.rows.update((row.journey_id, row) for row in rows)
+        deadlines: list[tuple[int, str]] = []
+        cleanups: list[tuple[int, str]] = []
+        for row in rows:
+            if row.open:
+                row.armed_at = due_at = row.deadline_at + self._grace_of(row)
+                deadlines.append((due_at, row.journey_id))
+            elif row.cleanup_at is not None:
+                cleanups.append((self._forgotten_at(row), row.journey_id))
+        self._deadlines.extend(deadlines)
+        self._cleanups.extend(cleanups)
 
     def next_due_at(self) -> int | None:
         """Clock at which the next deadline fires; None when nothing is open. Puts stale entries right on the way."""

@@ -7,26 +7,37 @@ behind newer ones, and must not be believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from schemas.codec import HEADER_BYTES, Codec
+from schemas.invalid import InvalidRecordError
 from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
-from schemas.rows import PARTITION_KEY, PartitionRow, PolicyRow, journey_key, journey_of, policy_key
+from schemas.rows import PARTITION_KEY, PartitionRow, PolicyRow, is_policy, journey_key, journey_of, policy_key
 from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from streams.effects import Effects
 from streams.partition import Partition
-from streams.policy import policy_from_json
-from streams.row import Row, stored_columns
+from streams.policy import InvalidPolicyError, Policy, policy_from_json
+from streams.restored_rows import UnreadableRowError, policy_of, rows_of
+from streams.row import UNKNOWN_OFFSET, Row, stored_columns
+from streams.schema_rows import learn_schemas, missing_schemas
+from streams.stored_row import StoredRow, row_offset
 
+__all__ = [
+    "OutputMessage",
+    "Restore",
+    "StoredRow",
+    "TableMismatchError",
+    "UnreadableRowError",
+    "output_messages",
+    "row_offset",
+    "stored_partition",
+    "stored_rows",
+]
 
-class StoredRow(NamedTuple):
-    """One changelog record: table key, wire bytes (None for a tombstone), input offset that it stands for."""
-
-    key: bytes
-    value: bytes | None
-    offset: int
+Winner: TypeAlias = bytes | int
+"""What a restore holds of a key: wire bytes, or the input offset that its tombstone stands for."""
 
 
 class OutputMessage(NamedTuple):
@@ -80,98 +91,155 @@ def stored_partition(partition: Partition, codec: Codec) -> StoredRow:
     return StoredRow(PARTITION_KEY, codec.encode(partition.row()), partition.applied_offset)
 
 
-def row_offset(value: bytes) -> int:
-    """Input offset of a stored row: the first Avro field of every row, read without decoding the rest."""
-    position = HEADER_BYTES
-    shift = number = 0
-    while True:
-        byte = value[position]
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return (number >> 1) ^ -(number & 1)
-        shift += 7
-        position += 1
-
-
 class Restore:
-    """Collects a partition's changelog and makes the partition of it."""
+    """Collects a partition's changelog and makes the partition of it.
+
+    A million rows go through here: of each only its wire bytes are held, or the offset of its tombstone, and its
+    own offset is looked at only where two of one key meet.
+    """
 
     def __init__(self, kept: Iterable[StoredRow] = ()) -> None:
         """`kept` are winners of what lies before the next record, where somebody has kept them."""
-        self._kept = {row.key: row for row in kept}
-        self._winners: dict[bytes, StoredRow] = {}
+        self._kept: dict[bytes, Winner] = {row.key: row.offset if row.value is None else row.value for row in kept}
+        self._read: dict[bytes, Winner] = {}
         self._shadowed: set[bytes] = set()
+        self.kept = len(self._kept)
+        """Rows that somebody has kept."""
         self.read = 0
         self.stale = 0
 
     def add(self, key: bytes, value: bytes | None, tombstone_offset: int) -> None:
         """Take the changelog's next record. `tombstone_offset` is used where the value is None."""
-        self.read += 1
-        offset = tombstone_offset if value is None else row_offset(value)
-        known = self._winners.get(key) or self._kept.get(key)
-        if known is not None and known.offset > offset:
-            self.stale += 1
-            self._shadowed.add(key)
-            return
-        self._winners[key] = StoredRow(key, value, offset)
-        self._shadowed.discard(key)
+        self.add_all([(key, tombstone_offset if value is None else value)])
 
-    @property
-    def kept(self) -> int:
-        """Rows that somebody has kept."""
-        return len(self._kept)
+    def add_all(self, records: Sequence[tuple[bytes, Winner]]) -> None:
+        """Take the changelog's next records: keys with wire bytes, or the input offset that a tombstone stands for.
 
-    def winners(self) -> list[StoredRow]:
+        Raises UnreadableRowError for a value that is no row at all.
+        """
+        self.read += len(records)
+        read, kept = self._read, self._kept
+        for key, found in records:
+            known = read.get(key)
+            if known is None:
+                known = kept.get(key)
+            if known is not None and _offset_of(key, known) > _offset_of(key, found):
+                self.stale += 1
+                self._shadowed.add(key)
+                continue
+            read[key] = found
+            if self._shadowed:
+                self._shadowed.discard(key)
+
+    def winners(self) -> Iterator[StoredRow]:
         """What was read and is not stale."""
-        return list(self._winners.values())
+        for key, found in self._read.items():
+            yield _stored(key, found)
+
+    def missing_schemas(self, codec: Codec) -> list[StoredRow]:
+        """Rows of present schemas that the table lacks, where all of it was read: they belong before any other row."""
+        return missing_schemas(self._read.keys() | self._kept.keys(), codec)
+
+    def schema_heads(self) -> set[bytes]:
+        """First bytes of all rows, which name their schemas."""
+        return {
+            found[:HEADER_BYTES]
+            for rows in (self._kept, self._read)
+            for found in rows.values()
+            if not isinstance(found, int)
+        }
 
     def onto(self, partition: Partition, codec: Codec) -> list[StoredRow]:
         """Put what was read onto a partition: an empty one, or one that missed what others wrote meanwhile.
 
         Returns rows to write again, because a stale one lies behind them in the changelog. Raises
-        TableMismatchError where the table was made for another number of partitions.
+        TableMismatchError where the table was made for another number of partitions, UnreadableRowError.
         """
-        winners = self._kept | self._winners
-        rewrites = [winners[key] for key in sorted(self._shadowed)]
+        if self._kept:
+            self._kept.update(self._read)
+        winners = self._kept or self._read
+        rewrites = [_stored(key, winners[key]) for key in sorted(self._shadowed)]
         known_until = partition.applied_offset
-        for key, stored in winners.items():
-            if key[:1] == policy_key("") and stored.value is not None:
-                policy_row: PolicyRow = codec.decode(stored.value)
-                partition.policies.setdefault(policy_row.policy_version, policy_from_json(policy_row.policy))
+        learn_schemas(winners.items(), codec)
+        for key, found in winners.items():
+            if is_policy(key) and not isinstance(found, int):
+                row: PolicyRow = _decoded(key, found, codec)
+                partition.policies.setdefault(row.policy_version, _policy_of(row))
         own = winners.get(PARTITION_KEY)
-        if own is not None and own.value is not None:
-            if own.offset < partition.applied_offset:
+        if own is not None and not isinstance(own, int):
+            if _offset_of(PARTITION_KEY, own) < partition.applied_offset:
                 rewrites.append(stored_partition(partition, codec))
             else:
-                _take_partition_row(partition, codec.decode(own.value))
-        rewrites.extend(_take_journeys(partition, winners.values(), known_until, codec))
+                _take_partition_row(partition, _decoded(PARTITION_KEY, own, codec))
+        wanted: list[tuple[str, bytes]] = []
+        rewrites.extend(_choose(partition, winners, known_until, codec, wanted))
+        rows: list[Row] = []
+        for chunk in rows_of(wanted, partition.policies, codec):
+            rows.extend(chunk)
+        partition.keep_all(rows)
         return rewrites
 
 
-def _take_journeys(
-    partition: Partition, winners: Iterable[StoredRow], known_until: int, codec: Codec
+def _choose(
+    partition: Partition,
+    winners: Mapping[bytes, Winner],
+    known_until: int,
+    codec: Codec,
+    wanted: list[tuple[str, bytes]],
 ) -> Iterator[StoredRow]:
-    """Take rows unless the partition knows better: it knows all journeys up to the offset `known_until`."""
-    wanted: list[tuple[str, bytes]] = []
-    for stored in winners:
-        journey_id = journey_of(stored.key)
+    """Add to `wanted` the rows to take, and yield those of which the partition knows better.
+
+    It knows all journeys up to the offset `known_until`.
+    """
+    for key, found in winners.items():
+        journey_id = journey_of(key)
         if journey_id is None:
             continue
         held = partition.rows.get(journey_id)
-        if held is not None and held.offset > stored.offset:
-            yield StoredRow(stored.key, codec.encode_fields("JourneyRow", held.stored()), held.offset)
-        elif held is None and stored.value is not None and stored.offset <= known_until:
+        if isinstance(found, int):
+            if held is None or held.offset <= found:
+                partition.rows.pop(journey_id, None)
+                if found > partition.applied_offset:
+                    partition.forgotten[journey_id] = found
+                continue
+        elif known_until == UNKNOWN_OFFSET and held is None:
+            wanted.append((journey_id, found))
+            continue
+        offset = _offset_of(key, found)
+        if held is not None and held.offset > offset:
+            yield StoredRow(key, codec.encode_fields("JourneyRow", held.stored()), held.offset)
+        elif held is None and offset <= known_until:
             # Deleted here since: taken back, an open row would be abandoned a second time.
-            yield StoredRow(stored.key, None, known_until)
-        elif stored.value is not None:
-            wanted.append((journey_id, stored.value))
-        else:
-            partition.rows.pop(journey_id, None)
-            if stored.offset > partition.applied_offset:
-                partition.forgotten[journey_id] = stored.offset
-    decoded = codec.decode_all_fields("JourneyRow", [value for _, value in wanted])
-    for (journey_id, _), fields in zip(wanted, decoded, strict=True):
-        partition.keep(Row.of_stored(journey_id, fields, partition.policies[fields["policy_version"]]))
+            yield StoredRow(key, None, known_until)
+        elif not isinstance(found, int):
+            wanted.append((journey_id, found))
+
+
+def _stored(key: bytes, found: Winner) -> StoredRow:
+    return StoredRow(key, None, found) if isinstance(found, int) else StoredRow(key, found, _offset_of(key, found))
+
+
+def _offset_of(key: bytes, found: Winner) -> int:
+    if isinstance(found, int):
+        return found
+    try:
+        return row_offset(found)
+    except IndexError:
+        raise UnreadableRowError(f"the row under the key {key!r} is {found!r}: no row of any schema") from None
+
+
+def _decoded(key: bytes, value: bytes, codec: Codec) -> Any:
+    try:
+        return codec.decode(value)
+    except InvalidRecordError as error:
+        raise UnreadableRowError(f"the row under the key {key!r}: {error}") from None
+
+
+def _policy_of(row: PolicyRow) -> Policy:
+    try:
+        return policy_from_json(row.policy)
+    except InvalidPolicyError as error:
+        raise UnreadableRowError(f"the row of policy {row.policy_version!r}: {error}") from None
 
 
 def _take_partition_row(partition: Partition, row: PartitionRow) -> None:
@@ -180,7 +248,7 @@ def _take_partition_row(partition: Partition, row: PartitionRow) -> None:
             f"the table was made for {row.partition_count} partitions, the input topic has {partition.count}: "
             "journeys would be looked for in partitions where they are not; replay the input into a new application"
         )
+    partition.policy = policy_of(partition.policies, row.policy_version, "the partition's own row")
     partition.applied_offset = row.applied_offset
     partition.clock = row.clock
     partition.time_source = row.time_source
-    partition.policy = partition.policies[row.policy_version]

@@ -11,7 +11,7 @@ from schemas.records import (
     Punctuation,
     Touchpoint,
 )
-from schemas.rows import PartitionRow, PolicyRow
+from schemas.rows import PartitionRow, PolicyRow, SchemaRow
 
 T0 = 1_760_000_000_000
 SMALL = Touchpoint("j", None, "t", T0)
@@ -39,4 +39,5 @@ OTHERS = [
     PartitionRow(17, None, None, "default-1", 4),
     PartitionRow(17, T0, "live", "default-1", 4),
     PolicyRow(17, "default-1", "{}"),
+    SchemaRow(0, 77, "{}"),
 ]

@@ -75,6 +75,7 @@ def test_fingerprints_are_pinned():
         "PolicyChanged": 1214401913,
         "PolicyRow": 1005447428,
         "Punctuation": 601888827,
+        "SchemaRow": 1464780102,
         "Touchpoint": 118953163,
     }
 

@@ -15,6 +15,7 @@ _EXPECTED: Final = frozenset(
         "agents.line_files.UnreadableFileError",
         "agents.operation_error.OperationError",
         "streams.policy.InvalidPolicyError",
+        "streams.restored_rows.UnreadableRowError",
         "streams.table.TableMismatchError",
     }
 )

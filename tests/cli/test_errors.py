@@ -133,6 +133,8 @@ NEED_KAFKA = [
     ["extend", "j", "--days", "1"],
     ["replay", "topic:journey-events"],
     ["verify"],
+    ["check"],
+    ["check", "--rebuild"],
     ["policy", "show"],
     ["policy", "set", "p.toml"],
 ]

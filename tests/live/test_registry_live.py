@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from fastavro import schemaless_writer
 from fresh_kafka import emptied
+from row_versions import AFTER, head_of, written_as
 from test_schema_registry import Registry, newer_touchpoint, serving
 from topic_contents import DAY, HOUR, Raw, home, punctuation, read, touch, write
 
 from agents.schema_registry import own_catalog
 from agents.settings import Settings
-from schemas.codec import Codec, schema_id_of
+from schemas.codec import HEADER_BYTES, Codec, schema_id_of
 from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, changelog_name
 
 from .topic_exchange import append
@@ -22,6 +23,8 @@ from .verified import verified
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 UNKNOWN_ID = 99_999
+CHANGELOG = changelog_name("journeys")
+SCHEMA_ROWS = {Codec().catalog.id_of("SchemaRow")}
 
 
 def with_registry(scenario: Callable[[Registry], None]) -> None:
@@ -73,8 +76,8 @@ def test_ids_of_a_registry_and_fingerprints_are_taken_side_by_side_by_one_worker
 
         assert ids(settings, JOURNEY_EVENTS) >= {Codec().catalog.id_of("Touchpoint"), newer_id, UNKNOWN_ID}
         assert len(ids(settings, JOURNEY_EVENTS) & own_ids) == 1
-        for topic in (JOURNEY_ABANDONMENTS, DEAD_LETTERS, changelog_name("journeys")):
-            assert ids(settings, topic) <= own_ids, f"{topic} is written under the registry's ids"
+        for topic in (JOURNEY_ABANDONMENTS, DEAD_LETTERS, CHANGELOG):
+            assert ids(settings, topic) - SCHEMA_ROWS <= own_ids, f"{topic} is written under the registry's ids"
         asked = [request for request in registry.asked if request.startswith("GET")]
         assert set(asked) == {f"GET /schemas/ids/{newer_id}", f"GET /schemas/ids/{UNKNOWN_ID}"}
         assert len(asked) == 4, "each once, but for the two requests that failed"
@@ -85,6 +88,37 @@ def test_ids_of_a_registry_and_fingerprints_are_taken_side_by_side_by_one_worker
         assert letter.reason.startswith(f"schema id: {UNKNOWN_ID} is not allowed")
         report, _ = verified(settings)
         assert (report.counts.applied, report.counts.dead) == (4, 1)
+
+    with_registry(scenario)
+
+
+def test_rows_under_a_registrys_ids_are_restored_with_it_and_without_it(broker, workers):
+    """Of a schema that only the registry knows; and when there is no registry any more, as the table tells its own."""
+
+    def scenario(registry: Registry) -> None:
+        plain = emptied(broker)
+        settings = plain.model_copy(update={"schema_registry_url": registry.url})
+        first = workers.start(settings)
+        append(plain, punctuation(0), touch("a", 1, HOUR), touch("b", 1, HOUR))
+        workers.wait_until_applied(settings)
+        first.stop()
+        later_id = registry.add_avro(AFTER)
+        codec = Codec(asyncio.run(own_catalog(settings)))
+        (row,) = [one.value for one in asyncio.run(read(settings, CHANGELOG))[home("a")] if one.key == b"ja"]
+        later = head_of(later_id) + written_as(AFTER, codec.decode_fields(row)[1])[HEADER_BYTES:]
+        asyncio.run(write(settings, [Raw(CHANGELOG, home("a"), b"ja", later)]))
+        second = workers.start(settings)
+        second.wait_until_logged(", 2 journeys, ")
+        append(plain, touch("a", 2, 2 * HOUR))  # writes the row once more, under this version's schema
+        workers.wait_until_applied(settings)
+        second.stop()
+        third = workers.start(plain)
+        third.wait_until_logged(", 2 journeys, ")
+        append(plain, punctuation(9 * DAY))
+        workers.wait_until_applied(plain)
+        third.stop()
+        published = decoded(settings, JOURNEY_ABANDONMENTS)
+        assert {(one.journey_id, one.touchpoint_count) for one in published} == {("a", 2), ("b", 1)}
 
     with_registry(scenario)
 
