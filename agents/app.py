@@ -14,6 +14,7 @@ from agents.flusher import BATCH_BYTES, Flusher
 from agents.freeze_guard import FreezeGuard
 from agents.journey_agent import JourneyAgent
 from agents.journey_store import JourneyStore, JourneyTable
+from agents.kafka_security import faust_credentials
 from agents.local_copy import LocalCopy, NoLocalCopy
 from agents.punctuator import Punctuator
 from agents.schema_registry import SchemaRegistry
@@ -79,6 +80,7 @@ def create_app(
     app = JourneyApp(
         settings.application_id,
         broker=[f"kafka://{server.strip()}" for server in client_options["bootstrap_servers"].split(",")],
+        broker_credentials=faust_credentials(client_options),
         store="memory://",
         datadir=str(settings.data_dir / "faust"),
         Table=JourneyTable,

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from agents.cli import (
     broker,
     command,
+    config,
     demo,
     ecom,
     generate,
@@ -73,6 +74,7 @@ _add(app, "show", show.show, "Show one journey.", "show journey-123")
 _add(app, "abandon", command.abandon, "Abandon a journey by hand.", "abandon journey-123 --note 'asked for it'")
 _add(app, "extend", command.extend, "Move a journey's timeout.", "extend journey-123 --days 7")
 _add(app, "verify", verify.verify, "Compare live with a replay.", "verify --differences 50")
+_add(app, "config", config.config, "Show the settings.", "config")
 
 _add(_broker, "start", broker.start, "Start it, and wait until it answers.", "broker start --port 9092")
 _add(_broker, "stop", broker.stop, "Stop it and keep its data.", "broker stop")
