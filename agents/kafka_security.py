@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 _DEFAULT_MECHANISM: Final = "SCRAM-SHA-512"
 
 
+class _Password(str):
+    """A password that is not shown where what holds it is: a dict of options, the locals of a traceback."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'********'"
+
+
 class SecurityFileError(OperationError):
     """A file of certificates, a key or a password is not what its setting needs."""
 
@@ -39,7 +48,7 @@ def security_options(settings: Settings) -> dict[str, Any]:
         options |= {
             "sasl_mechanism": settings.sasl_mechanism or _DEFAULT_MECHANISM,
             "sasl_plain_username": settings.sasl_username,
-            "sasl_plain_password": _password(settings, "sasl_password"),
+            "sasl_plain_password": _Password(_password(settings, "sasl_password")),
         }
     return options
 

@@ -8,10 +8,12 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, Self
 
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
-from agents.kafka_connection import missing_rights, producer
+from agents.kafka_connection import KafkaRequestError, missing_rights, producer
+from agents.missing_rights import MissingRightsError
 from agents.operation_error import OperationError
+from agents.rights import Right
 from agents.schema_registry import own_catalog
 from agents.settings import Settings
 from agents.topic_setup import partition_count
@@ -61,7 +63,14 @@ class RecordProducer:
         count = self.partition_count = await partition_count(self._settings, JOURNEY_EVENTS, "Write")
         self._turns = [asyncio.Lock() for _ in range(count)]
         opened = producer(self._settings, max_batch_size=_BATCH_BYTES, max_request_size=MAX_MESSAGE_BYTES)
-        self._producer = await self._connections.enter_async_context(opened)
+        try:
+            self._producer = await self._connections.enter_async_context(opened)
+        except KafkaRequestError as error:
+            if isinstance(error.__cause__, ClusterAuthorizationFailedError):
+                # Kafka gives an idempotent producer no id if there is no topic that it may write to.
+                right = Right("Write", "topic", JOURNEY_EVENTS)
+                raise MissingRightsError(self._settings, [right]) from error
+            raise
         return self
 
     async def __aexit__(

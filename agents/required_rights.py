@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     GroupCoordinatorNotAvailableError,
@@ -29,6 +30,7 @@ _BITS: Final[dict[Operation, int]] = {"Read": 3, "Write": 4, "Create": 5, "Descr
 _NOT_TOLD: Final = -(2**31)
 _EVERYTHING: Final = 2**31 - 1
 _UNKNOWN_TOPIC: Final = 3
+_NOT_AUTHORIZED: Final = 29
 
 
 async def require_worker_rights(settings: Settings) -> None:
@@ -79,7 +81,17 @@ async def _topics(client: Any, topics: Sequence[str]) -> tuple[dict[tuple[str, s
         allowed["topic", name] = 0 if refused else _bits(operations) | everywhere
         if error_code == _UNKNOWN_TOPIC:
             unknown.add(name)
+    hidden = [name for (_, name), bits in allowed.items() if not bits]
+    allowed |= {("topic", name): 1 << _BITS["DescribeConfigs"] for name in await _with_settings(client, hidden)}
     return allowed, unknown
+
+
+async def _with_settings(client: Any, hidden: Sequence[str]) -> set[str]:
+    """Those of the hidden topics whose settings may be read all the same: the one right that implies no Describe."""
+    if not hidden:
+        return set()
+    responses = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in hidden])
+    return {name for response in responses for code, _, _, name, _ in response.resources if code != _NOT_AUTHORIZED}
 
 
 async def _group(client: Any, group: str) -> dict[tuple[str, str], int]:

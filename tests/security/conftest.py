@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from broker_fixture import leashed
+from cli.conftest import cli
 from live.worker_process import Workers
 
 from agents.topic_setup import create_topics
@@ -14,6 +15,8 @@ from agents.topic_setup import create_topics
 from .acls import grant
 from .secure_kafka import ADMIN, SecureKafka
 from .users import GRANTS, USERS
+
+__all__ = ["cli"]
 
 
 @pytest.fixture(scope="session")
