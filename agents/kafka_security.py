@@ -57,7 +57,7 @@ def faust_credentials(options: Mapping[str, Any]) -> Credentials | None:
     """Credentials for Faust's `broker_credentials` that say the same as the options; None without security."""
     from faust.auth import SASLCredentials, SSLCredentials  # noqa: PLC0415 - readers of topics need no Faust
 
-    protocol = options["security_protocol"]
+    protocol = options.get("security_protocol", "PLAINTEXT")
     if protocol == "PLAINTEXT":
         return None
     context: ssl.SSLContext = options["ssl_context"]
