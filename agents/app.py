@@ -8,6 +8,7 @@ from typing import Any
 
 import faust
 
+from agents.admission import Admission
 from agents.batch_transport import BatchConsumer, BatchTransport
 from agents.changelog_queue import JourneyTables
 from agents.flusher import BATCH_BYTES, Flusher
@@ -137,6 +138,7 @@ def _attach(app: JourneyApp, raw: dict[str, Any], settings: Settings, policy: Po
     app.agent(app.topic(app.input_topic, **raw), name="journeys", concurrency=1)(app.journey_agent.run)
     app.on_partitions_revoked.connect(_barrier)
     app.task(Watchdog(app).watch)
+    app.task(Admission(app, settings).watch)
     app.timer(settings.punctuation_interval_seconds)(app.punctuator.punctuate)
     app.timer(_REPORT_INTERVAL_SECONDS)(app.journey_agent.report)
     if policy is not None:

@@ -71,9 +71,12 @@ async def client_options(settings: Settings) -> dict[str, Any]:
     return {"bootstrap_servers": servers, "client_id": settings.application_id} | security_options(settings)
 
 
-async def require_broker(settings: Settings) -> None:
-    """Return if a broker answers within a few seconds, else raise KafkaUnreachableError or KafkaRefusedError."""
-    await _probe(settings, await client_options(settings))
+async def require_broker(settings: Settings, options: dict[str, Any] | None = None) -> None:
+    """Return if a broker answers within a few seconds, else raise KafkaUnreachableError or KafkaRefusedError.
+
+    `options` are those of earlier, without them those of now.
+    """
+    await _probe(settings, options or await client_options(settings))
 
 
 @asynccontextmanager

@@ -28,7 +28,7 @@ from agents.local_kafka import LocalKafka
 from agents.operation_error import OperationError
 from agents.settings import Settings
 
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 ADMIN = "admin"  # User:admin may do everything
 _PROPERTIES = """
 listeners=SASL_SSL://${host}:${port},SSL://${host}:${ssl_port},CONTROLLER://${host}:${controller_port}
