@@ -7,8 +7,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SEEDS ?= 20000
 PYTEST := $(BIN)/python -m pytest
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
+FILES := $(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null))
 
-.PHONY: help setup demo test check format simulate bench soak clean
+.PHONY: help setup demo test check check-static secrets audit format simulate bench soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +20,8 @@ setup: $(READY) ## make .venv with everything that the other targets need
 $(READY): pyproject.toml requirements/constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt --no-deps retentioneering
+	$(INSTALL) --editable '.[dev]'
+	$(INSTALL) --no-deps retentioneering
 	@touch $@
 
 demo: setup ## a clickstream through a real Kafka and a worker, and the proof by replay
@@ -29,14 +31,25 @@ test: setup check-static ## everything, with a real Kafka
 	$(PYTEST) -m 'not broker' -n auto
 	$(PYTEST) -m broker
 
-check-static: setup
+check-static: setup secrets
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
-check: setup check-static ## format, lint, types, import rules, all tests that need no broker
+check: setup check-static ## format, lint, types, import rules, secret scan, all tests that need no broker
 	$(PYTEST) -m 'not broker and not slow' -n auto
+
+# Only what has changed since the last scan that found nothing: the whole takes some seconds.
+secrets: $(VENV)/.scanned ## look for secrets in the files of the repository; needs no network
+
+$(VENV)/.scanned: $(FILES) | setup
+	@$(BIN)/detect-secrets-hook --no-verify --baseline .secrets.baseline $?
+	@touch $@
+
+audit: setup ## known vulnerabilities of the pinned packages; needs an advisory service in the network
+	$(INSTALL) --editable '.[audit]'
+	$(BIN)/pip-audit --strict --disable-pip --no-deps --requirement requirements/constraints.txt
 
 format: setup ## put the code into its format
 	$(BIN)/ruff format .

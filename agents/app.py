@@ -8,12 +8,14 @@ from typing import Any
 
 import faust
 
+from agents.admission import Admission
 from agents.batch_transport import BatchConsumer, BatchTransport
 from agents.changelog_queue import JourneyTables
 from agents.flusher import BATCH_BYTES, Flusher
 from agents.freeze_guard import FreezeGuard
 from agents.journey_agent import JourneyAgent
 from agents.journey_store import JourneyStore, JourneyTable
+from agents.kafka_security import faust_credentials
 from agents.local_copy import LocalCopy, NoLocalCopy
 from agents.punctuator import Punctuator
 from agents.schema_registry import SchemaRegistry
@@ -79,6 +81,7 @@ def create_app(
     app = JourneyApp(
         settings.application_id,
         broker=[f"kafka://{server.strip()}" for server in client_options["bootstrap_servers"].split(",")],
+        broker_credentials=faust_credentials(client_options),
         store="memory://",
         datadir=str(settings.data_dir / "faust"),
         Table=JourneyTable,
@@ -135,6 +138,7 @@ def _attach(app: JourneyApp, raw: dict[str, Any], settings: Settings, policy: Po
     app.agent(app.topic(app.input_topic, **raw), name="journeys", concurrency=1)(app.journey_agent.run)
     app.on_partitions_revoked.connect(_barrier)
     app.task(Watchdog(app).watch)
+    app.task(Admission(app, settings).watch)
     app.timer(settings.punctuation_interval_seconds)(app.punctuator.punctuate)
     app.timer(_REPORT_INTERVAL_SECONDS)(app.journey_agent.report)
     if policy is not None:

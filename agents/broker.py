@@ -91,7 +91,7 @@ def start(
     servers = configured_servers()
     if servers is None:
         return _started(directory, port=port, wait=wait, timeout=timeout, say=say)
-    if wait and not answers(servers):
+    if wait and not _configured_answers(servers):
         raise BrokerUnavailable(f"no Kafka answers at {servers}, the value of JOURNEYS_BOOTSTRAP_SERVERS")
     return Broker(servers, "configured")
 
@@ -119,7 +119,7 @@ def status(directory: Path = DIRECTORY) -> BrokerStatus | None:
     """Tell what `start` would return now; None if nothing was ever started in the directory."""
     servers = configured_servers()
     if servers is not None:
-        answering = answers(servers)
+        answering = _configured_answers(servers)
         return BrokerStatus("configured", servers, running=answering, answers=answering)
     kafka = _kafka_of(directory)
     if kafka is None or kafka.bootstrap_servers is None:
@@ -149,6 +149,14 @@ def log_tail(directory: Path = DIRECTORY, lines: int = 50) -> list[str]:
 def configured_servers() -> str | None:
     """Give the servers of JOURNEYS_BOOTSTRAP_SERVERS, None if it is not set or empty."""
     return os.environ.get("JOURNEYS_BOOTSTRAP_SERVERS") or None
+
+
+def _configured_answers(servers: str) -> bool:
+    # Here, because both need packages that a local broker does without.
+    from agents.kafka_security import security_options  # noqa: PLC0415
+    from agents.settings import Settings  # noqa: PLC0415
+
+    return answers(servers, security_options(Settings(bootstrap_servers=servers)))
 
 
 def _kafka_of(directory: Path) -> LocalKafka | DockerKafka | None:

@@ -7,19 +7,26 @@ from collections.abc import Mapping
 from typing import Final
 
 from aiokafka import TopicPartition
-from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError
-
-from agents.kafka_connection import admin
-from agents.settings import Settings
-from schemas.topics import JOURNEY_EVENTS
-
-_NO_COORDINATOR_YET: Final = (
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
     NotCoordinatorForGroupError,
 )
-_COORDINATOR_POLLS: Final = 50
-_COORDINATOR_POLL_SECONDS: Final = 0.1
+
+from agents.kafka_connection import admin
+from agents.missing_rights import MissingRightsError
+from agents.rights import Right
+from agents.settings import Settings
+from schemas.topics import JOURNEY_EVENTS
+
+NO_COORDINATOR_YET: Final = (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
+COORDINATOR_POLLS: Final = 50
+COORDINATOR_POLL_SECONDS: Final = 0.1
 
 
 async def group_lag(settings: Settings, end_offsets: Mapping[int, int]) -> dict[int, int | None]:
@@ -32,12 +39,14 @@ async def group_lag(settings: Settings, end_offsets: Mapping[int, int]) -> dict[
 
 async def _committed(settings: Settings, tps: list[TopicPartition]) -> dict[int, int]:
     async with admin(settings) as client:
-        for _ in range(_COORDINATOR_POLLS):
+        for _ in range(COORDINATOR_POLLS):
             try:
                 offsets = await client.list_consumer_group_offsets(settings.application_id, partitions=tps)
-            except _NO_COORDINATOR_YET:
+            except NO_COORDINATOR_YET:
                 # The first question about any group makes the broker set up the topic of groups.
-                await asyncio.sleep(_COORDINATOR_POLL_SECONDS)
+                await asyncio.sleep(COORDINATOR_POLL_SECONDS)
+            except GroupAuthorizationFailedError:
+                raise MissingRightsError(settings, [Right("Describe", "group", settings.application_id)]) from None
             else:
                 return {tp.partition: found.offset for tp, found in offsets.items() if found.offset >= 0}
     return {}

@@ -1,6 +1,7 @@
-"""How every Kafka client connects: one place for servers, and for TLS and SASL when they come.
+"""How every Kafka client connects: the one place for servers, TLS and SASL.
 
-Errors of aiokafka end here: whoever uses these clients sees KafkaUnreachableError and KafkaRequestError.
+Errors of aiokafka end here: whoever uses these clients sees KafkaUnreachableError, KafkaRefusedError,
+KafkaRequestError and MissingRightsError, each of them one line.
 """
 
 from __future__ import annotations
@@ -13,17 +14,23 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     NodeNotReadyError,
     RequestTimedOutError,
+    TopicAuthorizationFailedError,
 )
+from aiokafka.protocol.metadata import MetadataRequest
 
 from agents import broker
+from agents.kafka_refusal import refusal
+from agents.kafka_security import security_options
+from agents.missing_rights import MissingRightsError
 from agents.operation_error import OperationError
+from agents.rights import Operation, Right
 from agents.settings import Settings
 
 _START_ONE: Final = "start one with `journeys broker start` or set JOURNEYS_BOOTSTRAP_SERVERS"
@@ -35,6 +42,10 @@ _NOISY: Final = ("aiokafka", "aiokafka.conn", "aiokafka.consumer.fetcher", "aiok
 
 class KafkaUnreachableError(OperationError):
     """No broker answers, or it stopped answering."""
+
+
+class KafkaRefusedError(OperationError):
+    """A broker is there and does not let this client in: password, certificates, protocol."""
 
 
 class KafkaRequestError(OperationError):
@@ -52,22 +63,32 @@ async def bootstrap_servers(settings: Settings) -> str:
 
 
 async def client_options(settings: Settings) -> dict[str, Any]:
-    """Options that every aiokafka client gets. Raises KafkaUnreachableError if no server is known."""
-    return {"bootstrap_servers": await bootstrap_servers(settings), "client_id": settings.application_id}
+    """Options that every aiokafka client gets, and Faust by way of `faust_credentials`.
+
+    Raises KafkaUnreachableError if no server is known, SecurityFileError. The password is among them in clear.
+    """
+    servers = await bootstrap_servers(settings)
+    return {"bootstrap_servers": servers, "client_id": settings.application_id} | security_options(settings)
 
 
-async def require_broker(settings: Settings) -> None:
-    """Return if a broker answers within a few seconds, else raise KafkaUnreachableError."""
-    await _probe(await client_options(settings))
+async def require_broker(settings: Settings, options: dict[str, Any] | None = None) -> None:
+    """Return if a broker answers within a few seconds, else raise KafkaUnreachableError or KafkaRefusedError.
+
+    `options` are those of earlier, without them those of now.
+    """
+    await _probe(settings, options or await client_options(settings))
 
 
 @asynccontextmanager
 async def admin(settings: Settings) -> AsyncIterator[Any]:
-    """Give a started AIOKafkaAdminClient. Raises KafkaUnreachableError, KafkaRequestError, also from its use."""
+    """Give a started AIOKafkaAdminClient.
+
+    Raises KafkaUnreachableError, KafkaRefusedError, KafkaRequestError, MissingRightsError, also from its use.
+    """
     options = await client_options(settings)
-    await _probe(options)
+    await _probe(settings, options)
     client = AIOKafkaAdminClient(**options)
-    async with _running(client, client.close, options["bootstrap_servers"]):
+    async with _running(client, client.close, settings, options["bootstrap_servers"], "Describe"):
         yield client
 
 
@@ -75,9 +96,9 @@ async def admin(settings: Settings) -> AsyncIterator[Any]:
 async def consumer(settings: Settings, **more: Any) -> AsyncIterator[Any]:
     """Give a started AIOKafkaConsumer without a group, with `more` options. Raises as `admin`."""
     options = await client_options(settings)
-    await _probe(options)
+    await _probe(settings, options)
     client = AIOKafkaConsumer(**options, **more, enable_auto_commit=False)
-    async with _running(client, client.stop, options["bootstrap_servers"]):
+    async with _running(client, client.stop, settings, options["bootstrap_servers"], "Read"):
         yield client
 
 
@@ -85,18 +106,23 @@ async def consumer(settings: Settings, **more: Any) -> AsyncIterator[Any]:
 async def producer(settings: Settings, **more: Any) -> AsyncIterator[Any]:
     """Give a started AIOKafkaProducer, idempotent and with acks of all replicas. Raises as `admin`."""
     options = await client_options(settings)
-    await _probe(options)
+    await _probe(settings, options)
     client = AIOKafkaProducer(**options, **more, acks="all", enable_idempotence=True)
-    async with _running(client, client.stop, options["bootstrap_servers"]):
+    async with _running(client, client.stop, settings, options["bootstrap_servers"], "Write"):
         yield client
 
 
 @asynccontextmanager
-async def _running(client: Any, stop: Callable[[], Coroutine[Any, Any, None]], servers: str) -> AsyncIterator[None]:
+async def _running(
+    client: Any, stop: Callable[[], Coroutine[Any, Any, None]], settings: Settings, servers: str, operation: Operation
+) -> AsyncIterator[None]:
+    """Start and stop a client; `operation` is what it does with topics."""
     try:
         with _silenced():
             await client.start()
             yield
+    except TopicAuthorizationFailedError as error:
+        raise missing_rights(settings, operation, error) from error
     except _AWAY as error:
         raise KafkaUnreachableError(f"Kafka at {servers} does not answer any more ({error}); {_START_ONE}") from error
     except KafkaError as error:
@@ -116,17 +142,35 @@ async def _stop(stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
         stopping.exception()
 
 
-async def _probe(options: dict[str, Any]) -> None:
-    """Ask for metadata as any client does first, but without its patience and its words."""
+def missing_rights(
+    settings: Settings, operation: Operation, error: TopicAuthorizationFailedError
+) -> MissingRightsError:
+    """The error for what Kafka answers to an operation on topics."""
+    said = error.args[0] if error.args else "of the request"  # aiokafka gives a name, or a set of names
+    names = [said] if isinstance(said, str) else sorted(said)
+    return MissingRightsError(settings, [Right(operation, "topic", name) for name in names])
+
+
+async def _probe(settings: Settings, options: dict[str, Any]) -> None:
+    """Ask each server for metadata, as any client does first, until one answers; without a client's patience."""
     servers = options["bootstrap_servers"]
-    client = AIOKafkaClient(**options, request_timeout_ms=_PROBE_MS)
-    try:
-        with _silenced():
-            await client.bootstrap()
-    except (KafkaError, OSError, ValueError):  # ValueError: a port that is no number
-        raise KafkaUnreachableError(f"no broker answers at {servers}; {_START_ONE}") from None
-    finally:
-        await client.close()
+    security = {name: option for name, option in options.items() if name != "bootstrap_servers"}
+    why: str | None = None
+    for server in servers.split(","):
+        try:
+            with _silenced():
+                ((host, port, _),) = collect_hosts(server)
+                connection = await create_conn(host, port, request_timeout_ms=_PROBE_MS, **security)
+                try:
+                    await connection.send(MetadataRequest([]))
+                finally:
+                    connection.close()
+            return
+        except (KafkaError, OSError, ValueError) as error:  # ValueError: a port that is no number
+            why = why or refusal(error, server, settings)
+    if why is not None:
+        raise KafkaRefusedError(why)
+    raise KafkaUnreachableError(f"no broker answers at {servers}; {_START_ONE}")
 
 
 @contextmanager

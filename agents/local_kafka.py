@@ -122,14 +122,14 @@ class LocalKafka:
         # A relative log_dirs: a path with a comma or a letter beyond Latin-1 would not survive in this file.
         self._properties.write_text(listeners.properties(host=LOOPBACK, log_dirs="data"), "utf-8")
 
-    def _format(self, java_command: list[str]) -> None:
+    def _format(self, java_command: list[str], *options: str) -> None:
         self._data.mkdir()
         # One word with its option: one id in 64 begins with a minus sign.
         cluster_id = "--cluster-id=" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", cluster_id]
         try:
             subprocess.run(  # noqa: S603 - a fixed command, no shell
-                [*java_command, *tool, "--config", str(self._properties)],
+                [*java_command, *tool, "--config", str(self._properties), *options],
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -13,7 +13,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from agents.kafka_connection import consumer, require_broker
 from agents.operation_error import OperationError
 from agents.settings import Settings
-from agents.topic_setup import UnknownTopicError, partition_counts
+from agents.topic_setup import UnknownTopicError, partition_count
 
 __all__ = ["LogBatch", "LogHeadGoneError", "LogReader", "ReaderStalledError", "UnknownTopicError", "open_log", "tail"]
 
@@ -134,8 +134,8 @@ class LogReader:
 async def open_log(
     settings: Settings, topic: str, *, stall_seconds: float = _STALL_SECONDS
 ) -> AsyncIterator[LogReader]:
-    """Give a reader of a topic. Raises UnknownTopicError, KafkaUnreachableError."""
-    count = await _partition_count(settings, topic)
+    """Give a reader of a topic. Raises UnknownTopicError, MissingRightsError, KafkaUnreachableError."""
+    count = await partition_count(settings, topic, "Read")
     async with consumer(settings, **_OPTIONS) as client:
         tps = [TopicPartition(topic, partition) for partition in range(count)]
         first = await client.beginning_offsets(tps)
@@ -150,9 +150,9 @@ async def tail(
     """Yield records of topics as they come, for ever; waits without end where nothing comes.
 
     `start_offsets` by (topic, partition); partitions that it leaves out begin at their present end.
-    Raises UnknownTopicError, KafkaUnreachableError, LogHeadGoneError for a start that was deleted.
+    Raises UnknownTopicError, MissingRightsError, KafkaUnreachableError, LogHeadGoneError for a start that was deleted.
     """
-    counts = {topic: await _partition_count(settings, topic) for topic in topics}
+    counts = {topic: await partition_count(settings, topic, "Read") for topic in topics}
     async with consumer(settings, **_OPTIONS) as client:
         tps = [TopicPartition(topic, partition) for topic, count in counts.items() for partition in range(count)]
         positions = await client.end_offsets(tps) | {
@@ -175,13 +175,6 @@ async def tail(
                 # Silence may be a quiet topic or a broker that is gone: aiokafka tells nobody.
                 await require_broker(settings)
                 heard_at = monotonic()
-
-
-async def _partition_count(settings: Settings, topic: str) -> int:
-    counts = await partition_counts(settings)
-    if topic not in counts:
-        raise UnknownTopicError(topic)
-    return counts[topic]
 
 
 async def _end_offsets(client: Any, topic: str, count: int) -> dict[int, int]:

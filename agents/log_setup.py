@@ -46,6 +46,8 @@ def set_up_logging(settings: Settings, *, worker_id: str | None = None) -> None:
     root.handlers[:] = [handler]
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     root.setLevel(level)
+    # At debug it writes out what is sent to Kafka, passwords (PLAIN) and their proofs (SCRAM) included.
+    logging.getLogger("aiokafka.conn").setLevel(logging.INFO if level == logging.DEBUG else logging.NOTSET)
     for name, quiet in _QUIET.items():
         logging.getLogger(name).setLevel(max(quiet, level) if level > logging.DEBUG else level)
     if worker_id is not None:

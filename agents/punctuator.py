@@ -6,9 +6,12 @@ the partition fires what is due.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from agents.worker_exit import WorkerExit, end_now
 from schemas.records import PolicyChanged, Punctuation
@@ -82,4 +85,15 @@ class Punctuator:
 
     async def _write(self, number: int, record: Punctuation | PolicyChanged) -> None:
         value = self._app.codec.encode(record)
-        await self._app.producer.send(self._app.input_topic, None, value, number, None, None)
+        sent = await self._app.producer.send(self._app.input_topic, None, value, number, None, None)
+        sent.add_done_callback(_require_right)
+
+
+def _require_right(sent: asyncio.Future[Any]) -> None:
+    """End the process if it may not write any more; what else went wrong is sent again when it is still wanted.
+
+    Otherwise time would stand still while touchpoints went on, and nobody would hear of it.
+    """
+    error = None if sent.cancelled() else sent.exception()
+    if isinstance(error, TopicAuthorizationFailedError):
+        end_now(WorkerExit.FAILED, f"no right to Write topic {error.args[0]} any more")

@@ -8,13 +8,15 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, Self
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
-from agents.kafka_connection import producer
+from agents.kafka_connection import KafkaRequestError, missing_rights, producer
+from agents.missing_rights import MissingRightsError
 from agents.operation_error import OperationError
+from agents.rights import Right
 from agents.schema_registry import own_catalog
 from agents.settings import Settings
-from agents.topic_setup import UnknownTopicError, partition_counts
+from agents.topic_setup import partition_count
 from schemas.codec import Codec, check_frame
 from schemas.partitioner import partition_of
 from schemas.records import InputRecord, JourneyRecord
@@ -55,16 +57,20 @@ class RecordProducer:
         self._partition_of = lru_cache(_KNOWN_JOURNEYS)(self._compute_partition)
 
     async def __aenter__(self) -> Self:
-        """Connect. Raises UnknownTopicError, KafkaUnreachableError, and as `own_catalog`."""
+        """Connect. Raises UnknownTopicError, MissingRightsError, KafkaUnreachableError, and as `own_catalog`."""
         if self._codec is None:
             self._codec = Codec(await own_catalog(self._settings))
-        count = (await partition_counts(self._settings)).get(JOURNEY_EVENTS)
-        if count is None:
-            raise UnknownTopicError(JOURNEY_EVENTS)
-        self.partition_count = count
+        count = self.partition_count = await partition_count(self._settings, JOURNEY_EVENTS, "Write")
         self._turns = [asyncio.Lock() for _ in range(count)]
         opened = producer(self._settings, max_batch_size=_BATCH_BYTES, max_request_size=MAX_MESSAGE_BYTES)
-        self._producer = await self._connections.enter_async_context(opened)
+        try:
+            self._producer = await self._connections.enter_async_context(opened)
+        except KafkaRequestError as error:
+            if isinstance(error.__cause__, ClusterAuthorizationFailedError):
+                # Kafka gives an idempotent producer no id if there is no topic that it may write to.
+                right = Right("Write", "topic", JOURNEY_EVENTS)
+                raise MissingRightsError(self._settings, [right]) from error
+            raise
         return self
 
     async def __aexit__(
@@ -153,6 +159,8 @@ class RecordProducer:
             self.acknowledged += count
 
     def _check(self) -> None:
+        if isinstance(self._failure, TopicAuthorizationFailedError):
+            raise missing_rights(self._settings, "Write", self._failure) from self._failure
         if self._failure is not None:
             raise RecordsNotSentError(
                 f"{JOURNEY_EVENTS}: {self.sent - self.acknowledged} of {self.sent} records were not acknowledged "

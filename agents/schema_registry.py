@@ -41,9 +41,12 @@ class SchemaRegistry:
     def __init__(self, url: str, catalog: Catalog) -> None:
         """Without connecting. User and password may stand in the URL."""
         self.catalog = catalog
-        self._url = httpx.URL(url)
+        given = httpx.URL(url)
+        # Errors and logs name the URL of a request: nobody must be found in it.
+        self._url = given.copy_with(username=None, password=None)
         self._client = httpx.AsyncClient(
             base_url=self._url,
+            auth=(given.username, given.password) if given.userinfo else None,
             timeout=_TIMEOUT_SECONDS,
             headers={"Accept": f"{_CONTENT_TYPE}, application/json"},
         )
@@ -106,24 +109,19 @@ class SchemaRegistry:
                         response.raise_for_status()
         except httpx.HTTPError as error:
             raise RegistryUnreachableError(
-                f"the schema registry at {self._place} does not answer: {error or type(error).__name__}"
+                f"the schema registry at {self._url} does not answer: {error or type(error).__name__}"
             ) from error
         return response
 
     def _answer(self, response: httpx.Response, what: str) -> dict[str, Any]:
         said = f"{response.status_code} {response.text[:200]}"
         if not response.is_success:
-            raise RegistryRefusedError(f"the schema registry at {self._place} refuses {what}: {said}")
+            raise RegistryRefusedError(f"the schema registry at {self._url} refuses {what}: {said}")
         try:
             answer: dict[str, Any] = response.json()
         except ValueError:
-            raise RegistryRefusedError(f"{self._place} is no schema registry: it answers {said}") from None
+            raise RegistryRefusedError(f"{self._url} is no schema registry: it answers {said}") from None
         return answer
-
-    @property
-    def _place(self) -> str:
-        """The URL without user and password."""
-        return str(self._url.copy_with(username=None, password=None))
 
 
 @asynccontextmanager

@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from agents.security_fault import security_fault
 from schemas.topics import DEFAULT_PARTITION_COUNT
 
 
 class Settings(BaseSettings):
     """All settings with their defaults. Durations are in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="JOURNEYS_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="JOURNEYS_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,  # what is wrong with one setting must not show another, least of all a password
+    )
 
     bootstrap_servers: str | None = None
     """Kafka to use; None takes the broker for development that `journeys broker start` started."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = "PLAINTEXT"
+    """How clients talk to Kafka; a password never goes over a connection without TLS."""
+    sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] | None = None
+    """How a password is proved; None with SASL_SSL is SCRAM-SHA-512."""
+    sasl_username: Annotated[str, Field(min_length=1)] | None = None
+    sasl_password: Annotated[SecretStr, Field(min_length=1)] | None = None
+    sasl_password_file: Path | None = None
+    """File whose text, without the line's end, is the password."""
+    tls_ca_file: Path | None = None
+    """Authorities (PEM) that may have signed the broker's certificate; None takes those of the system."""
+    tls_cert_file: Path | None = None
+    """Certificate (PEM) by which Kafka knows this client, with those between it and the authority."""
+    tls_key_file: Path | None = None
+    """Private key (PEM) of the certificate; it may be in the same file."""
+    tls_key_password: Annotated[SecretStr, Field(min_length=1)] | None = None
+    tls_key_password_file: Path | None = None
+    """File whose text, without the line's end, is the password of the key."""
     application_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = "journeys"
     """Consumer group, and prefix of the changelog's name."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = DEFAULT_PARTITION_COUNT
@@ -45,3 +69,14 @@ class Settings(BaseSettings):
     """Name of a worker in logs and punctuations; None makes one of host and process."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
+
+    @model_validator(mode="after")
+    def _require_whole_security(self) -> Self:
+        fault = security_fault(self)
+        if fault is not None:
+            raise ValueError(fault)
+        return self
+
+
+SECRETS: Final = frozenset({"sasl_password", "tls_key_password"})
+"""Names of the settings that are never shown."""

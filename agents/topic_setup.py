@@ -12,7 +12,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
 from agents.kafka_connection import admin, bootstrap_servers
+from agents.missing_rights import MissingRightsError
 from agents.operation_error import OperationError
+from agents.required_rights import hidden_topics
+from agents.rights import Operation, Right
 from agents.settings import Settings
 from agents.topic_problems import Problem, TopicState, create_command, problems
 from schemas.topics import JOURNEY_EVENTS, Topic, topic_map
@@ -51,12 +54,12 @@ async def create_topics(settings: Settings) -> list[TopicOutcome]:
     """Create the topics that are missing, in the order of the topic map, and wait until they can be used.
 
     They get the partition count of those that exist, else `settings.partitions`.
-    Raises TopicSetupError where the broker refuses one, KafkaUnreachableError.
+    Raises TopicSetupError where the broker refuses one, KafkaUnreachableError, MissingRightsError.
     """
     topics = topic_map(settings.application_id)
     servers = await bootstrap_servers(settings)
     async with admin(settings) as client:
-        existing = await _partition_counts(client)
+        existing = await _visible_counts(client, settings, topics)
         count = _count_for_new(topics, existing, settings)
         missing = [topic for topic in topics if topic.name not in existing]
         created = await _create(client, missing, count, settings, servers) if missing else set()
@@ -65,11 +68,11 @@ async def create_topics(settings: Settings) -> list[TopicOutcome]:
 
 
 async def check_topics(settings: Settings) -> list[Problem]:
-    """Compare the topics with the topic map. Changes nothing. Raises KafkaUnreachableError."""
+    """Compare the topics with the topic map. Changes nothing. Raises KafkaUnreachableError, MissingRightsError."""
     topics = topic_map(settings.application_id)
     servers = await bootstrap_servers(settings)
     async with admin(settings) as client:
-        counts = await _partition_counts(client)
+        counts = await _visible_counts(client, settings, topics)
         existing = [topic.name for topic in topics if topic.name in counts]
         states = {name: TopicState(counts[name], found) for name, found in (await _settings(client, existing)).items()}
     return problems(topics, states, servers)
@@ -98,6 +101,30 @@ async def partition_counts(settings: Settings) -> dict[str, int]:
     """Partitions of every topic that exists. Never creates one. Raises KafkaUnreachableError."""
     async with admin(settings) as client:
         return await _partition_counts(client)
+
+
+async def partition_count(settings: Settings, topic: str, operation: Operation) -> int:
+    """Partitions of a topic that is about to be read or written.
+
+    Raises UnknownTopicError, MissingRightsError where this user is not even told of it, KafkaUnreachableError.
+    """
+    async with admin(settings) as client:
+        count = (await _partition_counts(client)).get(topic)
+        if count is not None:
+            return count
+        if await hidden_topics(client, [topic]):
+            raise MissingRightsError(settings, [Right(operation, "topic", topic)])
+    raise UnknownTopicError(topic)
+
+
+async def _visible_counts(client: Any, settings: Settings, topics: tuple[Topic, ...]) -> dict[str, int]:
+    """Partitions of every topic that exists; what this user may not see must not count as missing."""
+    counts = await _partition_counts(client)
+    unseen = [topic.name for topic in topics if topic.name not in counts]
+    hidden = await hidden_topics(client, unseen) if unseen else []
+    if hidden:
+        raise MissingRightsError(settings, [Right("Describe", "topic", name) for name in hidden])
+    return counts
 
 
 async def _partition_counts(client: Any) -> dict[str, int]:

@@ -22,6 +22,7 @@ from agents.log_setup import set_up_logging
 from agents.operation_error import OperationError
 from agents.policy_file import load_policy
 from agents.raw_records import fetch_raw_records
+from agents.required_rights import require_worker_rights
 from agents.schema_registry import own_catalog
 from agents.settings import Settings
 from agents.topic_setup import require_topics
@@ -70,8 +71,9 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
 def run_worker(settings: Settings) -> int:
     """Run a worker until a signal; gives its exit code (see WorkerExit).
 
-    Raises KafkaUnreachableError, TopicSetupError, InvalidPolicyError, RegistryUnreachableError, OperationError where
-    its folder can't be written, and what `open_local_copy` raises, before it starts.
+    Raises KafkaUnreachableError, KafkaRefusedError, SecurityFileError, MissingRightsError, TopicSetupError,
+    InvalidPolicyError, RegistryUnreachableError, OperationError where its folder can't be written, and what
+    `open_local_copy` raises, before it starts.
     """
     worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
     set_up_logging(settings, worker_id=worker_id)
@@ -112,6 +114,7 @@ async def _prepare(settings: Settings) -> tuple[dict[str, Any], int, Catalog]:
     # A broker that is still electing leaders answers with errors that pass.
     async for attempt in stamina.retry_context(on=_passes, attempts=10, timeout=30.0):
         with attempt:
+            await require_worker_rights(settings)
             partition_count = await require_topics(settings)
     return await client_options(settings), partition_count, await own_catalog(settings)
 

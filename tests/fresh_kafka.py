@@ -23,6 +23,11 @@ def bare(broker: Broker, **more: Any) -> Settings:
     return settings
 
 
+def delete_topics(settings: Settings) -> None:
+    """Delete every topic of the topic map, of a Kafka that is the test's own."""
+    asyncio.run(_delete_topics(settings, may_delete=True))
+
+
 def emptied(broker: Broker, **more: Any) -> Settings:
     """Settings for a Kafka with all topics of the topic map, empty."""
     settings = bare(broker, **more)

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import logging
+import traceback
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import stamina
 from aiohttp import web
 from fresh_kafka import emptied
 from topic_contents import START_AT, Raw, home, punctuation, read, touch, write
@@ -202,6 +205,27 @@ def test_a_registry_that_does_not_answer_is_an_error_and_nothing_is_decided():
         return catalog
 
     assert not asyncio.run(learn()).knows(4711)
+
+
+def test_a_registry_in_trouble_is_told_without_user_and_password(caplog, capfd):
+    """Neither the error, nor its causes, nor what is logged at each attempt."""
+    caplog.set_level(logging.DEBUG)
+
+    async def learn() -> RegistryUnreachableError:
+        async with serving(Registry()) as registry:
+            registry.failures = 99
+            url = registry.url.replace("http://", "http://ann:secret@")
+            async with SchemaRegistry(url, Catalog()) as client:
+                with stamina.set_testing(True, attempts=2), pytest.raises(RegistryUnreachableError) as raised:
+                    await client.learn(4711)
+        return raised.value
+
+    told = "".join(traceback.format_exception(asyncio.run(learn())))
+    assert "HTTPStatusError" in told
+    assert "/schemas/ids/4711" in caplog.text
+    logged = "".join(capfd.readouterr())
+    assert "retry_scheduled" in logged
+    assert "secret" not in told + caplog.text + logged
 
 
 @pytest.mark.parametrize("status", [401, 409, 422])

@@ -12,6 +12,7 @@ from agents.cli import (
     broker,
     check,
     command,
+    config,
     demo,
     ecom,
     generate,
@@ -75,6 +76,7 @@ _add(app, "abandon", command.abandon, "Abandon a journey by hand.", "abandon jou
 _add(app, "extend", command.extend, "Move a journey's timeout.", "extend journey-123 --days 7")
 _add(app, "verify", verify.verify, "Compare live with a replay.", "verify --differences 50")
 _add(app, "check", check.check, "Compare the stored table with the log.", "check --rebuild")
+_add(app, "config", config.config, "Show the settings.", "config")
 
 _add(_broker, "start", broker.start, "Start it, and wait until it answers.", "broker start --port 9092")
 _add(_broker, "stop", broker.stop, "Stop it and keep its data.", "broker stop")

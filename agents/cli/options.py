@@ -41,8 +41,15 @@ def settings_of(**given: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        faults = (
-            f"setting {'.'.join(map(str, fault['loc']))}: {fault['input']!r} is not allowed: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise InvalidSettingError("; ".join(faults)) from None
+        raise InvalidSettingError("; ".join(map(_told, error.errors()))) from None
+
+
+def _told(fault: Any) -> str:
+    """One fault in words; of a secret, and of several settings that do not go together, without their values."""
+    from agents.settings import SECRETS
+
+    if not fault["loc"]:
+        return str(fault["ctx"]["error"])
+    name = ".".join(map(str, fault["loc"]))
+    value = "its value" if fault["loc"][0] in SECRETS else repr(fault["input"])
+    return f"setting {name}: {value} is not allowed: {fault['msg']}"

@@ -57,6 +57,11 @@ class WorkerProcess:
         return self._log_path.read_text(errors="replace")
 
     @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether it has not ended."""
         return self._process.poll() is None
