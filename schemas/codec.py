@@ -71,6 +71,9 @@ class Codec:
             raise InvalidRecordError(
                 "value", value[:16], f"Avro of {writer.name} ({type(error).__name__}: {error})"
             ) from None
+        # They would be dropped in silence: two records in one value, or fields that the writer's schema does not say.
+        if behind := len(value) - body.tell():
+            raise InvalidRecordError("value", f"{behind} bytes behind the record", f"Avro of {writer.name} and no more")
         return writer.name, fields
 
     def decode_all_fields(self, name: str, values: Sequence[bytes]) -> list[dict[str, Any]]:
