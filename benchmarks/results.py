@@ -40,7 +40,7 @@ def own_results(
     systems = [system_figures(runs) for runs in (own, naive)]
     ours, theirs = systems
     return {
-        "commit": _commit(),
+        "commit": commit(),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine,
         "workload": workload,
@@ -60,7 +60,7 @@ def write_results(results: dict[str, Any], path: Path = OWN) -> None:
     path.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
 
 
-def _commit() -> str:
+def commit() -> str:
     """Hash of the commit that is checked out, with `-dirty` where files differ from it."""
     try:
         described = subprocess.run(
