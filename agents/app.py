@@ -15,6 +15,7 @@ from agents.freeze_guard import FreezeGuard
 from agents.journey_agent import JourneyAgent
 from agents.journey_store import JourneyStore, JourneyTable
 from agents.local_copy import LocalCopy, NoLocalCopy
+from agents.memory_limit import MemoryLimit
 from agents.punctuator import Punctuator
 from agents.schema_registry import SchemaRegistry
 from agents.settings import Settings
@@ -38,6 +39,7 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     flusher: Flusher
     guard: FreezeGuard
     journey_agent: JourneyAgent
+    memory: MemoryLimit
     punctuator: Punctuator
     codec: Codec
     registry: SchemaRegistry | None
@@ -114,6 +116,7 @@ def create_app(
     app.guard = FreezeGuard(settings.freeze_limit_seconds)
     worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
     app.local_copy = local_copy or NoLocalCopy()
+    app.memory = MemoryLimit(settings.memory_limit_mib)
     app.flusher = Flusher(app, app.guard)
     app.punctuator = Punctuator(app, worker_id)
     app.journey_agent = JourneyAgent(app)

@@ -77,6 +77,7 @@ def _spoiled() -> Iterator[tuple[str, bytes]]:
     yield "without its head", whole[100:]
     yield "a footer of 4 gibibytes", whole[:-8] + b"\xff\xff\xff\xff" + b"PAR1"
     yield "a footer of nothing", whole[:-8] + bytes(4) + b"PAR1"
+    yield "a column's name that is no UTF-8", whole.replace(b"journey_id", b"journey\xc3id")
     yield "data spoiled", whole[:4] + b"\xff" * 60 + whole[64:]
     schema = pa.schema([(name, pa.string()) for name in GOOD])
     with BytesIO() as out:

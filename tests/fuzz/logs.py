@@ -38,7 +38,7 @@ def try_log(records: Sequence[tuple[bytes | None, int | None, bytes | None]]) ->
         _Raw(offset, key, -1 if at is None else at, 0 if at is None else _LOG_APPEND_TIME, value)
         for offset, (key, at, value) in enumerate(records)
     ]
-    entries = log_entries(raws, CODEC)
+    entries = list(log_entries(raws, CODEC))
     partition = Partition()
     effects = Processor(partition).process(entries)
     counts = effects.counts
