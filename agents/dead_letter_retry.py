@@ -103,7 +103,7 @@ class DeadLetterRetry:
         return record
 
     async def _require_in_time(self, record: JourneyRecord, codec: Codec) -> None:
-        """Raise InvalidRecordError for a record that a live topic does not take yet: it would be a dead letter again."""
+        """Raise InvalidRecordError for a record that a live topic does not take yet: it would be dead again."""
         now = time.time_ns() // 1_000_000
         if record.occurred_at <= now or (await topic_time(self._settings, codec)).time_source == "simulated":
             return

@@ -112,7 +112,7 @@ class LogReader:
         return await _end_offsets(self._client, self.topic, self.partition_count)
 
     async def offsets_since(self, at: int) -> dict[int, int]:
-        """Offset of the first record with a timestamp of `at` (ms) or later, by partition; its end where there is none."""
+        """Offset of the first record with a timestamp of `at` (ms) or later, by partition; else its end."""
         tps = {TopicPartition(self.topic, partition): at for partition in self.end_offsets}
         found = await self._client.offsets_for_times(tps)
         return {

@@ -26,7 +26,7 @@ COLUMNS: dict[str, Callable[[], Any]] = {
     "float16": lambda: pa.array([0.5, 1.0, float("nan"), float("inf"), -0.0], pa.float32()).cast(pa.float16()),
     "float": lambda: pa.array([0.5, 1e-40, float("nan"), float("inf"), -0.0], pa.float32()),
     "double": lambda: pa.array([0.5, 5e-324, float("nan"), float("-inf"), 1.7976931348623157e308]),
-    "decimal128": lambda: pa.array([Decimal("0.5"), Decimal("1E+20"), Decimal("-1"), None, Decimal("1E-10")]),
+    "decimal128": lambda: pa.array([Decimal("0.5"), Decimal("1E+20"), Decimal(-1), None, Decimal("1E-10")]),
     "decimal256": lambda: pa.array(
         [Decimal(10) ** 40, Decimal(1), Decimal(-1), None, Decimal("0.1")], pa.decimal256(70, 20)
     ),

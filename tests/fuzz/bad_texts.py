@@ -156,10 +156,9 @@ def good_policies_toml() -> list[bytes]:
     return [
         b"",
         b'version = "a"\n[deadlines]\ntimeout_days = 7\ninactivity_hours = 1.5\n',
-        b'version = "b"\n[fatigue]\ntouchpoints = 5\nwindow_hours = 24\n'
-        b"[extension]\ntouchpoints = 2\nextend_by_days = 7\n",
-        b'version = "c"\n[limits]\nbudget = 0.000001\n[penalty]\ndecay = 1\nbase_rate = 1000000\n'
-        b"[penalty.state_weight]\nAWARE = 1000000\n[penalty.reason_multiplier]\nTIMEOUT = 1000000\n",
+        b'version = "b"\nfatigue = { touchpoints = 5, window_hours = 24 }\nlimits.budget = 0.000001\n',
+        b'version = "c"\nextension = { touchpoints = 2, extend_by_days = 7 }\n',
+        b'version = "d"\n[penalty]\ndecay = 1\nbase_rate = 1000000\nreason_multiplier.TIMEOUT = 1000000\n',
     ]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["schemas", "streams", "agents"], enable_loader_override=False):
-    from tests.fuzz.targets import REFUSED, TARGETS
+    from tests.fuzz.targets import NOTHING, REFUSED, TARGETS
 
 _SAID_EVERY = 1_000
 
@@ -28,7 +28,7 @@ def main(name: str, wanted: int, tally_path: Path, options: list[str]) -> None:
     def try_one(data: bytes) -> None:
         nonlocal tried, bad
         found = target.try_input(data)
-        accounted.update(found)
+        accounted.update(found or [NOTHING])
         tried += 1
         bad += any(what in REFUSED for what in found)
         if tried % _SAID_EVERY == 0 or bad >= wanted:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 
 from agents.line_files import BadLine, LineFile, UnreadableFileError
 from agents.policy_file import load_policy
@@ -31,8 +33,12 @@ DEAD_LETTER = "a dead letter with its origin"
 BAD_LINE = "a bad line with its number"
 BAD_FILE = "a file refused with the reason"
 BAD_POLICY = "a policy refused with the reason"
+NOTHING = "nothing in it"
 REFUSED = frozenset({DEAD_LETTER, BAD_LINE, BAD_FILE, BAD_POLICY})
 _REFUSED_CHARACTERS = 1_500
+_MOST_REASONS = 20  # a policy names up to so many wrong keys
+# In memory where there is such a place: a disk is not what is being tried.
+_FOLDER = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(gettempdir())  # noqa: S108  (names of our own)
 _GOOD = [CODEC.encode(SMALL)] * WORTHWHILE
 Tally = Counter[str]
 
@@ -65,18 +71,22 @@ def try_value(value: bytes) -> Tally:
 
 def try_lines(suffix: str) -> Callable[[bytes], Tally]:
     """Target of files of a kind: each line a valid record or a bad line, or the file refused and named."""
-    # In memory where there is such a place: a disk is not what is being tried.
-    folder = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path("/tmp")  # noqa: S108  (a name of our own)
-    path = folder / f"journeys-fuzz-{os.getpid()}{suffix}"
 
     def try_file(content: bytes) -> Tally:
-        path.write_bytes(content)
-        try:
+        with _file(content, suffix) as path:
             return _lines(path)
-        finally:
-            path.unlink()
 
     return try_file
+
+
+@contextmanager
+def _file(content: bytes, suffix: str) -> Iterator[Path]:
+    path = _FOLDER / f"journeys-fuzz-{os.getpid()}{suffix}"
+    path.write_bytes(content)
+    try:
+        yield path
+    finally:
+        path.unlink()
 
 
 def _lines(path: Path) -> Tally:
@@ -96,20 +106,15 @@ def _lines(path: Path) -> Tally:
                 assert CODEC.decode_input(CODEC.encode(found[1])) == found[1]
                 tally[TAKEN] += 1
     except UnreadableFileError as error:
-        assert str(error).startswith(f"{path}: ")
-        assert len(str(error)) > len(f"{path}: ")
+        _require_reason(str(error), f"{path}: ")
         tally[BAD_FILE] += 1
     return tally
 
 
 def try_policy_toml(content: bytes) -> Tally:
     """A policy file is taken, or refused with its path and the reason."""
-    path = Path("/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp") / f"journeys-fuzz-{os.getpid()}.toml"  # noqa: S108
-    path.write_bytes(content)
-    try:
+    with _file(content, ".toml") as path:
         return _policy(lambda: load_policy(path), f"{path}: ")
-    finally:
-        path.unlink()
 
 
 def try_policy_json(content: bytes) -> Tally:
@@ -125,8 +130,7 @@ def _policy(load: Callable[[], Policy], begin: str) -> Tally:
     try:
         policy = load()
     except InvalidPolicyError as error:
-        assert str(error).startswith(begin)
-        assert len(begin) < len(str(error)) <= len(begin) + 20 * _REFUSED_CHARACTERS
+        _require_reason(str(error), begin)
         return Counter([BAD_POLICY])
     again = policy_from_json(policy.to_json())
     assert again == policy
@@ -144,6 +148,12 @@ def _work_under(policy: Policy) -> None:
     values = [CODEC.encode(record) for record in records]
     tally = try_log([(None if index in (0, 1, 6) else b"j", None, value) for index, value in enumerate(values)])
     assert tally[DEAD_LETTER] == 0
+
+
+def _require_reason(said: str, begin: str) -> None:
+    """Names the file, says something, and no more than anybody reads."""
+    assert said.startswith(begin)
+    assert len(begin) < len(said) <= len(begin) + _MOST_REASONS * _REFUSED_CHARACTERS
 
 
 def _checked(error: InvalidRecordError) -> str:

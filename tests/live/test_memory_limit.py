@@ -22,17 +22,19 @@ LIMIT = 100
 JOURNEYS = 12
 
 
+_PROGRAM = """
+from pathlib import Path
+import agents.memory_limit
+agents.memory_limit.resident_mib = lambda: float(Path("held").read_text())
+from agents.cli.main import run
+run()
+"""
+
+
 class MeasuredWorker(WorkerProcess):
     """The worker as it is, but that the memory it measures is what a file says."""
 
-    program = (
-        "-c",
-        "from pathlib import Path\n"
-        "import agents.memory_limit\n"
-        "agents.memory_limit.resident_mib = lambda: float(Path('held').read_text())\n"
-        "from agents.cli.main import run\n"
-        "run()",
-    )
+    program = ("-c", _PROGRAM)
 
 
 def hold(folder, mib):
