@@ -53,7 +53,7 @@ def poisoned(kafka):
         letter_of("j", CODEC.encode(good), (home("j") + 1) % 4),
         letter_of("j", CODEC.encode(good)[:-3]),
         Raw(JOURNEY_EVENTS, 0, None, encoded(Punctuation(NOW, "sundial"))),
-        Raw(JOURNEY_EVENTS, 1, None, CODEC.encode(PolicyChanged("a", "{", NOW))),
+        Raw(JOURNEY_EVENTS, 1, None, CODEC.encode(PolicyChanged("a", '{"version":"a","\\u001b[2J":1}', NOW))),
     ]
     asyncio.run(write(kafka, raws))
     asyncio.run(work_through(kafka))
@@ -78,6 +78,11 @@ def retried(settings):
     ]
 
 
+def counted(table):
+    """Counts by the first words of a reason."""
+    return {row.split("│")[0].strip()[:30]: row.split("│")[1].strip() for row in table.splitlines() if "│" in row}
+
+
 def test_list_counts_by_reason_and_filters(poisoned, cli):
     """Values are left out of the counts; filters leave what they say; nothing moves the cursor."""
     _, where = poisoned
@@ -85,10 +90,11 @@ def test_list_counts_by_reason_and_filters(poisoned, cli):
     assert listed.exit_code == 0
     assert all(place in listed.stdout for place in where)
     assert "\x1b" not in listed.stdout
+    assert "expected a policy (?[2J" in listed.stdout
     assert "[red]" in listed.stdout
     letters, counts = listed.stdout.split("by reason")
     assert letters.count("not allowed") == 7
-    rows = {row.split("│")[0].strip()[:30]: row.split("│")[1].strip() for row in counts.splitlines() if "│" in row}
+    rows = counted(counts)
     assert rows["state: expected one of UNAWARE"] == "2"
     assert rows["cost_micros: expected ... to ."] == "1"
     assert rows["all"] == "7"
@@ -180,7 +186,7 @@ def test_retry_of_all_sends_what_is_valid_by_now_and_names_the_rest(poisoned, cl
 
 
 def test_a_retry_that_is_dead_again_is_told(poisoned, cli, tmp_path):
-    """It is a dead letter of its own, and the first names it."""
+    """It is a dead letter of its own, published twice as after a crash, and the first names it."""
     settings, where = poisoned
     ahead = touch("j", 1, 0)._replace(occurred_at=NOW + 10_000)
     (tmp_path / "one.jsonl").write_text(
@@ -194,11 +200,13 @@ def test_a_retry_that_is_dead_again_is_told(poisoned, cli, tmp_path):
         again = Place(JOURNEY_EVENTS, home("j"), 3)
         letters = [raw for raw in raws if raw.topic.endswith(".dead-letter") and raw.partition == home("j")]
         letter = CODEC.decode(letters[0].value)._replace(offset=again.offset)
-        return [letters[0]._replace(key=str(again).encode(), value=CODEC.encode(letter))]
+        return 2 * [letters[0]._replace(key=str(again).encode(), value=CODEC.encode(letter))]
 
     asyncio.run(work_through(settings, spoil))
-    assert len(asyncio.run(read(settings, "journey-events.dead-letter"))[home("j")]) == before + 1
-    assert f"{JOURNEY_EVENTS}:{home('j')}:3 (dead again)" in cli("dead-letters", "list", env=WIDE).stdout
+    assert len(asyncio.run(read(settings, "journey-events.dead-letter"))[home("j")]) == before + 2
+    listed = cli("dead-letters", "list", env=WIDE).stdout
+    assert f"{JOURNEY_EVENTS}:{home('j')}:3 (dead again)" in listed
+    assert counted(listed.split("by reason")[1])["all"] == "8", "what was published twice counts once"
 
 
 def test_what_lies_ahead_of_time_is_refused_until_its_time_has_come(kafka, cli, tmp_path):

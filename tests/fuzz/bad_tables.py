@@ -67,6 +67,26 @@ def bad_parquet() -> dict[str, bytes]:
     )
 
 
+def table_of(choices: bytes) -> bytes:
+    """Write a file of columns as bytes choose them: for each field its type, and from which of the five values on."""
+    makers = list(COLUMNS.values())
+    columns: dict[str, Any] = {}
+    for field, kind, first in zip(FIELDS, choices[::2], choices[1::2], strict=False):
+        if kind < len(makers):
+            column = makers[kind]()
+            columns[field] = pa.concat_arrays([column[first % 5 :], column[: first % 5]])
+    return file_of(columns)
+
+
+def chosen_tables() -> dict[str, bytes]:
+    """Choices of bad tables: every type for every field."""
+    return {
+        f"{field} of {name}": bytes(2 * place).replace(b"\x00", b"\xff") + bytes([kind, 0])
+        for place, field in enumerate(FIELDS)
+        for kind, name in enumerate(COLUMNS)
+    }
+
+
 def _spoiled() -> Iterator[tuple[str, bytes]]:
     whole = file_of({})
     yield "empty", b""

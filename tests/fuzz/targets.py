@@ -19,6 +19,7 @@ from agents.policy_file import load_policy
 from schemas.codec import Codec
 from schemas.columns import WORTHWHILE
 from schemas.invalid import InvalidRecordError
+from schemas.partial_record import read_partly
 from schemas.records import JourneyCommand, PolicyChanged, Punctuation
 from schemas.validation import validate
 from streams.policy import InvalidPolicyError, Policy, policy_from_json
@@ -63,8 +64,11 @@ def try_value(value: bytes) -> Tally:
     *others, in_batch = CODEC.decode_inputs([*_GOOD, value])
     assert others == [SMALL] * WORTHWHILE
     assert said == (str(in_batch) if isinstance(in_batch, InvalidRecordError) else repr(in_batch))
+    partly = read_partly(value, CODEC.catalog)
     if found is None:
         return Counter([DEAD_LETTER])
+    assert partly.stopped == ""
+    assert found._asdict() == found._asdict() | partly.fields  # an earlier schema has fewer of them
     assert CODEC.decode_input(CODEC.encode(found)) == found
     return Counter([TAKEN])
 
@@ -77,6 +81,12 @@ def try_lines(suffix: str) -> Callable[[bytes], Tally]:
             return _lines(path)
 
     return try_file
+
+
+def try_table(choices: bytes) -> Tally:
+    """As a file of lines: Parquet whose bytes are sound, and whose columns are of any types."""
+    with _file(bad_tables.table_of(choices), ".parquet") as path:
+        return _lines(path)
 
 
 @contextmanager
@@ -167,11 +177,12 @@ def _checked(error: InvalidRecordError) -> str:
 
 
 TARGETS: dict[str, Target] = {
-    "codec": Target(52, bad_values.good_values, bad_values.bad_values, try_value),
+    "codec": Target(51, bad_values.good_values, bad_values.bad_values, try_value),
     "processor": Target(8, good_logs, bad_logs, try_packed),
     "jsonl": Target(15, bad_texts.good_jsonl, bad_texts.bad_jsonl, try_lines(".jsonl")),
     "csv": Target(10, bad_texts.good_csv, bad_texts.bad_csv, try_lines(".csv")),
     "parquet": Target(4, bad_tables.good_parquet, bad_tables.bad_parquet, try_lines(".parquet")),
+    "parquet-columns": Target(1, lambda: [b""], bad_tables.chosen_tables, try_table),
     "policy-toml": Target(5, bad_texts.good_policies_toml, bad_texts.bad_policies_toml, try_policy_toml),
     "policy-json": Target(6, bad_texts.good_policies_json, bad_texts.bad_policies_json, try_policy_json),
 }
