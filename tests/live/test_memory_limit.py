@@ -17,7 +17,7 @@ from .worker_process import WorkerProcess
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
-SESSION_SECONDS = 2
+SESSION_SECONDS = 3
 LIMIT = 100
 JOURNEYS = 12
 
