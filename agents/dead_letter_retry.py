@@ -66,11 +66,14 @@ class DeadLetterRetry:
         Raises as RecordProducer and `agents.dead_letters`.
         """
         codec = self._codec or Codec(await own_catalog(self._settings))
-        # Without what they hold: there may be many, and each may hold 64 KiB.
-        meant = [_emptied(found) async for found in dead_letters(self._settings, wanted)]
+        # Read twice: there may be many, and each may hold 64 KiB.
+        meant = [found.bare() async for found in dead_letters(self._settings, wanted)]
         done = await retries(self._settings, meant)
+        looked_for = {found.origin for found in meant}
         async with RecordProducer(self._settings, codec) as producer:
             async for found in dead_letters(self._settings, wanted):
+                if found.origin not in looked_for:
+                    continue  # it has come since
                 before = done.get(found.origin)
                 if before and not self._again:
                     yield Retry(
@@ -152,9 +155,3 @@ async def _read(settings: Settings, place: Place) -> bytes | None:
     except UnknownTopicError:
         pass
     return None
-
-
-def _emptied(found: FoundLetter) -> FoundLetter:
-    return FoundLetter(
-        found.letter._replace(record_value=None, record_key=None), found.origin, found.at, found.published_at
-    )

@@ -55,6 +55,11 @@ class FoundLetter:
         """When the record was appended, or if the broker did not say, when its letter was published."""
         return self.published_at if self.letter.append_time is None else self.letter.append_time
 
+    def bare(self) -> FoundLetter:
+        """The same without what its record and its reason say: many of these fit into memory."""
+        letter = self.letter._replace(record_key=None, record_value=None, reason="")
+        return FoundLetter(letter, self.origin, self.at, self.published_at)
+
 
 @dataclass(frozen=True, slots=True)
 class LetterFilter:

@@ -36,12 +36,9 @@ class DeadLetterList:
         kinds: dict[Place, str] = {}
         meant: list[FoundLetter] = []
         async for found in dead_letters(settings, wanted):
-            slim = FoundLetter(
-                found.letter._replace(record_key=None, record_value=None), found.origin, found.at, found.published_at
-            )
             kinds[found.origin] = kind_of(found.letter.reason)
-            meant.append(slim)
-            self._latest[found.origin.partition].append(slim)
+            meant.append(found.bare())
+            self._latest[found.origin.partition].append(found)
         self.count = len(meant)
         self.by_reason = Counter(kinds.values())
         self._dead = set(kinds)
