@@ -39,9 +39,7 @@ def own_results(
     """Content of own.json: `figures` by name are the worker's, `ratios` how many times the naive one's they are."""
     systems = [system_figures(runs) for runs in (own, naive)]
     ours, theirs = systems
-    return {
-        "commit": commit(),
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    return described_run() | {
         "machine": machine,
         "workload": workload,
         "figures": {name: ours[name] for name in _FIGURES},
@@ -54,13 +52,18 @@ def own_results(
     }
 
 
+def described_run() -> dict[str, Any]:
+    """Which code was measured, and when."""
+    return {"commit": _commit(), "measured_at": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
 def write_results(results: dict[str, Any], path: Path = OWN) -> None:
     """Write results as JSON; the folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
 
 
-def commit() -> str:
+def _commit() -> str:
     """Hash of the commit that is checked out, with `-dirty` where files differ from it."""
     try:
         described = subprocess.run(

@@ -13,7 +13,6 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +20,7 @@ from time import monotonic
 from typing import Any, Final
 
 from benchmarks.machine import describe_machine
-from benchmarks.results import RESULTS, commit, write_results
+from benchmarks.results import RESULTS, described_run, write_results
 from tests.fuzz.targets import TARGETS
 
 ROOT: Final = Path(__file__).parent.parent.parent
@@ -119,9 +118,7 @@ def _show(outcomes: list[Outcome]) -> None:
 
 
 def _results(outcomes: list[Outcome], seed: int, machine: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "commit": commit(),
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    return described_run() | {
         "machine": machine,
         "seed": seed,
         "figures": {
