@@ -110,7 +110,7 @@ def test_a_journey_of_100000_touchpoints_is_no_more_work_and_no_larger(rules):
     row = journeys.partition.rows["hot"]
     assert (row.open, row.touchpoint_count) == (True, TOUCHPOINTS + MEASURED + 1)
     assert len(row.touchpoint_times) == (KEPT_TOUCHPOINTS if "extension" in rules or "fatigue" in rules else 0)
-    assert late[:2] == early[:2]
+    assert (late[0] <= early[0], late[1] <= early[1]) == (True, True), f"{early} became {late}"
     assert early[2] <= late[2] <= early[2] + 4  # greater numbers take more bytes, at most two of them
     assert len(journeys.partition._deadlines) == 1
 
@@ -132,4 +132,5 @@ def others_work(rules: str, touchpoints: int) -> tuple[int, int]:
 def test_the_others_do_not_feel_it(rules):
     """Their touchpoints and their ends take as many instructions beside a hot journey as beside a cool one."""
     others_work(rules, 200)  # what is computed once and kept is not counted
-    assert others_work(rules, 20_000) == others_work(rules, 200)
+    beside_cool = others_work(rules, 200)
+    assert others_work(rules, 20_000) == beside_cool
