@@ -6,11 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SEEDS ?= 20000
+BAD ?= 1000000
 PYTEST := $(BIN)/python -m pytest
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 FILES := $(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null))
 
-.PHONY: help setup demo test check check-static secrets audit format simulate bench soak clean
+.PHONY: help setup demo test check check-static secrets audit format simulate fuzz bench soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,11 +59,16 @@ format: setup ## put the code into its format
 simulate: setup ## crash simulation: SEEDS=n, or SEED=s to repeat one
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(SEEDS))
 
+fuzz: setup ## bad input: BAD=n inputs that must all be accounted for; figures go to benchmarks/results
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz $(BAD)
+
 bench: setup ## throughput next to a naive Faust agent; figures go to benchmarks/results
 	$(BIN)/python -m benchmarks
 
 soak: setup ## the long form of the tests
 	$(BIN)/python -m tests.simulation $(SEEDS)
+	$(MAKE) fuzz
 	JOURNEYS_TEST_LONG=1 $(PYTEST)
 
 clean: ## remove the environment and local data

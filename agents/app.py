@@ -17,6 +17,7 @@ from agents.journey_agent import JourneyAgent
 from agents.journey_store import JourneyStore, JourneyTable
 from agents.kafka_security import faust_credentials
 from agents.local_copy import LocalCopy, NoLocalCopy
+from agents.memory_limit import MemoryLimit
 from agents.punctuator import Punctuator
 from agents.schema_registry import SchemaRegistry
 from agents.settings import Settings
@@ -40,6 +41,7 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     flusher: Flusher
     guard: FreezeGuard
     journey_agent: JourneyAgent
+    memory: MemoryLimit
     punctuator: Punctuator
     codec: Codec
     registry: SchemaRegistry | None
@@ -117,6 +119,7 @@ def create_app(
     app.guard = FreezeGuard(settings.freeze_limit_seconds)
     worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
     app.local_copy = local_copy or NoLocalCopy()
+    app.memory = MemoryLimit(settings.memory_limit_mib)
     app.flusher = Flusher(app, app.guard)
     app.punctuator = Punctuator(app, worker_id)
     app.journey_agent = JourneyAgent(app)

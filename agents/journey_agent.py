@@ -44,6 +44,7 @@ class JourneyAgent:
         """Consume the stream for ever; any error ends the process, for Faust would restart the agent in silence."""
         async for event in stream.noack().events():
             with self._ends_the_process():
+                await self._app.memory.wait_for_room()
                 async with self.lock:
                     await self._handle(event)
 

@@ -100,7 +100,7 @@ class LineFile:
                     for line in _parquet_lines(batch):
                         number += 1
                         yield number, line
-        except (ArrowException, OSError) as error:
+        except (ArrowException, OSError, ValueError) as error:  # ValueError: a name that is no UTF-8, for one
             raise UnreadableFileError(f"{self.path}: not Parquet: {error}") from None
 
 

@@ -111,6 +111,15 @@ class LogReader:
         """Offsets behind the last record, by partition, at this moment."""
         return await _end_offsets(self._client, self.topic, self.partition_count)
 
+    async def offsets_since(self, at: int) -> dict[int, int]:
+        """Offset of the first record with a timestamp of `at` (ms) or later, by partition; else its end."""
+        tps = {TopicPartition(self.topic, partition): at for partition in self.end_offsets}
+        found = await self._client.offsets_for_times(tps)
+        return {
+            tp.partition: self.end_offsets[tp.partition] if there is None else there.offset
+            for tp, there in found.items()
+        }
+
     async def _fetch(self, tp: TopicPartition) -> Sequence[Any]:
         try:
             fetched = await self._client.getmany(tp, timeout_ms=_POLL_MS, max_records=_BATCH_RECORDS)

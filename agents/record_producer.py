@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
@@ -26,6 +27,7 @@ from schemas.validation import LONGEST_TEXT, check_lengths, validate
 _BATCH_BYTES: Final = 256 * 1024
 _LINGER_SECONDS: Final = 0.02
 _KNOWN_JOURNEYS: Final = 100_000
+Headers: TypeAlias = Sequence[tuple[str, bytes]]
 
 
 class RecordsNotSentError(OperationError):
@@ -84,13 +86,13 @@ class RecordProducer:
             self._stop_linger()
             await self._connections.__aexit__(kind, error, trace)
 
-    async def send(self, record: JourneyRecord) -> None:
-        """Give a record to the partition of its journey; waits while too much is in flight.
+    async def send(self, record: JourneyRecord, headers: Headers = ()) -> None:
+        """Give a record, with Kafka headers, to the partition of its journey; waits while too much is in flight.
 
         Raises InvalidRecordError for a record that would become a dead letter, RecordsNotSentError if an earlier one
         failed.
         """
-        await self._append(record, record.journey_id.encode(), self._partition_of(record.journey_id))
+        await self._append(record, record.journey_id.encode(), self._partition_of(record.journey_id), headers)
 
     async def send_to_partition(self, record: InputRecord, partition: int) -> None:
         """Give a Punctuation or PolicyChanged to an explicit partition; raises as `send`."""
@@ -112,7 +114,7 @@ class RecordProducer:
     def _compute_partition(self, journey_id: str) -> int:
         return partition_of(journey_id.encode(), self.partition_count)
 
-    async def _append(self, record: InputRecord, key: bytes | None, partition: int) -> None:
+    async def _append(self, record: InputRecord, key: bytes | None, partition: int, headers: Headers = ()) -> None:
         self._check()
         assert self._codec is not None
         validate(record)
@@ -120,17 +122,17 @@ class RecordProducer:
         check_frame(value)
         if len(value) > LONGEST_TEXT:
             check_lengths(record)
-        while not self._fits(partition, key, value):
+        while not self._fits(partition, key, value, headers):
             await self._submit(partition)
         self.sent += 1
         if self._linger is None:
             self._linger = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._end_linger)
 
-    def _fits(self, partition: int, key: bytes | None, value: bytes) -> bool:
+    def _fits(self, partition: int, key: bytes | None, value: bytes, headers: Headers) -> bool:
         batch = self._filling.get(partition)
         if batch is None:
             batch = self._filling[partition] = self._producer.create_batch()
-        return batch.append(timestamp=None, key=key, value=value) is not None
+        return batch.append(timestamp=None, key=key, value=value, headers=list(headers)) is not None
 
     async def _submit(self, partition: int) -> None:
         """Hand over the batch being filled; waits until the one before it is under way."""

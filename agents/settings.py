@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """After this long without a heartbeat the group takes a worker's partitions away."""
     freeze_limit_seconds: Annotated[float, Field(gt=0.2)] = 2.0
     """A worker that finds itself stopped longer than this ends itself: others may own its partitions."""
+    memory_limit_mib: Annotated[int, Field(ge=1)] | None = None
+    """A worker that holds so much memory takes no more input until there is room; None never looks."""
     max_batch_records: Annotated[int, Field(ge=1)] = 10_000
     """Records of one poll."""
     worker_id: str | None = None

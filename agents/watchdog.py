@@ -32,7 +32,9 @@ class Watchdog:
         """Look every few seconds, for ever."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
-            if not self._app.rebalancing:
+            if self._app.memory.is_reached:
+                self._moved.clear()  # it stands still on purpose, and has said so
+            elif not self._app.rebalancing:
                 await self.look()
 
     async def look(self) -> None:

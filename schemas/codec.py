@@ -66,11 +66,13 @@ class Codec:
         try:
             fields = schemaless_reader(body, writer.parsed, writer.reader)
         # fastavro raises what its C code happens to meet on bytes that are not Avro: EOFError, ValueError,
-        # IndexError, OverflowError, UnicodeDecodeError, MemoryError for absurd lengths, and its own.
-        except Exception as error:
-            raise InvalidRecordError(
-                "value", value[:16], f"Avro of {writer.name} ({type(error).__name__}: {error})"
-            ) from None
+        # IndexError, OverflowError, UnicodeDecodeError, MemoryError for absurd lengths, and its own. What it says
+        # names addresses in memory, and a dead letter's reason must be the same live and in replay.
+        except Exception:
+            raise InvalidRecordError("value", value[:16], f"Avro of {writer.name}, whole and in UTF-8") from None
+        # They would be dropped in silence: two records in one value, or fields that the writer's schema does not say.
+        if behind := len(value) - body.tell():
+            raise InvalidRecordError("value", f"{behind} bytes behind the record", f"Avro of {writer.name} and no more")
         return writer.name, fields
 
     def decode_all_fields(self, name: str, values: Sequence[bytes]) -> list[dict[str, Any]]:

@@ -33,11 +33,20 @@ def _is_known(kind: Any) -> bool:
 
 
 def columns_of(bodies: list[bytes], schema_json: str) -> list[list[Any]] | None:
-    """Columns in the order of the schema's fields; None where one of the bodies is not Avro of it, or not UTF-8."""
-    from pyruhvro import deserialize_array  # noqa: PLC0415  (see IS_INSTALLED)
+    """Columns in the order of the schema's fields.
+
+    None where one of the bodies is not Avro of it in its shortest form, not UTF-8, or has bytes behind it: one by one
+    tells which and what of it.
+    """
+    from pyruhvro import deserialize_array, serialize_record_batch  # noqa: PLC0415  (see IS_INSTALLED)
 
     try:
-        return [column.to_pylist() for column in deserialize_array(bodies, schema_json).columns]
+        batch = deserialize_array(bodies, schema_json)
+        # It does not say where a body ended. No encoding is shorter than its own, so equal sums are equal lengths.
+        again = serialize_record_batch(batch, schema_json, 1)
+        if sum(chunk.total_values_length for chunk in again) != sum(map(len, bodies)):
+            return None
+        return [column.to_pylist() for column in batch.columns]
     except ValueError:
         return None
     except BaseException as error:

@@ -23,6 +23,7 @@ KEPT_TOUCHPOINTS: Final = 64
 
 _TOLD_AT_ONCE: Final = 20  # a log may hold a policy with a hundred thousand wrong keys
 
+# Counts are strict: to see whether 1e999999999 is whole, pydantic would write it out, and a worker would stand still.
 _Positive = Annotated[Decimal, Field(gt=0, le=36_500, allow_inf_nan=False, max_digits=28)]
 _NotNegative = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False, max_digits=28)]
 _Rate = Annotated[Decimal, Field(ge=0, le=1, allow_inf_nan=False, max_digits=28)]
@@ -65,7 +66,7 @@ class Limits(_Part):
 class Fatigue(_Part):
     """Ends an episode that had at least `touchpoints` within the `window_hours` before its latest one."""
 
-    touchpoints: Annotated[int, Field(gt=1, le=KEPT_TOUCHPOINTS)]
+    touchpoints: Annotated[int, Field(gt=1, le=KEPT_TOUCHPOINTS, strict=True)]
     window_hours: _Positive
 
 
@@ -75,7 +76,7 @@ class Extension(_Part):
     Engaged: CONSIDERING or INTENT, with at least `touchpoints` in the inactivity threshold before the timeout deadline.
     """
 
-    touchpoints: Annotated[int, Field(gt=0, le=KEPT_TOUCHPOINTS)]
+    touchpoints: Annotated[int, Field(gt=0, le=KEPT_TOUCHPOINTS, strict=True)]
     extend_by_days: _Positive
 
 

@@ -25,6 +25,7 @@ _EXTRAS: Final = {
     "httpx": "kafka",
     "mode": "kafka",
     "prometheus_client": "kafka",
+    "psutil": "kafka",
     "pyruhvro": "kafka",
     "rocksdict": "rocksdb",
     "stamina": "kafka",

@@ -13,6 +13,7 @@ from agents.cli import (
     check,
     command,
     config,
+    dead_letters,
     demo,
     ecom,
     generate,
@@ -56,6 +57,7 @@ app = _group(
 _broker = _group("A Kafka for development.")
 _topics = _group("The topics as they must be.")
 _policy = _group("The constants that decide.")
+_dead_letters = _group("Records that could not be taken.")
 
 _add(
     app,
@@ -92,6 +94,29 @@ _add(_policy, "show", policy.show, "Print the policy in force.", "policy show --
 _add(_policy, "check", policy.check, "Check a policy file.", "policy check patient.toml")
 _add(_policy, "set", policy.put, "Put a policy in force.", "policy set patient.toml")
 app.add_typer(_policy, name="policy")
+
+_add(
+    _dead_letters,
+    "list",
+    dead_letters.list_letters,
+    "List them, counted by reason.",
+    "dead-letters list --reason state --since 2026-01-31T12:00:00Z",
+)
+_add(
+    _dead_letters,
+    "show",
+    dead_letters.show,
+    "Show one and what it says.",
+    "dead-letters show journey-events:2:17",
+)
+_add(
+    _dead_letters,
+    "retry",
+    dead_letters.retry,
+    "Append one again, or all that match.",
+    "dead-letters retry journey-events:2:17 --with corrected.jsonl",
+)
+app.add_typer(_dead_letters, name="dead-letters")
 
 
 def run() -> None:

@@ -38,7 +38,7 @@ def show(
         typer.echo(policy_toml(DEFAULT_POLICY), nl=False)
         return
     from agents.cli.operation import run_operation
-    from agents.cli.policies_in_force import policies_in_force
+    from agents.policies_in_force import policies_in_force
 
     settings = settings_of(bootstrap_servers=bootstrap_servers, application_id=application_id)
     numbers: dict[str, list[int]] = {}
@@ -99,7 +99,7 @@ async def _put(settings: Settings, policy: Policy, requested_by: str | None) -> 
     import getpass
     import time
 
-    from agents.cli.policies_in_force import policies_in_force
+    from agents.policies_in_force import policies_in_force
     from agents.record_producer import RecordProducer
     from agents.topic_setup import UnknownTopicError
     from schemas.records import PolicyChanged

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
@@ -32,6 +32,9 @@ _LEASH = "import os, signal, sys; sys.stdin.read(); os.kill(int(sys.argv[1]), si
 class WorkerProcess:
     """One worker with a folder of its own. `log` is all that it has written so far."""
 
+    program: Sequence[str] = ("-m", "agents.cli")
+    """What Python runs; the command's arguments follow."""
+
     def __init__(self, settings: Settings, folder: Path, worker_id: str, **environment: Any) -> None:
         """Start it with the settings that were given, and more of them by their names."""
         self.worker_id = worker_id
@@ -40,7 +43,7 @@ class WorkerProcess:
         given = {name: getattr(settings, name) for name in settings.model_fields_set} | environment
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "agents.cli", "worker", "--worker-id", worker_id],
+                [sys.executable, *self.program, "worker", "--worker-id", worker_id],
                 cwd=folder,
                 env=_environment(given),
                 stdin=subprocess.DEVNULL,
