@@ -135,6 +135,7 @@ class Processor:
             return
         if known is None:
             partition.policies[policy.version] = policy
+            partition.policy_offsets[policy.version] = offset
             effects.policies.append(PolicyRow(offset, policy.version, policy.to_json()))
         partition.policy = partition.policies[policy.version]
 
@@ -186,7 +187,9 @@ class Processor:
                 if partition.counts_as_absent(row, record.occurred_at):
                     row = Row(row.journey_id, partition.policy)
         fact: Fact = Duplicate()
-        for fact in decide(row, record, clock, partition.policy):
+        unknown = not row.open and row.late_until is None
+        forgotten_until = partition.forgotten_until(offset) if unknown else None
+        for fact in decide(row, record, forgotten_until, partition.policy):
             self._settle(row, fact, detected_at, offset, effects)
         counts = effects.counts
         if isinstance(fact, Duplicate):

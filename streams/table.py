@@ -138,6 +138,7 @@ class Restore:
             if key[:1] == policy_key("") and stored.value is not None:
                 policy_row: PolicyRow = codec.decode(stored.value)
                 partition.policies.setdefault(policy_row.policy_version, policy_from_json(policy_row.policy))
+                partition.policy_offsets.setdefault(policy_row.policy_version, policy_row.offset)
         own = winners.get(PARTITION_KEY)
         if own is not None and own.value is not None:
             if own.offset < partition.applied_offset:

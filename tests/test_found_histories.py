@@ -9,7 +9,7 @@ from schemas.instants import DAY_MS, HOUR_MS
 from schemas.records import InputRecord, JourneyAbandoned, PolicyChanged, Punctuation, Touchpoint
 from streams.driver import replay_partition
 from streams.partition import Partition
-from streams.policy import Policy
+from streams.policy import DEFAULT_POLICY, Policy
 from streams.processor import Entry, Processor
 from streams.table import Restore, StoredRow, stored_rows
 
@@ -95,3 +95,19 @@ def test_a_duplicate_at_the_end_of_an_extension_moves_nothing() -> None:
     seldom = [entry for entry in often if entry.offset != 3]
     assert [(record.touchpoint_count, record.source_offset) for record in _abandonments(often)] == [(2, 5)]
     assert _abandonments(seldom) == _abandonments(often)
+
+
+def test_a_longer_cleanup_does_not_let_a_forgotten_episode_begin_again() -> None:
+    """Forgotten under a policy with a short cleanup, its old touchpoint opened it once more, under the same id."""
+    entries = _entries(
+        [
+            _change(),
+            Punctuation(BEGIN, "simulated"),
+            _touchpoint("1", BEGIN),
+            Punctuation(BEGIN + 5 * DAY_MS, "simulated"),
+            PolicyChanged(DEFAULT_POLICY.version, DEFAULT_POLICY.to_json(), BEGIN),
+            _touchpoint("1", BEGIN),
+            Punctuation(BEGIN + 20 * DAY_MS, "simulated"),
+        ]
+    )
+    assert [record.started_at for record in _abandonments(entries)] == [BEGIN]
