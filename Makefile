@@ -42,8 +42,8 @@ format: setup ## put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-simulate: setup ## crash simulation: SEEDS=n, or SEED=s to repeat one
-	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(SEEDS))
+simulate: setup ## crash simulation: SEEDS=n; SEED=s repeats one; FAULT=name (or all) breaks one thing
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(SEEDS)) $(if $(FAULT),--fault $(FAULT))
 
 bench: setup ## throughput next to a naive Faust agent; figures go to benchmarks/results
 	$(BIN)/python -m benchmarks

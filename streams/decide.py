@@ -127,9 +127,7 @@ def _automatic_extension_ms(row: Row, at: int) -> int:
     return extended_by_ms
 
 
-def _decide_touchpoint(
-    row: Row, touchpoint: Touchpoint, forgotten_until: int | None, policy: Policy
-) -> Iterator[Fact]:
+def _decide_touchpoint(row: Row, touchpoint: Touchpoint, forgotten_until: int | None, policy: Policy) -> Iterator[Fact]:
     id_hash = touchpoint_hash(touchpoint.touchpoint_id)
     occurred_at = touchpoint.occurred_at
     if row.remembers(id_hash):

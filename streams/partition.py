@@ -40,8 +40,6 @@ class Partition:
         self.policies: dict[str, Policy] = {self.policy.version: self.policy}
         self.policy_offsets: dict[str, int] = {self.policy.version: UNKNOWN_OFFSET}
         """Offset of the record that first brought each policy."""
-        self.forgotten: dict[str, int] = {}
-        """Journeys deleted at an offset that a restored clock has not reached yet."""
         self._grace_ms = grace_ms
         self._deadlines = DeadlineIndex()
         self._cleanups = DeadlineIndex()

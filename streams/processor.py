@@ -70,8 +70,6 @@ class Processor:
                 effects.dead_letters.append(self._dead_letter(entry, error))
                 effects.counts.dead += 1
             partition.applied_offset = entry.offset
-        if partition.forgotten and partition.applied_offset >= max(partition.forgotten.values()):
-            partition.forgotten.clear()
         return effects
 
     def punctuate(self, at: int, offset: int, effects: Effects) -> None:
@@ -79,10 +77,8 @@ class Processor:
         partition = self.partition
         partition.clock = at if partition.clock is None else max(partition.clock, at)
         self._fire(partition.clock, offset, effects)
-        gone = partition.forget_stale(offset)
-        for journey_id in gone:
-            effects.changed.pop(journey_id, None)
-        effects.forgotten.update(gone)
+        # What has changed, too, is stored all the same: a crash may come between the partition row and a tombstone.
+        effects.forgotten.update(partition.forget_stale(offset))
 
     def _fire(self, clock: int, offset: int, effects: Effects) -> None:
         """Fire what is due at `clock`, in order of (deadline_at, journey_id)."""
@@ -148,9 +144,6 @@ class Processor:
             self._check_not_ahead(record, entry.append_time)
         row = partition.rows.get(journey_id)
         if row is None:
-            if partition.forgotten and entry.offset <= partition.forgotten.get(journey_id, -1):
-                effects.counts.skipped += 1
-                return
             home = partition_of(entry.key, partition.count)
             if home != partition.number:
                 raise InvalidRecordError(

@@ -63,7 +63,7 @@ def dead_letter_key(letter: DeadLetter) -> bytes:
 
 
 def stored_rows(effects: Effects, codec: Codec) -> list[StoredRow]:
-    """Changelog records of a batch: policies before the journeys that name them, then tombstones."""
+    """Changelog records of a batch: policies before the journeys that name them."""
     stored = [StoredRow(policy_key(row.policy_version), codec.encode(row), row.offset) for row in effects.policies]
     rows = list(effects.changed.values())
     if rows:
@@ -71,13 +71,21 @@ def stored_rows(effects: Effects, codec: Codec) -> list[StoredRow]:
         stored.extend(
             StoredRow(journey_key(row.journey_id), value, row.offset) for row, value in zip(rows, values, strict=True)
         )
-    stored.extend(StoredRow(journey_key(journey_id), None, offset) for journey_id, offset in effects.forgotten.items())
     return stored
 
 
 def stored_partition(partition: Partition, codec: Codec) -> StoredRow:
     """Changelog record that says how far the partition has come; sent when all rows are acknowledged."""
     return StoredRow(PARTITION_KEY, codec.encode(partition.row()), partition.applied_offset)
+
+
+def tombstones(effects: Effects) -> list[StoredRow]:
+    """Changelog records that delete what a batch has forgotten; sent behind the partition row, never ahead of it.
+
+    Kafka drops tombstones after a day. Had a crash left one ahead, its journey would then be unknown to a worker that
+    comes back and applies again what stands before the deletion.
+    """
+    return [StoredRow(journey_key(journey_id), None, offset) for journey_id, offset in effects.forgotten.items()]
 
 
 def row_offset(value: bytes) -> int:
@@ -168,8 +176,6 @@ def _take_journeys(
             wanted.append((journey_id, stored.value))
         else:
             partition.rows.pop(journey_id, None)
-            if stored.offset > partition.applied_offset:
-                partition.forgotten[journey_id] = stored.offset
     decoded = codec.decode_all_fields("JourneyRow", [value for _, value in wanted])
     for (journey_id, _), fields in zip(wanted, decoded, strict=True):
         partition.keep(Row.of_stored(journey_id, fields, partition.policies[fields["policy_version"]]))
