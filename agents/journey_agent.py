@@ -62,7 +62,7 @@ class JourneyAgent:
         message = event.message
         batch: Batch = message.value
         tp = TP(message.topic, message.partition)
-        if not await self._is_next(tp, batch, message.generation_id):
+        if not self._is_next(tp, batch, message.generation_id):
             self.batches_dropped += 1
             return
         if self._app.registry is not None:
@@ -74,7 +74,7 @@ class JourneyAgent:
         self._app.consumer.next_position[tp] = batch[-1].offset + 1
         event.ack()
 
-    async def _is_next(self, tp: TP, batch: Batch, generation_id: int) -> bool:
+    def _is_next(self, tp: TP, batch: Batch, generation_id: int) -> bool:
         """Whether the batch holds the record to be applied next; if records were left out, fetch them again."""
         consumer = self._app.consumer
         if generation_id != self._app.consumer_generation_id or self._app.rebalancing:
@@ -86,5 +86,5 @@ class JourneyAgent:
             return True
         if not consumer.sought_since(tp, batch):
             log.info("%s[%d]: expected offset %d, got %d; seeking back", *tp, position, batch[0].offset)
-            await consumer.seek_back(tp)
+            consumer.seek_back(tp)
         return False

@@ -154,7 +154,7 @@ class ForgottenRowsNotStored(Worker):
 
 
 class RepairsBeforePartitionRow(Worker):
-    """What others wrote is looked at before the partition row: repairs delete too soon what this batch has forgotten."""
+    """What others wrote is looked at before the partition row: repairs delete what this batch forgot, too soon."""
 
     def flush(self, effects: Effects) -> Iterator[str]:
         """Look at gaps behind the rows."""

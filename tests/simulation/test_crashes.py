@@ -51,7 +51,7 @@ _HAPPENINGS = (
 @pytest.mark.parametrize("hours_down", [0, _HOURS_UNTIL_ALL_IS_COMPACTED])
 @pytest.mark.parametrize("seed", range(0, _LOGS_AT_EVERY_STEP * RUNS_OF_A_LOG, RUNS_OF_A_LOG))
 def test_a_crash_at_every_step_changes_nothing(seed: int, hours_down: int) -> None:
-    """One crash a run, at each single step of the log's whole course in turn; the next worker comes at once, or late."""
+    """One crash a run, at each single step of the log's whole course in turn; the next worker comes soon or late."""
     runs = 0
     while True:
         verdict = Simulation(seed, stop_after=runs + 1, hours_down=hours_down).run()
