@@ -171,7 +171,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         self._seeks_wanted[tp] = self.next_position[tp]
 
     async def _make_seeks_wanted(self) -> None:
-        """Seek back where records were left out, while nothing is fetched: so it is known where the next fetch begins."""
+        """Seek back where records were left out, while nothing is fetched: so the next fetch begins there."""
         wanted, self._seeks_wanted = self._seeks_wanted, {}
         if wanted and await self._seek(wanted):
             self._fetched_from.update(wanted)

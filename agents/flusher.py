@@ -74,7 +74,7 @@ class Flusher:
         if rows:
             await self.write_rows(number, rows)
         await self.write_rows(number, [stored_partition(partition, self._codec), *tombstones(effects)])
-        # Not before: a repair deletes what this batch has forgotten, and no tombstone may be ahead of the partition row.
+        # Not before: a repair deletes what this batch has forgotten, and no tombstone may precede the partition row.
         while gaps := self._gaps.pop(number, None):
             await self._look_at_gaps(partition, gaps)
 
