@@ -56,8 +56,8 @@ format: setup ## put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-simulate: setup ## crash simulation: SEEDS=n, or SEED=s to repeat one
-	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(SEEDS))
+simulate: setup ## crash simulation: SEEDS=n; SEED=s repeats one; FAULT=name (or all) breaks one thing
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(SEEDS)) $(if $(FAULT),--fault $(FAULT))
 
 fuzz: setup ## bad input: BAD=n inputs that must all be accounted for; figures go to benchmarks/results
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt --editable '.[fuzz]'

@@ -29,13 +29,17 @@ _MS = 1_000.0
 
 
 class Batch(list[Any]):
-    """Records of one fetch of one partition, and the seek epoch in which the fetch began."""
+    """Records of one fetch of one partition, and how many seeks back there were before it.
 
-    __slots__ = ("epoch",)
+    `fetched_from` is the position at which it began, of the first fetch behind a seek back; else None.
+    """
 
-    def __init__(self, records: list[Any], epoch: int) -> None:
+    __slots__ = ("epoch", "fetched_from")
+
+    def __init__(self, records: list[Any], epoch: int, fetched_from: int | None) -> None:
         super().__init__(records)
         self.epoch = epoch
+        self.fetched_from = fetched_from
 
 
 class _NeverRead(dict[TP, int | None]):
@@ -62,11 +66,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         self._read_offset = _NeverRead()
         self.next_position: dict[TP, int] = {}
         self._epochs: defaultdict[TP, int] = defaultdict(int)
-        self._sought: dict[TP, tuple[int, int]] = {}
+        self._seeks_wanted: dict[TP, int] = {}
+        self._fetched_from: dict[TP, int] = {}
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  (Faust's signature)
         """Yield one message for each partition fetch."""
-        epochs = dict(self._epochs)
+        await self._make_seeks_wanted()
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if records is None or self.should_stop:
@@ -76,13 +81,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
             if not fetched:
                 continue
             tp = TP(fetched_tp.topic, fetched_tp.partition)
+            fetched_from = self._fetched_from.pop(tp, None)
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 # aiokafka's position has moved past records that nobody gets: what comes next will be a gap.
-                self._epochs[tp] += 1
                 continue
-            yield tp, self._message(tp, Batch(fetched, epochs.get(tp, 0)), generation)
+            yield tp, self._message(tp, Batch(fetched, self._epochs[tp], fetched_from), generation)
 
     def _message(self, tp: TP, batch: Batch, generation_id: int) -> ConsumerMessage:
         """Faust's message of a batch: it stands at the last offset, and what belongs to single records is empty."""
@@ -135,13 +140,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         ends = await self.highwaters(*wanted)
         for tp, position in wanted.items():
             wanted[tp] = self._checked_position(tp, position, first.get(tp) or 0, ends.get(tp) or 0)
+        self._seeks_wanted.clear()
+        self._fetched_from.clear()
         if not await self._seek(wanted):
             return
         for tp, position in wanted.items():
             self._acked.pop(tp, None)
             self._acked_index.pop(tp, None)
             self._committed_offset[tp] = None
-            self._sought.pop(tp, None)
             self.next_position[tp] = position
             # The group may know an older position: of a worker that was killed before it could commit.
             self._acked[tp].append(position - 1)
@@ -167,33 +173,39 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
     def is_gap(self, tp: TP, batch: Batch) -> bool:
         """Whether a batch that begins behind the next position leaves records out.
 
-        It doesn't if it was fetched after a seek to that very position that this consumer made because of the
-        gap: then there is nothing in between but control records, which are never delivered.
+        It doesn't if its fetch began at that very position: then there is nothing in between but control records,
+        which are never delivered.
         """
-        return self._sought.get(tp) != (self.next_position[tp], batch.epoch)
+        return batch.fetched_from != self.next_position[tp]
 
-    async def seek_back(self, tp: TP) -> None:
-        """Fetch again from the next position; batches fetched before are then dropped as gaps or skipped."""
-        position = self.next_position[tp]
-        if await self._seek({tp: position}):
-            self._sought[tp] = (position, self._epochs[tp])
+    def seek_back(self, tp: TP) -> None:
+        """Fetch again from the next position; batches fetched before are then dropped as gaps or skipped.
+
+        The seek is made between two fetches. A fetch that waits meanwhile would bring what lies behind the new
+        position, and the one after it would be taken for the first.
+        """
+        self._seeks_wanted[tp] = self.next_position[tp]
+
+    async def _make_seeks_wanted(self) -> None:
+        """Seek back where records were left out, while nothing is fetched: so the next fetch begins there."""
+        wanted, self._seeks_wanted = self._seeks_wanted, {}
+        if wanted and await self._seek(wanted):
+            self._fetched_from.update(wanted)
+            for tp in wanted:
+                self._epochs[tp] += 1
 
     async def _seek(self, positions: Mapping[TP, int]) -> bool:
         """Seek; False where a rebalance has taken a partition meanwhile, whose end will seek again."""
-        for tp in positions:
-            self._epochs[tp] += 1
         try:
             await self.seek_wait(positions)
         except IllegalStateError as error:
             log.info("a rebalance was faster than a seek: %s", error)
             return False
-        for tp in positions:
-            self._epochs[tp] += 1
         return True
 
     def sought_since(self, tp: TP, batch: Batch) -> bool:
-        """Whether a seek was made since the batch's fetch began."""
-        return batch.epoch != self._epochs[tp]
+        """Whether a seek back was made since the batch was fetched, or is going to be."""
+        return batch.epoch != self._epochs[tp] or tp in self._seeks_wanted
 
     async def commit_positions(self) -> None:
         """Commit the next position of every partition; Faust has forgotten its acknowledgements by now."""
@@ -205,7 +217,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         """Stop work on all partitions; the app's barrier waits for the batch in flight."""
         await super().on_partitions_revoked(revoked)
         self.next_position.clear()
-        self._sought.clear()
+        self._seeks_wanted.clear()
+        self._fetched_from.clear()
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Do nothing: gaps are what the contiguity of `next_position` is for."""

@@ -1,6 +1,6 @@
 """The flusher: a batch's effects to Kafka, in the one order that a crash can't spoil.
 
-    outputs | changed journey rows | partition row | (consumer offset, by the caller)
+    outputs | changed journey rows | partition row, behind it tombstones | (consumer offset, by the caller)
 
 Each step is acknowledged before the next is sent. So the partition row means: everything up to its offset is
 out and stored. What a crash leaves undone is done again, with the same ids.
@@ -25,7 +25,7 @@ from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
 from streams.effects import Effects
 from streams.partition import Partition
-from streams.table import Restore, StoredRow, output_messages, row_offset, stored_partition, stored_rows
+from streams.table import Restore, StoredRow, output_messages, row_offset, stored_partition, stored_rows, tombstones
 
 if TYPE_CHECKING:
     from agents.app import JourneyApp
@@ -52,11 +52,14 @@ class Flusher:
         self._next_changelog_offset: dict[int, int] = {}
         self._shared: set[int] = set()
         """Partitions whose changelog somebody else has written since the restore: the next one reads that again."""
+        self._gaps: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+        """By partition, changelog offsets (from, to) that are not ours and were not looked at."""
 
     def begin(self, number: int, changelog_end: int) -> None:
         """A partition is restored up to `changelog_end`: the offset that its next row gets if nobody else writes."""
         self._next_changelog_offset[number] = changelog_end
         self._shared.discard(number)
+        self._gaps.pop(number, None)
 
     async def flush(self, partition: Partition, effects: Effects) -> None:
         """Publish and store; returns when all of it is acknowledged."""
@@ -68,11 +71,14 @@ class Flusher:
             await asyncio.gather(*(self._send(topic, number, records) for topic, records in by_topic.items()))
         rows = stored_rows(effects, self._codec)
         if rows:
-            await self.write_rows(number, rows, partition)
-        await self.write_rows(number, [stored_partition(partition, self._codec)], partition)
+            await self.write_rows(number, rows)
+        await self.write_rows(number, [stored_partition(partition, self._codec), *tombstones(effects)])
+        # Not before: a repair deletes what this batch has forgotten, and no tombstone may precede the partition row.
+        while gaps := self._gaps.pop(number, None):
+            await self._look_at_gaps(partition, gaps)
 
-    async def write_rows(self, number: int, rows: Sequence[StoredRow], held: Partition | None = None) -> None:
-        """Append rows to the changelog, see whether nobody else has, and keep them in the local copy."""
+    async def write_rows(self, number: int, rows: Sequence[StoredRow]) -> None:
+        """Append rows to the changelog, note where somebody else has, and keep them in the local copy."""
         changelog = self._app.changelog_topic
         complete_to: int | None = None
         for base, count in await self._send(changelog, number, list(map(_record_of, rows))):
@@ -80,7 +86,7 @@ class Flusher:
             self._next_changelog_offset[number] = base + count
             if base != expected:
                 self._shared.add(number)
-                await self._look_at_gap(number, expected, base, held)
+                self._gaps[number].append((expected, base))
             if number not in self._shared:
                 # A rebalance that leaves this partition here need not read our own rows back.
                 complete_to = base + count - 1
@@ -109,21 +115,21 @@ class Flusher:
                 return base, end
         raise AssertionError("retry_context gives up only by raising")
 
-    async def _look_at_gap(self, number: int, begin: int, end: int, held: Partition | None) -> None:
+    async def _look_at_gaps(self, held: Partition, gaps: Sequence[tuple[int, int]]) -> None:
         """Read what somebody else wrote to the changelog between our batches; write our newer rows again."""
-        log.warning("changelog %d: offsets %d to %d are not ours", number, begin, end - 1)
-        if held is None:
-            return
+        number = held.number
         restore = Restore()
-        for record in await self._read_changelog(number, begin, end):
-            offset = tombstone_offset(record.headers) if record.value is None else row_offset(record.value)
-            if offset > held.applied_offset:
-                end_now(WorkerExit.FENCED, f"another worker has applied offset {offset} of partition {number}")
-            restore.add(record.key, record.value, offset)
+        for begin, end in gaps:
+            log.warning("changelog %d: offsets %d to %d are not ours", number, begin, end - 1)
+            for record in await self._read_changelog(number, begin, end):
+                offset = tombstone_offset(record.headers) if record.value is None else row_offset(record.value)
+                if offset > held.applied_offset:
+                    end_now(WorkerExit.FENCED, f"another worker has applied offset {offset} of partition {number}")
+                restore.add(record.key, record.value, offset)
         rewrites = restore.onto(held, self._codec)
         log.warning("changelog %d: %d rows written again over older ones", number, len(rewrites))
         if rewrites:
-            await self.write_rows(number, rewrites, held)
+            await self.write_rows(number, rewrites)
 
     async def _read_changelog(self, number: int, begin: int, end: int) -> list[Any]:
         tp = TopicPartition(self._app.changelog_topic, number)

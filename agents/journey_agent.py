@@ -69,7 +69,7 @@ class JourneyAgent:
         flush = self._flushes.get(tp)
         if flush is not None:
             await flush
-        if not await self._is_next(tp, batch, message.generation_id):
+        if not self._is_next(tp, batch, message.generation_id):
             self.batches_dropped += 1
             return
         if self._app.registry is not None:
@@ -99,7 +99,7 @@ class JourneyAgent:
             log.exception("batch")
             end_now(WorkerExit.FAILED, f"a batch failed: {error!r}")
 
-    async def _is_next(self, tp: TP, batch: Batch, generation_id: int) -> bool:
+    def _is_next(self, tp: TP, batch: Batch, generation_id: int) -> bool:
         """Whether the batch holds the record to be applied next; if records were left out, fetch them again."""
         consumer = self._app.consumer
         if generation_id != self._app.consumer_generation_id or self._app.rebalancing:
@@ -111,5 +111,5 @@ class JourneyAgent:
             return True
         if not consumer.sought_since(tp, batch):
             log.info("%s[%d]: expected offset %d, got %d; seeking back", *tp, position, batch[0].offset)
-            await consumer.seek_back(tp)
+            consumer.seek_back(tp)
         return False

@@ -86,16 +86,16 @@ def only_counts(row: Row, touchpoint: Touchpoint, id_hash: bytes) -> bool:
     )
 
 
-def decide(row: Row, record: JourneyRecord, clock: int | None, policy: Policy) -> Iterator[Fact]:
+def decide(row: Row, record: JourneyRecord, forgotten_until: int | None, policy: Policy) -> Iterator[Fact]:
     """Facts of one record for its journey, when `decide_overdue` has been heard.
 
-    `clock` is the partition's (ms, None before the first punctuation), `policy` the one in force there,
-    which an episode that begins now keeps.
+    `forgotten_until` is the instant up to which a record of an unknown journey is late (ms, None before the first
+    punctuation), `policy` the one in force in the partition, which an episode that begins now keeps.
     """
     if isinstance(record, Touchpoint):
-        return _decide_touchpoint(row, record, clock, policy)
+        return _decide_touchpoint(row, record, forgotten_until, policy)
     if isinstance(record, JourneyRegistered):
-        return _decide_registration(row, record, clock, policy)
+        return _decide_registration(row, record, forgotten_until, policy)
     return _decide_request(row, record)
 
 
@@ -129,13 +129,13 @@ def _automatic_extension_ms(row: Row, at: int) -> int:
     return extended_by_ms
 
 
-def _decide_touchpoint(row: Row, touchpoint: Touchpoint, clock: int | None, policy: Policy) -> Iterator[Fact]:
+def _decide_touchpoint(row: Row, touchpoint: Touchpoint, forgotten_until: int | None, policy: Policy) -> Iterator[Fact]:
     id_hash = touchpoint_hash(touchpoint.touchpoint_id)
     occurred_at = touchpoint.occurred_at
     if row.remembers(id_hash):
         yield Duplicate()
         return
-    if _is_late(row, occurred_at, clock, policy):
+    if _is_late(row, occurred_at, forgotten_until):
         yield Late(touchpoint)
         return
     if not row.open:
@@ -163,10 +163,10 @@ def _is_tired(row: Row) -> bool:
 
 
 def _decide_registration(
-    row: Row, registration: JourneyRegistered, clock: int | None, policy: Policy
+    row: Row, registration: JourneyRegistered, forgotten_until: int | None, policy: Policy
 ) -> Iterator[Fact]:
     occurred_at = registration.occurred_at
-    if _is_late(row, occurred_at, clock, policy):
+    if _is_late(row, occurred_at, forgotten_until):
         yield Refused(registration, "late")
     elif row.open:
         yield OverridesChanged(registration)
@@ -196,11 +196,11 @@ def _why_not_open(row: Row) -> str:
     return "already_abandoned" if row.previous_was_abandoned else "already_converted"
 
 
-def _is_late(row: Row, occurred_at: int, clock: int | None, policy: Policy) -> bool:
+def _is_late(row: Row, occurred_at: int, forgotten_until: int | None) -> bool:
     if row.late_until is not None:
         return occurred_at <= row.late_until
     # Unknown, or forgotten: what lies further back than the memory reaches opens nothing.
-    return not row.open and clock is not None and occurred_at <= clock - policy.cleanup_ms
+    return not row.open and forgotten_until is not None and occurred_at <= forgotten_until
 
 
 def _explicit_end(row: Row, record: Touchpoint | JourneySignal | JourneyCommand) -> int:

@@ -39,8 +39,8 @@ class Partition:
         self.policy = policy or DEFAULT_POLICY
         self.policy_is_fixed = policy is not None
         self.policies: dict[str, Policy] = {self.policy.version: self.policy}
-        self.forgotten: dict[str, int] = {}
-        """Journeys deleted at an offset that a restored clock has not reached yet."""
+        self.policy_offsets: dict[str, int] = {self.policy.version: UNKNOWN_OFFSET}
+        """Offset of the record that first brought each policy."""
         self._grace_ms = grace_ms
         self._deadlines = DeadlineIndex()
         self._cleanups = DeadlineIndex()
@@ -65,6 +65,17 @@ class Partition:
 
     def _grace_of(self, row: Row) -> int:
         return row.policy.grace_ms if self._grace_ms is None else self._grace_ms
+
+    def forgotten_until(self, offset: int) -> int | None:
+        """Latest instant that a record at `offset` of an unknown journey is too late for; None without a clock.
+
+        By the shortest cleanup of all policies so far: the journey may have been known, and forgotten under that one.
+        Opened again at the same instant, its episode would have the id of the earlier one.
+        """
+        if self.clock is None:
+            return None
+        brought = self.policy_offsets.items()
+        return self.clock - min(self.policies[version].cleanup_ms for version, at in brought if at < offset)
 
     def due_at(self, row: Row) -> int:
         """Clock at which a punctuation fires the open row: its deadline plus grace."""

@@ -73,8 +73,6 @@ class Processor:
                 effects.dead_letters.append(self._dead_letter(Entry(offset, key, append_time, record, value), error))
                 effects.counts.dead += 1
             partition.applied_offset = offset
-        if partition.forgotten and partition.applied_offset >= max(partition.forgotten.values()):
-            partition.forgotten.clear()
         return effects
 
     def punctuate(self, at: int, offset: int, effects: Effects) -> None:
@@ -82,10 +80,8 @@ class Processor:
         partition = self.partition
         partition.clock = at if partition.clock is None else max(partition.clock, at)
         self._fire(partition.clock, offset, effects)
-        gone = partition.forget_stale(offset)
-        for journey_id in gone:
-            effects.changed.pop(journey_id, None)
-        effects.forgotten.update(gone)
+        # What has changed, too, is stored all the same: a crash may come between the partition row and a tombstone.
+        effects.forgotten.update(partition.forget_stale(offset))
 
     def _fire(self, clock: int, offset: int, effects: Effects) -> None:
         """Fire what is due at `clock`, in order of (deadline_at, journey_id)."""
@@ -138,6 +134,7 @@ class Processor:
             return
         if known is None:
             partition.policies[policy.version] = policy
+            partition.policy_offsets[policy.version] = offset
             effects.policies.append(PolicyRow(offset, policy.version, policy.to_json()))
         partition.policy = partition.policies[policy.version]
 
@@ -152,9 +149,6 @@ class Processor:
             self._check_not_ahead(record, append_time)
         row = partition.rows.get(journey_id)
         if row is None:
-            if partition.forgotten and offset <= partition.forgotten.get(journey_id, -1):
-                effects.counts.skipped += 1
-                return
             home = partition_of(key, partition.count)
             if home != partition.number:
                 raise InvalidRecordError(
@@ -191,7 +185,9 @@ class Processor:
                 if partition.counts_as_absent(row, record.occurred_at):
                     row = Row(row.journey_id, partition.policy)
         fact: Fact = Duplicate()
-        for fact in decide(row, record, clock, partition.policy):
+        unknown = not row.open and row.late_until is None
+        forgotten_until = partition.forgotten_until(offset) if unknown else None
+        for fact in decide(row, record, forgotten_until, partition.policy):
             self._settle(row, fact, detected_at, offset, effects)
         counts = effects.counts
         if isinstance(fact, Duplicate):

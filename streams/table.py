@@ -74,7 +74,7 @@ def dead_letter_key(letter: DeadLetter) -> bytes:
 
 
 def stored_rows(effects: Effects, codec: Codec) -> list[StoredRow]:
-    """Changelog records of a batch: policies before the journeys that name them, then tombstones."""
+    """Changelog records of a batch: policies before the journeys that name them."""
     stored = [StoredRow(policy_key(row.policy_version), codec.encode(row), row.offset) for row in effects.policies]
     rows = list(effects.changed.values())
     if rows:
@@ -82,13 +82,21 @@ def stored_rows(effects: Effects, codec: Codec) -> list[StoredRow]:
         stored.extend(
             StoredRow(journey_key(row.journey_id), value, row.offset) for row, value in zip(rows, values, strict=True)
         )
-    stored.extend(StoredRow(journey_key(journey_id), None, offset) for journey_id, offset in effects.forgotten.items())
     return stored
 
 
 def stored_partition(partition: Partition, codec: Codec) -> StoredRow:
     """Changelog record that says how far the partition has come; sent when all rows are acknowledged."""
     return StoredRow(PARTITION_KEY, codec.encode(partition.row()), partition.applied_offset)
+
+
+def tombstones(effects: Effects) -> list[StoredRow]:
+    """Changelog records that delete what a batch has forgotten; sent behind the partition row, never ahead of it.
+
+    Kafka drops tombstones after a day. Had a crash left one ahead, its journey would then be unknown to a worker that
+    comes back and applies again what stands before the deletion.
+    """
+    return [StoredRow(journey_key(journey_id), None, offset) for journey_id, offset in effects.forgotten.items()]
 
 
 class Restore:
@@ -165,6 +173,7 @@ class Restore:
             if is_policy(key) and not isinstance(found, int):
                 row: PolicyRow = _decoded(key, found, codec)
                 partition.policies.setdefault(row.policy_version, _policy_of(row))
+                partition.policy_offsets.setdefault(row.policy_version, row.offset)
         own = winners.get(PARTITION_KEY)
         if own is not None and not isinstance(own, int):
             if _offset_of(PARTITION_KEY, own) < partition.applied_offset:
@@ -199,8 +208,6 @@ def _choose(
         if isinstance(found, int):
             if held is None or held.offset <= found:
                 partition.rows.pop(journey_id, None)
-                if found > partition.applied_offset:
-                    partition.forgotten[journey_id] = found
                 continue
         elif known_until == UNKNOWN_OFFSET and held is None:
             wanted.append((journey_id, found))

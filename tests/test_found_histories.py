@@ -9,9 +9,9 @@ from schemas.instants import DAY_MS, HOUR_MS
 from schemas.records import InputRecord, JourneyAbandoned, PolicyChanged, Punctuation, Touchpoint
 from streams.driver import replay_partition
 from streams.partition import Partition
-from streams.policy import Policy
+from streams.policy import DEFAULT_POLICY, Policy
 from streams.processor import Entry, Processor
-from streams.table import Restore, StoredRow, stored_rows
+from streams.table import Restore, StoredRow, stored_partition, stored_rows
 
 BEGIN = 1_760_000_000_000
 _CODEC = Codec()
@@ -95,3 +95,50 @@ def test_a_duplicate_at_the_end_of_an_extension_moves_nothing() -> None:
     seldom = [entry for entry in often if entry.offset != 3]
     assert [(record.touchpoint_count, record.source_offset) for record in _abandonments(often)] == [(2, 5)]
     assert _abandonments(seldom) == _abandonments(often)
+
+
+def test_a_longer_cleanup_does_not_let_a_forgotten_episode_begin_again() -> None:
+    """Forgotten under a policy with a short cleanup, its old touchpoint opened it once more, under the same id."""
+    entries = _entries(
+        [
+            _change(),
+            Punctuation(BEGIN, "simulated"),
+            _touchpoint("1", BEGIN),
+            Punctuation(BEGIN + 5 * DAY_MS, "simulated"),
+            PolicyChanged(DEFAULT_POLICY.version, DEFAULT_POLICY.to_json(), BEGIN),
+            _touchpoint("1", BEGIN),
+            Punctuation(BEGIN + 20 * DAY_MS, "simulated"),
+        ]
+    )
+    assert [record.started_at for record in _abandonments(entries)] == [BEGIN]
+
+
+def test_a_crash_in_front_of_the_partition_row_and_nobody_for_days() -> None:
+    """Kafka drops tombstones after a day: one ahead of the partition row left a journey unknown to what came again."""
+    entries = _entries(
+        [
+            Punctuation(BEGIN, "simulated"),
+            _touchpoint("1", BEGIN),
+            Punctuation(BEGIN + 4 * DAY_MS, "simulated"),
+            _touchpoint("2", BEGIN + 1),
+            Punctuation(BEGIN + 40 * DAY_MS, "simulated"),
+            Punctuation(BEGIN + 41 * DAY_MS, "simulated"),
+        ]
+    )
+    crashed = Partition()
+    processor = Processor(crashed)
+    begin = processor.process(entries[:2])
+    stored = [*stored_rows(begin, _CODEC), stored_partition(crashed, _CODEC)]
+    published = processor.process(entries[2:])
+    assert crashed.rows == {}
+    stored += stored_rows(published, _CODEC)
+    restore = Restore()
+    for row in {row.key: row for row in stored}.values():
+        if row.value is not None:
+            restore.add(*row)
+    partition = Partition()
+    restore.onto(partition, _CODEC)
+    again = Processor(partition).process(entries[2:])
+    assert [record.kind for record in published.lifecycle] == ["late_touchpoint"]
+    assert set(again.lifecycle) | set(published.lifecycle) == set(published.lifecycle)
+    assert set(again.abandonments) | set(published.abandonments) == set(published.abandonments)

@@ -363,7 +363,6 @@ def content(partition: Partition) -> dict[str, object]:
     """All that a partition was restored to."""
     return {
         "rows": {name: row.stored() for name, row in partition.rows.items()},
-        "forgotten": partition.forgotten,
         "row": partition.row(),
     }
 

@@ -43,6 +43,7 @@ _AT_HOME: Final = [name for name in _NAMES if partition_of(name.encode(), COUNT)
 _ELSEWHERE: Final = next(name for name in _NAMES if name not in _AT_HOME)
 _STEPS: Final = [0, 0, 1, HOUR_MS, 5 * HOUR_MS, 12 * HOUR_MS, 12 * HOUR_MS, DAY_MS, 2 * DAY_MS]
 _LONG_STEPS: Final = [*_STEPS, 4 * DAY_MS, 9 * DAY_MS]
+_JUMPS: Final = [40 * DAY_MS, 400 * DAY_MS]
 _STEPS_BACK: Final = [1, HOUR_MS, DAY_MS, 2 * DAY_MS, 5 * DAY_MS]
 _STATES: Final = [None, None, "AWARE", "CONSIDERING", "INTENT", "INTENT", "CONVERTED"]
 _COSTS: Final = [0, 1, 333_333, 5_000_000, 20_000_000]
@@ -207,6 +208,10 @@ def _policy(draft: Draft, *others: Policy) -> None:
     draft.add(PolicyChanged(policy.version, policy.to_json(), BASE), None)
 
 
+def _policy_or_default(draft: Draft) -> None:
+    _policy(draft, DEFAULT_POLICY)
+
+
 def _late_before_forgotten(draft: Draft) -> None:
     """A late touchpoint, then the punctuation that forgets its journey."""
     row = draft.closed()
@@ -228,6 +233,27 @@ def _overdue_at_once(draft: Draft) -> None:
     if row is not None and row.late_until is not None:
         at = max(at, row.late_until + 1)
     draft.add_journey_record(Touchpoint(journey_id, "user", f"old-{len(draft.entries)}", at, cost_micros=7))
+
+
+def _sent_again(draft: Draft) -> None:
+    """An earlier record of a journey once more, however long ago it was."""
+    earlier = [entry.record for entry in draft.entries if isinstance(entry.record, Touchpoint | JourneyRegistered)]
+    if earlier and not draft.in_time:
+        draft.add_journey_record(draft.pick(earlier))
+    else:
+        _touchpoint(draft)
+
+
+def _punctuations_of_two(draft: Draft) -> None:
+    """Two workers take the same partition for theirs: the second writes the same instant, or one long past."""
+    at = draft.clock_instant()
+    draft.add(Punctuation(at, draft.time_source, "first"), None)
+    draft.add(Punctuation(at - draft.pick([0, 0, 1, DAY_MS, 20 * DAY_MS]), draft.time_source, "second"), None)
+
+
+def _clock_jump(draft: Draft) -> None:
+    """A punctuation far ahead: everything that is open ends, most that ended is forgotten."""
+    draft.add(Punctuation(draft.clock_instant() + draft.pick(_JUMPS), draft.time_source), None)
 
 
 def _dead(draft: Draft) -> None:
@@ -259,9 +285,12 @@ _WHAT: Final = (
     *[_punctuation] * 9,
     *[_registration] * 3,
     *[_request] * 4,
-    *[_policy] * 2,
-    *[_late_before_forgotten] * 2,
+    *[_policy_or_default] * 2,
+    *[_late_before_forgotten] * 4,
     *[_overdue_at_once] * 2,
+    _sent_again,
+    _punctuations_of_two,
+    _clock_jump,
     _dead,
 )
 

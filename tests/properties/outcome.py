@@ -11,7 +11,7 @@ from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
 from streams.effects import Counts, Effects
 from streams.partition import Partition
 from streams.processor import Entry, Processor
-from streams.table import Restore, StoredRow, output_messages, stored_partition, stored_rows
+from streams.table import Restore, StoredRow, output_messages, stored_partition, stored_rows, tombstones
 from tests.properties.logs import COUNT, NUMBER
 
 CODEC: Final = Codec()
@@ -41,6 +41,7 @@ class Outcome:
             self.wire.setdefault(message.topic, []).append(message.value)
         self.changelog += stored_rows(effects, CODEC)
         self.changelog.append(stored_partition(partition, CODEC))
+        self.changelog += tombstones(effects)
 
     @property
     def table(self) -> dict[bytes, StoredRow]:

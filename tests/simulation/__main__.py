@@ -1,6 +1,7 @@
 """The crash simulation by hand: `python -m tests.simulation [SEEDS]`, or one seed with `--seed SEED`.
 
-Run from the repository's root. Exit code 1 when a seed fails.
+`--fault NAME` breaks one thing on purpose, which must then be found; `--fault all` says of each how soon it is.
+Run from the repository's root. Exit code 1 when a seed fails (with `all`: when a fault is not found).
 """
 
 from __future__ import annotations
@@ -8,16 +9,26 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import chain
-from typing import Final
+from time import process_time
+from typing import Final, NamedTuple
 
+from tests.simulation.faults import FAULTS
 from tests.simulation.simulator import Simulation
 from tests.simulation.verdict import Verdict, expected
+from tests.simulation.worker import Worker
 
 _CHUNK: Final = 50
 _SHOWN_FAILURES: Final = 5
+
+
+class _Chunk(NamedTuple):
+    verdicts: list[Verdict]
+    seconds: float
+    """Of one processor."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,55 +36,87 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("seeds", type=int, nargs="?", default=3000, help="how many seeds, from 0 on")
     parser.add_argument("--seed", type=int, help="run this one and show each step")
+    parser.add_argument("--fault", choices=[*FAULTS, "all"], help="break this on purpose", metavar="NAME")
     chosen = parser.parse_args(arguments)
     if chosen.seed is not None:
-        return _show(chosen.seed)
+        return _show(chosen.seed, None if chosen.fault == "all" else chosen.fault)
+    if chosen.fault is not None:
+        return _find_faults(FAULTS if chosen.fault == "all" else [chosen.fault], chosen)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         begins = range(0, chosen.seeds, _CHUNK)
-        return _summary(chain.from_iterable(pool.map(_run, (range(n, min(n + _CHUNK, chosen.seeds)) for n in begins))))
+        return _summary(pool.map(_run, (range(n, min(n + _CHUNK, chosen.seeds)) for n in begins)))
 
 
-def _run(seeds: Iterable[int]) -> list[Verdict]:
+def _worker(fault: str | None) -> type[Worker]:
+    return Worker if fault is None else FAULTS[fault]
+
+
+def _run(seeds: Iterable[int]) -> _Chunk:
+    began = process_time()
     verdicts = [Simulation(seed).run() for seed in seeds]
     for verdict in verdicts:
         verdict.trace = [verdict.trace[-1]]  # the rest is long, and a repetition gives it again
-    return verdicts
+    return _Chunk(verdicts, process_time() - began)
 
 
-def _summary(verdicts: Iterable[Verdict]) -> int:
-    runs = crashes = wakings = duplicates = 0
-    failed: list[int] = []
-    for verdict in verdicts:
-        runs += 1
-        crashes += verdict.crashes
-        wakings += verdict.wakings
-        duplicates += verdict.duplicates
-        if verdict.problems:
-            failed.append(verdict.seed)
-            if len(failed) <= _SHOWN_FAILURES:
-                _say(f"seed {verdict.seed}: {verdict.problems[0][:300]}")
-                _say(f"  repeat it with: make simulate SEED={verdict.seed}")
+def _summary(chunks: Iterable[_Chunk]) -> int:
+    runs = failed = crashes = wakings = others = duplicates = 0
+    seconds = 0.0
+    for chunk in chunks:
+        seconds += chunk.seconds
+        for verdict in chunk.verdicts:
+            runs += 1
+            crashes += verdict.crashes
+            wakings += verdict.wakings
+            others += verdict.zombie_steps
+            duplicates += verdict.duplicates
+            failed += bool(verdict.problems)
+            if verdict.problems and failed <= _SHOWN_FAILURES:
+                _say_failure(verdict, None)
     _say(
-        f"{runs} runs: {crashes} crashes, {wakings} times a frozen worker woke up, {duplicates} outputs published "
-        f"again, {len(failed)} runs that differ from one without crashes"
+        f"{runs} runs, {runs / seconds * 60:,.0f} a minute in one thread: {crashes} crashes, {wakings} wakings and "
+        f"returns of workers, {others} steps by workers that had lost the partition, {duplicates} outputs published "
+        f"again: {failed} violations"
     )
     return 1 if failed else 0
 
 
-def _show(seed: int) -> int:
-    verdict = Simulation(seed).run()
-    for entry in expected(seed).log:
-        _say(f"{entry.offset:4d}  {str(entry.record)[:240]}")
-    for step in verdict.trace:
-        _say(f"      {step}")
-    for problem in verdict.problems:
-        _say(problem)
+def _find_faults(names: Iterable[str], chosen: argparse.Namespace) -> int:
+    """Run each fault until a seed fails; with one fault, that is what the exit code tells."""
+    found: list[bool] = []
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for name, verdict in pool.map(partial(_first_found, chosen.seeds), names):
+            found.append(verdict is not None)
+            if verdict is None:
+                _say(f"{name}: not found in {chosen.seeds} runs")
+            else:
+                _say(f"{name}: {' '.join((FAULTS[name].__doc__ or '').split())}")
+                _say_failure(verdict, name)
+    return int(not all(found)) if chosen.fault == "all" else int(any(found))
+
+
+def _first_found(seeds: int, name: str) -> tuple[str, Verdict | None]:
+    verdicts: Iterator[Verdict] = (Simulation(seed, FAULTS[name]).run() for seed in range(seeds))
+    return name, next((verdict for verdict in verdicts if verdict.problems), None)
+
+
+def _say_failure(verdict: Verdict, fault: str | None) -> None:
+    _say(f"seed {verdict.seed}: {verdict.problems[0][:300]}")
+    _say(f"  repeat it with: make simulate SEED={verdict.seed}{'' if fault is None else f' FAULT={fault}'}")
+
+
+def _show(seed: int, fault: str | None) -> int:
+    verdict = Simulation(seed, _worker(fault)).run()
+    entries = (f"{entry.offset:4d}  {str(entry.record)[:240]}" for entry in expected(seed).log)
+    for line in chain(entries, (f"      {step}" for step in verdict.trace), verdict.problems):
+        _say(line)
     _say(f"seed {seed}: {len(verdict.problems)} problems")
     return 1 if verdict.problems else 0
 
 
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

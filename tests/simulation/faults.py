@@ -6,14 +6,16 @@ A simulation that finds nothing proves something only if it finds these.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from schemas.rows import PARTITION_KEY
 from streams.deadline_index import DeadlineIndex
 from streams.effects import Effects
-from streams.processor import Processor
-from streams.table import OutputMessage, StoredRow, stored_rows
+from streams.processor import Entry, Processor
+from streams.row import Row
+from streams.table import OutputMessage, StoredRow
+from tests.simulation.transport import Delivery, Transport
 from tests.simulation.worker import CODEC, Worker
 
 
@@ -37,7 +39,8 @@ class RowsBeforeOutputs(Worker):
         """Store rows, then publish."""
         yield from self.store(self.rows(effects))
         yield from self.publish(self.messages(effects))
-        yield from self.store([self.partition_row()])
+        yield from self.store([self.partition_row(), *self.tombstones(effects)])
+        yield from self.look_at_gaps()
         yield from self.commit()
 
 
@@ -48,7 +51,8 @@ class PartitionRowBeforeRows(Worker):
         """Publish, store the partition row, then the others."""
         yield from self.publish(self.messages(effects))
         yield from self.store([self.partition_row()])
-        yield from self.store(self.rows(effects))
+        yield from self.store([*self.rows(effects), *self.tombstones(effects)])
+        yield from self.look_at_gaps()
         yield from self.commit()
 
 
@@ -67,16 +71,20 @@ class NextBatchTooSoon(Worker):
         """Publish a batch, apply the next, and only then store the rows of the first."""
         yield from self.restore()
         processor = self.processor()
-        batch = self.batch(self.resume_at())
+        batch = self._batch(self.resume_at())
         effects = processor.process(batch)
         while batch:
             yield from self.publish(self.messages(effects))
             partition_row = self.partition_row()
-            batch = self.batch(batch[-1].offset + 1)
+            batch = self._batch(batch[-1].offset + 1)
             following = processor.process(batch)
             yield from self.store(self.rows(effects))
             yield from self.store([partition_row])
             effects = following
+
+    def _batch(self, position: int) -> list[Entry]:
+        """Next records from `position` on."""
+        return [entry for entry in self.topics.input if entry.offset >= position][: self.chance.choice((1, 2, 5))]
 
 
 class FiresRowsAhead(Worker):
@@ -110,13 +118,52 @@ class AppliesToRowsAhead(Worker):
 class TombstoneAtTheEnd(Worker):
     """The end of an episode deletes the row in place of leaving a closed one."""
 
+    def tombstones(self, effects: Effects) -> list[StoredRow]:
+        """Tombstones of a batch, one for each row that is closed."""
+        ended = copy.copy(effects)
+        ended.forgotten = effects.forgotten | {row.journey_id: row.offset for row in _closed(effects)}
+        return super().tombstones(ended)
+
+
+def _closed(effects: Effects) -> list[Row]:
+    return [row for row in effects.changed.values() if not row.open]
+
+
+class TombstonesBeforePartitionRow(Worker):
+    """Tombstones are sent with the rows: compacted away before anybody comes back, they leave nothing behind."""
+
     def rows(self, effects: Effects) -> list[StoredRow]:
-        """Rows of a batch, closed ones as tombstones."""
-        closed = {row.journey_id for row in effects.changed.values() if not row.open}
+        """Rows of a batch, tombstones in place of what it forgot."""
         kept = copy.copy(effects)
-        kept.changed = {name: row for name, row in effects.changed.items() if name not in closed}
-        kept.forgotten = effects.forgotten | {name: effects.changed[name].offset for name in closed}
-        return stored_rows(kept, CODEC)
+        kept.changed = {name: row for name, row in effects.changed.items() if name not in effects.forgotten}
+        return [*super().rows(kept), *super().tombstones(effects)]
+
+    def tombstones(self, effects: Effects) -> list[StoredRow]:  # noqa: ARG002  (as the worker has it)
+        """None behind the partition row."""
+        return []
+
+
+class ForgottenRowsNotStored(Worker):
+    """A row that changed and was forgotten in one batch is not stored: a crash may leave the open one in its place."""
+
+    def rows(self, effects: Effects) -> list[StoredRow]:
+        """Rows of a batch that it has not forgotten."""
+        kept = copy.copy(effects)
+        kept.changed = {name: row for name, row in effects.changed.items() if name not in effects.forgotten}
+        return super().rows(kept)
+
+
+class RepairsBeforePartitionRow(Worker):
+    """What others wrote is looked at before the partition row: repairs delete what this batch forgot, too soon."""
+
+    def flush(self, effects: Effects) -> Iterator[str]:
+        """Look at gaps behind the rows."""
+        yield from self.publish(self.messages(effects))
+        yield from self.store(self.rows(effects))
+        yield from self.look_at_gaps()
+        yield from self.store([self.partition_row(), *self.tombstones(effects)])
+        yield from self.look_at_gaps()
+        yield from self.commit()
 
 
 class RandomIds(Worker):
@@ -171,18 +218,69 @@ class TombstonesWithoutOffset(Worker):
         return found
 
 
-FAULTS: Final[tuple[type[Worker], ...]] = (
-    CommitsFirst,
-    RowsBeforeOutputs,
-    PartitionRowBeforeRows,
-    PoliciesBehindRows,
-    NextBatchTooSoon,
-    FiresRowsAhead,
-    AppliesToRowsAhead,
-    TombstoneAtTheEnd,
-    RandomIds,
-    ClockNotStored,
-    IndexNotRebuilt,
-    LastRowWins,
-    TombstonesWithoutOffset,
-)
+class GreatestAcknowledgedCommitted(Worker):
+    """Whatever batch comes is applied, and what stands before it counts as applied, too."""
+
+    def takes(self, delivery: Delivery, transport: Transport) -> bool:  # noqa: ARG002  (as the worker has it)
+        """Whether it holds anything new."""
+        return delivery.entries[-1].offset >= self.next_position
+
+
+class AnyBatchBehindASeek(Worker):
+    """Each batch that was fetched since a seek counts as the first behind it, which may have been thrown away."""
+
+    def nothing_between(self, delivery: Delivery, transport: Transport) -> bool:
+        """Whether it was fetched since the seek."""
+        return super().nothing_between(delivery._replace(is_first=True), transport)
+
+
+class NoFreezeGuard(Worker):
+    """A worker that stood still goes on as if nothing had happened.
+
+    The other fences leave it this: it writes old rows over newer ones while nobody owns the partition, and nobody
+    comes back for longer than the changelog waits with compaction.
+    """
+
+    is_guarded = False
+
+
+class GapsNotLookedAt(Worker):
+    """What others wrote between a worker's own rows is not read: a day later stale rows are all that is left."""
+
+    def look_at_gaps(self) -> Iterator[str]:
+        """Look away."""
+        self.gaps.clear()
+        return super().look_at_gaps()
+
+
+class StaleRowsLeft(Worker):
+    """A restore takes the greatest offset, and leaves the stale row where it hides it."""
+
+    def write_again(self, rows: Iterable[StoredRow]) -> Iterator[str]:  # noqa: ARG002  (as the worker has it)
+        """Write nothing."""
+        yield from ()
+
+
+FAULTS: Final[dict[str, type[Worker]]] = {
+    "commit-before-flush": CommitsFirst,
+    "rows-before-outputs": RowsBeforeOutputs,
+    "partition-row-before-rows": PartitionRowBeforeRows,
+    "policies-behind-rows": PoliciesBehindRows,
+    "next-batch-too-soon": NextBatchTooSoon,
+    "fires-rows-ahead": FiresRowsAhead,
+    "applies-to-rows-ahead": AppliesToRowsAhead,
+    "tombstone-at-the-end": TombstoneAtTheEnd,
+    "tombstones-before-partition-row": TombstonesBeforePartitionRow,
+    "forgotten-rows-not-stored": ForgottenRowsNotStored,
+    "repairs-before-partition-row": RepairsBeforePartitionRow,
+    "tombstones-without-offset": TombstonesWithoutOffset,
+    "random-ids": RandomIds,
+    "clock-not-stored": ClockNotStored,
+    "index-not-rebuilt": IndexNotRebuilt,
+    "last-row-wins": LastRowWins,
+    "greatest-acknowledged": GreatestAcknowledgedCommitted,
+    "any-batch-behind-a-seek": AnyBatchBehindASeek,
+    "no-freeze-guard": NoFreezeGuard,
+    "gaps-not-looked-at": GapsNotLookedAt,
+    "stale-rows-left": StaleRowsLeft,
+}

@@ -1,4 +1,4 @@
-"""A crash after any single step of a flush changes nothing, and the simulation would find it if one did."""
+"""A crash at any single step of a flush changes nothing, and the simulation would find it if one did."""
 
 from __future__ import annotations
 
@@ -9,33 +9,52 @@ import pytest
 from tests.simulation.__main__ import main
 from tests.simulation.faults import FAULTS
 from tests.simulation.simulator import Simulation
+from tests.simulation.topics import COMPACTION_LAG_HOURS, TOMBSTONE_HOURS
 from tests.simulation.verdict import RUNS_OF_A_LOG, Verdict
-from tests.simulation.worker import Worker
 
 # So many runs for the test below; `make simulate SEEDS=n` runs more.
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "1200"))
 _PARTS = 4
 # A fault shows itself within so many runs, or the simulation is blind to it.
-_FAULT_SEEDS = 1000
-_LOGS_AT_EVERY_STEP = 12
+_FAULT_SEEDS = 3000
+_LOGS_AT_EVERY_STEP = 8
+_HOURS_UNTIL_ALL_IS_COMPACTED = 2 * (COMPACTION_LAG_HOURS + TOMBSTONE_HOURS)
 
 
 @pytest.mark.parametrize("part", range(_PARTS))
-def test_crashes_and_frozen_workers_change_nothing(part: int) -> None:
-    """Several crashes a run, acknowledgements lost, workers that wake up: outputs by id and table as without them."""
+def test_crashes_and_workers_without_partition_change_nothing(part: int) -> None:
+    """Crashes, frozen workers, workers that don't know of their loss, thrown away batches, days without a worker."""
     verdicts = [Simulation(seed).run() for seed in range(part * SEEDS // _PARTS, (part + 1) * SEEDS // _PARTS)]
     assert [f"make simulate SEED={verdict.seed}" for verdict in verdicts if verdict.problems] == []
-    assert sum(verdict.crashes for verdict in verdicts) >= len(verdicts)
-    assert sum(verdict.wakings for verdict in verdicts) > 0
+    trace = "\n".join("\n".join(verdict.trace) for verdict in verdicts)
+    happened = {name: trace.count(name) for name in _HAPPENINGS}
+    assert all(happened.values()), happened
     assert sum(verdict.duplicates for verdict in verdicts) > 0
 
 
+_HAPPENINGS = (
+    "owner dead",
+    "owner frozen",
+    "owner cut off",
+    "owner handed over",
+    "owner ends: FencedError",
+    "owner ends: StalledError",
+    "of a dead one: row",
+    "cut off: row",
+    "cut off: output",
+    "owns it again",
+    "and ends because it stood still",
+    "80 hours later",
+)
+
+
+@pytest.mark.parametrize("hours_down", [0, _HOURS_UNTIL_ALL_IS_COMPACTED])
 @pytest.mark.parametrize("seed", range(0, _LOGS_AT_EVERY_STEP * RUNS_OF_A_LOG, RUNS_OF_A_LOG))
-def test_a_crash_at_every_step_changes_nothing(seed: int) -> None:
-    """One crash a run, behind each single write of the log's whole course in turn."""
+def test_a_crash_at_every_step_changes_nothing(seed: int, hours_down: int) -> None:
+    """One crash a run, at each single step of the log's whole course in turn; the next worker comes soon or late."""
     runs = 0
     while True:
-        verdict = Simulation(seed, crash_after=runs + 1).run()
+        verdict = Simulation(seed, stop_after=runs + 1, hours_down=hours_down).run()
         assert verdict.problems == [], f"crash after step {runs + 1}"
         if verdict.crashes == 0:
             break
@@ -44,13 +63,13 @@ def test_a_crash_at_every_step_changes_nothing(seed: int) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_planted_fault_is_found(fault: type[Worker]) -> None:
+def test_a_planted_fault_is_found(fault: str) -> None:
     """What is broken on purpose makes some run differ."""
     assert _first_found(fault) is not None
 
 
-def _first_found(fault: type[Worker]) -> Verdict | None:
-    verdicts = (Simulation(seed, fault).run() for seed in range(_FAULT_SEEDS))
+def _first_found(fault: str) -> Verdict | None:
+    verdicts = (Simulation(seed, FAULTS[fault]).run() for seed in range(_FAULT_SEEDS))
     return next((verdict for verdict in verdicts if verdict.problems), None)
 
 
@@ -65,3 +84,20 @@ def test_the_command_shows_one_seed(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert "owner: restored" in shown
     assert shown.endswith("seed 7: 0 problems\n")
+
+
+def test_the_command_finds_a_planted_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    """It fails, and the one command that it prints repeats the failure."""
+    assert main(["50", "--fault", "commit-before-flush"]) == 1
+    command = capsys.readouterr().out.rpartition("repeat it with: make simulate SEED=")[2]
+    seed, fault = command.split(" FAULT=")
+    assert main(["--seed", seed, "--fault", fault.strip()]) == 1
+    assert capsys.readouterr().out.endswith(f"seed {seed}: 0 problems\n") is False
+
+
+def test_the_command_finds_nothing_where_nothing_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    """And says how many runs a thread does in a minute."""
+    assert main(["60"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("60 runs, ")
+    assert shown.endswith(": 0 violations\n")

@@ -12,7 +12,7 @@ from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
 from streams.processor import Entry
 from tests.properties.logs import seeded_log
 from tests.properties.outcome import CODEC, remembered, restored, run
-from tests.simulation.worker import Topics
+from tests.simulation.topics import Topics
 
 # A log costs as much as its run: each is run under several courses of events.
 RUNS_OF_A_LOG: Final = 5
@@ -25,6 +25,7 @@ class Verdict:
     seed: int
     crashes: int = 0
     wakings: int = 0
+    zombie_steps: int = 0
     duplicates: int = 0
     problems: list[str] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
@@ -59,6 +60,11 @@ def judge(topics: Topics, verdict: Verdict) -> None:
     outputs, order, count = _published((message.topic, message.value) for message in topics.outputs)
     verdict.duplicates = count - len(outputs)
     problems = verdict.problems
+    problems += [
+        f"one id for two: {' and '.join(str(CODEC.decode(value)) for value in sorted(values))}"
+        for values in whole.outputs.values()
+        if len(values) > 1
+    ]
     problems += [f"lost: {whole.outputs[name]}" for name in whole.outputs.keys() - outputs.keys()]
     problems += [f"extra: {outputs[name]}" for name in outputs.keys() - whole.outputs.keys()]
     for name in outputs.keys() & whole.outputs.keys():

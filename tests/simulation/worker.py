@@ -1,55 +1,44 @@
 """The simulated worker: batches of the input through the real processor and table, written one step at a time.
 
-It writes in the order of the flusher: outputs, changed journey rows, partition row, consumer offset. Each
-step is one write; a worker can be left standing at each of them, for a while or for ever.
+It writes in the order of the flusher: outputs, changed journey rows, partition row with the tombstones behind it,
+consumer offset. Each step is one write, or the moment before the first write of several that are sent at once. A
+worker can be left standing at each of them, for a while or for ever.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from schemas.codec import Codec
 from streams.effects import Effects
 from streams.partition import Partition
-from streams.processor import Entry, Processor
-from streams.table import OutputMessage, Restore, StoredRow, output_messages, stored_partition, stored_rows
+from streams.processor import Processor
+from streams.table import OutputMessage, Restore, StoredRow, output_messages, stored_partition, stored_rows, tombstones
 from tests.properties.logs import COUNT, NUMBER
+from tests.simulation.topics import Topics
+from tests.simulation.transport import Delivery, Transport
 
 CODEC: Final = Codec()
-_BATCH_SIZES: Final = (1, 1, 2, 3, 5, 8, 13)
+SEND: Final = "send"
+"""Begin of a step at which nothing is written yet."""
 _LOST_ACKNOWLEDGEMENTS: Final = 0.04
-
-
-@dataclass
-class Topics:
-    """What outlives a worker."""
-
-    input: Sequence[Entry]
-    outputs: list[OutputMessage] = field(default_factory=list)
-    changelog: list[StoredRow | None] = field(default_factory=list)
-    """By position; None where it was compacted away."""
-    committed: int = 0
-
-    def stored(self, begin: int = 0, end: int | None = None) -> list[StoredRow]:
-        """Return what a reader of the changelog finds there."""
-        return [row for row in self.changelog[begin:end] if row is not None]
-
-    def compact(self) -> None:
-        """Keep the last record of each key alone, tombstones too."""
-        last = {row.key: position for position, row in enumerate(self.changelog) if row is not None}
-        kept = set(last.values())
-        self.changelog[:] = [row if position in kept else None for position, row in enumerate(self.changelog)]
 
 
 class FencedError(Exception):
     """Another worker has come further: this one must end."""
 
 
+class StalledError(Exception):
+    """There are records and none is fetched: the watchdog ends the worker."""
+
+
 class Worker:
     """One life of a worker. What a fault breaks on purpose is a method of its own here."""
+
+    is_guarded: ClassVar[bool] = True
+    """Whether a worker that stood still ends before it sends anything more."""
 
     def __init__(self, topics: Topics, chance: random.Random) -> None:
         self.topics = topics
@@ -57,7 +46,13 @@ class Worker:
         self.partition = Partition(NUMBER, COUNT)
         self.steps: Iterator[str] = self.work()
         self.between_batches = False
+        self.next_position = 0
+        self._sought: int | None = None
+        self.looked_to = 0
+        """Changelog position up to which this worker has seen what others wrote, and repaired it."""
         self._read_to = 0
+        self.gaps: list[int] = []
+        """Positions of the changelog that somebody else has written, and that were not looked at."""
 
     def work(self) -> Iterator[str]:
         """Restore, then apply batch after batch; yields behind each write."""
@@ -73,23 +68,40 @@ class Worker:
         """Take the partition from the changelog, and write again what stale rows hide."""
         yield from self._take(self.readable())
 
-    def _take(self, rows: Iterable[StoredRow]) -> Iterator[str]:
-        self._read_to = len(self.topics.changelog)
-        restore = Restore()
-        for key, value, offset in rows:
-            restore.add(key, value, offset)
-        yield from self.store(restore.onto(self.partition, CODEC))
-        yield "restored"
-
     def apply(self) -> Iterator[str]:
         """Apply batches from the next offset on, to the end of the input."""
         processor = self.processor()
-        position = self.resume_at()
-        while batch := self.batch(position):
+        # What the group knows may be old; so far the transport fetches from there.
+        transport = Transport(self.topics.input, self.chance, self.chance.choice((0, self.topics.committed)))
+        self.next_position = self.resume_at()
+        self._sought = None
+        transport.seek(self.next_position)
+        while self.next_position < self.topics.end:
+            delivery = transport.deliver()
+            if delivery is None:
+                raise StalledError
+            if not self.takes(delivery, transport):
+                continue
             self.between_batches = False
-            effects = processor.process(batch)
+            effects = processor.process(delivery.entries)
             yield from self.flush(effects)
-            position = batch[-1].offset + 1
+            self.next_position = delivery.entries[-1].offset + 1
+
+    def takes(self, delivery: Delivery, transport: Transport) -> bool:
+        """Whether the batch holds the record to be applied next; if records were left out, they are fetched again."""
+        first, last = delivery.entries[0].offset, delivery.entries[-1].offset
+        if last < self.next_position:
+            return False
+        if first <= self.next_position or self.nothing_between(delivery, transport):
+            return True
+        if delivery.epoch == transport.epoch:
+            transport.seek(self.next_position)
+            self._sought = self.next_position
+        return False
+
+    def nothing_between(self, delivery: Delivery, transport: Transport) -> bool:
+        """Whether a batch that begins later was fetched from the next position: the log itself has a hole there."""
+        return delivery.is_first and delivery.epoch == transport.epoch and self._sought == self.next_position
 
     def readable(self) -> list[StoredRow]:
         """Records of the changelog, as the restore takes them."""
@@ -100,20 +112,15 @@ class Worker:
         return Processor(self.partition)
 
     def resume_at(self) -> int:
-        """First input offset to read: behind the partition row's, whatever was committed."""
+        """First input offset to apply: behind the partition row's, whatever was committed."""
         return self.partition.applied_offset + 1
-
-    def batch(self, position: int) -> list[Entry]:
-        """Next records from `position` on, as many as the fetch happens to bring."""
-        size = self.chance.choice(_BATCH_SIZES)
-        first = next((n for n, entry in enumerate(self.topics.input) if entry.offset >= position), None)
-        return [] if first is None else list(self.topics.input[first : first + size])
 
     def flush(self, effects: Effects) -> Iterator[str]:
         """Publish and store a batch, each step acknowledged before the next is sent."""
         yield from self.publish(self.messages(effects))
         yield from self.store(self.rows(effects))
-        yield from self.store([self.partition_row()])
+        yield from self.store([self.partition_row(), *self.tombstones(effects)])
+        yield from self.look_at_gaps()
         yield from self.commit()
 
     def messages(self, effects: Effects) -> list[OutputMessage]:
@@ -121,56 +128,82 @@ class Worker:
         return output_messages(effects, CODEC)
 
     def rows(self, effects: Effects) -> list[StoredRow]:
-        """Changed journey rows of a batch, with its policies and tombstones."""
+        """Changed journey rows of a batch, with its policies."""
         return stored_rows(effects, CODEC)
+
+    def tombstones(self, effects: Effects) -> list[StoredRow]:
+        """Tombstones of a batch."""
+        return tombstones(effects)
 
     def partition_row(self) -> StoredRow:
         """Row that says how far the partition has come."""
         return stored_partition(self.partition, CODEC)
 
     def publish(self, messages: Sequence[OutputMessage]) -> Iterator[str]:
-        """Send outputs: those of one topic in order, the topics at once."""
-        queues = {message.topic: [own for own in messages if own.topic == message.topic] for message in messages}
+        """Send outputs: those of one topic in order, the topics at once, all again where an acknowledgement is lost."""
+        queues: dict[str, list[OutputMessage]] = {}
+        for topic in dict.fromkeys(message.topic for message in messages):
+            queues[topic] = [message for message in messages if message.topic == topic] * self._tries()
+        if queues:
+            yield f"{SEND} outputs"
         while queues:
             topic = self.chance.choice(list(queues))
-            message = queues[topic].pop(0)
-            for _ in self._tries():
-                self.topics.outputs.append(message)
-                yield f"output to {topic}"
+            self.topics.outputs.append(queues[topic].pop(0))
             if not queues[topic]:
                 del queues[topic]
+            yield f"output to {topic}"
 
     def store(self, rows: Iterable[StoredRow]) -> Iterator[str]:
-        """Append rows to the changelog, and see whether nobody else has."""
-        changelog = self.topics.changelog
-        own: set[int] = set()
-        for row in rows:
-            for _ in self._tries():
-                own.add(len(changelog))
-                changelog.append(row)
-                yield f"row {row.key!r} of offset {row.offset}"
-        if not own:
+        """Append rows to the changelog, and note where somebody else has."""
+        rows = list(rows)
+        if not rows:
             return
-        begin, self._read_to = self._read_to, max(own) + 1
-        foreign = [changelog[position] for position in range(begin, self._read_to) if position not in own]
-        if foreign:
-            yield from self._look_at([row for row in foreign if row is not None])
+        yield f"{SEND} rows"
+        own: list[int] = []
+        for row in rows:
+            for _ in range(self._tries()):
+                position = self.topics.append(row)
+                yield f"row {row.key!r} of offset {row.offset}"
+            own.append(position)  # where an acknowledgement is lost, the first copy is somebody's
+        begin, self._read_to = self._read_to, own[-1] + 1
+        known = set(own)
+        self.gaps += [at for at in range(begin, self._read_to) if at not in known]
 
     def commit(self) -> Iterator[str]:
         """Commit the consumer's offset."""
+        yield f"{SEND} commit"
         self.topics.committed = self.partition.applied_offset + 1
         self.between_batches = True
         yield f"commit {self.topics.committed}"
 
-    def _look_at(self, foreign: Sequence[StoredRow]) -> Iterator[str]:
+    def look_at_gaps(self) -> Iterator[str]:
         """Write newer rows again over what somebody else wrote; end where that is newer."""
-        restore = Restore()
-        for key, value, offset in foreign:
-            if offset > self.partition.applied_offset:
-                raise FencedError
-            restore.add(key, value, offset)
-        yield from self.store(restore.onto(self.partition, CODEC))
+        while self.gaps:
+            foreign = [row for at in self.gaps if (row := self.topics.changelog[at]) is not None]
+            self.gaps.clear()
+            restore = Restore()
+            for key, value, offset in foreign:
+                if offset > self.partition.applied_offset:
+                    raise FencedError
+                restore.add(key, value, offset)
+            yield from self.store(restore.onto(self.partition, CODEC))
+        self.looked_to = self._read_to
 
-    def _tries(self) -> range:
+    def write_again(self, rows: Iterable[StoredRow]) -> Iterator[str]:
+        """Write what stale rows hide, at a restore."""
+        yield from self.store(rows)
+
+    def _take(self, rows: Iterable[StoredRow]) -> Iterator[str]:
+        self._read_to = len(self.topics.changelog)
+        self.gaps.clear()
+        restore = Restore()
+        for key, value, offset in rows:
+            restore.add(key, value, offset)
+        read_to = self._read_to
+        yield from self.write_again(restore.onto(self.partition, CODEC))
+        self.looked_to = read_to
+        yield "restored"
+
+    def _tries(self) -> int:
         """Sends of one record: another one when an acknowledgement is lost."""
-        return range(2 if self.chance.random() < _LOST_ACKNOWLEDGEMENTS else 1)
+        return 2 if self.chance.random() < _LOST_ACKNOWLEDGEMENTS else 1
