@@ -70,11 +70,13 @@ def create_app(
     catalog: Catalog,
     policy: Policy | None = None,
     local_copy: LocalCopy | None = None,
+    instance_id: str | None = None,
 ) -> JourneyApp:
     """Worker's app for topics that are there, with `partition_count` partitions each.
 
     `policy` is brought to the log if it is not the one in force; None takes what the log says.
-    `local_copy` keeps rows beside the changelog; None keeps none.
+    `local_copy` keeps rows beside the changelog; None keeps none. `instance_id` makes the worker a static member of
+    its group, which finds its partitions again when it comes back within the session.
     """
     app = JourneyApp(
         settings.application_id,
@@ -99,6 +101,7 @@ def create_app(
         broker_max_poll_records=settings.max_batch_records,
         consumer_max_fetch_size=MAX_MESSAGE_BYTES,
         consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=instance_id,
         producer_linger=0,
         producer_max_batch_size=BATCH_BYTES,
         producer_max_request_size=MAX_MESSAGE_BYTES,

@@ -47,6 +47,20 @@ class _NeverRead(dict[TP, int | None]):
         return None
 
 
+class LeavingConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is not typed
+    """Faust's consumer thread, which leaves the group when it is stopped, a static member too.
+
+    aiokafka lets static members stay, so that they find their partitions when they come back. One that is killed
+    does; one that is stopped may not come back, and its partitions would wait for the end of its session.
+    """
+
+    async def on_thread_stop(self) -> None:
+        """Leave and stop."""
+        if self._consumer is not None:
+            self._consumer._coordinator._group_instance_id = None
+        await super().on_thread_stop()
+
+
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
     """Faust's consumer, delivering lists.
 
@@ -62,6 +76,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         self.next_position: dict[TP, int] = {}
         self._epochs: defaultdict[TP, int] = defaultdict(int)
         self._sought: dict[TP, tuple[int, int]] = {}
+
+    def _new_consumer_thread(self) -> LeavingConsumerThread:
+        return LeavingConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  (Faust's signature)
         """Yield one message for each partition fetch."""

@@ -80,7 +80,7 @@ class Chaos:
         self._struck: list[Struck] = []
 
     async def run(self) -> Figures:
-        """Run it all. Raises WorkerFailedError, AssertionError where something does not come back, BrokerUnavailable."""
+        """Run it all. Raises WorkerFailedError, BrokerUnavailable, AssertionError for what does not come back."""
         schedule = make_schedule(self._form, self._seed)
         await self._start_broker()
         settings = self._settings()
@@ -120,6 +120,10 @@ class Chaos:
                 task.cancel()
                 with suppress(asyncio.CancelledError, Exception):
                     await task
+        await supervisor.stop_all()
+        # What was punctuated while they stopped is still to be applied, and then the log must rest.
+        supervisor.start_quiet(RESIDENTS[0])
+        await _wait_until_applied(settings, supervisor)
         await supervisor.stop_all()
 
     async def _play(self, supervisor: Supervisor, load: Load, schedule: Schedule, settings: Settings) -> None:
@@ -188,6 +192,7 @@ class Chaos:
         compared = (report.abandonments, report.lifecycle, report.dead_letters)
         for difference in (one for topic in compared for one in topic.differences):
             self._say(difference.text)
+        assert report.lag_total == 0, f"{report.lag} offsets are not committed after all workers stopped"
         assert report.counts_add_up, f"{report.counts} of {report.records_read} records"
         return Figures(
             seed=self._seed,

@@ -95,6 +95,10 @@ class Supervisor:
                 self._start(name)
             await asyncio.sleep(_POLL_SECONDS)
 
+    def start_quiet(self, name: str) -> None:
+        """Start a worker that applies what there is and writes no time for a minute."""
+        self._start(name, punctuation_interval_seconds=60)
+
     async def stop_all(self) -> None:
         """Stop all workers (SIGTERM) and wait for their ends."""
         self._wanted.clear()
@@ -112,10 +116,11 @@ class Supervisor:
         """How many log lines of all workers ever started hold a text."""
         return sum(line.count(text) for worker in self._all for line in worker.log.splitlines())
 
-    def _start(self, name: str) -> None:
+    def _start(self, name: str, **more: Any) -> None:
         self._lives[name] += 1
-        known: dict[str, Any] = {"log_format": "json"}
-        worker = WorkerProcess(self._settings, self._folder / f"{name}-{self._lives[name]}", name, **known)
+        worker = WorkerProcess(
+            self._settings, self._folder / f"{name}-{self._lives[name]}", name, log_format="json", **more
+        )
         self._running[name] = worker
         self._all.append(worker)
 

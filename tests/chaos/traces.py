@@ -27,7 +27,7 @@ class Progress(NamedTuple):
 
 
 async def read_progress(settings: Settings) -> dict[int, list[Progress]]:
-    """Partition rows that moved on, by partition, in order; the time is when the worker handed the row to its producer."""
+    """Partition rows that moved on, by partition, in order; the time is that of handing the row to the producer."""
     found: dict[int, list[Progress]] = {}
     async with open_log(settings, changelog_name(settings.application_id)) as log:
         for number in range(log.partition_count):
@@ -43,9 +43,7 @@ async def read_progress(settings: Settings) -> dict[int, list[Progress]]:
 
 def seconds_until_back(progress: Mapping[int, Sequence[Progress]], at: float, partitions: Iterable[int]) -> float:
     """Seconds from `at` until each of the partitions has made progress again; infinity if one never did."""
-    return max(
-        next((move.at - at for move in progress[number] if move.at > at), float("inf")) for number in partitions
-    )
+    return max(next((move.at - at for move in progress[number] if move.at > at), float("inf")) for number in partitions)
 
 
 def stalled_shares(progress: Mapping[int, Sequence[Progress]], begin: float, end: float) -> dict[int, float]:
