@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same schedule of blows")
     parser.add_argument("--form", choices=_FORMS, default="long")
     parser.add_argument("--output", type=Path, default=RESULTS / "chaos.json")
+    parser.add_argument("--logs", type=Path, help="folder to keep the logs of the workers in")
     parser.add_argument("--store", choices=["memory://", "rocksdb://"], default="memory://")
     chosen = parser.parse_args()
     machine = describe_machine()
@@ -37,10 +38,9 @@ def main() -> int:
     for name, value in asdict(figures).items():
         _say(f"{name}: {value}")
     right = (figures.missing, figures.extra, figures.different) == (0, 0, 0)
-    if right:
-        shutil.rmtree(folder)
-    else:
-        _say(f"logs of the workers: {folder}")
+    if chosen.logs is not None:
+        shutil.copytree(folder, chosen.logs, dirs_exist_ok=True)
+    shutil.rmtree(folder)
     return 0 if right else 1
 
 

@@ -61,6 +61,7 @@ class Figures:
     blows: dict[str, int]
     rebalances: int
     exit_codes: dict[str, int]
+    last_words: list[str]
     producer_failures: int
     back_seconds: dict[str, Any]
     """From a kill, with quiet around it, until all partitions of the killed worker make progress again."""
@@ -208,6 +209,7 @@ class Chaos:
             blows=dict(sorted(Counter(struck.blow.kind for struck in self._struck).items())),
             rebalances=await count_rebalances(settings),
             exit_codes=supervisor.exit_codes,
+            last_words=supervisor.last_words,
             producer_failures=load.failures,
             back_seconds=self._back(progress, schedule),
             storm=self._storm(progress, schedule),

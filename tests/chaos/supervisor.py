@@ -19,6 +19,7 @@ _POLL_SECONDS: Final = 0.05
 _RESTART_SECONDS: Final = 0.1
 _ASKS_FOR_RESTART: Final = 70
 _STOP_SECONDS: Final = 20.0
+_LAST_WORDS: Final = re.compile(r"worker ends: [^\"]*|(?<=^journeys: ).*", re.MULTILINE)
 _RESTORED: Final = re.compile(r"restored: partitions \[([\d, ]*)\]")
 
 
@@ -39,6 +40,8 @@ class Supervisor:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.ends: list[Ended] = []
+        self.last_words: list[str] = []
+        """What workers said that ended by themselves."""
         self._settings = settings
         self._folder = folder
         self._running: dict[str, WorkerProcess] = {}
@@ -131,6 +134,7 @@ class Supervisor:
         del self._running[name]
         worker.tidy()
         self.ends.append(Ended(time(), name, code))
+        self.last_words += [f"{name}: {words}" for words in _LAST_WORDS.findall(worker.log)]
         if name in self._wanted and 0 <= code < _ASKS_FOR_RESTART:
             raise WorkerFailedError(worker.told(f"ended with exit code {code}, which asks for no restart"))
 
