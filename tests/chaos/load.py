@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from random import Random
+from threading import Event
 from time import monotonic, time
 from typing import Any, Final
 
@@ -64,22 +66,32 @@ class Load:
         span_days = max(1, round(2 * seconds * 1000 / self._scale / DAY_MS))
         self._lines = generate(journeys, seed, span_days=span_days, touchpoints_per_journey=_TOUCHPOINTS_PER_JOURNEY)
         self._began_at_ms = 0
+        self._ended = Event()
 
     async def put_policy_in_force(self) -> None:
         """Append the policy to every partition; to be done before the first journey begins."""
         async with RecordProducer(self._settings) as producer:
             await producer.send_to_all(PolicyChanged(self._policy.version, self._policy.to_json(), _now_ms(), "chaos"))
 
-    async def run(self, ended: asyncio.Event) -> None:
-        """Write until `ended` is set."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Write, in a thread of its own: one that catches up must not keep its caller's loop from its work."""
+        writing = asyncio.create_task(asyncio.to_thread(asyncio.run, self._write()))
+        try:
+            yield
+        finally:
+            self._ended.set()
+            await writing
+
+    async def _write(self) -> None:
         self._began_at_ms = _now_ms()
         records = self._records()
         began = monotonic()
-        while not ended.is_set():
+        while not self._ended.is_set():
             try:
                 async with RecordProducer(self._settings) as producer:
-                    while not ended.is_set():
-                        while self.touchpoints < (monotonic() - began) * self._rate:
+                    while not self._ended.is_set():
+                        while self.touchpoints < (monotonic() - began) * self._rate and not self._ended.is_set():
                             record = next(records)
                             self.touchpoints += isinstance(record, Touchpoint)
                             await producer.send(record)

@@ -63,6 +63,8 @@ class Figures:
     exit_codes: dict[str, int]
     last_words: list[str]
     producer_failures: int
+    restart_seconds: dict[str, float]
+    """From a kill until the supervisor has started the next process; `back_seconds` includes it."""
     back_seconds: dict[str, Any]
     """From a kill, with quiet around it, until all partitions of the killed worker make progress again."""
     storm: dict[str, Any]
@@ -133,17 +135,12 @@ class Chaos:
             _FIRST_RESTORE_SECONDS,
             lambda: f"not all workers got partitions\n{supervisor.logs()}",
         )
-        ended = asyncio.Event()
-        loading = asyncio.create_task(load.run(ended))
-        began = monotonic()
-        try:
+        async with load.running():
+            began = monotonic()
             for blow in schedule.blows:
                 await asyncio.sleep(max(0.0, began + blow.at - monotonic()))
                 await self._strike(supervisor, blow)
             await asyncio.sleep(max(0.0, began + schedule.ends_at - monotonic()))
-        finally:
-            ended.set()
-            await loading
         self._say(f"{load.touchpoints:,} touchpoints written; waiting until all is applied")
         await _wait_until_applied(settings, supervisor)
 
@@ -211,6 +208,10 @@ class Chaos:
             exit_codes=supervisor.exit_codes,
             last_words=supervisor.last_words,
             producer_failures=load.failures,
+            restart_seconds={
+                "median": round(median(supervisor.restart_seconds), 2),
+                "max": round(max(supervisor.restart_seconds), 2),
+            },
             back_seconds=self._back(progress, schedule),
             storm=self._storm(progress, schedule),
         )

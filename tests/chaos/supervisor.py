@@ -7,7 +7,7 @@ import re
 import signal
 from collections import Counter
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
@@ -40,6 +40,8 @@ class Supervisor:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.ends: list[Ended] = []
+        self.restart_seconds: list[float] = []
+        """From each kill to the start of the next process: what this supervisor takes, not the worker."""
         self.last_words: list[str] = []
         """What workers said that ended by themselves."""
         self._settings = settings
@@ -47,6 +49,7 @@ class Supervisor:
         self._running: dict[str, WorkerProcess] = {}
         self._wanted: set[str] = set()
         self._lives: Counter[str] = Counter()
+        self._killed_at: dict[str, float] = {}
         self._all: list[WorkerProcess] = []
 
     def __enter__(self) -> Self:
@@ -86,6 +89,8 @@ class Supervisor:
         worker = self._running[name]
         held = partitions_held(worker)
         worker.send(sign)
+        if sign == signal.SIGKILL:
+            self._killed_at[name] = monotonic()
         return held
 
     async def watch(self) -> None:
@@ -126,6 +131,8 @@ class Supervisor:
         )
         self._running[name] = worker
         self._all.append(worker)
+        if name in self._killed_at:
+            self.restart_seconds.append(monotonic() - self._killed_at.pop(name))
 
     def _bury(self, name: str, worker: WorkerProcess) -> None:
         code = worker.ended_with
