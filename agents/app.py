@@ -58,6 +58,11 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
         store: JourneyStore = self.table.data
         return store
 
+    async def on_stop(self) -> None:
+        """Let the batch in flight end and commit it, while all parts still work; then stop them."""
+        await self.journey_agent.barrier()
+        await super().on_stop()
+
     def input_partitions(self) -> list[int]:
         """Input partitions that are assigned to this worker."""
         return sorted(tp.partition for tp in self.consumer.assignment() if tp.topic == self.input_topic)

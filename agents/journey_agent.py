@@ -37,7 +37,8 @@ class JourneyAgent:
         async for event in stream.noack().events():
             try:
                 async with self.lock:
-                    await self._handle(event)
+                    if not self._app.should_stop:
+                        await self._handle(event)
             except asyncio.CancelledError:
                 if self._app.should_stop:
                     raise
@@ -47,7 +48,7 @@ class JourneyAgent:
                 end_now(WorkerExit.FAILED, f"a batch failed: {error!r}")
 
     async def barrier(self) -> None:
-        """Wait for the batch in flight and commit it: called while partitions are being revoked."""
+        """Wait for the batch in flight and commit it: called while partitions are being revoked, and to stop."""
         async with self.lock:
             await self._app.consumer.commit_positions()
 

@@ -52,18 +52,22 @@ class Load:
     `touchpoints` counts those that were handed to the producer.
     """
 
-    def __init__(self, settings: Settings, seed: int, rate: float, inactivity_seconds: float, seconds: float) -> None:
+    def __init__(
+        self, settings: Settings, seed: int, rate: float, inactivity_seconds: float, seconds: float, ahead: int = 0
+    ) -> None:
+        """`seconds` is the longest that it may last; `ahead` touchpoints are written as fast as that goes."""
         self.touchpoints = 0
         self.failures = 0
         """How often the producer gave up and was made anew; what it held was or was not written."""
         self._settings = settings
         self._seed = seed
         self._rate = rate
+        self._ahead = ahead
         self._policy = short_policy(inactivity_seconds)
         # Real milliseconds for one of the generator's.
         self._scale = inactivity_seconds * 1000 / (_INACTIVITY_DAYS * DAY_MS)
-        journeys = max(1_000, int(2 * rate * seconds / _TOUCHPOINTS_PER_JOURNEY))
-        span_days = max(1, round(2 * seconds * 1000 / self._scale / DAY_MS))
+        journeys = int((rate * seconds + ahead) / _TOUCHPOINTS_PER_JOURNEY)
+        span_days = max(1, round((seconds + ahead / rate) * 1000 / self._scale / DAY_MS))
         self._lines = generate(journeys, seed, span_days=span_days, touchpoints_per_journey=_TOUCHPOINTS_PER_JOURNEY)
         self._began_at_ms = 0
         self._ended = Event()
@@ -91,7 +95,7 @@ class Load:
             try:
                 async with RecordProducer(self._settings) as producer:
                     while not self._ended.is_set():
-                        while self.touchpoints < (monotonic() - began) * self._rate and not self._ended.is_set():
+                        while self._is_behind(monotonic() - began) and not self._ended.is_set():
                             record = next(records)
                             self.touchpoints += isinstance(record, Touchpoint)
                             await producer.send(record)
@@ -99,6 +103,9 @@ class Load:
             except _BROKER_AWAY:
                 self.failures += 1
                 await asyncio.sleep(_RETRY_SECONDS)
+
+    def _is_behind(self, seconds: float) -> bool:
+        return self.touchpoints < self._ahead + seconds * self._rate
 
     def _records(self) -> Iterator[JourneyRecord]:
         """Touchpoints in order of arrival, each due at its place in the count, and other records between them."""

@@ -35,6 +35,7 @@ _SAMPLE_SECONDS: Final = 0.25
 _BROKER_SECONDS: Final = 60.0
 _BACK_SECONDS: Final = 90.0
 _LOAD_SECONDS: Final = 5.0
+_LONGEST_LOAD_SECONDS: Final = 300.0
 _MIB: Final = 1024 * 1024
 
 
@@ -93,7 +94,7 @@ class Outage:
     async def _away(self, workers: Workers, kind: Kind, seconds: float) -> OutageFigures:
         worker = workers.start(self._settings)
         await asyncio.to_thread(worker.wait_until_logged, "restored: partitions")
-        load = Load(self._settings, 1, 1_000, 20, 4 * (2 * _LOAD_SECONDS + seconds))
+        load = Load(self._settings, 1, 1_000, 20, _LONGEST_LOAD_SECONDS + seconds)
         await load.put_policy_in_force()
         async with load.running():
             await asyncio.sleep(_LOAD_SECONDS)
@@ -108,7 +109,9 @@ class Outage:
         """Nothing was published yet, and now there is nowhere to publish to; the input can be read all the while."""
         async with admin(self._settings) as client:
             await client.delete_topics(list(_OUTPUTS))
+            deadline = monotonic() + _BROKER_SECONDS
             while set(_OUTPUTS) & set(await client.list_topics()):
+                assert monotonic() < deadline, "the outputs were not deleted"
                 await asyncio.sleep(_SAMPLE_SECONDS)
         try:
             yield

@@ -89,7 +89,7 @@ class Chaos:
         settings = self._settings()
         await create_topics(settings)
         load = Load(
-            settings, self._seed, self._form.touchpoints_per_second, self._form.inactivity_seconds, schedule.ends_at
+            settings, self._seed, self._form.touchpoints_per_second, self._form.inactivity_seconds, 3 * schedule.ends_at
         )
         await load.put_policy_in_force()
         with Supervisor(settings, self._folder) as supervisor:

@@ -22,7 +22,9 @@ from tests.chaos.load import Load
 from tests.live.worker_process import WorkerProcess, Workers
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-_RATE: Final = 2_000
+_RATE: Final = 6_000
+# So far behind, a worker that has begun to work is in the middle of a batch.
+_AHEAD: Final = 60_000
 _INACTIVITY_SECONDS: Final = 10
 _POLL_SECONDS: Final = 0.05
 _WORK_SECONDS: Final = 60.0
@@ -41,12 +43,16 @@ class Stop(NamedTuple):
 
 
 @asynccontextmanager
-async def load_running(settings: Settings) -> AsyncIterator[Load]:
+async def _load_running(settings: Settings) -> AsyncIterator[Load]:
     """Topics, and a steady load on them."""
     await create_topics(settings)
-    load = Load(settings, 1, _RATE, _INACTIVITY_SECONDS, 600)
+    load = Load(settings, 1, _RATE, _INACTIVITY_SECONDS, 600, _AHEAD)
     await load.put_policy_in_force()
     async with load.running():
+        deadline = monotonic() + _WORK_SECONDS
+        while load.touchpoints < _AHEAD:
+            assert monotonic() < deadline, f"only {load.touchpoints} touchpoints were written"
+            await asyncio.sleep(_POLL_SECONDS)
         yield load
 
 
@@ -54,25 +60,25 @@ async def measure_stops(folder: Path, settings: Settings, count: int) -> list[St
     """Start a worker under load and stop it, `count` times, with SIGTERM and SIGINT in turns."""
     stops: list[Stop] = []
     with Workers(folder) as workers:
-        async with load_running(settings):
+        async with _load_running(settings):
             for number in range(count):
                 worker = workers.start(settings)
-                await wait_until_at_work(settings, worker)
+                await _wait_until_at_work(settings, worker)
                 stops.append(await _stop(settings, worker, _SIGNALS[number % len(_SIGNALS)]))
     return stops
 
 
-async def wait_until_at_work(settings: Settings, worker: WorkerProcess) -> None:
+async def _wait_until_at_work(settings: Settings, worker: WorkerProcess) -> None:
     """Wait until a worker that has just started has applied something."""
-    before = await applied_offsets(settings)
+    before = await _applied_offsets(settings)
     deadline = monotonic() + _WORK_SECONDS
-    while await applied_offsets(settings) == before:
+    while await _applied_offsets(settings) == before:
         worker.require_running()
         assert monotonic() < deadline, worker.told("applied nothing")
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def applied_offsets(settings: Settings) -> dict[int, int]:
+async def _applied_offsets(settings: Settings) -> dict[int, int]:
     """By partition, the next offset that the latest partition row asks for."""
     applied: dict[int, int] = {}
     async with open_log(settings, changelog_name(settings.application_id)) as log:
@@ -89,7 +95,7 @@ async def _stop(settings: Settings, worker: WorkerProcess, sign: signal.Signals)
     worker.send(sign)
     code = await asyncio.to_thread(worker.exit_code)
     seconds = monotonic() - began
-    uncommitted = await group_lag(settings, await applied_offsets(settings))
+    uncommitted = await group_lag(settings, await _applied_offsets(settings))
     async with admin(settings) as client:
         (described,) = await client.describe_consumer_groups([settings.application_id])
         ((_, _, _, _, _, members, *_),) = described.groups
