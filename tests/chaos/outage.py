@@ -15,16 +15,14 @@ from typing import Any, Final, Literal
 from agents.kafka_connection import admin
 from agents.kafka_probe import answers
 from agents.local_kafka import LocalKafka
-from agents.log_reader import open_log
 from agents.record_producer import RecordProducer
 from agents.settings import Settings
 from agents.topic_setup import create_topics
 from agents.verification import verify
 from schemas.records import JourneySignal
-from schemas.rows import PARTITION_KEY
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE, changelog_name
-from streams.table import row_offset
+from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from tests.chaos.load import Load
+from tests.chaos.traces import applied_offsets
 from tests.live.worker_process import WorkerProcess, Workers
 
 Kind = Literal["broker stopped", "broker frozen", "outputs deleted"]
@@ -153,15 +151,7 @@ class Outage:
 
     async def _applied(self) -> int:
         """Sum of the offsets that the partition rows stand for."""
-        name = changelog_name(self._settings.application_id)
-        applied: dict[int, int] = {}
-        async with open_log(self._settings, name) as log:
-            for number in range(log.partition_count):
-                async for batch in log.read_partition(number):
-                    for record in batch.records:
-                        if record.key == PARTITION_KEY:
-                            applied[number] = row_offset(record.value)
-        return sum(applied.values())
+        return sum((await applied_offsets(self._settings)).values())
 
     async def _afterwards(
         self,
@@ -184,6 +174,7 @@ class Outage:
         await asyncio.to_thread(worker.stop)
         # What was punctuated while it stopped is still to be applied, and then the log must rest.
         quiet = workers.start(self._settings, punctuation_interval_seconds=60)
+        await asyncio.to_thread(quiet.wait_until_logged, "restored: partitions")
         await asyncio.to_thread(workers.wait_until_applied, self._settings)
         await asyncio.to_thread(quiet.stop)
         report = await verify(self._settings)

@@ -20,13 +20,18 @@ from agents.log_reader import ReaderStalledError, open_log
 from agents.settings import Settings
 from agents.topic_setup import create_topics
 from agents.verification import verify
-from schemas.rows import PARTITION_KEY
-from schemas.topics import JOURNEY_EVENTS, changelog_name
-from streams.table import row_offset
+from schemas.topics import JOURNEY_EVENTS
 from tests.chaos.load import Load
 from tests.chaos.schedule import BROKER, RESIDENTS, Blow, Form, Schedule, make_schedule
 from tests.chaos.supervisor import Supervisor
-from tests.chaos.traces import Progress, count_rebalances, read_progress, seconds_until_back, stalled_shares
+from tests.chaos.traces import (
+    Progress,
+    applied_offsets,
+    count_rebalances,
+    read_progress,
+    seconds_until_back,
+    stalled_shares,
+)
 
 _BROKER_SECONDS: Final = 60.0
 _APPLIED_SECONDS: Final = 180.0
@@ -262,20 +267,5 @@ async def _unapplied(settings: Settings) -> list[int]:
     """Input partitions with records that no partition row stands for; punctuations keep coming on live time."""
     async with open_log(settings, JOURNEY_EVENTS) as log:
         ends = dict(log.end_offsets)
-    applied: dict[int, int] = dict.fromkeys(ends, 0)
-    async with open_log(settings, changelog_name(settings.application_id)) as changelog:
-        for number, end in changelog.end_offsets.items():
-            async for batch in changelog.read_partition(number, start=max(0, end - 1_000)):
-                rows = [record for record in batch.records if record.key == PARTITION_KEY]
-                if rows:
-                    applied[number] = row_offset(rows[-1].value) + 1
+    applied = await applied_offsets(settings)
     return [number for number, end in ends.items() if applied[number] < end]
-
-
-def require_exact(figures: Figures) -> None:
-    """Fail if anything is missing, extra or different."""
-    found = (figures.missing, figures.extra, figures.different)
-    assert found == (0, 0, 0), f"missing, extra, different: {found}"
-
-
-__all__ = ["Chaos", "Figures", "require_exact"]

@@ -13,10 +13,7 @@ GUEST: Final = "worker-c"
 # Longer than the session of 6 s and the heartbeats around it.
 _FROZEN_SECONDS: Final = 9.0
 _CRASHED_SECONDS: Final = 2.0
-# Long enough for what a blow does to be over before the next one, whatever the group does about it.
-_QUIET_SECONDS: Final = 12.0
 _STORM_SECONDS: Final = (5.0, 8.0)
-_MIXED_SECONDS: Final = (3.0, 10.0)
 
 
 class Blow(NamedTuple):
@@ -32,6 +29,10 @@ class Form:
     """How much of everything: kills one at a time, kills in a storm, then all kinds in any order."""
 
     settle_seconds: float
+    quiet_seconds: float
+    """Between kills one at a time: long enough for each to be over, whatever the group does about it."""
+    mixed_seconds: tuple[float, float]
+    """Between blows of all kinds."""
     single_kills: int
     storm_kills: int
     mixed_kills: int
@@ -46,9 +47,11 @@ class Form:
 
 
 SHORT: Final = Form(
-    settle_seconds=4,
-    single_kills=1,
-    storm_kills=1,
+    settle_seconds=3,
+    quiet_seconds=6,
+    mixed_seconds=(1, 3),
+    single_kills=0,
+    storm_kills=2,
     mixed_kills=0,
     freezes=1,
     broker_crashes=1,
@@ -59,6 +62,8 @@ SHORT: Final = Form(
 )
 STORM: Final = Form(
     settle_seconds=10,
+    quiet_seconds=12,
+    mixed_seconds=(3, 10),
     single_kills=10,
     storm_kills=16,
     mixed_kills=0,
@@ -71,6 +76,8 @@ STORM: Final = Form(
 )
 LONG: Final = Form(
     settle_seconds=10,
+    quiet_seconds=12,
+    mixed_seconds=(3, 10),
     single_kills=20,
     storm_kills=32,
     mixed_kills=6,
@@ -98,7 +105,7 @@ def make_schedule(form: Form, seed: int) -> Schedule:
     now = form.settle_seconds
     for _ in range(form.single_kills):
         blows.append(Blow(now, "kill", random.choice(RESIDENTS)))
-        now += _QUIET_SECONDS
+        now += form.quiet_seconds
     storm_begins = now
     for _ in range(form.storm_kills):
         blows.append(Blow(now, "kill", random.choice(RESIDENTS)))
@@ -115,7 +122,7 @@ def make_schedule(form: Form, seed: int) -> Schedule:
     guest_is_here = False
     for kind in kinds:
         present = (*RESIDENTS, GUEST) if guest_is_here else RESIDENTS
-        now += random.uniform(*_MIXED_SECONDS)
+        now += random.uniform(*form.mixed_seconds)
         if kind == "visit":
             blows.append(Blow(now, "leave" if guest_is_here else "join", GUEST))
             guest_is_here = not guest_is_here

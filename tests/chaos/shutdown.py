@@ -12,19 +12,16 @@ from typing import Final, NamedTuple
 
 from agents.group_lag import group_lag
 from agents.kafka_connection import admin
-from agents.log_reader import open_log
 from agents.settings import Settings
 from agents.topic_setup import create_topics
-from schemas.rows import PARTITION_KEY
-from schemas.topics import changelog_name
-from streams.table import row_offset
 from tests.chaos.load import Load
+from tests.chaos.traces import applied_offsets
 from tests.live.worker_process import WorkerProcess, Workers
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _RATE: Final = 6_000
 # So far behind, a worker that has begun to work is in the middle of a batch.
-_AHEAD: Final = 60_000
+_AHEAD: Final = 40_000
 _INACTIVITY_SECONDS: Final = 10
 _POLL_SECONDS: Final = 0.05
 _WORK_SECONDS: Final = 60.0
@@ -70,24 +67,12 @@ async def measure_stops(folder: Path, settings: Settings, count: int) -> list[St
 
 async def _wait_until_at_work(settings: Settings, worker: WorkerProcess) -> None:
     """Wait until a worker that has just started has applied something."""
-    before = await _applied_offsets(settings)
+    before = await applied_offsets(settings)
     deadline = monotonic() + _WORK_SECONDS
-    while await _applied_offsets(settings) == before:
+    while await applied_offsets(settings) == before:
         worker.require_running()
         assert monotonic() < deadline, worker.told("applied nothing")
         await asyncio.sleep(_POLL_SECONDS)
-
-
-async def _applied_offsets(settings: Settings) -> dict[int, int]:
-    """By partition, the next offset that the latest partition row asks for."""
-    applied: dict[int, int] = {}
-    async with open_log(settings, changelog_name(settings.application_id)) as log:
-        for number in range(log.partition_count):
-            async for batch in log.read_partition(number):
-                for record in batch.records:
-                    if record.key == PARTITION_KEY:
-                        applied[number] = row_offset(record.value) + 1
-    return applied
 
 
 async def _stop(settings: Settings, worker: WorkerProcess, sign: signal.Signals) -> Stop:
@@ -95,7 +80,7 @@ async def _stop(settings: Settings, worker: WorkerProcess, sign: signal.Signals)
     worker.send(sign)
     code = await asyncio.to_thread(worker.exit_code)
     seconds = monotonic() - began
-    uncommitted = await group_lag(settings, await _applied_offsets(settings))
+    uncommitted = await group_lag(settings, await applied_offsets(settings))
     async with admin(settings) as client:
         (described,) = await client.describe_consumer_groups([settings.application_id])
         ((_, _, _, _, _, members, *_),) = described.groups

@@ -15,6 +15,8 @@ from streams.table import row_offset
 
 _GROUPS: Final = "__consumer_offsets"
 _GROUP_KEY_VERSION: Final = 2
+# A flush ends with its partition row, and holds at most a row for each record of a batch.
+_LONGEST_FLUSH: Final = 10_000
 # Under a steady load a partition moves many times a second.
 STALLED_AFTER_SECONDS: Final = 1.0
 
@@ -39,6 +41,19 @@ async def read_progress(settings: Settings) -> dict[int, list[Progress]]:
                         if not moves or offset > moves[-1].offset:
                             moves.append(Progress(record.timestamp / 1000, offset))
     return found
+
+
+async def applied_offsets(settings: Settings) -> dict[int, int]:
+    """By partition, the offset behind the last record that is applied, published and stored; 0 before the first."""
+    applied: dict[int, int] = {}
+    async with open_log(settings, changelog_name(settings.application_id)) as log:
+        for number, end in log.end_offsets.items():
+            applied[number] = 0
+            async for batch in log.read_partition(number, start=max(0, end - _LONGEST_FLUSH)):
+                for record in batch.records:
+                    if record.key == PARTITION_KEY:
+                        applied[number] = row_offset(record.value) + 1
+    return applied
 
 
 def seconds_until_back(progress: Mapping[int, Sequence[Progress]], at: float, partitions: Iterable[int]) -> float:
