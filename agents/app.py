@@ -19,6 +19,7 @@ from agents.punctuator import Punctuator
 from agents.schema_registry import SchemaRegistry
 from agents.settings import Settings
 from agents.watchdog import Watchdog
+from agents.worker_exit import WorkerExit, end_now
 from schemas.catalog import Catalog
 from schemas.codec import Codec
 from schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES, TABLE, changelog_name
@@ -62,6 +63,12 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
         """Let the batch in flight end and commit it, while all parts still work; then stop them."""
         await self.journey_agent.barrier()
         await super().on_stop()
+
+    def _crash(self, reason: BaseException) -> None:
+        """End the process: a Faust app that crashed waits for parts that may never end, and works no more."""
+        if not self._stopped.is_set():
+            end_now(WorkerExit.FAILED, f"a part of it crashed: {reason!r}")
+        super()._crash(reason)
 
     def input_partitions(self) -> list[int]:
         """Input partitions that are assigned to this worker."""

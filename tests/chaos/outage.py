@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from agents.kafka_connection import admin
 from agents.kafka_probe import answers
@@ -50,6 +50,8 @@ class OutageFigures:
     """The most."""
     rss_after_mb: float
     """When all was applied."""
+    cpu_share_during: float
+    """CPU time of the worker's process by wall time, all its threads, 1 for a whole core."""
     applied_during: int
     """Input offsets that the worker claimed to have applied during the outage, beyond its first second."""
     back_seconds: float
@@ -59,6 +61,17 @@ class OutageFigures:
     extra: int
     different: int
     published_twice: int
+
+
+class Seen(NamedTuple):
+    """What was seen of a worker during an outage: most memory in MiB, share of a core, offsets applied.
+
+    The first second does not count for the offsets: what was under way ends in it.
+    """
+
+    most_mb: float
+    cpu_share: float
+    applied: int
 
 
 class Outage:
@@ -86,8 +99,8 @@ class Outage:
         async with self._without_outputs():
             before = rss_mb(worker)
             await write_big_records(self._settings, int(waiting_mb * _MIB / len(_NOTE)))
-            during, applied = await self._watch(worker, seconds)
-        return await self._afterwards(workers, worker, kind, seconds, waiting_mb, (before, during, applied))
+            seen = await self._watch(worker, seconds)
+        return await self._afterwards(workers, worker, kind, seconds, waiting_mb, before, seen)
 
     async def _away(self, workers: Workers, kind: Kind, seconds: float) -> OutageFigures:
         worker = workers.start(self._settings)
@@ -98,9 +111,9 @@ class Outage:
             await asyncio.sleep(_LOAD_SECONDS)
             before = rss_mb(worker)
             async with self._broker_away(kind):
-                during, _ = await self._watch(worker, seconds, reads_log=False)
+                seen = await self._watch(worker, seconds, reads_log=False)
             await asyncio.sleep(_LOAD_SECONDS)
-        return await self._afterwards(workers, worker, kind, seconds, 0.0, (before, during, 0))
+        return await self._afterwards(workers, worker, kind, seconds, 0.0, before, seen)
 
     @asynccontextmanager
     async def _without_outputs(self) -> AsyncIterator[None]:
@@ -137,9 +150,9 @@ class Outage:
             while not await asyncio.to_thread(answers, servers):
                 assert monotonic() < deadline, "the broker did not come back"
 
-    async def _watch(self, worker: WorkerProcess, seconds: float, *, reads_log: bool = True) -> tuple[float, int]:
-        """Most memory over the span, and offsets applied in it but for its first second."""
-        began = monotonic()
+    async def _watch(self, worker: WorkerProcess, seconds: float, *, reads_log: bool = True) -> Seen:
+        """Look at the worker for a while."""
+        began, cpu_before = monotonic(), cpu_seconds(worker)
         most, first = rss_mb(worker), None
         while monotonic() < began + seconds:
             worker.require_running()
@@ -147,7 +160,8 @@ class Outage:
             if reads_log and first is None and monotonic() > began + 1:
                 first = await self._applied()
             await asyncio.sleep(_SAMPLE_SECONDS)
-        return most, (await self._applied() - first) if first is not None else 0
+        cpu_share = (cpu_seconds(worker) - cpu_before) / (monotonic() - began)
+        return Seen(most, cpu_share, (await self._applied() - first) if first is not None else 0)
 
     async def _applied(self) -> int:
         """Sum of the offsets that the partition rows stand for."""
@@ -160,7 +174,8 @@ class Outage:
         kind: Kind,
         seconds: float,
         waiting_mb: float,
-        seen: tuple[float, float, int],
+        before: float,
+        seen: Seen,
     ) -> OutageFigures:
         began = monotonic()
         at_end = await self._applied()
@@ -180,7 +195,6 @@ class Outage:
         report = await verify(self._settings)
         assert report.lag_total == 0, f"{report.lag} offsets are not committed after all workers stopped"
         compared = (report.abandonments, report.lifecycle, report.dead_letters)
-        before, during, applied = seen
         figures: dict[str, Any] = {
             what: sum(getattr(topic, what) for topic in compared) for what in ("missing", "extra", "different")
         }
@@ -189,9 +203,10 @@ class Outage:
             seconds=seconds,
             waiting_mb=waiting_mb,
             rss_before_mb=round(before, 1),
-            rss_during_mb=round(during, 1),
+            rss_during_mb=round(seen.most_mb, 1),
             rss_after_mb=round(after, 1),
-            applied_during=applied,
+            cpu_share_during=round(seen.cpu_share, 3),
+            applied_during=seen.applied,
             back_seconds=round(back_seconds, 1),
             input_records=report.records_read,
             published_twice=sum(topic.duplicates for topic in compared),
@@ -208,6 +223,13 @@ async def write_big_records(settings: Settings, count: int) -> None:
                     f"nobody-{number}", 1_760_000_000_000 + number, "fatigue", f"signal-{number}", None, _NOTE
                 )
             )
+
+
+def cpu_seconds(worker: WorkerProcess) -> float:
+    """User and system time of a worker's process so far."""
+    # The name of the program stands in parentheses and may hold blanks.
+    fields = Path(f"/proc/{worker.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def rss_mb(worker: WorkerProcess) -> float:
