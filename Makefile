@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 SEEDS ?= 20000
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test check format simulate bench soak clean
+.PHONY: help setup demo test check format simulate chaos bench soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ format: setup ## put the code into its format
 
 simulate: setup ## crash simulation: SEEDS=n, or SEED=s to repeat one
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(SEEDS))
+
+chaos: setup ## kills, freezes, crashes and outages under load, 20 minutes: SEED=s, CHAOS="outage shutdown" for a part
+	$(BIN)/python -m tests.chaos $(CHAOS) $(if $(SEED),--seed $(SEED))
 
 bench: setup ## throughput next to a naive Faust agent; figures go to benchmarks/results
 	$(BIN)/python -m benchmarks

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from time import monotonic, sleep
@@ -44,6 +45,7 @@ def main() -> int:
     parser.add_argument("--form", choices=_FORMS, default="long", help="of chaos")
     parser.add_argument("--store", choices=["memory://", "rocksdb://"], default="memory://")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the figures")
+    parser.add_argument("--note", help="what else there is to say of the machine during the run")
     parser.add_argument("--logs", type=Path, help="folder to keep the logs of the workers in")
     chosen = parser.parse_args()
     parts = {"chaos": _chaos, "outage": _outages, "shutdown": _stops}
@@ -52,7 +54,8 @@ def main() -> int:
         parser.error(f"{', '.join(sorted(unknown))}: expected some of {', '.join(parts)}")
     right = True
     for name in chosen.parts or parts:
-        found = {"machine": describe_machine()} | parts[name](chosen)
+        measured_at = datetime.now(UTC).isoformat(timespec="seconds")
+        found = {"measured_at": measured_at, "machine": describe_machine(), "note": chosen.note} | parts[name](chosen)
         write_results(found, chosen.results / f"{name}.json")
         right = right and found.pop("right")
     return 0 if right else 1

@@ -56,8 +56,11 @@ class Figures:
     seed: int
     form: dict[str, Any]
     seconds: float
-    touchpoints: int
+    touchpoints_sent: int
+    """Those of a producer that gave up on an absent broker may not be in the log."""
     input_records: int
+    """All that the log holds: `counts` of the replay says what they were."""
+    counts: dict[str, int]
     abandonments: int
     missing: int
     extra: int
@@ -201,8 +204,9 @@ class Chaos:
             seed=self._seed,
             form=asdict(self._form),
             seconds=round(seconds, 1),
-            touchpoints=load.touchpoints,
+            touchpoints_sent=load.touchpoints,
             input_records=report.records_read,
+            counts=asdict(report.counts),
             abandonments=report.abandonments.equal,
             missing=sum(topic.missing for topic in compared),
             extra=sum(topic.extra for topic in compared),
