@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 FILES := $(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null))
 
-.PHONY: help setup demo test check check-static secrets audit format simulate fuzz bench soak clean
+.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ simulate: setup ## crash simulation: SEEDS=n; SEED=s repeats one; FAULT=name (or
 fuzz: setup ## bad input: BAD=n inputs that must all be accounted for; figures go to benchmarks/results
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt --editable '.[fuzz]'
 	$(BIN)/python -m tests.fuzz $(BAD)
+
+chaos: setup ## kills, freezes, crashes and outages under load, 20 minutes: SEED=s, CHAOS="outage shutdown" for a part
+	$(BIN)/python -m tests.chaos $(CHAOS) $(if $(SEED),--seed $(SEED))
 
 bench: setup ## throughput next to a naive Faust agent; figures go to benchmarks/results
 	$(BIN)/python -m benchmarks

@@ -22,6 +22,7 @@ from agents.punctuator import Punctuator
 from agents.schema_registry import SchemaRegistry
 from agents.settings import Settings
 from agents.watchdog import Watchdog
+from agents.worker_exit import WorkerExit, end_now
 from schemas.catalog import Catalog
 from schemas.codec import Codec
 from schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES, TABLE, changelog_name
@@ -62,6 +63,17 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
         store: JourneyStore = self.table.data
         return store
 
+    async def on_stop(self) -> None:
+        """Let the batch in flight end and commit it, while all parts still work; then stop them."""
+        await self.journey_agent.barrier()
+        await super().on_stop()
+
+    def _crash(self, reason: BaseException) -> None:
+        """End the process: a Faust app that crashed waits for parts that may never end, and works no more."""
+        if not self._stopped.is_set():
+            end_now(WorkerExit.FAILED, f"a part of it crashed: {reason!r}")
+        super()._crash(reason)
+
     def input_partitions(self) -> list[int]:
         """Input partitions that are assigned to this worker."""
         return sorted(tp.partition for tp in self.consumer.assignment() if tp.topic == self.input_topic)
@@ -74,11 +86,13 @@ def create_app(
     catalog: Catalog,
     policy: Policy | None = None,
     local_copy: LocalCopy | None = None,
+    instance_id: str | None = None,
 ) -> JourneyApp:
     """Worker's app for topics that are there, with `partition_count` partitions each.
 
     `policy` is brought to the log if it is not the one in force; None takes what the log says.
-    `local_copy` keeps rows beside the changelog; None keeps none.
+    `local_copy` keeps rows beside the changelog; None keeps none. `instance_id` makes the worker a static member of
+    its group, which finds its partitions again when it comes back within the session.
     """
     app = JourneyApp(
         settings.application_id,
@@ -104,6 +118,7 @@ def create_app(
         broker_max_poll_records=settings.max_batch_records,
         consumer_max_fetch_size=MAX_MESSAGE_BYTES,
         consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=instance_id,
         producer_linger=0,
         producer_max_batch_size=BATCH_BYTES,
         producer_max_request_size=MAX_MESSAGE_BYTES,

@@ -36,6 +36,11 @@ class JourneyTables(TableManager):  # type: ignore[misc]  # Faust is not typed
     app: JourneyApp
     _changelog_queue: ChangelogQueue | None
 
+    async def on_start(self) -> None:
+        """Start without the second that Faust waits for tables which somebody may still define."""
+        await self._update_channels()
+        await self.recovery.start()
+
     @property
     def changelog_queue(self) -> ChangelogQueue:
         """The one queue of all changelogs."""

@@ -46,10 +46,11 @@ class JourneyAgent:
             with self._ends_the_process():
                 await self._app.memory.wait_for_room()
                 async with self.lock:
-                    await self._handle(event)
+                    if not self._app.should_stop:
+                        await self._handle(event)
 
     async def barrier(self) -> None:
-        """Wait for the batches in flight and commit them: called while partitions are being revoked."""
+        """Wait for the batches in flight and commit them: called while partitions are being revoked, and to stop."""
         async with self.lock:
             await asyncio.gather(*self._flushes.values())
             self._flushes.clear()

@@ -48,17 +48,21 @@ class KafkaRefusedError(OperationError):
     """A broker is there and does not let this client in: password, certificates, protocol."""
 
 
+class NoKafkaError(KafkaUnreachableError):
+    """No Kafka is configured, so there is none that could answer later."""
+
+
 class KafkaRequestError(OperationError):
     """A broker answers, but refuses or fails what was asked."""
 
 
 async def bootstrap_servers(settings: Settings) -> str:
-    """Servers of the settings, else of the broker for development. Raises KafkaUnreachableError if there is neither."""
+    """Servers of the settings, else of the broker for development. Raises NoKafkaError if there is neither."""
     if settings.bootstrap_servers:
         return settings.bootstrap_servers
     known = await asyncio.to_thread(broker.status, settings.data_dir / "kafka")
     if known is None:
-        raise KafkaUnreachableError(f"no Kafka is configured; {_START_ONE}")
+        raise NoKafkaError(f"no Kafka is configured; {_START_ONE}")
     return known.bootstrap_servers
 
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from agents.settings import Settings
+from agents.worker_slot import WorkerSlot
 from schemas.catalog import Catalog
 from streams.table import StoredRow
 
@@ -78,13 +79,10 @@ class NoLocalCopy:
         """Close nothing."""
 
 
-def open_local_copy(settings: Settings) -> LocalCopy:
-    """Copy that the settings ask for.
-
-    Raises ModuleNotFoundError without the extra `rocksdb`, OperationError where its folder can't be written.
-    """
+def open_local_copy(settings: Settings, slot: WorkerSlot) -> LocalCopy:
+    """Copy that the settings ask for, in the worker's slot. Raises ModuleNotFoundError without the extra `rocksdb`."""
     if settings.store == "memory://":
         return NoLocalCopy()
     from agents.rocksdb_store import RocksdbStore  # noqa: PLC0415 - an extra that most workers do without
 
-    return RocksdbStore(settings.data_dir / "tables" / settings.application_id)
+    return RocksdbStore(slot)

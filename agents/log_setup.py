@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from agents.repeated_lines import RepeatedLines
 from agents.settings import Settings
 
 # What Faust and aiokafka say on every rebalance and poll helps nobody who has not their sources open.
@@ -42,6 +43,7 @@ def set_up_logging(settings: Settings, *, worker_id: str | None = None) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(RepeatedLines("aiokafka"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]

@@ -27,11 +27,10 @@ _THROWN_AWAY = ".old"
 
 
 class RocksdbStore:
-    """A LocalCopy on disk. Holds its folder from the beginning until `close`."""
+    """A LocalCopy on disk, in the slot of its worker, which `close` releases."""
 
-    def __init__(self, application_folder: Path) -> None:
-        """Take the first free slot; raises OperationError where the folder can't be written."""
-        self._slot = WorkerSlot(application_folder)
+    def __init__(self, slot: WorkerSlot) -> None:
+        self._slot = slot
         self._open: dict[int, RocksdbPartition] = {}
         log.info("rows are kept in %s", self._slot.folder)
 
@@ -89,7 +88,7 @@ class RocksdbStore:
             self._let_go(number)
 
     def close(self) -> None:
-        """Close all databases and let go of the folder."""
+        """Close all databases and let go of the slot."""
         self.close_others(())
         self._slot.release()
 

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     """How often a worker looks whether a deadline has come."""
     session_timeout_seconds: Annotated[float, Field(ge=1)] = 6.0
     """After this long without a heartbeat the group takes a worker's partitions away."""
+    static_membership: bool = True
+    """Whether a worker that was killed and comes back within the session gets its partitions without a rebalance."""
     freeze_limit_seconds: Annotated[float, Field(gt=0.2)] = 2.0
     """A worker that finds itself stopped longer than this ends itself: others may own its partitions."""
     memory_limit_mib: Annotated[int, Field(ge=1)] | None = None

@@ -7,8 +7,11 @@ notices, so this compares the log's end with the position, and leaves the restar
 from __future__ import annotations
 
 import asyncio
+import logging
 from time import monotonic
 from typing import TYPE_CHECKING
+
+from aiokafka.errors import KafkaError
 
 from agents.worker_exit import WorkerExit, end_now
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from agents.app import JourneyApp
 
+log = logging.getLogger("journeys.watchdog")
 _LOOK_EVERY_SECONDS = 10.0
 _STALLED_AFTER_SECONDS = 120.0
 
@@ -41,7 +45,13 @@ class Watchdog:
         """Compare positions with the ends of the log; ends the process if one has stood still too long."""
         consumer = self._app.consumer
         positions = dict(consumer.next_position)
-        ends = await consumer.highwaters(*positions) if positions else {}
+        try:
+            ends = await consumer.highwaters(*positions) if positions else {}
+        except KafkaError as error:
+            # Nothing is fetched from a broker that is away, and that is no stall: time counts from its return on.
+            log.warning("the ends of the log are not known: %s", error)
+            self._moved.clear()
+            return
         now = monotonic()
         for tp, position in positions.items():
             known, since = self._moved.get(tp, (position, now))

@@ -16,17 +16,18 @@ import faust
 import stamina
 
 from agents.app import JourneyApp, create_app
-from agents.kafka_connection import client_options
+from agents.kafka_connection import KafkaUnreachableError, NoKafkaError, client_options
 from agents.local_copy import open_local_copy
 from agents.log_setup import set_up_logging
 from agents.operation_error import OperationError
 from agents.policy_file import load_policy
 from agents.raw_records import fetch_raw_records
 from agents.required_rights import require_worker_rights
-from agents.schema_registry import own_catalog
+from agents.schema_registry import RegistryUnreachableError, own_catalog
 from agents.settings import Settings
 from agents.topic_setup import require_topics
 from agents.worker_exit import WorkerExit, end_now
+from agents.worker_slot import WorkerSlot
 from schemas.catalog import Catalog
 
 log = logging.getLogger("journeys.worker")
@@ -79,11 +80,13 @@ def run_worker(settings: Settings) -> int:
     set_up_logging(settings, worker_id=worker_id)
     policy = None if settings.policy is None else load_policy(settings.policy)
     _make_data_dir(settings.data_dir)
-    local_copy = open_local_copy(settings)
+    slot = WorkerSlot(settings.data_dir / "tables" / settings.application_id)
+    local_copy = open_local_copy(settings, slot)
     options, partition_count, catalog = asyncio.run(_prepare(settings))
     named = settings.model_copy(update={"worker_id": worker_id})
     fetch_raw_records()
-    app = create_app(named, options, partition_count, catalog, policy, local_copy)
+    instance_id = slot.instance_id() if settings.static_membership else None
+    app = create_app(named, options, partition_count, catalog, policy, local_copy, instance_id)
     gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 100)
     log.info(
         "worker %s: application %s at %s, %d partitions, policy %s",
@@ -99,7 +102,15 @@ def run_worker(settings: Settings) -> int:
         return WorkerExit.STOPPED if end.code in (None, 0) else WorkerExit.FAILED
     finally:
         local_copy.close()
+        slot.release()
     return WorkerExit.STOPPED
+
+
+def restart_may_help(error: OperationError) -> bool:
+    """Whether what `run_worker` raised passes by itself: Kafka or the registry is away, or not ready yet."""
+    if isinstance(error, NoKafkaError):
+        return False
+    return isinstance(error, KafkaUnreachableError | RegistryUnreachableError) or _passes(error)
 
 
 def _make_data_dir(data_dir: Path) -> None:

@@ -19,6 +19,8 @@ class WorkerExit(IntEnum):
     """An error that is a defect or a broken part; what was not acknowledged will be done again."""
     STALLED = 73
     """A partition had records and none was fetched."""
+    UNREACHABLE = 74
+    """Kafka or the schema registry did not answer at the start; a restart helps once it does."""
     FROZEN = 75
     """The process stood still so long that others may own its partitions."""
     FENCED = 76

@@ -10,6 +10,7 @@ from test_rocksdb_store import CHANGELOG, answer, journey
 from agents.app import JourneyApp, create_app
 from agents.rocksdb_store import RocksdbStore
 from agents.settings import Settings
+from agents.worker_slot import WorkerSlot
 from schemas.catalog import Catalog
 from schemas.rows import is_schema
 from streams.schema_rows import missing_schemas
@@ -20,7 +21,7 @@ from streams.table import StoredRow
 def app(tmp_path) -> JourneyApp:
     """Worker's app that is not started, with partition 0 assigned: its copy is of 2 journeys, complete to offset 10."""
     settings = Settings(_env_file=None, data_dir=tmp_path)
-    copy = RocksdbStore(tmp_path / "tables")
+    copy = RocksdbStore(WorkerSlot(tmp_path / "tables"))
     app = create_app(settings, {"bootstrap_servers": "127.0.0.1:1"}, 2, Catalog(), local_copy=copy)
     app.store._changelog = lambda: answer(CHANGELOG)
     app.consumer_generation_id = 7

@@ -16,6 +16,7 @@ from agents.changelog_state import ChangelogState, UnknownChangelogError
 from agents.local_copy import DamagedCopyError
 from agents.operation_error import OperationError
 from agents.rocksdb_store import RocksdbStore
+from agents.worker_slot import WorkerSlot
 from schemas.catalog import Catalog, own_schemas
 from schemas.codec import Codec
 from schemas.rows import PARTITION_KEY, PartitionRow, PolicyRow, journey_key, policy_key
@@ -31,7 +32,7 @@ CHANGELOG = ChangelogState("6T5eRJ2sQ0mVq9aJ", {0: 1_000_000, 1: 1_000_000})
 
 def opened(folder: Path, changelog: ChangelogState = CHANGELOG, catalog: Catalog | None = None) -> RocksdbStore:
     """Store with partition 0 open, as far as it can be."""
-    store = RocksdbStore(folder)
+    store = RocksdbStore(WorkerSlot(folder))
     asyncio.run(store.open([0], lambda: answer(changelog), catalog or CODEC.catalog))
     return store
 
@@ -327,7 +328,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     """What is wrong and which setting it is."""
     (tmp_path / "file").write_text("")
     with pytest.raises(OperationError, match=r"worker-1 can't be written \(Not a directory\): set JOURNEYS_DATA_DIR"):
-        RocksdbStore(tmp_path / "file" / "tables")
+        WorkerSlot(tmp_path / "file" / "tables")
 
 
 POLICY = StoredRow(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from agents.cli.command_line import complain
 from agents.cli.options import Application, Servers, settings_of
 
 
@@ -40,6 +41,15 @@ def worker(
         log_level=log_level,
         log_format=log_format,
     )
-    from agents.worker import run_worker
+    from agents.operation_error import OperationError
+    from agents.worker import restart_may_help, run_worker
+    from agents.worker_exit import WorkerExit
 
-    raise typer.Exit(run_worker(settings))
+    try:
+        code = run_worker(settings)
+    except OperationError as error:
+        if not restart_may_help(error):
+            raise
+        complain(str(error))
+        code = WorkerExit.UNREACHABLE
+    raise typer.Exit(code)

@@ -157,9 +157,16 @@ def test_a_broker_that_is_not_there(cli, tmp_path, nobody, command):
 
 
 def test_a_worker_whose_broker_is_not_there(tmp_path, nobody):
-    """The same, from a process of its own: a worker takes over the logs of its process."""
+    """The same, from a process of its own, with the code that asks its supervisor to try again."""
     done = journeys("worker", cwd=tmp_path, env={"JOURNEYS_BOOTSTRAP_SERVERS": nobody})
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", no_answer(nobody) + "\n")
+    assert (done.returncode, done.stdout, done.stderr) == (74, "", no_answer(nobody) + "\n")
+
+
+def test_a_worker_without_any_kafka(tmp_path):
+    """Nothing that a supervisor's patience could mend."""
+    done = journeys("worker", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("journeys: no Kafka is configured; start one with ")
 
 
 def test_no_broker_at_all(cli):

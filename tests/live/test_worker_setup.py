@@ -14,6 +14,7 @@ from topic_contents import punctuation, read, touch
 from agents.kafka_connection import admin
 from agents.settings import Settings
 from agents.topic_setup import check_topics, partition_counts
+from agents.worker_exit import WorkerExit
 from schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE, changelog_name, topic_map
 
 from .topic_exchange import append
@@ -27,9 +28,9 @@ CHANGELOG = changelog_name("journeys")
 SOME_JOURNEYS = [touch(f"journey-{number}", 1, number) for number in range(20)]
 
 
-def refusal(worker: WorkerProcess) -> str:
-    """Give the one line that a worker says before it ends with exit code 2."""
-    assert worker.exit_code(60) == 2, worker.told("did not refuse")
+def refusal(worker: WorkerProcess, code: WorkerExit = WorkerExit.SETUP) -> str:
+    """Give the one line that a worker says before it ends with an exit code."""
+    assert worker.exit_code(60) == code, worker.told("did not refuse")
     assert "Traceback" not in worker.log, worker.told("did not know the error")
     said = [line for line in worker.log.splitlines() if line.startswith("journeys: ") or "worker ends: " in line]
     assert len(said) == 1, worker.told("did not say it in one line")
@@ -76,11 +77,12 @@ def test_topics_that_do_not_fit_are_refused(broker, workers, topics, said):
 
 
 def test_a_broker_that_is_not_there_is_said_in_a_line(workers):
-    """The address, and how to start one."""
+    """The address, and how to start one; a supervisor may try again."""
     with closing(socket.socket()) as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound, not listening: refuses, and nobody else gets it
         servers = f"127.0.0.1:{nobody.getsockname()[1]}"
-        line = refusal(workers.start(Settings(_env_file=None, bootstrap_servers=servers)))
+        worker = workers.start(Settings(_env_file=None, bootstrap_servers=servers))
+        line = refusal(worker, WorkerExit.UNREACHABLE)
     assert line.startswith(f"journeys: no broker answers at {servers}; start one with `journeys broker start`")
 
 

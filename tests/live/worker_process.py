@@ -70,6 +70,15 @@ class WorkerProcess:
         return self._process.poll() is None
 
     @property
+    def ended_with(self) -> int | None:
+        """Exit code, or minus the signal that ended it; None while it runs."""
+        return self._process.poll()
+
+    def send(self, sign: signal.Signals) -> None:
+        """Send it a signal; one that has ended gets none."""
+        self._process.send_signal(sign)
+
+    @property
     def has_not_failed(self) -> bool:
         """Whether it runs, or was stopped or killed by the test."""
         return self._process.poll() in (None, 0, -signal.SIGKILL)

@@ -1,0 +1,131 @@
+"""The long forms by hand: `python -m tests.chaos [chaos] [outage] [shutdown]`; figures to benchmarks/results.
+
+Exit code 1 if an output is missing, extra or different, or a worker does not do what it must.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from time import monotonic, sleep
+from typing import Any, Final
+
+from agents.kafka_probe import answers
+from agents.local_kafka import LocalKafka
+from agents.settings import Settings
+from benchmarks.machine import describe_machine
+from benchmarks.results import RESULTS, write_results
+from tests.broker_fixture import leashed
+from tests.chaos.outage import KINDS, Outage
+from tests.chaos.run import Chaos
+from tests.chaos.schedule import LONG, SHORT, STORM
+from tests.chaos.shutdown import measure_stops
+
+_FORMS: Final = {"long": LONG, "storm": STORM, "short": SHORT}
+_OUTAGE_SECONDS: Final = 60.0
+_WAITING_MB: Final = 400.0
+_STOPS: Final = 20
+_BROKER_SECONDS: Final = 60.0
+
+
+def main() -> int:
+    """Run what is asked for; without a word, all of it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="chaos|outage|shutdown")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same schedule of blows")
+    parser.add_argument("--form", choices=_FORMS, default="long", help="of chaos")
+    parser.add_argument("--store", choices=["memory://", "rocksdb://"], default="memory://")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the figures")
+    parser.add_argument("--note", help="what else there is to say of the machine during the run")
+    parser.add_argument("--logs", type=Path, help="folder to keep the logs of the workers in")
+    chosen = parser.parse_args()
+    parts = {"chaos": _chaos, "outage": _outages, "shutdown": _stops}
+    unknown = set(chosen.parts) - parts.keys()
+    if unknown:
+        parser.error(f"{', '.join(sorted(unknown))}: expected some of {', '.join(parts)}")
+    right = True
+    for name in chosen.parts or parts:
+        measured_at = datetime.now(UTC).isoformat(timespec="seconds")
+        found = {"measured_at": measured_at, "machine": describe_machine(), "note": chosen.note} | parts[name](chosen)
+        write_results(found, chosen.results / f"{name}.json")
+        right = right and found.pop("right")
+    return 0 if right else 1
+
+
+def _chaos(chosen: argparse.Namespace) -> dict[str, Any]:
+    with _folder("chaos", chosen.logs) as folder:
+        figures = asyncio.run(Chaos(folder, _FORMS[chosen.form], chosen.seed, _say, store=chosen.store).run())
+    for name, value in asdict(figures).items():
+        _say(f"{name}: {value}")
+    right = (figures.missing, figures.extra, figures.different) == (0, 0, 0)
+    return {"right": right, "store": chosen.store, **asdict(figures)}
+
+
+def _outages(chosen: argparse.Namespace) -> dict[str, Any]:
+    found = []
+    for kind in KINDS:
+        with _folder("outage", chosen.logs) as folder, _kafka(folder) as kafka:
+            settings = _settings(folder, kafka)
+            figures = asyncio.run(Outage(folder, kafka, settings).run(kind, _OUTAGE_SECONDS, _WAITING_MB))
+        _say(str(figures))
+        found.append(asdict(figures))
+    right = not any(one["missing"] or one["extra"] or one["different"] for one in found)
+    return {"right": right, "outages": found}
+
+
+def _stops(chosen: argparse.Namespace) -> dict[str, Any]:
+    with _folder("shutdown", chosen.logs) as folder, _kafka(folder) as kafka:
+        stops = asyncio.run(measure_stops(folder, _settings(folder, kafka), _STOPS))
+    seconds = [stop.seconds for stop in stops]
+    figures = {"stops": len(stops), "median_seconds": round(median(seconds), 2), "max_seconds": max(seconds)}
+    _say(str(figures))
+    right = all(stop.exit_code == 0 and not any(stop.uncommitted.values()) and not stop.members_left for stop in stops)
+    return {"right": right, **figures, "all": [stop._asdict() for stop in stops]}
+
+
+@contextmanager
+def _folder(name: str, logs: Path | None) -> Iterator[Path]:
+    """Folder of one run, with its Kafka; both are gone afterwards, logs aside."""
+    folder = Path(tempfile.mkdtemp(prefix=f"journeys-{name}-"))
+    try:
+        with leashed(folder / "kafka"):
+            yield folder
+    finally:
+        if logs is not None:
+            shutil.copytree(folder, logs / name, dirs_exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _kafka(folder: Path) -> Iterator[LocalKafka]:
+    kafka = LocalKafka(folder / "kafka")
+    kafka.launch(None, _say)
+    servers = kafka.bootstrap_servers
+    assert servers is not None
+    deadline = monotonic() + _BROKER_SECONDS
+    while not answers(servers):
+        assert monotonic() < deadline, "\n".join(kafka.log_tail(20))
+        sleep(0.1)
+    yield kafka
+
+
+def _settings(folder: Path, kafka: LocalKafka) -> Settings:
+    return Settings(_env_file=None, bootstrap_servers=kafka.bootstrap_servers, data_dir=folder / "data")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

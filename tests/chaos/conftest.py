@@ -1,0 +1,25 @@
+"""Fixtures of the tests that strike Kafka itself."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from broker_fixture import leashed
+
+from agents.broker import Broker
+from agents.local_kafka import LocalKafka
+
+
+@pytest.fixture
+def own_folder(tmp_path) -> Iterator[Path]:
+    """Folder whose `kafka` is gone when the test is over, however it ends."""
+    with leashed(tmp_path / "kafka"):
+        yield tmp_path
+
+
+@pytest.fixture
+def kafka(broker: Broker) -> LocalKafka:
+    """The process behind the test run's Kafka, to be stopped and frozen."""
+    if broker.kind != "local":
+        pytest.skip("this test stops and freezes the process of a local Kafka")
+    return LocalKafka(broker.directory)

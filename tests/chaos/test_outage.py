@@ -1,0 +1,40 @@
+"""Backpressure: where Kafka takes nothing, a worker waits, reads no more than it can hold, and goes on by itself."""
+
+import asyncio
+import os
+
+import pytest
+from fresh_kafka import bare
+
+from tests.chaos.outage import Outage
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+LONG = bool(os.environ.get("JOURNEYS_TEST_LONG"))
+SECONDS = 60 if LONG else 7  # longer than the session
+# A worker that read all of it would hold several times as much.
+WAITING_MB = 400 if LONG else 100
+BOUND_MB = 80
+
+
+def run(broker, kafka, folder, kind):
+    """Run one outage; all that was promised for every kind is checked."""
+    figures = asyncio.run(Outage(folder, kafka, bare(broker, data_dir=folder / "data")).run(kind, SECONDS, WAITING_MB))
+    assert (figures.missing, figures.extra, figures.different) == (0, 0, 0), figures
+    assert figures.rss_during_mb - figures.rss_before_mb < BOUND_MB, figures
+    return figures
+
+
+def test_without_outputs_nothing_is_applied_and_memory_is_bounded(broker, kafka, tmp_path):
+    """The input can be read all the while, and more of it waits than the worker may take into its memory."""
+    figures = run(broker, kafka, tmp_path, "outputs deleted")
+    assert figures.applied_during == 0
+    assert figures.waiting_mb > BOUND_MB
+
+
+@pytest.mark.parametrize("kind", ["broker stopped", *(["broker frozen"] if LONG else [])])
+def test_a_broker_that_is_away_is_waited_for(broker, kafka, tmp_path, kind):
+    """Longer than the session, under load: the same process goes on when it is back, and has waited at rest."""
+    figures = run(broker, kafka, tmp_path, kind)
+    assert figures.input_records > 1_000
+    assert figures.cpu_share_during < 0.4, "a client that asks again at once takes a core"

@@ -1,0 +1,56 @@
+"""A part of the Faust app that crashes ends the process: what is left would neither work nor end."""
+
+import asyncio
+
+import pytest
+
+from agents import app as app_module
+from agents.app import JourneyApp, create_app
+from agents.settings import Settings
+from agents.worker_exit import WorkerExit
+from schemas.catalog import Catalog
+
+
+class EndedError(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch) -> JourneyApp:
+    """Worker's app that is not started; the end of the process is an error."""
+
+    def end(code: WorkerExit, why: str) -> None:
+        raise EndedError(code, why)
+
+    monkeypatch.setattr(app_module, "end_now", end)
+    return create_app(Settings(_env_file=None, data_dir=tmp_path), {"bootstrap_servers": "127.0.0.1:1"}, 2, Catalog())
+
+
+def test_a_part_that_crashes_ends_the_process(app):
+    """With the code that asks for a restart, and the error."""
+    with pytest.raises(EndedError) as ended:
+        asyncio.run(app.crash(RuntimeError("no answer")))
+    assert ended.value.args[0] == WorkerExit.FAILED
+    assert "no answer" in ended.value.args[1]
+
+
+def test_a_part_that_crashes_while_the_worker_stops_lets_it_stop(app):
+    """What it has to flush and commit is not cut short."""
+    app._stopped.set()
+    asyncio.run(app.crash(RuntimeError("closed")))
+    assert app.crash_reason is not None
+
+
+def test_fetches_wait_only_briefly(app):
+    """A restore asks over the same connection, and a broker answers one request after the other."""
+
+    async def fetch_wait_ms() -> int:
+        thread = app.consumer._new_consumer_thread()
+        consumer = thread._create_worker_consumer(app.transport)
+        try:
+            return consumer._fetch_max_wait_ms
+        finally:
+            await consumer.stop()
+
+    app.finalize()
+    assert asyncio.run(fetch_wait_ms()) <= 100
