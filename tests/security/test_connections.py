@@ -135,6 +135,14 @@ def test_one_server_that_lets_in_is_enough(kafka):
     asyncio.run(require_broker(settings.model_copy(update={"bootstrap_servers": several})))
 
 
+def test_the_status_of_a_configured_kafka_is_asked_as_its_user(kafka, cli, monkeypatch):
+    """`journeys broker status` speaks TLS, too."""
+    settings = kafka.scram("worker")
+    for name in settings.model_fields_set:
+        monkeypatch.setenv(f"JOURNEYS_{name.upper()}", str(getattr(settings, name)))
+    assert cli("broker", "status").stdout == f"configured Kafka at {kafka.bootstrap_servers}: answers\n"
+
+
 @pytest.mark.parametrize("case", ["wrong password", "untrusted authority", "no client certificate"])
 def test_a_worker_that_is_not_let_in_ends_with_exit_code_2(kafka, workers, case):
     """One line, and no restart that would help nobody."""
