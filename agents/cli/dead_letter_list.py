@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict, deque
-from typing import Final
+from typing import Final, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,7 +16,7 @@ from schemas.instants import format_instant
 
 _REASON_CHARACTERS: Final = 100
 # What differs from record to record within one reason: values in quotes, numbers, instants.
-_PARTICULAR: Final = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d.:TZ-]*")
+_PARTICULAR: Final = re.compile(r"'[^']*'|\"[^\"]*\"|(?<![\w-])\d[\d.:TZ-]*")
 _VALUE: Final = re.compile(r": .* is not allowed; expected ", re.DOTALL)
 
 
@@ -52,12 +52,13 @@ class DeadLetterList:
             return
         letters = Table(title="dead letters", title_justify="left", show_edge=False)
         for heading in ("record", "appended at", "bytes", "reason", "retried as"):
-            letters.add_column(heading, justify="right" if heading == "bytes" else "left", overflow="fold")
+            justify: Literal["left", "right"] = "right" if heading == "bytes" else "left"
+            letters.add_column(heading, justify=justify, overflow="fold", no_wrap=heading != "reason")
         for partition in sorted(self._latest):
             for found in self._latest[partition]:
                 letters.add_row(
                     str(found.origin),
-                    format_instant(found.since),
+                    format_instant(found.since)[:19] + "Z",
                     f"{found.letter.value_size:,}",
                     escape(shortened(found.letter.reason)),
                     self._retried(found.origin),
@@ -74,9 +75,8 @@ class DeadLetterList:
         console.print(counts)
 
     def _retried(self, origin: Place) -> str:
-        return ", ".join(
-            f"{place} (dead again)" if place in self._dead else str(place) for place in self.retries.get(origin, ())
-        )
+        again = self.retries.get(origin, ())
+        return "\n".join(f"{place} (dead again)" if place in self._dead else str(place) for place in again)
 
 
 def kind_of(reason: str) -> str:
