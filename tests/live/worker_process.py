@@ -22,6 +22,8 @@ from streams.table import row_offset
 ROOT = Path(__file__).parent.parent.parent
 _POLL_SECONDS = 0.1
 _START_SECONDS = 60.0
+# More than one flush deletes here.
+_MOST_TOMBSTONES = 5_000
 _APPLY_SECONDS = 90.0
 _END_SECONDS = 30.0
 _TAIL_LINES = 40
@@ -195,13 +197,16 @@ class Workers:
 async def _applied_end(changelog: LogReader, number: int, end: int) -> int:
     """Offset behind the last record applied, of a changelog that ends in a partition row; else 0.
 
-    A flush ends with that row: any other at the end means that one is under way.
+    A flush ends with that row, and tombstones behind it: any other at the end means that one is under way.
     """
-    if end == 0:
-        return 0
-    (batch,) = [batch async for batch in changelog.read_partition(number, start=end - 1, end=end)]
-    (record,) = batch.records
-    return row_offset(record.value) + 1 if record.key == PARTITION_KEY else 0
+    start = max(0, end - _MOST_TOMBSTONES - 1)
+    records = [
+        record
+        async for batch in changelog.read_partition(number, start=start, end=end)
+        for record in batch.records
+        if record.value is not None
+    ]
+    return row_offset(records[-1].value) + 1 if records and records[-1].key == PARTITION_KEY else 0
 
 
 def _environment(given: dict[str, Any]) -> dict[str, str]:
