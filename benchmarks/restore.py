@@ -39,6 +39,7 @@ _WRONG_USAGE = 2
 _LIMIT_SECONDS = 600.0
 _POLL_SECONDS = 0.02
 _TAIL_SHARE = 100
+_SCREEN_COLUMNS = 110
 _WORKER = (sys.executable, "-m", "agents.cli", "worker")
 _PLAIN_FAUST = (sys.executable, "-m", "benchmarks.plain_faust_table", "worker", "--loglevel", "warn", "--without-web")
 _RESTORED = re.compile(r"restored: .*?(\d+) journeys, ([\d.]+) s")
@@ -81,7 +82,7 @@ def main(
     faust_rows: Annotated[int, typer.Option(min=1_000, help="Rows that Faust's own table restores.")] = 100_000,
 ) -> None:
     """Measure restores of the worker, cold and warm, and of Faust's own table, and write the figures down."""
-    console = Console(soft_wrap=True)
+    console = Console(width=_SCREEN_COLUMNS)
     if configured_servers() is not None:
         console.print("a run needs fresh topics: unset JOURNEYS_BOOTSTRAP_SERVERS, benchmarks start their own Kafka")
         raise typer.Exit(_WRONG_USAGE)
