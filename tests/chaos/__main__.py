@@ -56,8 +56,8 @@ def main() -> int:
     for name in chosen.parts or parts:
         measured_at = datetime.now(UTC).isoformat(timespec="seconds")
         found = {"measured_at": measured_at, "machine": describe_machine(), "note": chosen.note} | parts[name](chosen)
+        right = found.pop("right") and right
         write_results(found, chosen.results / f"{name}.json")
-        right = right and found.pop("right")
     return 0 if right else 1
 
 

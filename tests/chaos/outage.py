@@ -32,7 +32,7 @@ _NOTE: Final = "n" * 9_000
 _SAMPLE_SECONDS: Final = 0.25
 _BROKER_SECONDS: Final = 60.0
 _BACK_SECONDS: Final = 90.0
-_LOAD_SECONDS: Final = 5.0
+_LOAD_SECONDS: Final = 3.0
 _LONGEST_LOAD_SECONDS: Final = 300.0
 _MIB: Final = 1024 * 1024
 

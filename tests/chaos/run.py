@@ -232,7 +232,7 @@ class Chaos:
             if struck.blow.kind == "kill" and struck.blow.at < schedule.storm[0] and struck.partitions
         ]
         taken = [round(seconds_until_back(progress, struck.at, struck.partitions), 2) for struck in quiet]
-        return {"median": median(taken), "max": max(taken), "all": taken} if taken else {}
+        return {"median": round(median(taken), 2), "max": max(taken), "all": taken} if taken else {}
 
     def _storm(self, progress: dict[int, list[Progress]], schedule: Schedule) -> dict[str, Any]:
         begin, end = schedule.storm

@@ -1,4 +1,4 @@
-"""A part of the Faust app that crashes ends the process: what is left would neither work nor end."""
+"""The worker's app where it does otherwise than Faust and aiokafka: crashes, fetches, questions without answer."""
 
 import asyncio
 
@@ -54,3 +54,31 @@ def test_fetches_wait_only_briefly(app):
 
     app.finalize()
     assert asyncio.run(fetch_wait_ms()) <= 100
+
+
+def test_nobody_is_asked_for_metadata_without_a_pause(app, monkeypatch):
+    """Neither by the consumer nor by the producer, whose sender asks again at once when it gets no answer."""
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0)
+
+    async def ask() -> list[bool]:
+        thread = app.consumer._new_consumer_thread()
+        consumer, producer = thread._create_worker_consumer(app.transport), app.producer._new_producer()
+        monkeypatch.setattr(asyncio, "sleep", noted)
+        try:
+            # No broker is known before the start, so there is none that could answer.
+            clients = (consumer._client, producer.client)
+            return [await client._metadata_update(client.cluster, []) for client in clients]
+        finally:
+            monkeypatch.setattr(asyncio, "sleep", sleep)
+            await consumer.stop()
+            await producer.stop()
+
+    app.finalize()
+    assert asyncio.run(ask()) == [False, False]
+    assert len(pauses) == 2
+    assert min(pauses) >= 0.1
