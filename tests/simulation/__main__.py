@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import chain
+from multiprocessing import get_context
 from time import process_time
 from typing import Final, NamedTuple
 
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _show(chosen.seed, None if chosen.fault == "all" else chosen.fault)
     if chosen.fault is not None:
         return _find_faults(FAULTS if chosen.fault == "all" else [chosen.fault], chosen)
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         begins = range(0, chosen.seeds, _CHUNK)
         return _summary(pool.map(_run, (range(n, min(n + _CHUNK, chosen.seeds)) for n in begins)))
 
@@ -84,7 +85,7 @@ def _summary(chunks: Iterable[_Chunk]) -> int:
 def _find_faults(names: Iterable[str], chosen: argparse.Namespace) -> int:
     """Run each fault until a seed fails; with one fault, that is what the exit code tells."""
     found: list[bool] = []
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         for name, verdict in pool.map(partial(_first_found, chosen.seeds), names):
             found.append(verdict is not None)
             if verdict is None:
