@@ -13,7 +13,7 @@ from schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES
 from streams.effects import Effects
 from streams.partition import Partition
 from streams.processor import Processor
-from streams.table import Restore, output_messages, stored_partition, stored_rows
+from streams.table import Restore, output_messages, stored_partition, stored_rows, tombstones
 
 CODEC = Codec()
 _GREATEST_ROW_BYTES = 64 * 1024
@@ -71,7 +71,7 @@ def _store(partition: Partition, effects: Effects) -> None:
         assert len(message.value) + len(message.key) < MAX_MESSAGE_BYTES
         CODEC.decode(message.value)
     restore = Restore()
-    for row in [*stored_rows(effects, CODEC), stored_partition(partition, CODEC)]:
+    for row in [*stored_rows(effects, CODEC), stored_partition(partition, CODEC), *tombstones(effects)]:
         assert len(row.value or b"") <= _GREATEST_ROW_BYTES or row.key[:1] == b"v"
         restore.add(row.key, row.value, row.offset)
     restored = Partition()
