@@ -108,7 +108,7 @@ def create_app(
         table_standby_replicas=0,
         web_enabled=False,
         stream_wait_empty=False,
-        stream_buffer_maxsize=16,
+        stream_buffer_maxsize=4,
         stream_recovery_delay=0,
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=settings.session_timeout_seconds / _HEARTBEATS_PER_SESSION,

@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.broker, pytest.mark.slow]
 LONG = bool(os.environ.get("JOURNEYS_TEST_LONG"))
 SECONDS = 60 if LONG else 7  # longer than the session
 # A worker that read all of it would hold several times as much.
-WAITING_MB = 400 if LONG else 100
-BOUND_MB = 80
+WAITING_MB = 400 if LONG else 150
+BOUND_MB = 110
 
 
 def run(broker, kafka, folder, kind):
