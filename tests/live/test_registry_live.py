@@ -14,6 +14,7 @@ from topic_contents import DAY, HOUR, Raw, home, punctuation, read, touch, write
 
 from agents.schema_registry import own_catalog
 from agents.settings import Settings
+from agents.worker_exit import WorkerExit
 from schemas.codec import HEADER_BYTES, Codec, schema_id_of
 from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, changelog_name
 
@@ -134,6 +135,6 @@ def test_a_registry_that_is_not_there_stops_a_worker_before_it_starts(broker, wo
     """Schemas that nobody can look up must not become dead letters."""
     settings = emptied(broker, schema_registry_url="http://127.0.0.1:1")
     worker = workers.start(settings)
-    assert worker.exit_code(60) == 2, worker.told("did not refuse")
+    assert worker.exit_code(60) == WorkerExit.UNREACHABLE, worker.told("did not refuse")
     assert worker.log.splitlines()[-1].startswith("journeys: the schema registry at http://127.0.0.1:1 does not answer")
     assert "Traceback" not in worker.log

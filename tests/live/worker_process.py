@@ -22,7 +22,7 @@ from streams.table import row_offset
 ROOT = Path(__file__).parent.parent.parent
 _POLL_SECONDS = 0.1
 _START_SECONDS = 60.0
-# More than one flush deletes here.
+# More than one flush deletes or repairs here.
 _MOST_TOMBSTONES = 5_000
 _APPLY_SECONDS = 90.0
 _END_SECONDS = 30.0
@@ -195,18 +195,18 @@ class Workers:
 
 
 async def _applied_end(changelog: LogReader, number: int, end: int) -> int:
-    """Offset behind the last record applied, of a changelog that ends in a partition row; else 0.
+    """Offset behind the last record applied, as the last partition row of a changelog says; 0 without one.
 
-    A flush ends with that row, and tombstones behind it: any other at the end means that one is under way.
+    Behind it stand tombstones and rows that were repaired, or the rows of a flush that is under way.
     """
     start = max(0, end - _MOST_TOMBSTONES - 1)
-    records = [
-        record
+    marks = [
+        row_offset(record.value)
         async for batch in changelog.read_partition(number, start=start, end=end)
         for record in batch.records
-        if record.value is not None
+        if record.key == PARTITION_KEY
     ]
-    return row_offset(records[-1].value) + 1 if records and records[-1].key == PARTITION_KEY else 0
+    return marks[-1] + 1 if marks else 0
 
 
 def _environment(given: dict[str, Any]) -> dict[str, str]:
