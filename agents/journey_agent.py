@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from faust.types import TP
 
 from agents.batch_transport import Batch
-from agents.log_entries import log_entries
 from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
 from streams.effects import Counts, Effects
+from streams.log_entries import log_entries
 from streams.partition import Partition
 
 if TYPE_CHECKING:

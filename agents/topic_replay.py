@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import NamedTuple
 
-from agents.log_entries import log_entries
 from agents.log_reader import LogReader, open_log
 from agents.schema_registry import SchemaRegistry, registry_of
 from agents.settings import Settings
@@ -14,6 +13,7 @@ from schemas.rows import PolicyRow
 from schemas.topics import JOURNEY_EVENTS
 from streams.driver import replay_partition
 from streams.effects import Counts, Effects
+from streams.log_entries import log_entries
 from streams.partition import Partition
 from streams.policy import Policy
 from streams.processor import Processor

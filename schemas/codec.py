@@ -40,7 +40,7 @@ class Codec:
         """Wire bytes of a record given as its name and fields."""
         schema_id = self.catalog.id_of(name)
         out = BytesIO()
-        out.write(_MAGIC + schema_id.to_bytes(4, "big"))
+        out.write(head_of(schema_id))
         schemaless_writer(out, self.catalog.writer(schema_id).parsed, fields)
         return out.getvalue()
 
@@ -49,7 +49,7 @@ class Codec:
         schema_id = self.catalog.id_of(name)
         writer = self.catalog.writer(schema_id)
         if writer.has_columns and len(columns[0]) >= WORTHWHILE:
-            head = _MAGIC + schema_id.to_bytes(4, "big")
+            head = head_of(schema_id)
             return [head + body for body in bodies_of(columns, writer.plain_json)]
         rows = zip(*columns, strict=True)
         return [self.encode_fields(name, dict(zip(writer.field_names, row, strict=True))) for row in rows]
@@ -79,7 +79,7 @@ class Codec:
         """Fields of records that are all of one name, of whatever schema; raises InvalidRecordError."""
         schema_id = self.catalog.id_of(name)
         writer = self.catalog.writer(schema_id)
-        head = _MAGIC + schema_id.to_bytes(4, "big")
+        head = head_of(schema_id)
         if writer.has_columns and len(values) >= WORTHWHILE and all(value.startswith(head) for value in values):
             columns = columns_of([value[HEADER_BYTES:] for value in values], writer.plain_json)
             if columns is not None:
@@ -107,7 +107,7 @@ class Codec:
         """Decode and validate a batch: for each value its record, or the error that it deserves."""
         schema_id = self.catalog.id_of("Touchpoint")
         writer = self.catalog.writer(schema_id)
-        head = _MAGIC + schema_id.to_bytes(4, "big")
+        head = head_of(schema_id)
         alike = [
             position
             for position, value in enumerate(values)
@@ -162,6 +162,11 @@ def check_frame(value: bytes | None) -> None:
     if len(value) > MAX_RECORD_BYTES:
         raise InvalidRecordError("value", f"{len(value)} bytes", f"at most {MAX_RECORD_BYTES} bytes")
     schema_id_of(value)
+
+
+def head_of(schema_id: int) -> bytes:
+    """Head of the wire bytes of a schema's records."""
+    return _MAGIC + schema_id.to_bytes(4, "big")
 
 
 def schema_id_of(value: bytes) -> int:

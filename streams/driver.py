@@ -8,9 +8,10 @@ from schemas.instants import DAY_MS
 from schemas.invalid import InvalidRecordError
 from schemas.records import InputRecord, JourneyRecord, PolicyChanged, Punctuation
 from streams.effects import Effects
+from streams.entry import Entry, EntryFields
 from streams.partition import Partition
 from streams.policy import Policy
-from streams.processor import Entry, EntryFields, Processor
+from streams.processor import Processor
 
 # A day more than the cap of 90 days on a journey: by then nothing is open.
 _UNTIL_AFTER_LAST_MS = 91 * DAY_MS

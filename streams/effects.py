@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
 from schemas.rows import PolicyRow
 from streams.row import Row
+from streams.stored_row import StoredRow
+
+EncodedOutput: TypeAlias = tuple[bytes, bytes]
+"""Key and wire bytes of an output that the compiled engine made."""
 
 
 @dataclass(slots=True)
@@ -37,10 +42,12 @@ class Counts:
 class Effects:
     """Outputs in firing order, rows that changed, and counts. Rows are the live objects, not copies."""
 
-    abandonments: list[JourneyAbandoned] = field(default_factory=list)
-    lifecycle: list[JourneyLifecycle] = field(default_factory=list)
+    abandonments: list[JourneyAbandoned | EncodedOutput] = field(default_factory=list)
+    lifecycle: list[JourneyLifecycle | EncodedOutput] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     changed: dict[str, Row] = field(default_factory=dict)
+    stored: list[StoredRow] = field(default_factory=list)
+    """Rows that changed, of those that the compiled engine keeps: as the changelog has them."""
     forgotten: dict[str, int] = field(default_factory=dict)
     """Journeys whose row is deleted, with the offset of the punctuation that did it."""
     policies: list[PolicyRow] = field(default_factory=list)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from heapq import heapify
 from typing import Final
 
+from schemas.codec import Codec
 from schemas.rows import PartitionRow
 from streams.deadline_index import DeadlineIndex
 from streams.policy import DEFAULT_POLICY, Policy
+from streams.restored_rows import rows_of
 from streams.row import UNKNOWN_OFFSET, Row
 
 FIRST_PARTITION_COUNT: Final = 1
@@ -110,6 +112,13 @@ class Partition:
                 cleanups.append((self._forgotten_at(row), row.journey_id))
         self._deadlines.extend(deadlines)
         self._cleanups.extend(cleanups)
+
+    def keep_stored(self, stored: Iterable[tuple[str, bytes]], codec: Codec) -> None:
+        """Hold rows given as journeys with their wire bytes; raises UnreadableRowError, and then holds none of them."""
+        rows: list[Row] = []
+        for chunk in rows_of(stored, self.policies, codec):
+            rows.extend(chunk)
+        self.keep_all(rows)
 
     def next_due_at(self) -> int | None:
         """Clock at which the next deadline fires; None when nothing is open. Puts stale entries right on the way."""

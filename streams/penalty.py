@@ -46,7 +46,7 @@ def days_active(started_at: int, abandoned_at: int) -> int:
     return max(1, (abandoned_at - started_at) // DAY_MS)
 
 
-class _Factors(NamedTuple):
+class Factors(NamedTuple):
     """What state, reason and days come to. `rate` is the penalty of a micro of cost, as a fraction."""
 
     rate: tuple[int, int]
@@ -60,9 +60,10 @@ class PenaltyTable:
 
     def __init__(self, constants: Penalty) -> None:
         self._constants = constants
-        self._factors: dict[tuple[str, str, int], _Factors] = {}
+        self._factors: dict[tuple[str, str, int], Factors] = {}
         self._defaults: dict[str, tuple[float, tuple[int, int]]] = {}
-        self._default_value_micros = int(constants.default_conversion_value * MICROS)
+        self.default_value_micros = int(constants.default_conversion_value * MICROS)
+        """Value of a conversion where no touchpoint said."""
 
     def amount(
         self,
@@ -75,15 +76,13 @@ class PenaltyTable:
         conversion_value_micros: int | None,
     ) -> PenaltyAmount:
         """Penalty of an episode that ended in `state` for `reason` after `days`; None takes the policy's default."""
-        factors = self._factors.get((state, reason, days))
-        if factors is None:
-            factors = self._factors[state, reason, days] = self._factors_of(state, reason, days)
+        factors = self.factors(state, reason, days)
         if conversion_probability is None:
-            conversion_probability, opportunity_rate = self._default(state)
+            conversion_probability, opportunity_rate = self.default(state)
         else:
-            opportunity_rate = _opportunity_rate(self._constants.opportunity_rate, conversion_probability)
+            opportunity_rate = self.opportunity_rate(conversion_probability)
         if conversion_value_micros is None:
-            conversion_value_micros = self._default_value_micros
+            conversion_value_micros = self.default_value_micros
         return PenaltyAmount(
             days,
             conversion_probability,
@@ -95,16 +94,27 @@ class PenaltyTable:
             factors.reason_multiplier,
         )
 
-    def _factors_of(self, state: str, reason: str, days: int) -> _Factors:
+    def factors(self, state: str, reason: str, days: int) -> Factors:
+        """What state, reason and days come to."""
+        factors = self._factors.get((state, reason, days))
+        if factors is None:
+            factors = self._factors[state, reason, days] = self._factors_of(state, reason, days)
+        return factors
+
+    def _factors_of(self, state: str, reason: str, days: int) -> Factors:
         constants = self._constants
         weight: Decimal = getattr(constants.state_weight, state)
         multiplier: Decimal = getattr(constants.reason_multiplier, reason)
         time_factor = _EXACT.subtract(_WHOLE, _EXACT.power(constants.decay, days))
         multiply = _EXACT.multiply
         rate = multiply(multiply(_EXACT.add(constants.base_rate, weight), time_factor), multiplier)
-        return _Factors(rate.as_integer_ratio(), float(weight), float(time_factor), float(multiplier))
+        return Factors(rate.as_integer_ratio(), float(weight), float(time_factor), float(multiplier))
 
-    def _default(self, state: str) -> tuple[float, tuple[int, int]]:
+    def opportunity_rate(self, conversion_probability: float) -> tuple[int, int]:
+        """Opportunity cost of a micro of value under a probability, as a fraction."""
+        return _opportunity_rate(self._constants.opportunity_rate, conversion_probability)
+
+    def default(self, state: str) -> tuple[float, tuple[int, int]]:
         """Probability by default, and the opportunity cost of a micro of value under it."""
         known = self._defaults.get(state)
         if known is None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from heapq import heappop, heappush
-from typing import NamedTuple, TypeAlias
+from typing import Any
 
+from schemas.codec import Codec
 from schemas.identity import touchpoint_hash
 from schemas.instants import format_instant
 from schemas.invalid import InvalidRecordError
 from schemas.partitioner import partition_of
-from schemas.records import DeadLetter, InputRecord, JourneyRecord, PolicyChanged, Punctuation, Touchpoint
+from schemas.records import DeadLetter, JourneyRecord, PolicyChanged, Punctuation, Touchpoint
 from schemas.rows import PolicyRow
 from schemas.topics import JOURNEY_EVENTS
 from streams.decide import decide, decide_due, decide_overdue, only_counts
 from streams.effects import Effects
+from streams.entry import Entry, EntryFields
 from streams.evolve import apply_touchpoint, evolve
 from streams.facts import Abandoned, Converted, Duplicate, ExtendedAutomatically, Fact, Late, Refused, TouchpointApplied
+from streams.log_entries import log_entries
 from streams.partition import Partition
 from streams.policy import InvalidPolicyError, policy_from_json
 from streams.publish import Publisher
@@ -26,23 +29,6 @@ from streams.row import Row
 _DEAD_LETTER_BYTES = 64 * 1024
 # An error may quote a journey_id of a megabyte, and a dead letter must always fit its topic.
 _REASON_CHARACTERS = 1000
-
-
-class Entry(NamedTuple):
-    """One record of the log as the processor takes it: decoded, or the error that it deserves.
-
-    `append_time` is the broker's (ms), None in files. `value` is kept for the dead letter.
-    """
-
-    offset: int
-    key: bytes | None
-    append_time: int | None
-    record: InputRecord | InvalidRecordError
-    value: bytes | None = None
-
-
-EntryFields: TypeAlias = tuple[int, bytes | None, int | None, InputRecord | InvalidRecordError, bytes | None]
-"""An entry as a plain tuple: batches of the live path are made of these, for the time that they save."""
 
 
 class Processor:
@@ -55,6 +41,14 @@ class Processor:
     def process(self, entries: Iterable[EntryFields]) -> Effects:
         """Apply entries in order of their offsets; what was applied before a restart is skipped."""
         effects = Effects()
+        self._process_into(effects, entries)
+        return effects
+
+    def process_log(self, records: Sequence[Any], codec: Codec) -> Effects:
+        """Apply records of the input topic as Kafka gives them, in order of their offsets."""
+        return self.process(log_entries(records, codec))
+
+    def _process_into(self, effects: Effects, entries: Iterable[EntryFields]) -> None:
         partition = self.partition
         for offset, key, append_time, record, value in entries:
             if offset <= partition.applied_offset:
@@ -73,7 +67,6 @@ class Processor:
                 effects.dead_letters.append(self._dead_letter(Entry(offset, key, append_time, record, value), error))
                 effects.counts.dead += 1
             partition.applied_offset = offset
-        return effects
 
     def punctuate(self, at: int, offset: int, effects: Effects) -> None:
         """Move the clock to `at` (ms) unless it is further, fire what is due, and clean up."""
@@ -90,7 +83,7 @@ class Processor:
         due = partition.take_due()
         while due:
             _, journey_id = heappop(due)
-            row = partition.rows[journey_id]
+            row = touched.get(journey_id) or partition.rows[journey_id]
             if row.offset >= offset:  # a row that a crash left ahead of this punctuation is none of its business
                 partition.keep(row)
                 continue

@@ -8,7 +8,6 @@ behind newer ones, and must not be believed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
 from typing import Any, NamedTuple, TypeAlias
 
 from schemas.codec import HEADER_BYTES, Codec
@@ -16,11 +15,11 @@ from schemas.invalid import InvalidRecordError
 from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
 from schemas.rows import PARTITION_KEY, PartitionRow, PolicyRow, is_policy, journey_key, journey_of, policy_key
 from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
-from streams.effects import Effects
+from streams.effects import Effects, EncodedOutput
 from streams.partition import Partition
 from streams.policy import InvalidPolicyError, Policy, policy_from_json
-from streams.restored_rows import UnreadableRowError, policy_of, rows_of
-from streams.row import UNKNOWN_OFFSET, Row, stored_columns
+from streams.restored_rows import UnreadableRowError, policy_of
+from streams.row import UNKNOWN_OFFSET, stored_columns
 from streams.schema_rows import learn_schemas, missing_schemas
 from streams.stored_row import StoredRow, row_offset
 
@@ -55,17 +54,29 @@ class TableMismatchError(RuntimeError):
 def output_messages(effects: Effects, codec: Codec) -> list[OutputMessage]:
     """Messages of a batch's outputs, per topic in firing order."""
     messages: list[OutputMessage] = []
-    outputs: tuple[tuple[str, Sequence[JourneyAbandoned | JourneyLifecycle]], ...] = (
+    outputs: tuple[tuple[str, Sequence[JourneyAbandoned | JourneyLifecycle | EncodedOutput]], ...] = (
         (JOURNEY_ABANDONMENTS, effects.abandonments),
         (JOURNEY_LIFECYCLE, effects.lifecycle),
     )
     for topic, records in outputs:
-        keys = [record.journey_id.encode() for record in records]
-        messages.extend(map(OutputMessage, repeat(topic), keys, codec.encode_all(records)))
+        messages.extend(OutputMessage(topic, key, value) for key, value in _encoded(records, codec))
     messages.extend(
         OutputMessage(DEAD_LETTERS, dead_letter_key(letter), codec.encode(letter)) for letter in effects.dead_letters
     )
     return messages
+
+
+def _encoded(
+    records: Sequence[JourneyAbandoned | JourneyLifecycle | EncodedOutput], codec: Codec
+) -> Iterator[EncodedOutput]:
+    """Key and wire bytes of each output, in order; what the compiled engine made has them already."""
+    plain = [record for record in records if isinstance(record, JourneyAbandoned | JourneyLifecycle)]
+    values = iter(codec.encode_all(plain))
+    for record in records:
+        if isinstance(record, JourneyAbandoned | JourneyLifecycle):
+            yield record.journey_id.encode(), next(values)
+        else:
+            yield record
 
 
 def dead_letter_key(letter: DeadLetter) -> bytes:
@@ -82,6 +93,7 @@ def stored_rows(effects: Effects, codec: Codec) -> list[StoredRow]:
         stored.extend(
             StoredRow(journey_key(row.journey_id), value, row.offset) for row, value in zip(rows, values, strict=True)
         )
+    stored.extend(effects.stored)
     return stored
 
 
@@ -182,10 +194,7 @@ class Restore:
                 _take_partition_row(partition, _decoded(PARTITION_KEY, own, codec))
         wanted: list[tuple[str, bytes]] = []
         rewrites.extend(_choose(partition, winners, known_until, codec, wanted))
-        rows: list[Row] = []
-        for chunk in rows_of(wanted, partition.policies, codec):
-            rows.extend(chunk)
-        partition.keep_all(rows)
+        partition.keep_stored(wanted, codec)
         return rewrites
 
 

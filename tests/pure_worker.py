@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from topic_contents import Raw, read, write
 
-from agents.log_entries import log_entries
 from agents.settings import Settings
 from agents.tombstone import TOMBSTONE_OFFSET_HEADER
 from schemas.codec import Codec
@@ -22,7 +21,7 @@ async def work_through(settings: Settings, change: Callable[[list[Raw]], list[Ra
     inputs = await read(settings)
     for number, records in inputs.items():
         partition = Partition(number, len(inputs))
-        effects = Processor(partition).process(log_entries(records, codec))
+        effects = Processor(partition).process_log(records, codec)
         raws += [Raw(message.topic, number, message.key, message.value) for message in output_messages(effects, codec)]
         for row in [*stored_rows(effects, codec), stored_partition(partition, codec), *tombstones(effects)]:
             headers = ((TOMBSTONE_OFFSET_HEADER, str(row.offset).encode()),) if row.value is None else ()

@@ -11,8 +11,9 @@ from schemas import columns
 from schemas.codec import HEADER_BYTES, MAX_RECORD_BYTES, Codec
 from schemas.invalid import InvalidRecordError
 from schemas.records import STATES, JourneyCommand, Touchpoint
+from streams.entry import Entry
 from streams.partition import Partition
-from streams.processor import Entry, Processor
+from streams.processor import Processor
 from streams.row import Row, stored_columns
 
 CODEC = Codec()

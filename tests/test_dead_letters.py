@@ -12,9 +12,10 @@ from schemas.codec import Codec
 from schemas.instants import DAY_MS, HOUR_MS
 from schemas.partitioner import partition_of
 from schemas.records import JourneyCommand, PolicyChanged, Punctuation
+from streams.entry import Entry
 from streams.partition import Partition
 from streams.policy import DEFAULT_POLICY, policy_from_toml
-from streams.processor import Entry, Processor
+from streams.processor import Processor
 from streams.table import output_messages
 
 CODEC = Codec()

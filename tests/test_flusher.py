@@ -18,8 +18,9 @@ from schemas.codec import Codec
 from schemas.instants import DAY_MS
 from schemas.records import InputRecord, Punctuation, Touchpoint
 from schemas.rows import PARTITION_KEY, journey_key
+from streams.entry import Entry
 from streams.partition import Partition
-from streams.processor import Entry, Processor
+from streams.processor import Processor
 from streams.table import StoredRow, row_offset, stored_rows
 
 _CODEC = Codec()

@@ -13,9 +13,10 @@ from schemas.codec import Codec
 from schemas.instants import DAY_MS, SECOND_MS
 from schemas.records import InputRecord, PolicyChanged, Punctuation, Touchpoint
 from streams.effects import Effects
+from streams.entry import Entry
 from streams.partition import Partition
 from streams.policy import KEPT_TOUCHPOINTS, policy_from_toml
-from streams.processor import Entry, Processor
+from streams.processor import Processor
 from streams.table import stored_rows
 
 CODEC = Codec()

@@ -8,8 +8,9 @@ from schemas.codec import Codec
 from schemas.instants import DAY_MS, HOUR_MS, SECOND_MS
 from schemas.records import InputRecord, JourneyAbandoned, JourneyRegistered, Punctuation, Touchpoint
 from streams.driver import replay_partition
+from streams.entry import Entry
 from streams.partition import Partition
-from streams.processor import Entry, Processor
+from streams.processor import Processor
 from streams.table import Restore, stored_partition, stored_rows
 
 BEGIN = 1_760_000_000_000

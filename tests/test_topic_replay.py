@@ -17,9 +17,10 @@ from agents.topic_replay import TopicReplay
 from schemas.lines import parse_line
 from schemas.records import PolicyChanged, Punctuation
 from schemas.topics import JOURNEY_EVENTS
+from streams.entry import Entry
 from streams.partition import Partition
 from streams.policy import Deadlines, Policy
-from streams.processor import Entry, Processor
+from streams.processor import Processor
 
 pytestmark = pytest.mark.broker
 QUICK = Policy(version="quick", deadlines=Deadlines(inactivity_hours=Decimal(1)))

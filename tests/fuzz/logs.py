@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
-from agents.log_entries import log_entries
 from schemas.codec import Codec
 from schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES
 from streams.effects import Effects
+from streams.log_entries import log_entries
 from streams.partition import Partition
 from streams.processor import Processor
 from streams.table import Restore, output_messages, stored_partition, stored_rows, tombstones

@@ -27,9 +27,10 @@ from schemas.records import (
     Punctuation,
     Touchpoint,
 )
+from streams.entry import Entry
 from streams.partition import Partition
 from streams.policy import DEFAULT_POLICY, Policy
-from streams.processor import Entry, Processor
+from streams.processor import Processor
 from streams.row import Row
 from tests.properties.policies import IMPOSTORS, POLICIES, SHORTEST_GRACE_MS
 

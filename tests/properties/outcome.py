@@ -9,8 +9,9 @@ from typing import Any, Final
 from schemas.codec import Codec
 from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
 from streams.effects import Counts, Effects
+from streams.entry import Entry
 from streams.partition import Partition
-from streams.processor import Entry, Processor
+from streams.processor import Processor
 from streams.table import Restore, StoredRow, output_messages, stored_partition, stored_rows, tombstones
 from tests.properties.logs import COUNT, NUMBER
 

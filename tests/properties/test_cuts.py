@@ -8,7 +8,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.processor import Entry, Processor
+from streams.entry import Entry
+from streams.processor import Processor
 from streams.table import StoredRow
 from tests.properties.logs import logs
 from tests.properties.outcome import Outcome, remembered, restored, run

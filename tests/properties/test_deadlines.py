@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 
 from schemas.records import Punctuation
+from streams.entry import Entry
 from streams.partition import Partition
-from streams.processor import Entry, Processor
+from streams.processor import Processor
 from tests.properties.logs import COUNT, NUMBER, logs
 from tests.properties.outcome import Outcome, restored
 

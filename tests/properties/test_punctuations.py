@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.instants import DAY_MS, HOUR_MS
 from schemas.records import PolicyChanged, Punctuation
-from streams.processor import Entry
+from streams.entry import Entry
 from tests.properties.logs import logs
 from tests.properties.outcome import Outcome, remembered, restored, run
 from tests.properties.policies import SHORTEST_GRACE_MS, with_batch_size

@@ -12,7 +12,8 @@ from typing import Final
 from schemas.rows import PARTITION_KEY
 from streams.deadline_index import DeadlineIndex
 from streams.effects import Effects
-from streams.processor import Entry, Processor
+from streams.entry import Entry
+from streams.processor import Processor
 from streams.row import Row
 from streams.table import OutputMessage, StoredRow
 from tests.simulation.transport import Delivery, Transport

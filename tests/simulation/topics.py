@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from streams.processor import Entry
+from streams.entry import Entry
 from streams.table import OutputMessage, StoredRow
 
 # min.compaction.lag.ms as in the topic map, and Kafka's own delete.retention.ms.

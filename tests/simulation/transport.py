@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from streams.processor import Entry
+from streams.entry import Entry
 
 _BATCH_SIZES: Final = (1, 1, 2, 3, 5, 8, 13)
 _FETCHED_AHEAD: Final = (0, 0, 1, 2)

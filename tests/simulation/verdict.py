@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
-from streams.processor import Entry
+from streams.entry import Entry
 from tests.properties.logs import seeded_log
 from tests.properties.outcome import CODEC, remembered, restored, run
 from tests.simulation.topics import Topics

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from schemas.codec import Codec
-from streams.processor import EntryFields
+from streams.entry import EntryFields
 
 # Kafka's code for a timestamp that the broker set when it appended the record.
 _LOG_APPEND_TIME: Final = 1

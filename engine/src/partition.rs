@@ -1,0 +1,535 @@
+//! The rule for touchpoints and deadlines, as `streams.decide`, `streams.evolve` and `streams.processor` have it.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use pyo3::prelude::*;
+
+use crate::identity::{partition_of, touchpoint_hash};
+use crate::names::{Outcome, State};
+use crate::outputs::{days_active, Finding, Outbox, Penalty};
+use crate::policy::Policy;
+use crate::row::{Row, NONE};
+use crate::store::{Slot, Store};
+use crate::touchpoint::Touchpoint;
+
+/// A row that is due: deadline and journey, its place, and whether it was extended and is due again.
+type Due = Reverse<((i64, Box<str>), Slot, bool)>;
+
+/// What became of a touchpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Applied,
+    Duplicate,
+    Late,
+    /// It was applied before a restart.
+    Skipped,
+    /// It does not belong into this partition: the reference says what is wrong.
+    NotHere,
+}
+
+/// What holds for the whole partition while a batch is applied.
+pub struct Situation {
+    /// Greatest punctuation read, in ms.
+    pub clock: Option<i64>,
+    /// Policy in force, which an episode that begins now keeps.
+    pub policy: u32,
+    /// By policy, the offset of the record that brought it, and how long it remembers, in ms.
+    pub memories: Vec<(i64, i64)>,
+}
+
+impl Situation {
+    /// Latest instant that a record at `offset` of an unknown journey is too late for.
+    fn forgotten_until(&self, offset: i64) -> Option<i64> {
+        let shortest = self
+            .memories
+            .iter()
+            .filter(|(brought, _)| *brought < offset)
+            .map(|(_, memory)| memory)
+            .min()?;
+        Some(self.clock? - shortest)
+    }
+}
+
+/// The state of one partition: its rows, policies and deadlines, and what is to go out.
+pub struct Partition {
+    pub number: u32,
+    pub count: u32,
+    pub store: Store,
+    pub policies: Vec<Policy>,
+    pub outbox: Outbox,
+    deadlines: BinaryHeap<Reverse<(i64, Slot)>>,
+    cleanups: BinaryHeap<Reverse<(i64, Slot)>>,
+    scratch: Vec<u8>,
+}
+
+impl Partition {
+    /// A partition without rows.
+    pub fn new(number: u32, count: u32, outbox: Outbox) -> Self {
+        Partition {
+            number,
+            count,
+            store: Store::default(),
+            policies: Vec::new(),
+            outbox,
+            deadlines: BinaryHeap::new(),
+            cleanups: BinaryHeap::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Apply one touchpoint.
+    pub fn touch(
+        &mut self,
+        py: Python<'_>,
+        touchpoint: &Touchpoint<'_>,
+        offset: i64,
+        now: &Situation,
+    ) -> PyResult<Fate> {
+        let at = touchpoint.occurred_at;
+        let id = touchpoint_hash(touchpoint.touchpoint_id, &mut self.scratch);
+        let known = self.store.find(touchpoint.journey_id);
+        // A row that is not known, or counts as absent, is made only when an episode begins.
+        let mut row = None;
+        if let Some(slot) = known {
+            let found = self.store.row(slot);
+            if offset <= found.offset {
+                return Ok(Fate::Skipped);
+            }
+            if !self.counts_as_absent(found, at, now) {
+                row = Some(slot);
+            }
+        } else if partition_of(touchpoint.journey_id.as_bytes(), self.count) != self.number {
+            return Ok(Fate::NotHere);
+        }
+        let detected_at = now.clock.map_or(at, |clock| clock.max(at));
+        if let Some(slot) = row {
+            let found = self.store.row(slot);
+            if found.open
+                && at >= found.deadline_at()
+                && self.overdue(py, slot, id, at, detected_at, offset)?
+            {
+                self.changed(slot, offset);
+                if self.counts_as_absent(self.store.row(slot), at, now) {
+                    row = None;
+                }
+            }
+        }
+        let held = row.map(|slot| self.store.row(slot));
+        if held.is_some_and(|row| row.remembers(id)) {
+            return Ok(Fate::Duplicate);
+        }
+        let is_open = held.is_some_and(|row| row.open);
+        let is_late = match held.and_then(Row::late_until) {
+            Some(late_until) => at <= late_until,
+            None => {
+                !is_open
+                    && now
+                        .forgotten_until(offset)
+                        .is_some_and(|forgotten_until| at <= forgotten_until)
+            }
+        };
+        let finding = Finding {
+            occurred_at: at,
+            detected_at,
+            offset,
+        };
+        if is_late {
+            self.outbox.late(held, touchpoint, finding);
+            return Ok(Fate::Late);
+        }
+        let slot = match row {
+            Some(slot) if is_open => slot,
+            _ => self.begin(row, known, touchpoint, finding, now.policy),
+        };
+        self.apply(py, slot, touchpoint, id, finding)?;
+        Ok(Fate::Applied)
+    }
+
+    /// Open an episode in the row of a slot, or in a new one, in place of one that counts as absent.
+    fn begin(
+        &mut self,
+        row: Option<Slot>,
+        known: Option<Slot>,
+        touchpoint: &Touchpoint<'_>,
+        at: Finding,
+        number: u32,
+    ) -> Slot {
+        let slot = match (row, known) {
+            (Some(slot), _) => slot,
+            (None, Some(slot)) => {
+                self.store.row_mut(slot).reset(number);
+                slot
+            }
+            (None, None) => self.store.add(Row::new(touchpoint.journey_id, number)),
+        };
+        let row = self.store.row_mut(slot);
+        let policy = &self.policies[number as usize];
+        let is_return = row.previous_was_abandoned();
+        row.begin(touchpoint, number, policy, is_return);
+        if is_return {
+            self.outbox.returned(row, policy, touchpoint, at);
+        } else {
+            self.outbox.started(row, policy, at);
+        }
+        self.keep(slot);
+        slot
+    }
+
+    /// Count a touchpoint in the open episode, and end it where that does.
+    fn apply(
+        &mut self,
+        py: Python<'_>,
+        slot: Slot,
+        touchpoint: &Touchpoint<'_>,
+        id: i64,
+        at: Finding,
+    ) -> PyResult<()> {
+        let row = self.store.row_mut(slot);
+        let policy = &self.policies[row.policy as usize];
+        let deadline_at = row.deadline_at();
+        row.apply(touchpoint, id, policy);
+        row.record_offset = at.offset;
+        let ended_at = at.occurred_at.max(row.last_activity_at);
+        let at = Finding {
+            occurred_at: ended_at,
+            ..at
+        };
+        if touchpoint.state == Some(State::Converted) {
+            self.outbox.converted(row, policy, touchpoint, at);
+            row.end(
+                ended_at,
+                ended_at + policy.quiet_period_ms,
+                Outcome::Converted,
+                None,
+                policy,
+            );
+        } else if row
+            .budget_micros(policy)
+            .is_some_and(|budget| row.total_cost_micros >= budget)
+        {
+            self.abandon(py, slot, Outcome::BudgetExhausted, ended_at, at)?;
+        } else if row.is_tired(policy) {
+            self.abandon(py, slot, Outcome::UserFatigue, ended_at, at)?;
+        } else if row.deadline_at() >= deadline_at {
+            // Its deadline can only have moved later, so its entry in the index stays as it is.
+            row.offset = at.offset;
+            self.store.mark(slot);
+            return Ok(());
+        }
+        self.changed(slot, at.offset);
+        Ok(())
+    }
+
+    /// What an open episode comes to whose deadline is not after `at`; gives whether anything has changed.
+    fn overdue(
+        &mut self,
+        py: Python<'_>,
+        slot: Slot,
+        id: i64,
+        at: i64,
+        detected_at: i64,
+        offset: i64,
+    ) -> PyResult<bool> {
+        let is_extended = self.extend(slot, at, detected_at, offset);
+        let row = self.store.row(slot);
+        let ended_at = row.deadline_at();
+        if ended_at > at {
+            return Ok(is_extended);
+        }
+        // A duplicate moves nothing, unless it lies so far behind the end that nobody would know it any more.
+        if row.remembers(id) && at < ended_at + self.policies[row.policy as usize].cleanup_ms {
+            return Ok(is_extended);
+        }
+        self.abandon_due(py, slot, detected_at)?;
+        Ok(true)
+    }
+
+    /// Extend an engaged episode whose timeout is due at `at`, if its policy says so.
+    fn extend(&mut self, slot: Slot, at: i64, detected_at: i64, offset: i64) -> bool {
+        let row = self.store.row_mut(slot);
+        let policy = &self.policies[row.policy as usize];
+        let due_at = row.timeout_deadline_at;
+        let extended_by_ms = row.automatic_extension_ms(at, policy);
+        if extended_by_ms == 0 {
+            return false;
+        }
+        row.extend(extended_by_ms, policy);
+        self.outbox.extended(
+            row,
+            policy,
+            extended_by_ms,
+            Finding {
+                occurred_at: due_at,
+                detected_at,
+                offset,
+            },
+        );
+        true
+    }
+
+    /// Abandon an episode at its deadline.
+    fn abandon_due(&mut self, py: Python<'_>, slot: Slot, detected_at: i64) -> PyResult<()> {
+        let row = self.store.row(slot);
+        let ended_at = row.deadline_at();
+        let reason = if ended_at == row.timeout_deadline_at {
+            Outcome::Timeout
+        } else {
+            Outcome::Inactivity
+        };
+        let at = Finding {
+            occurred_at: ended_at,
+            detected_at,
+            offset: row.record_offset,
+        };
+        // Exclusive: a record at exactly the deadline is behind the end.
+        self.abandon(py, slot, reason, ended_at - 1, at)
+    }
+
+    fn abandon(
+        &mut self,
+        py: Python<'_>,
+        slot: Slot,
+        reason: Outcome,
+        late_until: i64,
+        at: Finding,
+    ) -> PyResult<()> {
+        let row = self.store.row_mut(slot);
+        let policy = &mut self.policies[row.policy as usize];
+        let penalty = penalty_of(py, row, policy, reason, at.occurred_at)?;
+        self.outbox.abandoned(row, policy, reason, &penalty, at);
+        row.end(
+            at.occurred_at,
+            late_until,
+            reason,
+            Some(penalty.total_micros()),
+            policy,
+        );
+        Ok(())
+    }
+
+    /// Fire what is due at the clock, in order of deadline and journey, because of the punctuation at `offset`.
+    pub fn fire(&mut self, py: Python<'_>, clock: i64, offset: i64) -> PyResult<()> {
+        let mut due = self.take_due(clock);
+        let mut touched = Vec::new();
+        while let Some(Reverse((_, slot, is_back))) = due.pop() {
+            let row = self.store.row(slot);
+            // A row that a crash left ahead of this punctuation is none of its business.
+            if row.offset >= offset {
+                self.keep(slot);
+                continue;
+            }
+            let due_until = clock - self.policies[row.policy as usize].grace_ms;
+            let is_extended = self.extend(slot, due_until, clock, offset);
+            if !is_back {
+                touched.push(slot);
+            }
+            let row = self.store.row(slot);
+            let deadline_at = row.deadline_at();
+            if deadline_at > due_until {
+                continue;
+            }
+            if is_extended {
+                // Still due, at a later deadline: it takes its place among the others.
+                due.push(Reverse(((deadline_at, row.journey_id.clone()), slot, true)));
+            } else {
+                self.abandon_due(py, slot, clock)?;
+            }
+        }
+        for slot in touched {
+            self.changed(slot, offset);
+        }
+        Ok(())
+    }
+
+    /// Take out of the index what the clock fires.
+    fn take_due(&mut self, clock: i64) -> BinaryHeap<Due> {
+        let mut due = Vec::new();
+        while let Some(slot) = self.next_due(clock) {
+            let row = self.store.row_mut(slot);
+            row.armed_at = NONE;
+            due.push(Reverse((
+                (row.deadline_at(), row.journey_id.clone()),
+                slot,
+                false,
+            )));
+            self.deadlines.pop();
+        }
+        due.into()
+    }
+
+    /// The first row whose deadline and grace are not after the clock; its entry is left at the top of the index.
+    ///
+    /// Entries that say too early an instant are put right on the way.
+    fn next_due(&mut self, clock: i64) -> Option<Slot> {
+        while let Some(mut top) = self.deadlines.peek_mut() {
+            let Reverse((at, slot)) = *top;
+            if at > clock {
+                return None;
+            }
+            let row = self.store.row_mut(slot);
+            if row.armed_at != at || !row.open {
+                if row.armed_at == at {
+                    row.armed_at = NONE;
+                }
+                std::collections::binary_heap::PeekMut::pop(top);
+                continue;
+            }
+            let due_at = row.deadline_at() + self.policies[row.policy as usize].grace_ms;
+            if due_at <= clock {
+                return Some(slot);
+            }
+            row.armed_at = due_at;
+            *top = Reverse((due_at, slot));
+        }
+        None
+    }
+
+    /// Clock at which the next deadline fires.
+    pub fn next_due_at(&mut self) -> Option<i64> {
+        loop {
+            let Reverse((first, _)) = *self.deadlines.peek()?;
+            if let Some(slot) = self.next_due(first) {
+                let row = self.store.row(slot);
+                return Some(row.deadline_at() + self.policies[row.policy as usize].grace_ms);
+            }
+        }
+    }
+
+    /// Delete rows that count as absent at the clock, at most `most`, because of the punctuation at `offset`.
+    pub fn forget(&mut self, clock: i64, offset: i64, most: usize) {
+        let mut gone = 0;
+        let mut ahead = Vec::new();
+        while gone < most {
+            let Some(&Reverse((at, _))) = self.cleanups.peek() else {
+                break;
+            };
+            if at > clock {
+                break;
+            }
+            let mut alike = Vec::new();
+            while let Some(&Reverse((next, slot))) = self.cleanups.peek() {
+                if next != at {
+                    break;
+                }
+                self.cleanups.pop();
+                alike.push((self.store.row(slot).journey_id.clone(), slot));
+            }
+            alike.sort_unstable();
+            for (journey_id, slot) in alike {
+                let row = self.store.row(slot);
+                if self.forgotten_at(row) != Some(at) {
+                    continue;
+                }
+                if gone == most {
+                    ahead.push((at, slot));
+                } else if row.offset >= offset {
+                    ahead.push((at, slot)); // a row that a crash left ahead of this punctuation
+                } else {
+                    self.store.forget(&journey_id, offset);
+                    gone += 1;
+                }
+            }
+        }
+        self.cleanups.extend(ahead.into_iter().map(Reverse));
+    }
+
+    fn forgotten_at(&self, row: &Row) -> Option<i64> {
+        if row.open {
+            return None;
+        }
+        Some(row.cleanup_at()? + self.policies[row.policy as usize].grace_ms)
+    }
+
+    fn counts_as_absent(&self, row: &Row, at: i64, now: &Situation) -> bool {
+        if row.open {
+            return false;
+        }
+        let Some(cleanup_at) = row.cleanup_at() else {
+            return false;
+        };
+        at >= cleanup_at
+            || now
+                .clock
+                .is_some_and(|clock| self.forgotten_at(row).is_some_and(|at| at <= clock))
+    }
+
+    /// Keep a row that changed at the record of `offset`.
+    fn changed(&mut self, slot: Slot, offset: i64) {
+        self.store.row_mut(slot).offset = offset;
+        self.keep(slot);
+        self.store.mark(slot);
+    }
+
+    /// See to a row's entry in the indexes.
+    pub fn keep(&mut self, slot: Slot) {
+        let row = self.store.row_mut(slot);
+        let grace_ms = self.policies[row.policy as usize].grace_ms;
+        if row.open {
+            let due_at = row.deadline_at() + grace_ms;
+            if row.armed_at == NONE || due_at < row.armed_at {
+                row.armed_at = due_at;
+                self.deadlines.push(Reverse((due_at, slot)));
+            }
+        } else if let Some(cleanup_at) = row.cleanup_at() {
+            self.cleanups.push(Reverse((cleanup_at + grace_ms, slot)));
+        }
+    }
+
+    /// Put a row that the reference has made or changed, in place of the journey's own.
+    pub fn put(&mut self, mut row: Row) -> Slot {
+        if row.open {
+            row.derive(&self.policies[row.policy as usize]);
+        }
+        let slot = match self.store.find(&row.journey_id) {
+            Some(slot) => {
+                let held = self.store.row_mut(slot);
+                row.armed_at = held.armed_at;
+                row.changed = held.changed;
+                *held = row;
+                slot
+            }
+            None => self.store.add(row),
+        };
+        self.keep(slot);
+        slot
+    }
+}
+
+fn penalty_of(
+    py: Python<'_>,
+    row: &Row,
+    policy: &mut Policy,
+    reason: Outcome,
+    ended_at: i64,
+) -> PyResult<Penalty> {
+    let last = row.last.as_deref();
+    let conversion_value_micros = last
+        .and_then(|last| last.conversion_value_micros)
+        .unwrap_or(policy.default_value_micros);
+    let (conversion_probability, opportunity_cost_micros) =
+        match last.and_then(|last| last.conversion_probability) {
+            Some(probability) => (
+                probability,
+                policy
+                    .opportunity_rate(py, probability)?
+                    .of(conversion_value_micros),
+            ),
+            None => {
+                let (probability, rate) = policy.default_probability(py, row.state)?;
+                (probability, rate.of(conversion_value_micros))
+            }
+        };
+    let days_active = days_active(row.started_at, ended_at);
+    let factors = policy.factors(py, row.state, reason, days_active)?;
+    Ok(Penalty {
+        days_active,
+        conversion_probability,
+        conversion_value_micros,
+        penalty_amount_micros: factors.rate.of(row.total_cost_micros),
+        opportunity_cost_micros,
+        state_weight: factors.state_weight,
+        time_factor: factors.time_factor,
+        reason_multiplier: factors.reason_multiplier,
+    })
+}

@@ -1,0 +1,87 @@
+"""The processor with the compiled engine: touchpoints and deadlines are the engine's, all else the reference's.
+
+Both have the same state, the engine's; the reference takes a row out and puts it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from schemas.codec import HEADER_BYTES, Codec
+from schemas.records import Touchpoint
+from streams.compiled_partition import CompiledPartition
+from streams.effects import Effects
+from streams.log_entries import log_entries
+from streams.processor import Processor
+from streams.row import Row
+
+
+class _Changed(dict[str, Row]):
+    """Stands for the changed rows of a batch: what is put here goes to the engine, which has the others, too."""
+
+    def __init__(self, partition: CompiledPartition) -> None:
+        super().__init__()
+        self._partition = partition
+
+    def __setitem__(self, journey_id: str, row: Row) -> None:
+        self._partition.put(row, is_changed=True)
+
+
+class CompiledProcessor(Processor):
+    """Applies batches of the log to one partition's state, most records in the engine."""
+
+    partition: CompiledPartition
+
+    def process_log(self, records: Sequence[Any], codec: Codec) -> Effects:
+        """Apply records of the input topic, in order of their offsets."""
+        partition, engine = self.partition, self.partition.engine
+        effects = Effects(changed=_Changed(partition))
+        counts = effects.counts
+        batch = list(records)
+        index = 0
+        while True:
+            skew_ms = None if partition.time_source == "simulated" else partition.policy.future_skew_ms
+            index, partition.applied_offset, applied, duplicate, late, skipped = engine.apply(
+                batch,
+                index,
+                partition.applied_offset,
+                partition.clock,
+                partition.number_of(partition.policy),
+                partition.memories(),
+                skew_ms,
+            )
+            counts.applied += applied
+            counts.duplicate += duplicate
+            counts.late += late
+            counts.skipped += skipped
+            if index == len(batch):
+                break
+            self._take_outputs(effects)
+            self._process_one(batch[index], effects, codec)
+            index += 1
+        self._take_outputs(effects)
+        effects.changed = {}
+        effects.stored = engine.take_changed()
+        effects.forgotten = dict(engine.take_forgotten())
+        return effects
+
+    def _process_one(self, record: Any, effects: Effects, codec: Codec) -> None:
+        """Let the reference apply a record that the engine left."""
+        entries = list(log_entries([record], codec))
+        self._process_into(effects, entries)
+        if isinstance(entries[0][3], Touchpoint):
+            self.partition.learn_head(record.value[:HEADER_BYTES])
+
+    def _take_outputs(self, effects: Effects) -> None:
+        engine = self.partition.engine
+        effects.abandonments.extend(engine.take_abandonments())
+        effects.lifecycle.extend(engine.take_lifecycle())
+
+    def punctuate(self, at: int, offset: int, effects: Effects) -> None:
+        """Move the clock to `at` (ms) unless it is further, fire what is due, and clean up."""
+        partition = self.partition
+        partition.clock = at if partition.clock is None else max(partition.clock, at)
+        partition.engine.fire(partition.clock, offset)
+        partition.engine.forget(partition.clock, offset, partition.policy.cleanup.batch_size)
+        self._take_outputs(effects)
