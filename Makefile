@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+ENGINE := $(VENV)/.engine
 SEEDS ?= 20000
 BAD ?= 1000000
 PYTEST := $(BIN)/python -m pytest
@@ -17,13 +18,20 @@ FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cac
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## make .venv with everything that the other targets need
+setup: $(READY) $(ENGINE) ## make .venv with everything that the other targets need
 
 $(READY): pyproject.toml requirements/constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --editable '.[dev]'
 	$(INSTALL) --no-deps retentioneering
+	@touch $@
+
+# Without it the worker is slower, and does the same.
+$(ENGINE): $(READY) $(wildcard engine/src/*.rs) engine/Cargo.toml engine/pyproject.toml engine/journeys_engine.pyi
+	@if ! command -v cargo >/dev/null; then echo "no Rust toolchain (cargo): the worker runs without the compiled engine"; \
+	elif ! $(INSTALL) ./engine >$(VENV)/engine.log 2>&1; then \
+	echo "the compiled engine was not built ($(VENV)/engine.log says why): the worker runs without it"; fi
 	@touch $@
 
 demo: setup ## a clickstream through a real Kafka and a worker, and the proof by replay

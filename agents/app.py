@@ -11,6 +11,7 @@ import faust
 from agents.admission import Admission
 from agents.batch_transport import BatchConsumer, BatchTransport
 from agents.changelog_queue import JourneyTables
+from agents.engine import PURE_PYTHON, Engine
 from agents.flusher import BATCH_BYTES, Flusher
 from agents.freeze_guard import FreezeGuard
 from agents.journey_agent import JourneyAgent
@@ -49,6 +50,7 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     partition_count: int
     client_options: dict[str, Any]
     local_copy: LocalCopy
+    engine: Engine
     input_topic = JOURNEY_EVENTS
     table: JourneyTable
 
@@ -87,12 +89,13 @@ def create_app(
     policy: Policy | None = None,
     local_copy: LocalCopy | None = None,
     instance_id: str | None = None,
+    engine: Engine = PURE_PYTHON,
 ) -> JourneyApp:
     """Worker's app for topics that are there, with `partition_count` partitions each.
 
     `policy` is brought to the log if it is not the one in force; None takes what the log says.
     `local_copy` keeps rows beside the changelog; None keeps none. `instance_id` makes the worker a static member of
-    its group, which finds its partitions again when it comes back within the session.
+    its group, which finds its partitions again when it comes back within the session. `engine` applies the records.
     """
     app = JourneyApp(
         settings.application_id,
@@ -128,6 +131,7 @@ def create_app(
     app.transport = BatchTransport(app.conf.broker_consumer, app)
     app.partition_count = partition_count
     app.client_options = client_options
+    app.engine = engine
     app.codec = Codec(catalog)
     url = settings.schema_registry_url
     app.registry = None if url is None else SchemaRegistry(url, catalog)

@@ -19,7 +19,6 @@ from agents.batch_transport import Batch
 from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
 from streams.effects import Counts, Effects
-from streams.log_entries import log_entries
 from streams.partition import Partition
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class JourneyAgent:
         if self._app.registry is not None:
             await self._app.registry.learn_from(record.value for record in batch)
         processor = self._app.store.processors[tp.partition]
-        effects = processor.process(log_entries(batch, self.codec))
+        effects = processor.process_log(batch, self.codec)
         self._flushes[tp] = asyncio.create_task(self._flush(event, tp, processor.partition, effects))
         await asyncio.sleep(0)  # so that it is under way before the next batch keeps the loop busy
 

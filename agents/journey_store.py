@@ -141,7 +141,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         restore = self._restore_of(number)
         del self._restores[number]
         processor = self.processors.get(number)
-        partition = processor.partition if processor else Partition(number, self.app.partition_count)
+        partition = processor.partition if processor else self._new_partition(number)
         if self.app.registry is not None:
             await self.app.registry.learn_from(restore.schema_heads())
         rewrites = restore.onto(partition, self.codec)
@@ -153,8 +153,11 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         self.app.local_copy.put(number, (row for row in restore.winners() if row.key not in newer), None)
         await self.app.flusher.write_rows(number, rewrites)
         self.app.local_copy.put(number, (), highwater)
-        self.processors[number] = processor or Processor(partition)
+        self.processors[number] = processor or self.app.engine.processor(partition)
         return restore
+
+    def _new_partition(self, number: int) -> Partition:
+        return self.app.engine.partition(number, self.app.partition_count, self.codec)
 
     def _journey_count(self) -> int:
         return sum(len(processor.partition.rows) for processor in self.processors.values())

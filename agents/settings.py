@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from agents.engine import EngineSetting
 from agents.security_fault import security_fault
 from schemas.topics import DEFAULT_PARTITION_COUNT
 
@@ -67,6 +68,8 @@ class Settings(BaseSettings):
     """A worker that finds itself stopped longer than this ends itself: others may own its partitions."""
     memory_limit_mib: Annotated[int, Field(ge=1)] | None = None
     """A worker that holds so much memory takes no more input until there is room; None never looks."""
+    engine: EngineSetting = "auto"
+    """What applies records: the compiled engine, the Python core, or the first of them that is there."""
     max_batch_records: Annotated[int, Field(ge=1)] = 10_000
     """Records of one poll."""
     worker_id: str | None = None

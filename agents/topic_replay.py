@@ -108,7 +108,7 @@ async def replay_partition_to(
     async for batch in log.read_partition(number, end=end):
         if registry is not None:
             await registry.learn_from(record.value for record in batch.records)
-        effects = processor.process(log_entries(batch.records, codec))
+        effects = processor.process_log(batch.records, codec)
         replayed.policies.extend(effects.policies)
         if progress is not None:
             progress(batch.records[-1].offset + 1)

@@ -16,6 +16,7 @@ import faust
 import stamina
 
 from agents.app import JourneyApp, create_app
+from agents.engine import load_engine
 from agents.kafka_connection import KafkaUnreachableError, NoKafkaError, client_options
 from agents.local_copy import open_local_copy
 from agents.log_setup import set_up_logging
@@ -81,13 +82,15 @@ def run_worker(settings: Settings) -> int:
     policy = None if settings.policy is None else load_policy(settings.policy)
     _make_data_dir(settings.data_dir)
     slot = WorkerSlot(settings.data_dir / "tables" / settings.application_id)
+    engine = load_engine(settings.engine)
     local_copy = open_local_copy(settings, slot)
     options, partition_count, catalog = asyncio.run(_prepare(settings))
     named = settings.model_copy(update={"worker_id": worker_id})
     fetch_raw_records()
     instance_id = slot.instance_id() if settings.static_membership else None
-    app = create_app(named, options, partition_count, catalog, policy, local_copy, instance_id)
+    app = create_app(named, options, partition_count, catalog, policy, local_copy, instance_id, engine)
     gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 100)
+    log.info("engine: %s (%s)", engine.name, engine.why)
     log.info(
         "worker %s: application %s at %s, %d partitions, policy %s",
         worker_id,

@@ -4,6 +4,8 @@ from streams.penalty import PenaltyTable
 from streams.policy import Policy
 from streams.stored_row import StoredRow
 
+SCHEMAS: dict[str, int]
+
 class Engine:
     def __init__(
         self, number: int, count: int, row_head: bytes, abandoned_head: bytes, lifecycle_head: bytes

@@ -53,7 +53,7 @@ class CompiledRows(Mapping[str, Row]):
         return default
 
     def _row(self, journey_id: str, body: bytes) -> Row:
-        fields: dict[str, Any] = schemaless_reader(BytesIO(body), self._schema, None)  # type: ignore[assignment]  # a record
+        fields: dict[str, Any] = schemaless_reader(BytesIO(body), self._schema, None)
         return Row.of_stored(journey_id, fields, self._policies[fields["policy_version"]])
 
 
@@ -66,7 +66,7 @@ class CompiledPartition(Partition):
         self._codec = codec
         self._numbers: dict[str, int] = {}
         self._heads: set[bytes] = set()
-        self.rows = CompiledRows(engine, self.policies, codec)  # type: ignore[assignment]  # a mapping, as far as anybody asks
+        self.rows = CompiledRows(engine, self.policies, codec)  # type: ignore[assignment]  # a mapping does for all who ask
 
     def number_of(self, policy: Policy) -> int:
         """The engine's number of a policy."""

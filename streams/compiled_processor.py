@@ -10,11 +10,13 @@ from typing import Any
 
 from schemas.codec import HEADER_BYTES, Codec
 from schemas.records import Touchpoint
+from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from streams.compiled_partition import CompiledPartition
 from streams.effects import Effects
 from streams.log_entries import log_entries
 from streams.processor import Processor
 from streams.row import Row
+from streams.table import encoded_outputs
 
 
 class _Changed(dict[str, Row]):
@@ -36,7 +38,7 @@ class CompiledProcessor(Processor):
     def process_log(self, records: Sequence[Any], codec: Codec) -> Effects:
         """Apply records of the input topic, in order of their offsets."""
         partition, engine = self.partition, self.partition.engine
-        effects = Effects(changed=_Changed(partition))
+        effects = Effects(changed=_Changed(partition), encoded={JOURNEY_ABANDONMENTS: [], JOURNEY_LIFECYCLE: []})
         counts = effects.counts
         batch = list(records)
         index = 0
@@ -70,13 +72,17 @@ class CompiledProcessor(Processor):
         """Let the reference apply a record that the engine left."""
         entries = list(log_entries([record], codec))
         self._process_into(effects, entries)
+        for topic, outputs in encoded_outputs(effects, codec).items():
+            effects.encoded[topic] += outputs
+        effects.abandonments.clear()
+        effects.lifecycle.clear()
         if isinstance(entries[0][3], Touchpoint):
             self.partition.learn_head(record.value[:HEADER_BYTES])
 
     def _take_outputs(self, effects: Effects) -> None:
         engine = self.partition.engine
-        effects.abandonments.extend(engine.take_abandonments())
-        effects.lifecycle.extend(engine.take_lifecycle())
+        effects.encoded[JOURNEY_ABANDONMENTS] += engine.take_abandonments()
+        effects.encoded[JOURNEY_LIFECYCLE] += engine.take_lifecycle()
 
     def punctuate(self, at: int, offset: int, effects: Effects) -> None:
         """Move the clock to `at` (ms) unless it is further, fire what is due, and clean up."""

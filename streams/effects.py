@@ -11,7 +11,7 @@ from streams.row import Row
 from streams.stored_row import StoredRow
 
 EncodedOutput: TypeAlias = tuple[bytes, bytes]
-"""Key and wire bytes of an output that the compiled engine made."""
+"""Key and wire bytes of an output."""
 
 
 @dataclass(slots=True)
@@ -42,10 +42,12 @@ class Counts:
 class Effects:
     """Outputs in firing order, rows that changed, and counts. Rows are the live objects, not copies."""
 
-    abandonments: list[JourneyAbandoned | EncodedOutput] = field(default_factory=list)
-    lifecycle: list[JourneyLifecycle | EncodedOutput] = field(default_factory=list)
+    abandonments: list[JourneyAbandoned] = field(default_factory=list)
+    lifecycle: list[JourneyLifecycle] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     changed: dict[str, Row] = field(default_factory=dict)
+    encoded: dict[str, list[EncodedOutput]] = field(default_factory=dict)
+    """By topic, outputs of a batch that the compiled engine has applied; the two lists above are empty then."""
     stored: list[StoredRow] = field(default_factory=list)
     """Rows that changed, of those that the compiled engine keeps: as the changelog has them."""
     forgotten: dict[str, int] = field(default_factory=dict)

@@ -54,29 +54,27 @@ class TableMismatchError(RuntimeError):
 def output_messages(effects: Effects, codec: Codec) -> list[OutputMessage]:
     """Messages of a batch's outputs, per topic in firing order."""
     messages: list[OutputMessage] = []
-    outputs: tuple[tuple[str, Sequence[JourneyAbandoned | JourneyLifecycle | EncodedOutput]], ...] = (
-        (JOURNEY_ABANDONMENTS, effects.abandonments),
-        (JOURNEY_LIFECYCLE, effects.lifecycle),
-    )
-    for topic, records in outputs:
-        messages.extend(OutputMessage(topic, key, value) for key, value in _encoded(records, codec))
+    for topic, records in (*encoded_outputs(effects, codec).items(), *effects.encoded.items()):
+        messages.extend(OutputMessage(topic, key, value) for key, value in records)
     messages.extend(
         OutputMessage(DEAD_LETTERS, dead_letter_key(letter), codec.encode(letter)) for letter in effects.dead_letters
     )
     return messages
 
 
-def _encoded(
-    records: Sequence[JourneyAbandoned | JourneyLifecycle | EncodedOutput], codec: Codec
-) -> Iterator[EncodedOutput]:
-    """Key and wire bytes of each output, in order; what the compiled engine made has them already."""
-    plain = [record for record in records if isinstance(record, JourneyAbandoned | JourneyLifecycle)]
-    values = iter(codec.encode_all(plain))
-    for record in records:
-        if isinstance(record, JourneyAbandoned | JourneyLifecycle):
-            yield record.journey_id.encode(), next(values)
-        else:
-            yield record
+def encoded_outputs(effects: Effects, codec: Codec) -> dict[str, list[EncodedOutput]]:
+    """Abandonments and lifecycle records by topic, in firing order, with their keys."""
+    outputs: tuple[tuple[str, Sequence[JourneyAbandoned | JourneyLifecycle]], ...] = (
+        (JOURNEY_ABANDONMENTS, effects.abandonments),
+        (JOURNEY_LIFECYCLE, effects.lifecycle),
+    )
+    return {
+        topic: [
+            (record.journey_id.encode(), value)
+            for record, value in zip(records, codec.encode_all(records), strict=True)
+        ]
+        for topic, records in outputs
+    }
 
 
 def dead_letter_key(letter: DeadLetter) -> bytes:

@@ -18,7 +18,7 @@ mod touchpoint;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use crate::outputs::{Message, Outbox};
 use crate::partition::{Fate, Partition, Situation};
@@ -26,6 +26,14 @@ use crate::policy::Policy;
 use crate::row::Row;
 use crate::store::Changed;
 use crate::touchpoint::HEADER_BYTES;
+
+/// Fingerprints of the schemas that the engine reads and writes, as `schemas.catalog` makes them.
+const SCHEMAS: [(&str, u32); 4] = [
+    ("Touchpoint", 118_953_163),
+    ("JourneyRow", 1_840_407_694),
+    ("JourneyAbandoned", 1_816_665_790),
+    ("JourneyLifecycle", 1_040_380_536),
+];
 
 /// Kafka's code for a timestamp that the broker set when it appended the record.
 const LOG_APPEND_TIME: i64 = 1;
@@ -325,5 +333,10 @@ fn messages<'py>(py: Python<'py>, taken: &mut Vec<Message>) -> PyResult<Bound<'p
 /// The engine.
 #[pymodule]
 fn journeys_engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let schemas = PyDict::new(module.py());
+    for (name, fingerprint) in SCHEMAS {
+        schemas.set_item(name, fingerprint)?;
+    }
+    module.add("SCHEMAS", schemas)?;
     module.add_class::<Engine>()
 }

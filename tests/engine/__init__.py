@@ -1,0 +1,1 @@
+"""The compiled engine, next to the reference."""
