@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("journeys.transport")
 _WHILE_REBALANCING_SECONDS = 0.1
+_WHILE_FULL_SECONDS = 0.02
 _FETCH_WAIT_MS = 100
 _ASK_AGAIN_SECONDS = 0.2
 _NOTHING_ACTIVE_SECONDS = 0.02
@@ -166,6 +167,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         if self.app.rebalancing:
             active = {tp for tp in active if self._is_changelog_tp(tp)}
             timeout = min(timeout, _WHILE_REBALANCING_SECONDS)
+        elif self._buffered_partitions:
+            # A wait for the other partitions would not end when there is room for this one's again.
+            timeout = min(timeout, _WHILE_FULL_SECONDS)
         if not active:
             await asyncio.sleep(_NOTHING_ACTIVE_SECONDS)
             return {}

@@ -41,6 +41,8 @@ class MemoryThread:
         self.assigned: set[TP] = set()
         self.positions: dict[TP, int] = {}
         self.refuses_commits = False
+        self.waits_seconds = 0.0
+        """How long the latest fetch would wait for records."""
         self._value = value
         self._fetch: asyncio.Future[Mapping[TP, int]] | None = None
 
@@ -56,7 +58,7 @@ class MemoryThread:
 
     async def getmany(self, active: set[TP], timeout: float) -> dict[TopicPartition, list[ConsumerRecord]]:  # noqa: ASYNC109
         """Wait until records are to be brought; then take them from where the positions are by now."""
-        del timeout
+        self.waits_seconds = timeout
         self._fetch = asyncio.get_running_loop().create_future()
         try:
             counts = await self._fetch

@@ -193,3 +193,22 @@ def test_a_fetch_that_waits_while_the_agent_finds_a_gap(tmp_path: Path) -> None:
     finally:
         member.end()
         loop.close()
+
+
+def test_a_fetch_waits_only_briefly_while_a_partition_has_no_room(tmp_path: Path) -> None:
+    """It asks for the others alone: waiting a second for them, it left records of this one lie when there was room."""
+    full, other = _PARTITIONS[:2]
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    member = Member({full: MemoryLog(), other: MemoryLog()}, tmp_path, loop)
+    try:
+        member.get_partitions([full, other])
+        member.fetch()
+        unhurried = member.thread.waits_seconds
+        member.bring({})
+        member.consumer.on_buffer_full(full)
+        member.fetch()
+        assert member.thread.waits_seconds < unhurried / 10
+    finally:
+        member.end()
+        loop.close()
