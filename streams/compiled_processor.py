@@ -13,9 +13,11 @@ from schemas.records import Touchpoint
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from streams.compiled_partition import CompiledPartition
 from streams.effects import Effects
+from streams.entry import EntryFields
 from streams.log_entries import log_entries
 from streams.processor import Processor
 from streams.row import Row
+from streams.stored_row import StoredRow
 from streams.table import encoded_outputs
 
 
@@ -64,20 +66,23 @@ class CompiledProcessor(Processor):
             index += 1
         self._take_outputs(effects)
         effects.changed = {}
-        effects.stored = engine.take_changed()
+        effects.stored = list(map(StoredRow._make, engine.take_changed()))
         effects.forgotten = dict(engine.take_forgotten())
         return effects
 
     def _process_one(self, record: Any, effects: Effects, codec: Codec) -> None:
         """Let the reference apply a record that the engine left."""
-        entries = list(log_entries([record], codec))
-        self._process_into(effects, entries)
+        entry = self._entry(record, codec)
+        self._process_into(effects, [entry])
         for topic, outputs in encoded_outputs(effects, codec).items():
             effects.encoded[topic] += outputs
         effects.abandonments.clear()
         effects.lifecycle.clear()
-        if isinstance(entries[0][3], Touchpoint):
+        if isinstance(entry[3], Touchpoint):
             self.partition.learn_head(record.value[:HEADER_BYTES])
+
+    def _entry(self, record: Any, codec: Codec) -> EntryFields:
+        return next(iter(log_entries([record], codec)))
 
     def _take_outputs(self, effects: Effects) -> None:
         engine = self.partition.engine

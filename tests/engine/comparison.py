@@ -8,38 +8,16 @@ from typing import Any, NamedTuple
 import pytest
 
 from schemas.codec import Codec
-from schemas.invalid import InvalidRecordError
 from streams.compiled_partition import compiled_partition
 from streams.compiled_processor import CompiledProcessor
-from streams.entry import Entry
 from streams.partition import Partition
 from streams.processor import Processor
 from streams.table import Restore, StoredRow, output_messages, stored_partition, stored_rows, tombstones
+from tests.wire_record import WireRecord
 
 journeys_engine = pytest.importorskip("journeys_engine", reason="the engine is not built: no Rust toolchain")
 
 CODEC = Codec()
-_LOG_APPEND_TIME = 1
-_CREATE_TIME = 0
-
-
-class Record(NamedTuple):
-    """A record of the input topic as a consumer gives it."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    timestamp: int
-    timestamp_type: int
-
-
-def on_the_wire(entry: Entry) -> Record:
-    """Record that decodes to what the entry holds."""
-    value = entry.value if isinstance(entry.record, InvalidRecordError) else CODEC.encode(entry.record)
-    has_append_time = entry.append_time is not None
-    return Record(
-        entry.offset, entry.key, value, entry.append_time or 0, _LOG_APPEND_TIME if has_append_time else _CREATE_TIME
-    )
 
 
 class Result(NamedTuple):
@@ -51,7 +29,7 @@ class Result(NamedTuple):
     next_due_at: int | None
 
 
-def result_of(processor: Processor, records: Sequence[Record]) -> Result:
+def result_of(processor: Processor, records: Sequence[WireRecord]) -> Result:
     """Apply a batch and give what a flush would send, in order."""
     effects = processor.process_log(records, CODEC)
     partition = processor.partition
@@ -85,7 +63,7 @@ def _restore(partition: Partition, changelog: Iterable[tuple[bytes, bytes | None
     assert restore.onto(partition, CODEC) == []
 
 
-def compare(batches: Iterable[Sequence[Record]], number: int, count: int, *, restarts: bool = False) -> int:
+def compare(batches: Iterable[Sequence[WireRecord]], number: int, count: int, *, restarts: bool = False) -> int:
     """Apply batches with both and demand the same bytes of both; gives how many records that were.
 
     With `restarts`, both are restored from their changelog before each batch.

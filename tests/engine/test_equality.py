@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.entry import Entry
-from tests.engine.comparison import Record, compare, on_the_wire
+from tests.engine.comparison import CODEC, compare
 from tests.properties.logs import COUNT, NUMBER, logs, seeded_log
+from tests.wire_record import WireRecord, on_the_wire
 
 _SEEDS = 400
 
 
-def _cut(records: Sequence[Record], points: Sequence[int]) -> list[Sequence[Record]]:
+def _cut(records: Sequence[WireRecord], points: Sequence[int]) -> list[Sequence[WireRecord]]:
     edges = [0, *sorted(min(point, len(records)) for point in points), len(records)]
     return [records[begin:end] for begin, end in pairwise(edges)]
 
@@ -25,7 +26,7 @@ def _cut(records: Sequence[Record], points: Sequence[int]) -> list[Sequence[Reco
 @given(log=logs(), points=st.lists(st.integers(0, 40), max_size=8), restarts=st.booleans())
 def test_engine_equals_reference(log: list[Entry], points: list[int], restarts: bool) -> None:
     """Random logs in random batches, with restarts or without: the same outputs, rows, tombstones and counts."""
-    compare(_cut([on_the_wire(entry) for entry in log], points), NUMBER, COUNT, restarts=restarts)
+    compare(_cut([on_the_wire(entry, CODEC) for entry in log], points), NUMBER, COUNT, restarts=restarts)
 
 
 @pytest.mark.slow
@@ -34,7 +35,7 @@ def test_engine_equals_reference_over_many_records(restarts: bool) -> None:
     """Seeded logs, each whole and in batches of seven."""
     read = 0
     for seed in range(_SEEDS):
-        records = [on_the_wire(entry) for entry in seeded_log(seed, range(20, 200))]
+        records = [on_the_wire(entry, CODEC) for entry in seeded_log(seed, range(20, 200))]
         read += compare(_cut(records, range(0, len(records), 7)), NUMBER, COUNT, restarts=restarts)
         read += compare([records], NUMBER, COUNT, restarts=restarts)
     assert read > 50_000

@@ -5,37 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from importlib.util import find_spec
 
 from schemas.codec import Codec
 from schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES
+from streams.compiled_partition import compiled_partition
+from streams.compiled_processor import CompiledProcessor
 from streams.effects import Effects
 from streams.log_entries import log_entries
 from streams.partition import Partition
 from streams.processor import Processor
 from streams.table import Restore, output_messages, stored_partition, stored_rows, tombstones
+from tests.wire_record import WireRecord
 
 CODEC = Codec()
+IS_BUILT = find_spec("journeys_engine") is not None
 _GREATEST_ROW_BYTES = 64 * 1024
 _KEPT_BYTES = 64 * 1024
 _REASON_CHARACTERS = 1000
 _LOG_APPEND_TIME = 1
 
 
-class _Raw(NamedTuple):
-    """A record as aiokafka gives it."""
-
-    offset: int
-    key: bytes | None
-    timestamp: int
-    timestamp_type: int
-    value: bytes | None
-
-
 def try_log(records: Sequence[tuple[bytes | None, int | None, bytes | None]]) -> Counter[str]:
     """Apply records (key, append time, value) as a worker would, at once and one by one: the same comes out."""
     raws = [
-        _Raw(offset, key, -1 if at is None else at, 0 if at is None else _LOG_APPEND_TIME, value)
+        WireRecord(offset, key, value, -1 if at is None else at, 0 if at is None else _LOG_APPEND_TIME)
         for offset, (key, at, value) in enumerate(records)
     ]
     entries = list(log_entries(raws, CODEC))
@@ -61,8 +55,22 @@ def try_log(records: Sequence[tuple[bytes | None, int | None, bytes | None]]) ->
     for outputs in ("abandonments", "lifecycle", "dead_letters"):
         assert [said for one in alone for said in getattr(one, outputs)] == getattr(effects, outputs)
     assert _rows(one_by_one) == _rows(partition)
+    if IS_BUILT:
+        _compare_with_engine(raws)
     said = {"a dead letter with its origin": counts.dead, "taken as valid": counts.read - counts.dead}
     return Counter({what: count for what, count in said.items() if count})
+
+
+def _compare_with_engine(raws: Sequence[WireRecord]) -> None:
+    """The compiled engine gives the same bytes."""
+    from journeys_engine import Engine  # noqa: PLC0415  (it may not be built)
+
+    results = []
+    for processor in (Processor(Partition()), CompiledProcessor(compiled_partition(Engine, 0, 1, CODEC))):
+        effects = processor.process_log(raws, CODEC)
+        stored = [*stored_rows(effects, CODEC), stored_partition(processor.partition, CODEC), *tombstones(effects)]
+        results.append((output_messages(effects, CODEC), stored, effects.counts))
+    assert results[1] == results[0]
 
 
 def _store(partition: Partition, effects: Effects) -> None:

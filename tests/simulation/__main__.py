@@ -1,5 +1,6 @@
 """The crash simulation by hand: `python -m tests.simulation [SEEDS]`, or one seed with `--seed SEED`.
 
+The compiled engine applies the records where it is built; `--engine python` has the Python rule do it.
 `--fault NAME` breaks one thing on purpose, which must then be found; `--fault all` says of each how soon it is.
 Run from the repository's root. Exit code 1 when a seed fails (with `all`: when a fault is not found).
 """
@@ -9,27 +10,21 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import chain
 from multiprocessing import get_context
-from time import process_time
-from typing import Final, NamedTuple
+from typing import Final
 
+from tests.simulation.compiled_worker import IS_BUILT, CompiledWorker
 from tests.simulation.faults import FAULTS
+from tests.simulation.runs import CHUNK, Chunk, first_found, run_chunk
 from tests.simulation.simulator import Simulation
 from tests.simulation.verdict import Verdict, expected
 from tests.simulation.worker import Worker
 
-_CHUNK: Final = 50
 _SHOWN_FAILURES: Final = 5
-
-
-class _Chunk(NamedTuple):
-    verdicts: list[Verdict]
-    seconds: float
-    """Of one processor."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,29 +33,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("seeds", type=int, nargs="?", default=3000, help="how many seeds, from 0 on")
     parser.add_argument("--seed", type=int, help="run this one and show each step")
     parser.add_argument("--fault", choices=[*FAULTS, "all"], help="break this on purpose", metavar="NAME")
+    parser.add_argument("--engine", choices=["python", "compiled"], default="compiled" if IS_BUILT else "python")
     chosen = parser.parse_args(arguments)
+    worker = CompiledWorker if chosen.engine == "compiled" else Worker
     if chosen.seed is not None:
-        return _show(chosen.seed, None if chosen.fault == "all" else chosen.fault)
+        return _show(chosen.seed, None if chosen.fault == "all" else chosen.fault, worker)
     if chosen.fault is not None:
         return _find_faults(FAULTS if chosen.fault == "all" else [chosen.fault], chosen)
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        begins = range(0, chosen.seeds, _CHUNK)
-        return _summary(pool.map(_run, (range(n, min(n + _CHUNK, chosen.seeds)) for n in begins)))
+        begins = range(0, chosen.seeds, CHUNK)
+        _say(f"engine: {chosen.engine}")
+        return _summary(pool.map(partial(run_chunk, worker), (range(n, min(n + CHUNK, chosen.seeds)) for n in begins)))
 
 
-def _worker(fault: str | None) -> type[Worker]:
-    return Worker if fault is None else FAULTS[fault]
-
-
-def _run(seeds: Iterable[int]) -> _Chunk:
-    began = process_time()
-    verdicts = [Simulation(seed).run() for seed in seeds]
-    for verdict in verdicts:
-        verdict.trace = [verdict.trace[-1]]  # the rest is long, and a repetition gives it again
-    return _Chunk(verdicts, process_time() - began)
-
-
-def _summary(chunks: Iterable[_Chunk]) -> int:
+def _summary(chunks: Iterable[Chunk]) -> int:
     runs = failed = crashes = wakings = others = duplicates = 0
     seconds = 0.0
     for chunk in chunks:
@@ -86,7 +72,7 @@ def _find_faults(names: Iterable[str], chosen: argparse.Namespace) -> int:
     """Run each fault until a seed fails; with one fault, that is what the exit code tells."""
     found: list[bool] = []
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        for name, verdict in pool.map(partial(_first_found, chosen.seeds), names):
+        for name, verdict in pool.map(partial(first_found, chosen.seeds), names):
             found.append(verdict is not None)
             if verdict is None:
                 _say(f"{name}: not found in {chosen.seeds} runs")
@@ -96,18 +82,13 @@ def _find_faults(names: Iterable[str], chosen: argparse.Namespace) -> int:
     return int(not all(found)) if chosen.fault == "all" else int(any(found))
 
 
-def _first_found(seeds: int, name: str) -> tuple[str, Verdict | None]:
-    verdicts: Iterator[Verdict] = (Simulation(seed, FAULTS[name]).run() for seed in range(seeds))
-    return name, next((verdict for verdict in verdicts if verdict.problems), None)
-
-
 def _say_failure(verdict: Verdict, fault: str | None) -> None:
     _say(f"seed {verdict.seed}: {verdict.problems[0][:300]}")
     _say(f"  repeat it with: make simulate SEED={verdict.seed}{'' if fault is None else f' FAULT={fault}'}")
 
 
-def _show(seed: int, fault: str | None) -> int:
-    verdict = Simulation(seed, _worker(fault)).run()
+def _show(seed: int, fault: str | None, worker: type[Worker]) -> int:
+    verdict = Simulation(seed, worker if fault is None else FAULTS[fault]).run()
     entries = (f"{entry.offset:4d}  {str(entry.record)[:240]}" for entry in expected(seed).log)
     for line in chain(entries, (f"      {step}" for step in verdict.trace), verdict.problems):
         _say(line)

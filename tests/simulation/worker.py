@@ -43,7 +43,7 @@ class Worker:
     def __init__(self, topics: Topics, chance: random.Random) -> None:
         self.topics = topics
         self.chance = chance
-        self.partition = Partition(NUMBER, COUNT)
+        self.partition = self.new_partition()
         self.steps: Iterator[str] = self.work()
         self.between_batches = False
         self.next_position = 0
@@ -53,6 +53,10 @@ class Worker:
         self._read_to = 0
         self.gaps: list[int] = []
         """Positions of the changelog that somebody else has written, and that were not looked at."""
+
+    def new_partition(self) -> Partition:
+        """Partition without rows, before the restore."""
+        return Partition(NUMBER, COUNT)
 
     def work(self) -> Iterator[str]:
         """Restore, then apply batch after batch; yields behind each write."""
