@@ -93,6 +93,8 @@ class CompiledProcessor(Processor):
         """Move the clock to `at` (ms) unless it is further, fire what is due, and clean up."""
         partition = self.partition
         partition.clock = at if partition.clock is None else max(partition.clock, at)
-        partition.engine.fire(partition.clock, offset)
-        partition.engine.forget(partition.clock, offset, partition.policy.cleanup.batch_size)
+        engine = partition.engine
+        engine.fire(partition.clock, offset)
+        # A policy may name any number, the engine takes those that are one to a machine.
+        engine.forget(partition.clock, offset, min(partition.policy.cleanup.batch_size, len(engine)))
         self._take_outputs(effects)
