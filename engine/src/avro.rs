@@ -275,10 +275,7 @@ mod tests {
             let mut body = Vec::new();
             Writer::new(&mut body).longs(values);
             let mut found = Vec::new();
-            assert_eq!(
-                Reader::new(&body).longs(3, |value| found.push(value)),
-                Some(())
-            );
+            assert_eq!(Reader::new(&body).longs(3, |value| found.push(value)), Some(()));
             assert_eq!(found, values);
         }
         let mut body = Vec::new();

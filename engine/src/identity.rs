@@ -14,13 +14,7 @@ pub fn abandonment_id(journey_id: &str, started_at: i64, scratch: &mut Vec<u8>) 
 }
 
 /// Hex of BLAKE2b-128 over topic, partition, offset, kind and journey_id of a record of the input topic.
-pub fn lifecycle_id(
-    partition: u32,
-    offset: i64,
-    kind: &str,
-    journey_id: &str,
-    scratch: &mut Vec<u8>,
-) -> String {
+pub fn lifecycle_id(partition: u32, offset: i64, kind: &str, journey_id: &str, scratch: &mut Vec<u8>) -> String {
     scratch.clear();
     scratch.extend_from_slice(TOPIC);
     scratch.extend_from_slice(&partition.to_be_bytes());

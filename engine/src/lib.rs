@@ -38,12 +38,17 @@ const SCHEMAS: [(&str, u32); 4] = [
 /// Kafka's code for a timestamp that the broker set when it appended the record.
 const LOG_APPEND_TIME: i64 = 1;
 
+/// Records that are decoded and looked up together: few enough that their rows stay in the processor's cache.
+const AT_ONCE: usize = 128;
+
 /// One partition of the journey table, and the rule for what touchpoints and punctuations do to it.
 #[pyclass(module = "journeys_engine")]
 struct Engine {
     partition: Partition,
     touchpoint_heads: Vec<Vec<u8>>,
     row_head: Vec<u8>,
+    hashes: Vec<u64>,
+    reached: Vec<store::Slot>,
 }
 
 /// How far `apply` came, and records by what became of them: next index, applied offset, applied, duplicate, late,
@@ -54,31 +59,20 @@ type Progress = (usize, i64, u64, u64, u64, u64);
 impl Engine {
     /// A partition without rows. Heads are the first bytes of values of these records.
     #[new]
-    fn new(
-        number: u32,
-        count: u32,
-        row_head: Vec<u8>,
-        abandoned_head: Vec<u8>,
-        lifecycle_head: Vec<u8>,
-    ) -> Self {
+    fn new(number: u32, count: u32, row_head: Vec<u8>, abandoned_head: Vec<u8>, lifecycle_head: Vec<u8>) -> Self {
         Engine {
-            partition: Partition::new(
-                number,
-                count,
-                Outbox::new(number, abandoned_head, lifecycle_head),
-            ),
+            partition: Partition::new(number, count, Outbox::new(number, abandoned_head, lifecycle_head)),
             touchpoint_heads: Vec::new(),
             row_head,
+            hashes: Vec::new(),
+            reached: Vec::new(),
         }
     }
 
     /// Take touchpoints whose values have this head.
     fn take_head(&mut self, head: Vec<u8>) -> PyResult<()> {
         if head.len() != HEADER_BYTES {
-            return Err(PyValueError::new_err(format!(
-                "a head has {HEADER_BYTES} bytes, not {}",
-                head.len()
-            )));
+            return Err(PyValueError::new_err(format!("a head has {HEADER_BYTES} bytes, not {}", head.len())));
         }
         self.touchpoint_heads.push(head);
         Ok(())
@@ -106,31 +100,31 @@ impl Engine {
         memories: Vec<(i64, i64)>,
         skew_ms: Option<i64>,
     ) -> PyResult<Progress> {
-        let now = Situation {
-            clock,
-            policy,
-            memories,
-        };
+        let now = Situation { clock, policy, memories };
         let mut progress = (start, applied_offset, 0, 0, 0, 0);
-        while progress.0 < records.len() {
-            let record = records.get_item(progress.0)?;
-            let offset: i64 = record.getattr(intern!(py, "offset"))?.extract()?;
-            if offset <= progress.1 {
-                progress.5 += 1;
+        loop {
+            let (values, is_all) = self.values(records, &mut progress, skew_ms)?;
+            let touchpoints: Vec<_> = values.iter().map_while(Value::touchpoint).collect();
+            let store = &self.partition.store;
+            self.hashes.clear();
+            self.hashes.extend(touchpoints.iter().map(|touchpoint| store.hash(touchpoint.journey_id)));
+            store.reach(&self.hashes, &mut self.reached);
+            for (index, touchpoint) in touchpoints.iter().enumerate() {
+                let offset = values[index].offset;
+                match self.partition.touch(py, touchpoint, self.hashes[index], offset, &now)? {
+                    Fate::Applied => progress.2 += 1,
+                    Fate::Duplicate => progress.3 += 1,
+                    Fate::Late => progress.4 += 1,
+                    Fate::Skipped => progress.5 += 1,
+                    Fate::NotHere => return Ok(progress),
+                }
                 progress.0 += 1;
-                continue;
+                progress.1 = offset;
             }
-            match self.apply_one(py, &record, offset, skew_ms, &now)? {
-                Some(Fate::Applied) => progress.2 += 1,
-                Some(Fate::Duplicate) => progress.3 += 1,
-                Some(Fate::Late) => progress.4 += 1,
-                Some(Fate::Skipped) => progress.5 += 1,
-                Some(Fate::NotHere) | None => break,
+            if is_all || touchpoints.len() < values.len() {
+                return Ok(progress);
             }
-            progress.0 += 1;
-            progress.1 = offset;
         }
-        Ok(progress)
     }
 
     /// Fire what is due at the clock, because of the punctuation at `offset`.
@@ -172,10 +166,7 @@ impl Engine {
             key.extend_from_slice(row.journey_id.as_bytes());
             value.clear();
             value.extend_from_slice(&self.row_head);
-            row.write(
-                &self.partition.policies[row.policy as usize].version,
-                &mut value,
-            );
+            row.write(&self.partition.policies[row.policy as usize].version, &mut value);
             found.append((PyBytes::new(py, &key), PyBytes::new(py, &value), row.offset))?;
         }
         Ok(found)
@@ -184,10 +175,7 @@ impl Engine {
     /// Journeys whose row was deleted since the last call, with the offset of the punctuation that did it.
     fn take_forgotten(&mut self) -> Vec<(String, i64)> {
         let found = self.partition.store.take_forgotten();
-        found
-            .into_iter()
-            .map(|(journey_id, offset)| (journey_id.into(), offset))
-            .collect()
+        found.into_iter().map(|(journey_id, offset)| (journey_id.into(), offset)).collect()
     }
 
     /// Avro body of a journey's row; None where it has none.
@@ -209,9 +197,7 @@ impl Engine {
     /// Take a row of the reference, an Avro body, in place of the journey's own; `is_changed` marks it for the changelog.
     fn put(&mut self, journey_id: &str, body: &[u8], is_changed: bool) -> PyResult<()> {
         let Some(row) = self.read(journey_id, body) else {
-            return Err(PyValueError::new_err(format!(
-                "the row of {journey_id:?} is damaged or of an unknown policy"
-            )));
+            return Err(PyValueError::new_err(format!("the row of {journey_id:?} is damaged or of an unknown policy")));
         };
         let slot = self.partition.put(row);
         if is_changed {
@@ -256,76 +242,97 @@ impl Engine {
 }
 
 impl Engine {
-    /// Apply a record that may be a touchpoint; None where it is the reference's.
-    fn apply_one(
-        &mut self,
-        py: Python<'_>,
-        record: &Bound<'_, PyAny>,
-        offset: i64,
+    /// Parts of the next records that may be touchpoints; and whether what comes then is none, or nothing.
+    fn values<'py>(
+        &self,
+        records: &Bound<'py, PyList>,
+        progress: &mut Progress,
         skew_ms: Option<i64>,
-        now: &Situation,
-    ) -> PyResult<Option<Fate>> {
-        let value = record.getattr(intern!(py, "value"))?;
-        let Ok(value) = value.downcast::<PyBytes>() else {
-            return Ok(None);
-        };
-        let value = value.as_bytes();
-        if !self
-            .touchpoint_heads
-            .iter()
-            .any(|head| value.starts_with(head))
-        {
-            return Ok(None);
-        }
-        let Some(touchpoint) = touchpoint::read(value) else {
-            return Ok(None);
-        };
-        let key = record.getattr(intern!(py, "key"))?;
-        if key.downcast::<PyBytes>().map_or(true, |key| {
-            key.as_bytes() != touchpoint.journey_id.as_bytes()
-        }) {
-            return Ok(None);
-        }
-        if let Some(skew_ms) = skew_ms {
-            let timestamp_type: Option<i64> =
-                record.getattr(intern!(py, "timestamp_type"))?.extract()?;
-            if timestamp_type == Some(LOG_APPEND_TIME) {
-                let append_time: i64 = record.getattr(intern!(py, "timestamp"))?.extract()?;
-                if touchpoint.occurred_at > append_time.saturating_add(skew_ms) {
-                    return Ok(None);
+    ) -> PyResult<(Vec<Value<'py>>, bool)> {
+        let mut values: Vec<Value<'py>> = Vec::with_capacity(AT_ONCE);
+        let mut last_offset = progress.1;
+        for index in progress.0..records.len() {
+            let record = records.get_item(index)?;
+            let offset: i64 = record.getattr(intern!(records.py(), "offset"))?.extract()?;
+            if offset <= last_offset {
+                if !values.is_empty() {
+                    return Ok((values, false));
                 }
+                progress.5 += 1;
+                progress.0 += 1;
+                continue;
+            }
+            match Value::of(&record, offset, skew_ms)? {
+                Some(value) if self.touchpoint_heads.iter().any(|head| value.bytes().starts_with(head)) => {
+                    values.push(value);
+                }
+                _ => return Ok((values, true)),
+            }
+            last_offset = offset;
+            if values.len() == AT_ONCE {
+                return Ok((values, false));
             }
         }
-        self.partition.touch(py, &touchpoint, offset, now).map(Some)
+        Ok((values, true))
     }
 
     fn body<'py>(&self, py: Python<'py>, row: &Row) -> Bound<'py, PyBytes> {
         let mut body = Vec::new();
-        row.write(
-            &self.partition.policies[row.policy as usize].version,
-            &mut body,
-        );
+        row.write(&self.partition.policies[row.policy as usize].version, &mut body);
         PyBytes::new(py, &body)
     }
 
     fn read(&self, journey_id: &str, body: &[u8]) -> Option<Row> {
         let policies = &self.partition.policies;
         Row::read(body, journey_id, |version| {
-            policies
-                .iter()
-                .rposition(|policy| &*policy.version == version)
-                .map(|number| number as u32)
+            policies.iter().rposition(|policy| &*policy.version == version).map(|number| number as u32)
         })
+    }
+}
+
+/// The parts of a record that decide about a touchpoint.
+struct Value<'py> {
+    offset: i64,
+    key: Bound<'py, PyBytes>,
+    value: Bound<'py, PyBytes>,
+    /// Latest instant that a touchpoint may have, in ms.
+    latest_at: i64,
+}
+
+impl<'py> Value<'py> {
+    /// Parts of a record; None where it can be no touchpoint.
+    fn of(record: &Bound<'py, PyAny>, offset: i64, skew_ms: Option<i64>) -> PyResult<Option<Self>> {
+        let py = record.py();
+        let key = record.getattr(intern!(py, "key"))?.downcast_into::<PyBytes>();
+        let value = record.getattr(intern!(py, "value"))?.downcast_into::<PyBytes>();
+        let (Ok(key), Ok(value)) = (key, value) else { return Ok(None) };
+        let mut latest_at = i64::MAX;
+        if let Some(skew_ms) = skew_ms {
+            let timestamp_type: Option<i64> = record.getattr(intern!(py, "timestamp_type"))?.extract()?;
+            if timestamp_type == Some(LOG_APPEND_TIME) {
+                let append_time: i64 = record.getattr(intern!(py, "timestamp"))?.extract()?;
+                latest_at = append_time.saturating_add(skew_ms);
+            }
+        }
+        Ok(Some(Value { offset, key, value, latest_at }))
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.value.as_bytes()
+    }
+
+    /// The touchpoint, if it is valid and under its own key; None where the reference has to look at it.
+    fn touchpoint(&self) -> Option<touchpoint::Touchpoint<'_>> {
+        let touchpoint = touchpoint::read(self.bytes())?;
+        let is_its_key = self.key.as_bytes() == touchpoint.journey_id.as_bytes();
+        (is_its_key && touchpoint.occurred_at <= self.latest_at).then_some(touchpoint)
     }
 }
 
 fn messages<'py>(py: Python<'py>, taken: &mut Vec<Message>) -> PyResult<Bound<'py, PyList>> {
     let found = PyList::empty(py);
     for message in taken.drain(..) {
-        found.append((
-            PyBytes::new(py, &message.key),
-            PyBytes::new(py, &message.value),
-        ))?;
+        found.append((PyBytes::new(py, &message.key), PyBytes::new(py, &message.value)))?;
     }
     Ok(found)
 }

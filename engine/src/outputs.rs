@@ -100,14 +100,7 @@ impl Outbox {
     }
 
     /// The open episode of `row` is abandoned; the row is as it was before.
-    pub fn abandoned(
-        &mut self,
-        row: &Row,
-        policy: &Policy,
-        reason: Outcome,
-        penalty: &Penalty,
-        at: Finding,
-    ) {
+    pub fn abandoned(&mut self, row: &Row, policy: &Policy, reason: Outcome, penalty: &Penalty, at: Finding) {
         let id = abandonment_id(&row.journey_id, row.started_at, &mut self.scratch);
         let last = row.last.as_deref();
         let mut value = Vec::with_capacity(320);
@@ -153,13 +146,7 @@ impl Outbox {
     }
 
     /// An episode begins behind an abandonment.
-    pub fn returned(
-        &mut self,
-        row: &Row,
-        policy: &Policy,
-        touchpoint: &Touchpoint<'_>,
-        at: Finding,
-    ) {
+    pub fn returned(&mut self, row: &Row, policy: &Policy, touchpoint: &Touchpoint<'_>, at: Finding) {
         let said = Said {
             converts_at_once: Some(touchpoint.state == Some(State::Converted)),
             touchpoint_id: Some(touchpoint.touchpoint_id),
@@ -169,26 +156,12 @@ impl Outbox {
     }
 
     /// The open episode of `row` converts; the row is as it was before it ends.
-    pub fn converted(
-        &mut self,
-        row: &Row,
-        policy: &Policy,
-        touchpoint: &Touchpoint<'_>,
-        at: Finding,
-    ) {
-        let named = row.is_return
-            && at.occurred_at < row.previous_ended_at().unwrap_or(0) + policy.cleanup_ms;
-        let previous = if named {
-            self.previous(row)
-        } else {
-            Said::default()
-        };
+    pub fn converted(&mut self, row: &Row, policy: &Policy, touchpoint: &Touchpoint<'_>, at: Finding) {
+        let named = row.is_return && at.occurred_at < row.previous_ended_at().unwrap_or(0) + policy.cleanup_ms;
+        let previous = if named { self.previous(row) } else { Said::default() };
         let said = Said {
             touchpoint_id: Some(touchpoint.touchpoint_id),
-            conversion_value_micros: row
-                .last
-                .as_deref()
-                .and_then(|last| last.conversion_value_micros),
+            conversion_value_micros: row.conversion_value_micros(),
             ..previous
         };
         self.of_open("converted", row, policy, at, &said);
@@ -206,10 +179,7 @@ impl Outbox {
 
     /// A touchpoint belongs to the last ended episode of a journey, or to none that is known.
     pub fn late(&mut self, row: Option<&Row>, touchpoint: &Touchpoint<'_>, at: Finding) {
-        let episode = Episode {
-            started_at: row.and_then(Row::previous_started_at),
-            ..Episode::default()
-        };
+        let episode = Episode { started_at: row.and_then(Row::previous_started_at), ..Episode::default() };
         let abandoned = row.filter(|row| row.previous_was_abandoned());
         let said = Said {
             abandonment_id: abandoned.and_then(|row| self.previous_id(row)),
@@ -218,14 +188,7 @@ impl Outbox {
             cost_micros: Some(touchpoint.cost_micros),
             ..Said::default()
         };
-        self.lifecycle(
-            "late_touchpoint",
-            touchpoint.journey_id,
-            touchpoint.user_id,
-            &episode,
-            at,
-            &said,
-        );
+        self.lifecycle("late_touchpoint", touchpoint.journey_id, touchpoint.user_id, &episode, at, &said);
     }
 
     fn previous<'a>(&mut self, row: &Row) -> Said<'a> {
@@ -241,11 +204,7 @@ impl Outbox {
         if !row.previous_was_abandoned() {
             return None;
         }
-        Some(abandonment_id(
-            &row.journey_id,
-            row.previous_started_at()?,
-            &mut self.scratch,
-        ))
+        Some(abandonment_id(&row.journey_id, row.previous_started_at()?, &mut self.scratch))
     }
 
     fn of_open(&mut self, kind: &str, row: &Row, policy: &Policy, at: Finding, said: &Said<'_>) {
@@ -256,14 +215,7 @@ impl Outbox {
             total_cost_micros: Some(row.total_cost_micros),
             policy_version: Some(&policy.version),
         };
-        self.lifecycle(
-            kind,
-            &row.journey_id,
-            row.user_id.as_deref(),
-            &episode,
-            at,
-            said,
-        );
+        self.lifecycle(kind, &row.journey_id, row.user_id.as_deref(), &episode, at, said);
     }
 
     fn lifecycle(
@@ -275,13 +227,7 @@ impl Outbox {
         at: Finding,
         said: &Said<'_>,
     ) {
-        let id = lifecycle_id(
-            self.partition,
-            at.offset,
-            kind,
-            journey_id,
-            &mut self.scratch,
-        );
+        let id = lifecycle_id(self.partition, at.offset, kind, journey_id, &mut self.scratch);
         let mut value = Vec::with_capacity(256);
         value.extend_from_slice(&self.lifecycle_head);
         let mut body = Writer::new(&mut value);
@@ -321,8 +267,5 @@ impl Outbox {
 }
 
 fn message(journey_id: &str, value: Vec<u8>) -> Message {
-    Message {
-        key: journey_id.as_bytes().into(),
-        value: value.into(),
-    }
+    Message { key: journey_id.as_bytes().into(), value: value.into() }
 }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use compact_str::CompactString;
 use pyo3::prelude::*;
 
 use crate::identity::{partition_of, touchpoint_hash};
@@ -14,7 +15,7 @@ use crate::store::{Slot, Store};
 use crate::touchpoint::Touchpoint;
 
 /// A row that is due: deadline and journey, its place, and whether it was extended and is due again.
-type Due = Reverse<((i64, Box<str>), Slot, bool)>;
+type Due = Reverse<((i64, CompactString), Slot, bool)>;
 
 /// What became of a touchpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +42,7 @@ pub struct Situation {
 impl Situation {
     /// Latest instant that a record at `offset` of an unknown journey is too late for.
     fn forgotten_until(&self, offset: i64) -> Option<i64> {
-        let shortest = self
-            .memories
-            .iter()
-            .filter(|(brought, _)| *brought < offset)
-            .map(|(_, memory)| memory)
-            .min()?;
+        let shortest = self.memories.iter().filter(|(brought, _)| *brought < offset).map(|(_, memory)| memory).min()?;
         Some(self.clock? - shortest)
     }
 }
@@ -78,17 +74,18 @@ impl Partition {
         }
     }
 
-    /// Apply one touchpoint.
+    /// Apply one touchpoint; `hash` is the store's of its journey.
     pub fn touch(
         &mut self,
         py: Python<'_>,
         touchpoint: &Touchpoint<'_>,
+        hash: u64,
         offset: i64,
         now: &Situation,
     ) -> PyResult<Fate> {
         let at = touchpoint.occurred_at;
         let id = touchpoint_hash(touchpoint.touchpoint_id, &mut self.scratch);
-        let known = self.store.find(touchpoint.journey_id);
+        let known = self.store.find_hashed(hash, touchpoint.journey_id);
         // A row that is not known, or counts as absent, is made only when an episode begins.
         let mut row = None;
         if let Some(slot) = known {
@@ -105,10 +102,7 @@ impl Partition {
         let detected_at = now.clock.map_or(at, |clock| clock.max(at));
         if let Some(slot) = row {
             let found = self.store.row(slot);
-            if found.open
-                && at >= found.deadline_at()
-                && self.overdue(py, slot, id, at, detected_at, offset)?
-            {
+            if found.open && at >= found.deadline_at() && self.overdue(py, slot, id, at, detected_at, offset)? {
                 self.changed(slot, offset);
                 if self.counts_as_absent(self.store.row(slot), at, now) {
                     row = None;
@@ -122,18 +116,9 @@ impl Partition {
         let is_open = held.is_some_and(|row| row.open);
         let is_late = match held.and_then(Row::late_until) {
             Some(late_until) => at <= late_until,
-            None => {
-                !is_open
-                    && now
-                        .forgotten_until(offset)
-                        .is_some_and(|forgotten_until| at <= forgotten_until)
-            }
+            None => !is_open && now.forgotten_until(offset).is_some_and(|forgotten_until| at <= forgotten_until),
         };
-        let finding = Finding {
-            occurred_at: at,
-            detected_at,
-            offset,
-        };
+        let finding = Finding { occurred_at: at, detected_at, offset };
         if is_late {
             self.outbox.late(held, touchpoint, finding);
             return Ok(Fate::Late);
@@ -177,37 +162,18 @@ impl Partition {
     }
 
     /// Count a touchpoint in the open episode, and end it where that does.
-    fn apply(
-        &mut self,
-        py: Python<'_>,
-        slot: Slot,
-        touchpoint: &Touchpoint<'_>,
-        id: i64,
-        at: Finding,
-    ) -> PyResult<()> {
+    fn apply(&mut self, py: Python<'_>, slot: Slot, touchpoint: &Touchpoint<'_>, id: i64, at: Finding) -> PyResult<()> {
         let row = self.store.row_mut(slot);
         let policy = &self.policies[row.policy as usize];
         let deadline_at = row.deadline_at();
         row.apply(touchpoint, id, policy);
         row.record_offset = at.offset;
         let ended_at = at.occurred_at.max(row.last_activity_at);
-        let at = Finding {
-            occurred_at: ended_at,
-            ..at
-        };
+        let at = Finding { occurred_at: ended_at, ..at };
         if touchpoint.state == Some(State::Converted) {
             self.outbox.converted(row, policy, touchpoint, at);
-            row.end(
-                ended_at,
-                ended_at + policy.quiet_period_ms,
-                Outcome::Converted,
-                None,
-                policy,
-            );
-        } else if row
-            .budget_micros(policy)
-            .is_some_and(|budget| row.total_cost_micros >= budget)
-        {
+            row.end(ended_at, ended_at + policy.quiet_period_ms, Outcome::Converted, None, policy);
+        } else if row.budget_micros(policy).is_some_and(|budget| row.total_cost_micros >= budget) {
             self.abandon(py, slot, Outcome::BudgetExhausted, ended_at, at)?;
         } else if row.is_tired(policy) {
             self.abandon(py, slot, Outcome::UserFatigue, ended_at, at)?;
@@ -255,16 +221,7 @@ impl Partition {
             return false;
         }
         row.extend(extended_by_ms, policy);
-        self.outbox.extended(
-            row,
-            policy,
-            extended_by_ms,
-            Finding {
-                occurred_at: due_at,
-                detected_at,
-                offset,
-            },
-        );
+        self.outbox.extended(row, policy, extended_by_ms, Finding { occurred_at: due_at, detected_at, offset });
         true
     }
 
@@ -272,39 +229,18 @@ impl Partition {
     fn abandon_due(&mut self, py: Python<'_>, slot: Slot, detected_at: i64) -> PyResult<()> {
         let row = self.store.row(slot);
         let ended_at = row.deadline_at();
-        let reason = if ended_at == row.timeout_deadline_at {
-            Outcome::Timeout
-        } else {
-            Outcome::Inactivity
-        };
-        let at = Finding {
-            occurred_at: ended_at,
-            detected_at,
-            offset: row.record_offset,
-        };
+        let reason = if ended_at == row.timeout_deadline_at { Outcome::Timeout } else { Outcome::Inactivity };
+        let at = Finding { occurred_at: ended_at, detected_at, offset: row.record_offset };
         // Exclusive: a record at exactly the deadline is behind the end.
         self.abandon(py, slot, reason, ended_at - 1, at)
     }
 
-    fn abandon(
-        &mut self,
-        py: Python<'_>,
-        slot: Slot,
-        reason: Outcome,
-        late_until: i64,
-        at: Finding,
-    ) -> PyResult<()> {
+    fn abandon(&mut self, py: Python<'_>, slot: Slot, reason: Outcome, late_until: i64, at: Finding) -> PyResult<()> {
         let row = self.store.row_mut(slot);
         let policy = &mut self.policies[row.policy as usize];
         let penalty = penalty_of(py, row, policy, reason, at.occurred_at)?;
         self.outbox.abandoned(row, policy, reason, &penalty, at);
-        row.end(
-            at.occurred_at,
-            late_until,
-            reason,
-            Some(penalty.total_micros()),
-            policy,
-        );
+        row.end(at.occurred_at, late_until, reason, Some(penalty.total_micros()), policy);
         Ok(())
     }
 
@@ -348,11 +284,7 @@ impl Partition {
         while let Some(slot) = self.next_due(clock) {
             let row = self.store.row_mut(slot);
             row.armed_at = NONE;
-            due.push(Reverse((
-                (row.deadline_at(), row.journey_id.clone()),
-                slot,
-                false,
-            )));
+            due.push(Reverse(((row.deadline_at(), row.journey_id.clone()), slot, false)));
             self.deadlines.pop();
         }
         due.into()
@@ -448,10 +380,7 @@ impl Partition {
         let Some(cleanup_at) = row.cleanup_at() else {
             return false;
         };
-        at >= cleanup_at
-            || now
-                .clock
-                .is_some_and(|clock| self.forgotten_at(row).is_some_and(|at| at <= clock))
+        at >= cleanup_at || now.clock.is_some_and(|clock| self.forgotten_at(row).is_some_and(|at| at <= clock))
     }
 
     /// Keep a row that changed at the record of `offset`.
@@ -496,30 +425,15 @@ impl Partition {
     }
 }
 
-fn penalty_of(
-    py: Python<'_>,
-    row: &Row,
-    policy: &mut Policy,
-    reason: Outcome,
-    ended_at: i64,
-) -> PyResult<Penalty> {
-    let last = row.last.as_deref();
-    let conversion_value_micros = last
-        .and_then(|last| last.conversion_value_micros)
-        .unwrap_or(policy.default_value_micros);
-    let (conversion_probability, opportunity_cost_micros) =
-        match last.and_then(|last| last.conversion_probability) {
-            Some(probability) => (
-                probability,
-                policy
-                    .opportunity_rate(py, probability)?
-                    .of(conversion_value_micros),
-            ),
-            None => {
-                let (probability, rate) = policy.default_probability(py, row.state)?;
-                (probability, rate.of(conversion_value_micros))
-            }
-        };
+fn penalty_of(py: Python<'_>, row: &Row, policy: &mut Policy, reason: Outcome, ended_at: i64) -> PyResult<Penalty> {
+    let conversion_value_micros = row.conversion_value_micros().unwrap_or(policy.default_value_micros);
+    let (conversion_probability, opportunity_cost_micros) = match row.conversion_probability() {
+        Some(probability) => (probability, policy.opportunity_rate(py, probability)?.of(conversion_value_micros)),
+        None => {
+            let (probability, rate) = policy.default_probability(py, row.state)?;
+            (probability, rate.of(conversion_value_micros))
+        }
+    };
     let days_active = days_active(row.started_at, ended_at);
     let factors = policy.factors(py, row.state, reason, days_active)?;
     Ok(Penalty {

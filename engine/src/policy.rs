@@ -39,17 +39,13 @@ impl Rate {
             Rate::Small(numerator, denominator) => {
                 let (amount, rest) = (u128::from(micros) * numerator).div_rem(denominator);
                 let up = 2 * rest > *denominator || (2 * rest == *denominator && amount % 2 == 1);
-                i64::try_from(amount + u128::from(up))
-                    .unwrap_or(i64::MAX)
-                    .min(LARGEST_SUM_MICROS)
+                i64::try_from(amount + u128::from(up)).unwrap_or(i64::MAX).min(LARGEST_SUM_MICROS)
             }
             Rate::Large(numerator, denominator) => {
                 let (amount, rest) = (numerator * micros).div_rem(denominator);
                 let twice = rest << 1;
                 let up = twice > *denominator || (twice == *denominator && amount.is_odd());
-                i64::try_from(amount + u8::from(up))
-                    .unwrap_or(i64::MAX)
-                    .min(LARGEST_SUM_MICROS)
+                i64::try_from(amount + u8::from(up)).unwrap_or(i64::MAX).min(LARGEST_SUM_MICROS)
             }
         }
     }
@@ -99,10 +95,7 @@ impl Policy {
             if rule.is_none() {
                 return Ok(None);
             }
-            Ok(Some((
-                rule.getattr("touchpoints")?.extract()?,
-                number(duration)?,
-            )))
+            Ok(Some((rule.getattr("touchpoints")?.extract()?, number(duration)?)))
         };
         Ok(Policy {
             version: policy.getattr("version")?.extract::<String>()?.into(),
@@ -115,13 +108,8 @@ impl Policy {
             budget_micros: policy.getattr("budget_micros")?.extract()?,
             fatigue: rule("fatigue", "fatigue_window_ms")?,
             extension: rule("extension", "extend_by_ms")?,
-            formula_version: policy
-                .getattr("penalty")?
-                .getattr("formula_version")?
-                .extract()?,
-            default_value_micros: penalties
-                .getattr(policy.py(), "default_value_micros")?
-                .extract(policy.py())?,
+            formula_version: policy.getattr("penalty")?.getattr("formula_version")?.extract()?,
+            default_value_micros: penalties.getattr(policy.py(), "default_value_micros")?.extract(policy.py())?,
             penalties,
             factors: HashMap::new(),
             defaults: HashMap::new(),
@@ -130,25 +118,12 @@ impl Policy {
     }
 
     /// What the penalty's share of cost is for state, reason and days.
-    pub fn factors(
-        &mut self,
-        py: Python<'_>,
-        state: State,
-        reason: Outcome,
-        days: i64,
-    ) -> PyResult<&Factors> {
+    pub fn factors(&mut self, py: Python<'_>, state: State, reason: Outcome, days: i64) -> PyResult<&Factors> {
         let key = (state, reason, days);
         if !self.factors.contains_key(&key) {
-            let said =
-                self.penalties
-                    .call_method1(py, "factors", (state.name(), reason.name(), days))?;
+            let said = self.penalties.call_method1(py, "factors", (state.name(), reason.name(), days))?;
             let (rate, state_weight, time_factor, reason_multiplier) = said.extract(py)?;
-            let factors = Factors {
-                rate: fraction(rate),
-                state_weight,
-                time_factor,
-                reason_multiplier,
-            };
+            let factors = Factors { rate: fraction(rate), state_weight, time_factor, reason_multiplier };
             self.factors.insert(key, factors);
         }
         Ok(&self.factors[&key])
@@ -157,9 +132,7 @@ impl Policy {
     /// Probability of conversion by default, and what a micro of value costs under it.
     pub fn default_probability(&mut self, py: Python<'_>, state: State) -> PyResult<(f64, &Rate)> {
         if !self.defaults.contains_key(&state) {
-            let said = self
-                .penalties
-                .call_method1(py, "default", (state.name(),))?;
+            let said = self.penalties.call_method1(py, "default", (state.name(),))?;
             let (probability, rate) = said.extract(py)?;
             self.defaults.insert(state, (probability, fraction(rate)));
         }
@@ -174,9 +147,7 @@ impl Policy {
             if self.rates.len() >= REMEMBERED_RATES {
                 self.rates.clear();
             }
-            let said = self
-                .penalties
-                .call_method1(py, "opportunity_rate", (probability,))?;
+            let said = self.penalties.call_method1(py, "opportunity_rate", (probability,))?;
             self.rates.insert(key, fraction(said.extract(py)?));
         }
         Ok(&self.rates[&key])
@@ -194,13 +165,7 @@ mod tests {
             assert_eq!(Rate::Small(1, 2).of(micros), expected);
             assert_eq!(Rate::Large(large.clone(), &large << 1).of(micros), expected);
         }
-        assert_eq!(
-            Rate::Small(u64::MAX.into(), 1).of(LARGEST_SUM_MICROS),
-            LARGEST_SUM_MICROS
-        );
-        assert_eq!(
-            Rate::Large(large, BigUint::from(1u8)).of(1),
-            LARGEST_SUM_MICROS
-        );
+        assert_eq!(Rate::Small(u64::MAX.into(), 1).of(LARGEST_SUM_MICROS), LARGEST_SUM_MICROS);
+        assert_eq!(Rate::Large(large, BigUint::from(1u8)).of(1), LARGEST_SUM_MICROS);
     }
 }

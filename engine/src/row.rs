@@ -1,5 +1,7 @@
 //! The row of one journey, as small as it can be: a million of them are in memory.
 
+use compact_str::CompactString;
+
 use crate::avro::{Reader, Writer};
 use crate::names::{Outcome, State};
 use crate::policy::Policy;
@@ -24,11 +26,9 @@ fn or_none(value: Option<i64>) -> i64 {
     value.unwrap_or(NONE)
 }
 
-/// The values that the latest touchpoint gives; few producers give any.
+/// What rides along from the latest touchpoint; few producers give any.
 #[derive(Clone, Default)]
 pub struct LastValues {
-    pub conversion_probability: Option<f64>,
-    pub conversion_value_micros: Option<i64>,
     pub action_id: Option<Box<str>>,
     pub policy_version: Option<Box<str>>,
     pub propensity: Option<f64>,
@@ -71,8 +71,8 @@ impl Default for Rare {
 /// One journey: fields of journey_row.avsc, and what follows from them under its policy.
 #[derive(Clone)]
 pub struct Row {
-    pub journey_id: Box<str>,
-    pub user_id: Option<Box<str>>,
+    pub journey_id: CompactString,
+    pub user_id: Option<CompactString>,
     pub offset: i64,
     pub record_offset: i64,
     pub started_at: i64,
@@ -92,6 +92,10 @@ pub struct Row {
     pub policy: u32,
     /// Its place among the rows that a batch has changed, plus one; 0 for none.
     pub changed: u32,
+    /// NaN where no touchpoint said.
+    conversion_probability: f64,
+    /// `NONE` where no touchpoint said.
+    conversion_value_micros: i64,
     pub last: Option<Box<LastValues>>,
     pub rare: Option<Box<Rare>>,
 }
@@ -119,18 +123,33 @@ impl Row {
             state: State::Unaware,
             policy,
             changed: 0,
+            conversion_probability: f64::NAN,
+            conversion_value_micros: NONE,
             last: None,
             rare: None,
         }
     }
 
+    /// Probability of conversion that the latest touchpoint to say so gave.
+    pub fn conversion_probability(&self) -> Option<f64> {
+        (!self.conversion_probability.is_nan()).then_some(self.conversion_probability)
+    }
+
+    /// Value of a conversion, in the same way.
+    pub fn conversion_value_micros(&self) -> Option<i64> {
+        some(self.conversion_value_micros)
+    }
+
+    /// Reach for each part of the row, so that it lies in the processor's cache when it is worked on.
+    #[inline]
+    pub fn reach(&self) -> i64 {
+        let first = self.journey_id.as_bytes().first().copied().unwrap_or(0);
+        i64::from(first) ^ self.offset ^ self.armed_at ^ self.recent_ids[0] ^ self.recent_ids[REMEMBERED - 1]
+    }
+
     /// Forget all but what belongs to the store, as if the journey had never been seen.
     pub fn reset(&mut self, policy: u32) {
-        let fresh = Row {
-            armed_at: self.armed_at,
-            changed: self.changed,
-            ..Row::new("", policy)
-        };
+        let fresh = Row { armed_at: self.armed_at, changed: self.changed, ..Row::new("", policy) };
         let journey_id = std::mem::take(&mut self.journey_id);
         *self = fresh;
         self.journey_id = journey_id;
@@ -162,8 +181,7 @@ impl Row {
 
     /// Whether the last ended episode was an abandonment.
     pub fn previous_was_abandoned(&self) -> bool {
-        self.previous_outcome()
-            .is_some_and(|outcome| outcome != Outcome::Converted)
+        self.previous_outcome().is_some_and(|outcome| outcome != Outcome::Converted)
     }
 
     /// Start of the last ended episode.
@@ -183,28 +201,21 @@ impl Row {
 
     /// Budget of the episode: the journey's, else the policy's.
     pub fn budget_micros(&self, policy: &Policy) -> Option<i64> {
-        self.rare_value(|rare| rare.budget_micros)
-            .or(policy.budget_micros)
+        self.rare_value(|rare| rare.budget_micros).or(policy.budget_micros)
     }
 
     /// Instant at which the open episode is abandoned if nothing more comes.
     #[inline]
     pub fn deadline_at(&self) -> i64 {
-        self.timeout_deadline_at
-            .min(self.last_activity_at + self.inactivity_in_force_ms)
+        self.timeout_deadline_at.min(self.last_activity_at + self.inactivity_in_force_ms)
     }
 
     /// Recompute what follows from overrides, extensions and the policy of an open episode.
     pub fn derive(&mut self, policy: &Policy) {
-        let timeout_ms = self
-            .rare_value(|rare| rare.timeout_ms)
-            .unwrap_or(policy.timeout_ms);
+        let timeout_ms = self.rare_value(|rare| rare.timeout_ms).unwrap_or(policy.timeout_ms);
         let extended_by_ms = self.rare.as_deref().map_or(0, |rare| rare.extended_by_ms);
-        self.inactivity_in_force_ms = self
-            .rare_value(|rare| rare.inactivity_ms)
-            .unwrap_or(policy.inactivity_ms);
-        self.timeout_deadline_at =
-            self.started_at + (timeout_ms + extended_by_ms).min(policy.max_journey_duration_ms);
+        self.inactivity_in_force_ms = self.rare_value(|rare| rare.inactivity_ms).unwrap_or(policy.inactivity_ms);
+        self.timeout_deadline_at = self.started_at + (timeout_ms + extended_by_ms).min(policy.max_journey_duration_ms);
     }
 
     /// Whether the id is among the last 8 applied.
@@ -243,13 +254,7 @@ impl Row {
     }
 
     /// Open an episode in a row that has none.
-    pub fn begin(
-        &mut self,
-        touchpoint: &Touchpoint<'_>,
-        number: u32,
-        policy: &Policy,
-        is_return: bool,
-    ) {
+    pub fn begin(&mut self, touchpoint: &Touchpoint<'_>, number: u32, policy: &Policy, is_return: bool) {
         self.open = true;
         self.is_return = is_return;
         self.policy = number;
@@ -267,10 +272,7 @@ impl Row {
     pub fn apply(&mut self, touchpoint: &Touchpoint<'_>, id: i64, policy: &Policy) {
         let at = touchpoint.occurred_at;
         self.touchpoint_count += 1;
-        self.total_cost_micros = self
-            .total_cost_micros
-            .saturating_add(touchpoint.cost_micros)
-            .min(LARGEST_SUM_MICROS);
+        self.total_cost_micros = self.total_cost_micros.saturating_add(touchpoint.cost_micros).min(LARGEST_SUM_MICROS);
         self.remember(id);
         if self.last_touchpoint_at == NONE || at >= self.last_touchpoint_at {
             self.last_touchpoint_at = at;
@@ -287,9 +289,7 @@ impl Row {
     }
 
     fn touchpoint_times(&self) -> &[i64] {
-        self.rare
-            .as_deref()
-            .map_or(&[], |rare| &rare.touchpoint_times)
+        self.rare.as_deref().map_or(&[], |rare| &rare.touchpoint_times)
     }
 
     /// Whether the policy's fatigue rule ends the episode.
@@ -301,11 +301,7 @@ impl Row {
             return false;
         }
         let opens = self.last_touchpoint_at - window_ms;
-        self.touchpoint_times()
-            .iter()
-            .filter(|touched| **touched > opens)
-            .count()
-            >= touchpoints
+        self.touchpoint_times().iter().filter(|touched| **touched > opens).count() >= touchpoints
     }
 
     /// Sum of the extensions that keep an engaged episode's timeout from being due at `at`; 0 for none.
@@ -322,13 +318,7 @@ impl Row {
         let mut timeout_at = self.timeout_deadline_at;
         while timeout_at <= at && timeout_at <= inactive_at && timeout_at < cap_at {
             let within = timeout_at - self.inactivity_in_force_ms + 1..=timeout_at;
-            if self
-                .touchpoint_times()
-                .iter()
-                .filter(|touched| within.contains(touched))
-                .count()
-                < touchpoints
-            {
+            if self.touchpoint_times().iter().filter(|touched| within.contains(touched)).count() < touchpoints {
                 break;
             }
             extended_by_ms += extend_by_ms;
@@ -348,21 +338,16 @@ impl Row {
         if let Some(state) = touchpoint.state {
             self.state = state;
         }
-        if touchpoint.conversion_probability.is_none()
-            && touchpoint.conversion_value_micros.is_none()
-            && touchpoint.action_id.is_none()
-            && touchpoint.policy_version.is_none()
-            && touchpoint.propensity.is_none()
-        {
+        if let Some(probability) = touchpoint.conversion_probability {
+            self.conversion_probability = probability;
+        }
+        if let Some(value) = touchpoint.conversion_value_micros {
+            self.conversion_value_micros = value;
+        }
+        if touchpoint.action_id.is_none() && touchpoint.policy_version.is_none() && touchpoint.propensity.is_none() {
             return;
         }
         let last = self.last.get_or_insert_with(Box::default);
-        if touchpoint.conversion_probability.is_some() {
-            last.conversion_probability = touchpoint.conversion_probability;
-        }
-        if touchpoint.conversion_value_micros.is_some() {
-            last.conversion_value_micros = touchpoint.conversion_value_micros;
-        }
         if let Some(action_id) = touchpoint.action_id {
             last.action_id = Some(action_id.into());
         }
@@ -375,14 +360,7 @@ impl Row {
     }
 
     /// Close the row: the ended episode becomes the previous one.
-    pub fn end(
-        &mut self,
-        ended_at: i64,
-        late_until: i64,
-        outcome: Outcome,
-        penalty: Option<i64>,
-        policy: &Policy,
-    ) {
+    pub fn end(&mut self, ended_at: i64, late_until: i64, outcome: Outcome, penalty: Option<i64>, policy: &Policy) {
         let started_at = self.started_at;
         let rare = self.rare_mut();
         rare.previous_started_at = started_at;
@@ -402,6 +380,8 @@ impl Row {
         self.touchpoint_count = 0;
         self.total_cost_micros = 0;
         self.last = None;
+        self.conversion_probability = f64::NAN;
+        self.conversion_value_micros = NONE;
         self.is_return = false;
         self.inactivity_in_force_ms = 0;
         self.timeout_deadline_at = 0;
@@ -427,8 +407,8 @@ impl Row {
         body.text(self.state.name());
         body.long(self.touchpoint_count);
         body.long(self.total_cost_micros);
-        body.optional_double(last.and_then(|last| last.conversion_probability));
-        body.optional_long(last.and_then(|last| last.conversion_value_micros));
+        body.optional_double(self.conversion_probability());
+        body.optional_long(self.conversion_value_micros());
         body.long(rare.map_or(0, |rare| rare.extended_by_ms));
         body.optional_text(last.and_then(|last| last.action_id.as_deref()));
         body.optional_text(last.and_then(|last| last.policy_version.as_deref()));
@@ -446,11 +426,7 @@ impl Row {
     /// The row of an Avro body, under the policy of the version that it names; `None` where it is damaged.
     ///
     /// `policy_of` gives a policy's number; where it does not know the version, it says so itself.
-    pub fn read(
-        body: &[u8],
-        journey_id: &str,
-        mut policy_of: impl FnMut(&str) -> Option<u32>,
-    ) -> Option<Self> {
+    pub fn read(body: &[u8], journey_id: &str, mut policy_of: impl FnMut(&str) -> Option<u32>) -> Option<Self> {
         let mut body = Reader::new(body);
         let mut row = Row::new(journey_id, 0);
         let mut rare = Rare::default();
@@ -475,8 +451,8 @@ impl Row {
         row.state = State::of(body.text()?)?;
         row.touchpoint_count = body.long()?;
         row.total_cost_micros = body.long()?;
-        last.conversion_probability = body.optional_double()?;
-        last.conversion_value_micros = body.optional_long()?;
+        row.conversion_probability = body.optional_double()?.unwrap_or(f64::NAN);
+        row.conversion_value_micros = or_none(body.optional_long()?);
         rare.extended_by_ms = body.long()?;
         last.action_id = body.optional_text()?.map(Into::into);
         last.policy_version = body.optional_text()?.map(Into::into);
@@ -518,11 +494,7 @@ impl Row {
 
     /// Take the latest touchpoint's values, if there are any.
     pub fn set_last(&mut self, last: LastValues) {
-        let is_plain = last.conversion_probability.is_none()
-            && last.conversion_value_micros.is_none()
-            && last.action_id.is_none()
-            && last.policy_version.is_none()
-            && last.propensity.is_none();
+        let is_plain = last.action_id.is_none() && last.policy_version.is_none() && last.propensity.is_none();
         self.last = (!is_plain).then(|| Box::new(last));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
+use compact_str::CompactString;
 use hashbrown::HashTable;
 
 use crate::row::Row;
@@ -30,10 +31,10 @@ pub struct Store {
     hasher: RandomState,
     changed: Vec<Changed>,
     /// Deleted rows among the changed ones.
-    gone: HashMap<Box<str>, usize>,
+    gone: HashMap<CompactString, usize>,
     /// Journeys that a batch deleted, with the offset that did it, in order; `None` where they came again.
-    forgotten: Vec<Option<(Box<str>, i64)>>,
-    forgotten_at: HashMap<Box<str>, usize>,
+    forgotten: Vec<Option<(CompactString, i64)>>,
+    forgotten_at: HashMap<CompactString, usize>,
 }
 
 impl Store {
@@ -57,10 +58,27 @@ impl Store {
     /// Where a journey's row is.
     #[inline]
     pub fn find(&self, journey_id: &str) -> Option<Slot> {
-        let hash = self.hasher.hash_one(journey_id);
-        self.by_id
-            .find(hash, |slot| &*self.row(*slot).journey_id == journey_id)
-            .copied()
+        self.find_hashed(self.hash(journey_id), journey_id)
+    }
+
+    /// Hash of a journey in this store.
+    #[inline]
+    pub fn hash(&self, journey_id: &str) -> u64 {
+        self.hasher.hash_one(journey_id)
+    }
+
+    /// Reach for the rows of journeys that are going to be asked for: the waits for memory overlap then.
+    pub fn reach(&self, hashes: &[u64], found: &mut Vec<Slot>) {
+        found.clear();
+        found.extend(hashes.iter().filter_map(|hash| self.by_id.find(*hash, |_| true)));
+        let reached = found.iter().fold(0, |sum, slot| sum ^ self.row(*slot).reach());
+        std::hint::black_box(reached);
+    }
+
+    /// Where a journey's row is, by its hash.
+    #[inline]
+    pub fn find_hashed(&self, hash: u64, journey_id: &str) -> Option<Slot> {
+        self.by_id.find(hash, |slot| self.row(*slot).journey_id == journey_id).copied()
     }
 
     /// Put a row of a journey that has none.
@@ -71,11 +89,7 @@ impl Store {
                 self.forgotten[place] = None;
             }
         }
-        let was = if self.gone.is_empty() {
-            None
-        } else {
-            self.gone.remove(&row.journey_id)
-        };
+        let was = if self.gone.is_empty() { None } else { self.gone.remove(&row.journey_id) };
         let slot = match self.free.pop() {
             Some(slot) => {
                 *self.row_mut(slot) = row;
@@ -94,14 +108,8 @@ impl Store {
             self.changed[place] = Changed::Here(slot);
             self.row_mut(slot).changed = place as u32 + 1;
         }
-        let Store {
-            by_id,
-            chunks,
-            hasher,
-            ..
-        } = self;
-        let id_of =
-            |slot: &Slot| &*chunks[*slot as usize / CHUNK][*slot as usize % CHUNK].journey_id;
+        let Store { by_id, chunks, hasher, .. } = self;
+        let id_of = |slot: &Slot| &*chunks[*slot as usize / CHUNK][*slot as usize % CHUNK].journey_id;
         by_id.insert_unique(hash, slot, |slot| hasher.hash_one(id_of(slot)));
         slot
     }
@@ -128,8 +136,7 @@ impl Store {
     /// Take a row out because it is forgotten, at the record of `offset`.
     pub fn forget(&mut self, journey_id: &str, offset: i64) {
         self.remove(journey_id);
-        self.forgotten_at
-            .insert(journey_id.into(), self.forgotten.len());
+        self.forgotten_at.insert(journey_id.into(), self.forgotten.len());
         self.forgotten.push(Some((journey_id.into(), offset)));
     }
 
@@ -157,12 +164,9 @@ impl Store {
     }
 
     /// Journeys that were forgotten, each with the offset that did it.
-    pub fn take_forgotten(&mut self) -> Vec<(Box<str>, i64)> {
+    pub fn take_forgotten(&mut self) -> Vec<(CompactString, i64)> {
         self.forgotten_at.clear();
-        std::mem::take(&mut self.forgotten)
-            .into_iter()
-            .flatten()
-            .collect()
+        std::mem::take(&mut self.forgotten).into_iter().flatten().collect()
     }
 
     /// Places of all rows.

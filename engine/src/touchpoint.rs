@@ -73,15 +73,12 @@ pub fn read(value: &[u8]) -> Option<Touchpoint<'_>> {
 }
 
 fn is_valid(touchpoint: &Touchpoint<'_>) -> bool {
-    let is_probability =
-        |value: Option<f64>| value.is_none_or(|value| (0.0..=1.0).contains(&value));
+    let is_probability = |value: Option<f64>| value.is_none_or(|value| (0.0..=1.0).contains(&value));
     !touchpoint.journey_id.is_empty()
         && !touchpoint.touchpoint_id.is_empty()
         && (EARLIEST..LATEST).contains(&touchpoint.occurred_at)
         && (0..=LARGEST_MICROS).contains(&touchpoint.cost_micros)
-        && touchpoint
-            .conversion_value_micros
-            .is_none_or(|value| (0..=LARGEST_MICROS).contains(&value))
+        && touchpoint.conversion_value_micros.is_none_or(|value| (0..=LARGEST_MICROS).contains(&value))
         && is_probability(touchpoint.conversion_probability)
         && is_probability(touchpoint.propensity)
 }
