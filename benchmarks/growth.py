@@ -59,7 +59,7 @@ def _journey(number: int) -> str:
     return f"journey-{number:012d}"
 
 
-def _filled(engine: Engine, count: int) -> Processor:
+def filled(engine: Engine, count: int) -> Processor:
     """Processor of a partition with so many open journeys."""
     partition = engine.partition(0, 1, _CODEC)
     for begin in range(0, count, _CHUNK):
@@ -70,7 +70,7 @@ def _filled(engine: Engine, count: int) -> Processor:
     return engine.processor(partition)
 
 
-def _batches(count: int, offset: int) -> Iterator[list[_Record]]:
+def batches(count: int, offset: int) -> Iterator[list[_Record]]:
     """Touchpoints of journeys picked at random, none twice in a batch where there are enough."""
     chance = random.Random(count)
     for batch in range(_BATCHES):
@@ -89,7 +89,7 @@ def _batches(count: int, offset: int) -> Iterator[list[_Record]]:
         offset += len(journeys)
 
 
-def _flush(processor: Processor, effects: Effects) -> int:
+def flush(processor: Processor, effects: Effects) -> int:
     """Make what a flush sends; gives its records."""
     messages, rows = output_messages(effects, _CODEC), stored_rows(effects, _CODEC)
     return len(messages) + len(rows) + len([stored_partition(processor.partition, _CODEC)])
@@ -100,7 +100,7 @@ def _punctuate(processor: Processor, at: int) -> float:
     partition = processor.partition
     record = _Record(partition.applied_offset + 1, None, _CODEC.encode(Punctuation(at, "simulated")))
     began = perf_counter()
-    _flush(processor, processor.process_log([record], _CODEC))
+    flush(processor, processor.process_log([record], _CODEC))
     return perf_counter() - began
 
 
@@ -110,16 +110,16 @@ def case(name: str, count: int) -> dict[str, Any]:
     gc.freeze()
     gc.disable()
     process = psutil.Process()
-    _filled(engine, _CHUNK)  # so that what one chunk of them leaves behind is not taken for theirs
+    filled(engine, _CHUNK)  # so that what one chunk of them leaves behind is not taken for theirs
     before = process.memory_info().rss
-    processor = _filled(engine, count)
+    processor = filled(engine, count)
     gc.collect()
     bytes_each = (process.memory_info().rss - before) / count
     _punctuate(processor, _NOW)
     seconds: list[float] = []
-    for batch in _batches(count, processor.partition.applied_offset):
+    for batch in batches(count, processor.partition.applied_offset):
         began = process_time()
-        _flush(processor, processor.process_log(batch, _CODEC))
+        flush(processor, processor.process_log(batch, _CODEC))
         seconds.append((process_time() - began) / len(batch))
     quiet = [_punctuate(processor, _NOW + number) for number in range(_PUNCTUATIONS)]
     figures = {
@@ -144,7 +144,7 @@ def _fire(processor: Processor) -> float:
     began = perf_counter()
     effects = processor.process_log([record], _CODEC)
     sent = len(output_messages(effects, _CODEC))
-    _flush(processor, effects)
+    flush(processor, effects)
     return sent / (perf_counter() - began)
 
 

@@ -71,7 +71,7 @@ def measure(system: System, touchpoints: Sequence[Touchpoint]) -> Run:
         log_path = folder / "system.log"
         with running(system.command, servers, folder, log_path) as process, ProcessUsage(process.pid) as usage:
             try:
-                asyncio.run(_wait_until_processed(settings, process))
+                asyncio.run(wait_until_processed(settings, process))
                 peak_rss_mb = usage.peak_rss_mb()
                 wrong = asyncio.run(_disagreement(system, settings, touchpoints))
                 window = asyncio.run(system.window(settings))
@@ -124,7 +124,7 @@ def running(
             process.wait()
 
 
-async def _wait_until_processed(settings: Settings, process: subprocess.Popen[bytes]) -> None:
+async def wait_until_processed(settings: Settings, process: subprocess.Popen[bytes]) -> None:
     """Return when the group has committed all of the input."""
     async with open_log(settings, JOURNEY_EVENTS) as log:
         ends = {number: end for number, end in log.end_offsets.items() if end > 0}
