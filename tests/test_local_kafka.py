@@ -242,7 +242,10 @@ def test_a_port_in_use_is_named_and_a_free_one_taken(running):
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_test_run_leaves_no_process(last_rung, tmp_path, sign):
     """Whatever ends pytest, the broker of its fixture goes, and its directory with it."""
-    (tmp_path / "conftest.py").write_text("from broker_fixture import broker\n")
+    # A shell has what it starts in the background ignore SIGINT, and that is handed on.
+    (tmp_path / "conftest.py").write_text(
+        "import signal\nfrom broker_fixture import broker\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    )
     (tmp_path / "test_forever.py").write_text(
         dedent("""
             import signal
