@@ -13,10 +13,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # Results name commits, whose hashes look like secrets.
 FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)))
 
-.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench soak clean
+.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench bench-long test-engine soak clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) $(ENGINE) ## make .venv with everything that the other targets need
 
@@ -37,7 +37,7 @@ $(ENGINE): $(READY) $(wildcard engine/src/*.rs) engine/Cargo.toml engine/pyproje
 demo: setup ## a clickstream through a real Kafka and a worker, and the proof by replay
 	$(BIN)/journeys demo $(if $(DEMO),$(DEMO))
 
-test: setup check-static ## everything, with a real Kafka
+test: setup check-static test-engine ## everything, with a real Kafka
 	$(PYTEST) -m 'not broker' -n auto
 	$(PYTEST) -m broker
 
@@ -57,6 +57,13 @@ $(VENV)/.scanned: $(FILES) | setup
 	@$(BIN)/detect-secrets-hook --no-verify --baseline .secrets.baseline $?
 	@touch $@
 
+# Clippy and rustfmt are parts of a toolchain that may be left out.
+test-engine: ## the compiled engine's own tests, where a Rust toolchain is
+	@if command -v cargo >/dev/null; then cd engine && cargo test --quiet --release --no-default-features; \
+	else echo "no Rust toolchain (cargo): the engine's own tests are left out"; fi
+	@if command -v rustfmt >/dev/null; then cd engine && cargo fmt --check; fi
+	@if command -v cargo-clippy >/dev/null; then cd engine && cargo clippy --quiet --release --all-targets -- -D warnings; fi
+
 audit: setup ## known vulnerabilities of the pinned packages; needs an advisory service in the network
 	$(INSTALL) --editable '.[audit]'
 	$(BIN)/pip-audit --strict --disable-pip --no-deps --requirement requirements/constraints.txt
@@ -75,8 +82,15 @@ fuzz: setup ## bad input: BAD=n inputs that must all be accounted for; figures g
 chaos: setup ## kills, freezes, crashes and outages under load, 20 minutes: SEED=s, CHAOS="outage shutdown" for a part
 	$(BIN)/python -m tests.chaos $(CHAOS) $(if $(SEED),--seed $(SEED))
 
-bench: setup ## throughput next to a naive Faust agent; figures go to benchmarks/results
+bench: setup ## throughput next to a naive Faust agent, and a guard against a slower hot path; figures go to benchmarks/results
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.guard
+
+bench-long: setup ## growth and memory, detection delay, restore, 1 to 4 workers: half an hour
+	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.detection_delay
+	$(BIN)/python -m benchmarks.restore
+	$(BIN)/python -m benchmarks.scale_out
 
 soak: setup ## the long form of the tests
 	$(BIN)/python -m tests.simulation $(SEEDS)
