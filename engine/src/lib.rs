@@ -7,12 +7,15 @@
 
 mod avro;
 mod identity;
+mod indexes;
 mod names;
 mod outputs;
 mod partition;
 mod policy;
+mod record;
 mod row;
 mod store;
+mod stored_row;
 mod touchpoint;
 
 use pyo3::exceptions::PyValueError;
@@ -23,6 +26,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use crate::outputs::{Message, Outbox};
 use crate::partition::{Fate, Partition, Situation};
 use crate::policy::Policy;
+use crate::record::Value;
 use crate::row::Row;
 use crate::store::Changed;
 use crate::touchpoint::HEADER_BYTES;
@@ -34,9 +38,6 @@ const SCHEMAS: [(&str, u32); 4] = [
     ("JourneyAbandoned", 1_816_665_790),
     ("JourneyLifecycle", 1_040_380_536),
 ];
-
-/// Kafka's code for a timestamp that the broker set when it appended the record.
-const LOG_APPEND_TIME: i64 = 1;
 
 /// Records that are decoded and looked up together: few enough that their rows stay in the processor's cache.
 const AT_ONCE: usize = 128;
@@ -287,45 +288,6 @@ impl Engine {
         Row::read(body, journey_id, |version| {
             policies.iter().rposition(|policy| &*policy.version == version).map(|number| number as u32)
         })
-    }
-}
-
-/// The parts of a record that decide about a touchpoint.
-struct Value<'py> {
-    offset: i64,
-    key: Bound<'py, PyBytes>,
-    value: Bound<'py, PyBytes>,
-    /// Latest instant that a touchpoint may have, in ms.
-    latest_at: i64,
-}
-
-impl<'py> Value<'py> {
-    /// Parts of a record; None where it can be no touchpoint.
-    fn of(record: &Bound<'py, PyAny>, offset: i64, skew_ms: Option<i64>) -> PyResult<Option<Self>> {
-        let py = record.py();
-        let key = record.getattr(intern!(py, "key"))?.downcast_into::<PyBytes>();
-        let value = record.getattr(intern!(py, "value"))?.downcast_into::<PyBytes>();
-        let (Ok(key), Ok(value)) = (key, value) else { return Ok(None) };
-        let mut latest_at = i64::MAX;
-        if let Some(skew_ms) = skew_ms {
-            let timestamp_type: Option<i64> = record.getattr(intern!(py, "timestamp_type"))?.extract()?;
-            if timestamp_type == Some(LOG_APPEND_TIME) {
-                let append_time: i64 = record.getattr(intern!(py, "timestamp"))?.extract()?;
-                latest_at = append_time.saturating_add(skew_ms);
-            }
-        }
-        Ok(Some(Value { offset, key, value, latest_at }))
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.value.as_bytes()
-    }
-
-    /// The touchpoint, if it is valid and under its own key; None where the reference has to look at it.
-    fn touchpoint(&self) -> Option<touchpoint::Touchpoint<'_>> {
-        let touchpoint = touchpoint::read(self.bytes())?;
-        let is_its_key = self.key.as_bytes() == touchpoint.journey_id.as_bytes();
-        (is_its_key && touchpoint.occurred_at <= self.latest_at).then_some(touchpoint)
     }
 }
 

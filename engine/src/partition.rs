@@ -3,19 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use compact_str::CompactString;
 use pyo3::prelude::*;
 
 use crate::identity::{partition_of, touchpoint_hash};
 use crate::names::{Outcome, State};
 use crate::outputs::{days_active, Finding, Outbox, Penalty};
 use crate::policy::Policy;
-use crate::row::{Row, NONE};
+use crate::row::Row;
 use crate::store::{Slot, Store};
 use crate::touchpoint::Touchpoint;
-
-/// A row that is due: deadline and journey, its place, and whether it was extended and is due again.
-type Due = Reverse<((i64, CompactString), Slot, bool)>;
 
 /// What became of a touchpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +50,8 @@ pub struct Partition {
     pub store: Store,
     pub policies: Vec<Policy>,
     pub outbox: Outbox,
-    deadlines: BinaryHeap<Reverse<(i64, Slot)>>,
-    cleanups: BinaryHeap<Reverse<(i64, Slot)>>,
+    pub deadlines: BinaryHeap<Reverse<(i64, Slot)>>,
+    pub cleanups: BinaryHeap<Reverse<(i64, Slot)>>,
     scratch: Vec<u8>,
 }
 
@@ -278,101 +274,6 @@ impl Partition {
         Ok(())
     }
 
-    /// Take out of the index what the clock fires.
-    fn take_due(&mut self, clock: i64) -> BinaryHeap<Due> {
-        let mut due = Vec::new();
-        while let Some(slot) = self.next_due(clock) {
-            let row = self.store.row_mut(slot);
-            row.armed_at = NONE;
-            due.push(Reverse(((row.deadline_at(), row.journey_id.clone()), slot, false)));
-            self.deadlines.pop();
-        }
-        due.into()
-    }
-
-    /// The first row whose deadline and grace are not after the clock; its entry is left at the top of the index.
-    ///
-    /// Entries that say too early an instant are put right on the way.
-    fn next_due(&mut self, clock: i64) -> Option<Slot> {
-        while let Some(mut top) = self.deadlines.peek_mut() {
-            let Reverse((at, slot)) = *top;
-            if at > clock {
-                return None;
-            }
-            let row = self.store.row_mut(slot);
-            if row.armed_at != at || !row.open {
-                if row.armed_at == at {
-                    row.armed_at = NONE;
-                }
-                std::collections::binary_heap::PeekMut::pop(top);
-                continue;
-            }
-            let due_at = row.deadline_at() + self.policies[row.policy as usize].grace_ms;
-            if due_at <= clock {
-                return Some(slot);
-            }
-            row.armed_at = due_at;
-            *top = Reverse((due_at, slot));
-        }
-        None
-    }
-
-    /// Clock at which the next deadline fires.
-    pub fn next_due_at(&mut self) -> Option<i64> {
-        loop {
-            let Reverse((first, _)) = *self.deadlines.peek()?;
-            if let Some(slot) = self.next_due(first) {
-                let row = self.store.row(slot);
-                return Some(row.deadline_at() + self.policies[row.policy as usize].grace_ms);
-            }
-        }
-    }
-
-    /// Delete rows that count as absent at the clock, at most `most`, because of the punctuation at `offset`.
-    pub fn forget(&mut self, clock: i64, offset: i64, most: usize) {
-        let mut gone = 0;
-        let mut ahead = Vec::new();
-        while gone < most {
-            let Some(&Reverse((at, _))) = self.cleanups.peek() else {
-                break;
-            };
-            if at > clock {
-                break;
-            }
-            let mut alike = Vec::new();
-            while let Some(&Reverse((next, slot))) = self.cleanups.peek() {
-                if next != at {
-                    break;
-                }
-                self.cleanups.pop();
-                alike.push((self.store.row(slot).journey_id.clone(), slot));
-            }
-            alike.sort_unstable();
-            for (journey_id, slot) in alike {
-                let row = self.store.row(slot);
-                if self.forgotten_at(row) != Some(at) {
-                    continue;
-                }
-                if gone == most {
-                    ahead.push((at, slot));
-                } else if row.offset >= offset {
-                    ahead.push((at, slot)); // a row that a crash left ahead of this punctuation
-                } else {
-                    self.store.forget(&journey_id, offset);
-                    gone += 1;
-                }
-            }
-        }
-        self.cleanups.extend(ahead.into_iter().map(Reverse));
-    }
-
-    fn forgotten_at(&self, row: &Row) -> Option<i64> {
-        if row.open {
-            return None;
-        }
-        Some(row.cleanup_at()? + self.policies[row.policy as usize].grace_ms)
-    }
-
     fn counts_as_absent(&self, row: &Row, at: i64, now: &Situation) -> bool {
         if row.open {
             return false;
@@ -388,21 +289,6 @@ impl Partition {
         self.store.row_mut(slot).offset = offset;
         self.keep(slot);
         self.store.mark(slot);
-    }
-
-    /// See to a row's entry in the indexes.
-    pub fn keep(&mut self, slot: Slot) {
-        let row = self.store.row_mut(slot);
-        let grace_ms = self.policies[row.policy as usize].grace_ms;
-        if row.open {
-            let due_at = row.deadline_at() + grace_ms;
-            if row.armed_at == NONE || due_at < row.armed_at {
-                row.armed_at = due_at;
-                self.deadlines.push(Reverse((due_at, slot)));
-            }
-        } else if let Some(cleanup_at) = row.cleanup_at() {
-            self.cleanups.push(Reverse((cleanup_at + grace_ms, slot)));
-        }
     }
 
     /// Put a row that the reference has made or changed, in place of the journey's own.

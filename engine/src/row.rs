@@ -2,7 +2,6 @@
 
 use compact_str::CompactString;
 
-use crate::avro::{Reader, Writer};
 use crate::names::{Outcome, State};
 use crate::policy::Policy;
 use crate::touchpoint::Touchpoint;
@@ -22,7 +21,7 @@ pub fn some(value: i64) -> Option<i64> {
     (value != NONE).then_some(value)
 }
 
-fn or_none(value: Option<i64>) -> i64 {
+pub fn or_none(value: Option<i64>) -> i64 {
     value.unwrap_or(NONE)
 }
 
@@ -93,9 +92,9 @@ pub struct Row {
     /// Its place among the rows that a batch has changed, plus one; 0 for none.
     pub changed: u32,
     /// NaN where no touchpoint said.
-    conversion_probability: f64,
+    pub conversion_probability_or_nan: f64,
     /// `NONE` where no touchpoint said.
-    conversion_value_micros: i64,
+    pub conversion_value_or_none: i64,
     pub last: Option<Box<LastValues>>,
     pub rare: Option<Box<Rare>>,
 }
@@ -123,8 +122,8 @@ impl Row {
             state: State::Unaware,
             policy,
             changed: 0,
-            conversion_probability: f64::NAN,
-            conversion_value_micros: NONE,
+            conversion_probability_or_nan: f64::NAN,
+            conversion_value_or_none: NONE,
             last: None,
             rare: None,
         }
@@ -132,12 +131,12 @@ impl Row {
 
     /// Probability of conversion that the latest touchpoint to say so gave.
     pub fn conversion_probability(&self) -> Option<f64> {
-        (!self.conversion_probability.is_nan()).then_some(self.conversion_probability)
+        (!self.conversion_probability_or_nan.is_nan()).then_some(self.conversion_probability_or_nan)
     }
 
     /// Value of a conversion, in the same way.
     pub fn conversion_value_micros(&self) -> Option<i64> {
-        some(self.conversion_value_micros)
+        some(self.conversion_value_or_none)
     }
 
     /// Reach for each part of the row, so that it lies in the processor's cache when it is worked on.
@@ -339,10 +338,10 @@ impl Row {
             self.state = state;
         }
         if let Some(probability) = touchpoint.conversion_probability {
-            self.conversion_probability = probability;
+            self.conversion_probability_or_nan = probability;
         }
         if let Some(value) = touchpoint.conversion_value_micros {
-            self.conversion_value_micros = value;
+            self.conversion_value_or_none = value;
         }
         if touchpoint.action_id.is_none() && touchpoint.policy_version.is_none() && touchpoint.propensity.is_none() {
             return;
@@ -380,121 +379,10 @@ impl Row {
         self.touchpoint_count = 0;
         self.total_cost_micros = 0;
         self.last = None;
-        self.conversion_probability = f64::NAN;
-        self.conversion_value_micros = NONE;
+        self.conversion_probability_or_nan = f64::NAN;
+        self.conversion_value_or_none = NONE;
         self.is_return = false;
         self.inactivity_in_force_ms = 0;
         self.timeout_deadline_at = 0;
-    }
-
-    /// Write the Avro body of the stored row.
-    pub fn write(&self, policy_version: &str, out: &mut Vec<u8>) {
-        let last = self.last.as_deref();
-        let rare = self.rare.as_deref();
-        let mut body = Writer::new(out);
-        body.long(self.offset);
-        body.long(self.record_offset);
-        body.boolean(self.open);
-        body.text(policy_version);
-        body.optional_long(rare.and_then(|rare| some(rare.timeout_ms)));
-        body.optional_long(rare.and_then(|rare| some(rare.inactivity_ms)));
-        body.optional_long(rare.and_then(|rare| some(rare.budget_micros)));
-        body.longs(self.recent_ids());
-        body.optional_text(self.user_id.as_deref());
-        body.long(self.started_at);
-        body.long(self.last_activity_at);
-        body.optional_long(some(self.last_touchpoint_at));
-        body.text(self.state.name());
-        body.long(self.touchpoint_count);
-        body.long(self.total_cost_micros);
-        body.optional_double(self.conversion_probability());
-        body.optional_long(self.conversion_value_micros());
-        body.long(rare.map_or(0, |rare| rare.extended_by_ms));
-        body.optional_text(last.and_then(|last| last.action_id.as_deref()));
-        body.optional_text(last.and_then(|last| last.policy_version.as_deref()));
-        body.optional_double(last.and_then(|last| last.propensity));
-        body.longs(rare.map_or(&[], |rare| &rare.touchpoint_times));
-        body.boolean(self.is_return);
-        body.optional_long(self.previous_started_at());
-        body.optional_long(self.previous_ended_at());
-        body.optional_long(self.late_until());
-        body.optional_text(self.previous_outcome().map(Outcome::name));
-        body.optional_long(self.previous_total_penalty_micros());
-        body.optional_long(self.cleanup_at());
-    }
-
-    /// The row of an Avro body, under the policy of the version that it names; `None` where it is damaged.
-    ///
-    /// `policy_of` gives a policy's number; where it does not know the version, it says so itself.
-    pub fn read(body: &[u8], journey_id: &str, mut policy_of: impl FnMut(&str) -> Option<u32>) -> Option<Self> {
-        let mut body = Reader::new(body);
-        let mut row = Row::new(journey_id, 0);
-        let mut rare = Rare::default();
-        let mut last = LastValues::default();
-        row.offset = body.long()?;
-        row.record_offset = body.long()?;
-        row.open = body.boolean()?;
-        row.policy = policy_of(body.text()?)?;
-        rare.timeout_ms = or_none(body.optional_long()?);
-        rare.inactivity_ms = or_none(body.optional_long()?);
-        rare.budget_micros = or_none(body.optional_long()?);
-        let (mut ids, mut count) = ([0; REMEMBERED], 0);
-        body.longs(REMEMBERED, |id| {
-            ids[count] = id;
-            count += 1;
-        })?;
-        row.set_recent_ids(&ids[..count]);
-        row.user_id = body.optional_text()?.map(Into::into);
-        row.started_at = body.long()?;
-        row.last_activity_at = body.long()?;
-        row.last_touchpoint_at = or_none(body.optional_long()?);
-        row.state = State::of(body.text()?)?;
-        row.touchpoint_count = body.long()?;
-        row.total_cost_micros = body.long()?;
-        row.conversion_probability = body.optional_double()?.unwrap_or(f64::NAN);
-        row.conversion_value_micros = or_none(body.optional_long()?);
-        rare.extended_by_ms = body.long()?;
-        last.action_id = body.optional_text()?.map(Into::into);
-        last.policy_version = body.optional_text()?.map(Into::into);
-        last.propensity = body.optional_double()?;
-        body.longs(KEPT_TOUCHPOINTS, |at| rare.touchpoint_times.push(at))?;
-        row.is_return = body.boolean()?;
-        rare.previous_started_at = or_none(body.optional_long()?);
-        rare.previous_ended_at = or_none(body.optional_long()?);
-        rare.late_until = or_none(body.optional_long()?);
-        rare.previous_outcome = match body.optional_text()? {
-            None => None,
-            Some(name) => Some(Outcome::of(name)?),
-        };
-        rare.previous_total_penalty_micros = or_none(body.optional_long()?);
-        rare.cleanup_at = or_none(body.optional_long()?);
-        if !body.is_empty() {
-            return None;
-        }
-        row.set_rare(rare);
-        row.set_last(last);
-        Some(row)
-    }
-
-    /// Take what few rows have, if there is any of it.
-    pub fn set_rare(&mut self, rare: Rare) {
-        let is_plain = rare.timeout_ms == NONE
-            && rare.inactivity_ms == NONE
-            && rare.budget_micros == NONE
-            && rare.extended_by_ms == 0
-            && rare.touchpoint_times.is_empty()
-            && rare.previous_started_at == NONE
-            && rare.previous_ended_at == NONE
-            && rare.late_until == NONE
-            && rare.previous_outcome.is_none()
-            && rare.previous_total_penalty_micros == NONE
-            && rare.cleanup_at == NONE;
-        self.rare = (!is_plain).then(|| Box::new(rare));
-    }
-
-    /// Take the latest touchpoint's values, if there are any.
-    pub fn set_last(&mut self, last: LastValues) {
-        let is_plain = last.action_id.is_none() && last.policy_version.is_none() && last.propensity.is_none();
-        self.last = (!is_plain).then(|| Box::new(last));
     }
 }
