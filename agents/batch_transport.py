@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import IllegalStateError
@@ -284,11 +285,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
 
 
 class IdempotentProducer(driver.Producer):  # type: ignore[misc]  # Faust is not typed
-    """Faust's producer, with every write acknowledged by all replicas and none repeated by a retry."""
+    """Faust's producer, with every write acknowledged by all replicas, none repeated by a retry and none given up."""
 
     def _new_producer(self) -> Any:
         producer = super()._new_producer()
         _ask_in_peace(producer.client)
+        # What is given up has its number in the partition's sequence, and Kafka refuses all that come after it.
+        producer._message_accumulator._batch_ttl = inf
         return producer
 
     def _settings_extra(self) -> Mapping[str, Any]:
