@@ -1,6 +1,7 @@
 """The crash simulation by hand: `python -m tests.simulation [SEEDS]`, or one seed with `--seed SEED`.
 
 `--fault NAME` breaks one thing on purpose, which must then be found; `--fault all` says of each how soon it is.
+`--results FOLDER` keeps the figures of many seeds, and of all faults.
 Run from the repository's root. Exit code 1 when a seed fails (with `all`: when a fault is not found).
 """
 
@@ -9,27 +10,22 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import chain
 from multiprocessing import get_context
-from time import process_time
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final
 
+from benchmarks.machine import describe_machine
+from benchmarks.results import described_run, write_results
+from tests.simulation.chunks import Chunk, chunks_of, first_found, run_chunk, worker_with
 from tests.simulation.faults import FAULTS
 from tests.simulation.simulator import Simulation
 from tests.simulation.verdict import Verdict, expected
-from tests.simulation.worker import Worker
 
-_CHUNK: Final = 50
 _SHOWN_FAILURES: Final = 5
-
-
-class _Chunk(NamedTuple):
-    verdicts: list[Verdict]
-    seconds: float
-    """Of one processor."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("seeds", type=int, nargs="?", default=3000, help="how many seeds, from 0 on")
     parser.add_argument("--seed", type=int, help="run this one and show each step")
+    parser.add_argument("--results", type=Path, help="folder for the figures")
     parser.add_argument("--fault", choices=[*FAULTS, "all"], help="break this on purpose", metavar="NAME")
     chosen = parser.parse_args(arguments)
     if chosen.seed is not None:
@@ -44,23 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.fault is not None:
         return _find_faults(FAULTS if chosen.fault == "all" else [chosen.fault], chosen)
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        begins = range(0, chosen.seeds, _CHUNK)
-        return _summary(pool.map(_run, (range(n, min(n + _CHUNK, chosen.seeds)) for n in begins)))
+        return _summary(pool.map(run_chunk, chunks_of(chosen.seeds)), chosen.results)
 
 
-def _worker(fault: str | None) -> type[Worker]:
-    return Worker if fault is None else FAULTS[fault]
-
-
-def _run(seeds: Iterable[int]) -> _Chunk:
-    began = process_time()
-    verdicts = [Simulation(seed).run() for seed in seeds]
-    for verdict in verdicts:
-        verdict.trace = [verdict.trace[-1]]  # the rest is long, and a repetition gives it again
-    return _Chunk(verdicts, process_time() - began)
-
-
-def _summary(chunks: Iterable[_Chunk]) -> int:
+def _summary(chunks: Iterable[Chunk], results: Path | None) -> int:
     runs = failed = crashes = wakings = others = duplicates = 0
     seconds = 0.0
     for chunk in chunks:
@@ -79,26 +63,44 @@ def _summary(chunks: Iterable[_Chunk]) -> int:
         f"returns of workers, {others} steps by workers that had lost the partition, {duplicates} outputs published "
         f"again: {failed} violations"
     )
+    _keep(
+        results,
+        "simulation.json",
+        {
+            "runs": runs,
+            "runs_a_minute_in_one_thread": round(runs / seconds * 60),
+            "crashes": crashes,
+            "wakings": wakings,
+            "steps_without_the_partition": others,
+            "published_again": duplicates,
+            "violations": failed,
+        },
+    )
     return 1 if failed else 0
+
+
+def _keep(folder: Path | None, name: str, figures: dict[str, Any]) -> None:
+    if folder is not None:
+        write_results(described_run() | {"machine": describe_machine(), "figures": figures}, folder / name)
 
 
 def _find_faults(names: Iterable[str], chosen: argparse.Namespace) -> int:
     """Run each fault until a seed fails; with one fault, that is what the exit code tells."""
-    found: list[bool] = []
+    found: dict[str, int | None] = {}
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        for name, verdict in pool.map(partial(_first_found, chosen.seeds), names):
-            found.append(verdict is not None)
+        for name, verdict in pool.map(partial(first_found, chosen.seeds), names):
+            found[name] = None if verdict is None else verdict.seed
             if verdict is None:
                 _say(f"{name}: not found in {chosen.seeds} runs")
             else:
                 _say(f"{name}: {' '.join((FAULTS[name].__doc__ or '').split())}")
                 _say_failure(verdict, name)
-    return int(not all(found)) if chosen.fault == "all" else int(any(found))
-
-
-def _first_found(seeds: int, name: str) -> tuple[str, Verdict | None]:
-    verdicts: Iterator[Verdict] = (Simulation(seed, FAULTS[name]).run() for seed in range(seeds))
-    return name, next((verdict for verdict in verdicts if verdict.problems), None)
+    missed = [name for name, seed in found.items() if seed is None]
+    if chosen.fault != "all":
+        return int(not missed)
+    figures = {"faults": len(found), "found": len(found) - len(missed), "most_seeds": chosen.seeds, "at_seed": found}
+    _keep(chosen.results, "simulation_faults.json", figures)
+    return int(bool(missed))
 
 
 def _say_failure(verdict: Verdict, fault: str | None) -> None:
@@ -107,7 +109,7 @@ def _say_failure(verdict: Verdict, fault: str | None) -> None:
 
 
 def _show(seed: int, fault: str | None) -> int:
-    verdict = Simulation(seed, _worker(fault)).run()
+    verdict = Simulation(seed, worker_with(fault)).run()
     entries = (f"{entry.offset:4d}  {str(entry.record)[:240]}" for entry in expected(seed).log)
     for line in chain(entries, (f"      {step}" for step in verdict.trace), verdict.problems):
         _say(line)
