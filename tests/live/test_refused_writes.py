@@ -1,6 +1,7 @@
 """Kafka refuses for good what a running worker writes: a clear end, nothing lost, and on it goes when it is mended."""
 
 import asyncio
+import os
 from time import monotonic
 
 import pytest
@@ -116,3 +117,22 @@ def test_a_changelog_that_is_created_anew_under_a_running_worker(settings, worke
     again.stop()
     report, _ = verified(settings)
     assert report.abandonments.equal == len(JOURNEYS)
+
+
+@pytest.mark.skipif(not os.environ.get("JOURNEYS_TEST_LONG"), reason="a rarer case of the one above: part of make soak")
+def test_a_changelog_that_is_created_anew_and_gets_rows_of_journeys_first(settings, workers):
+    """Without a row of its own a partition begins at the start of the input: the next worker does all of it again."""
+    worker = workers.start(settings)
+    append(settings, punctuation(0), *(touch(name, 1, HOUR) for name in JOURNEYS))
+    workers.wait_until_applied(settings)
+    asyncio.run(make_changelog_anew(settings))
+    append(settings, *(touch(name, 2, 2 * HOUR) for name in JOURNEYS))
+    assert "] was created anew: it was written up to offset " in last_words(worker)
+    again = workers.start(settings)
+    append(settings, punctuation(40 * DAY))
+    workers.wait_until_applied(settings)
+    assert asyncio.run(check_table(settings)).ok
+    again.stop()
+    report, _ = verified(settings)
+    assert report.abandonments.equal == len(JOURNEYS)
+    assert report.lifecycle.duplicates > 0
