@@ -11,7 +11,10 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
+from agents import rocksdb_partition
 from agents.cli.main import app
+from agents.settings import Settings
+from streams.policy import DEFAULT_POLICY
 from tests.chaos import __main__ as chaos
 from tests.simulation.faults import FAULTS
 
@@ -74,6 +77,21 @@ def test_every_promise_is_tested():
         commands = re.findall(r"`([^`]+)`", tested)
         assert commands, promise
         assert all(re.match(r"make |journeys |tests/\w", command) for command in commands), promise
+
+
+def test_the_times_are_those_of_the_settings():
+    """Freeze limit, session, skew, grace, the margin of a copy's age."""
+    page = " ".join(PAGE.split())
+    settings, policy = Settings(_env_file=None), DEFAULT_POLICY
+    for said in (
+        f"stood still for more than {settings.freeze_limit_seconds:g} s",
+        f"given to others {settings.session_timeout_seconds:g} s after its last heartbeat",
+        f"policy's skew ({policy.future_skew_ms / 60_000:g} minutes)",
+        f"by grace ({policy.grace_ms / 1_000:g} s)",
+    ):
+        assert said in page
+    assert rocksdb_partition._MARGIN_SECONDS == 3_600
+    assert "clocks of workers and brokers differ by less than an hour" in page
 
 
 def shown(value: float, unit: str) -> str:
