@@ -73,7 +73,7 @@ format: setup ## put the code into its format
 	$(BIN)/ruff check --fix .
 
 simulate: setup ## crash simulation: SEEDS=n; SEED=s repeats one; FAULT=name (or all) breaks one thing
-	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(SEEDS)) $(if $(FAULT),--fault $(FAULT))
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(SEEDS) --results benchmarks/results) $(if $(FAULT),--fault $(FAULT))
 
 fuzz: setup ## bad input: BAD=n inputs that must all be accounted for; figures go to benchmarks/results
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt --editable '.[fuzz]'
@@ -92,10 +92,13 @@ bench-long: setup ## growth and memory, detection delay, restore, 1 to 4 workers
 	$(BIN)/python -m benchmarks.restore
 	$(BIN)/python -m benchmarks.scale_out
 
-soak: setup ## the long form of the tests
-	$(BIN)/python -m tests.simulation $(SEEDS)
+soak: setup ## the long form of all: simulate, its faults, fuzz, chaos, every test; three hours on two cores
+	$(MAKE) simulate
+	$(MAKE) simulate FAULT=all
 	$(MAKE) fuzz
-	JOURNEYS_TEST_LONG=1 $(PYTEST)
+	$(MAKE) chaos
+	JOURNEYS_TEST_LONG=1 $(PYTEST) -m 'not broker' -n auto
+	JOURNEYS_TEST_LONG=1 $(PYTEST) -m broker
 
 clean: ## remove the environment and local data
 	rm -rf $(VENV) .journeys

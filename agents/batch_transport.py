@@ -11,12 +11,14 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from agents.metadata_questions import ask_in_peace
 from agents.worker_exit import WorkerExit, end_now
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ log = logging.getLogger("journeys.transport")
 _WHILE_REBALANCING_SECONDS = 0.1
 _WHILE_FULL_SECONDS = 0.02
 _FETCH_WAIT_MS = 100
-_ASK_AGAIN_SECONDS = 0.2
 _NOTHING_ACTIVE_SECONDS = 0.02
 _MS = 1_000.0
 
@@ -55,22 +56,6 @@ class _NeverRead(dict[TP, int | None]):
         return None
 
 
-def _ask_in_peace(client: Any) -> None:
-    """Have a client of aiokafka wait a moment when nobody tells it where the partitions are.
-
-    Its sender asks again at once, hundreds of times a second, which takes half a core while a broker is away.
-    """
-    update = client._metadata_update
-
-    async def updated(cluster: Any, topics: Any) -> bool:
-        known: bool = await update(cluster, topics)
-        if not known:
-            await asyncio.sleep(_ASK_AGAIN_SECONDS)
-        return known
-
-    client._metadata_update = updated
-
-
 class WorkerConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is not typed
     """Faust's consumer thread: its fetches wait only briefly, and when it is stopped it leaves the group.
 
@@ -85,7 +70,7 @@ class WorkerConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
-        _ask_in_peace(consumer._client)
+        ask_in_peace(consumer._client)
         return consumer
 
     async def on_thread_stop(self) -> None:
@@ -288,11 +273,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
 
 
 class IdempotentProducer(driver.Producer):  # type: ignore[misc]  # Faust is not typed
-    """Faust's producer, with every write acknowledged by all replicas and none repeated by a retry."""
+    """Faust's producer, with every write acknowledged by all replicas, none repeated by a retry and none given up."""
 
     def _new_producer(self) -> Any:
         producer = super()._new_producer()
-        _ask_in_peace(producer.client)
+        ask_in_peace(producer.client)
+        # What is given up has its number in the partition's sequence, and Kafka refuses all that come after it.
+        producer._message_accumulator._batch_ttl = inf
         return producer
 
     def _settings_extra(self) -> Mapping[str, Any]:

@@ -12,14 +12,16 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from time import time
 from typing import TYPE_CHECKING, Any
 
 import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from faust.types import TP
 
 from agents.freeze_guard import FreezeGuard
+from agents.refused_write import ends_where_refused, require_growth
 from agents.tombstone import TOMBSTONE_OFFSET_HEADER, tombstone_offset
 from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
@@ -38,8 +40,11 @@ _NO_HEADERS: list[tuple[str, bytes]] = []
 
 
 def _worth_waiting(error: Exception) -> bool:
-    """Whether a send that failed is to be tried again: a broker that is away comes back."""
-    return isinstance(error, KafkaError) and bool(getattr(error, "retriable", False))
+    """Whether a send that failed is to be tried again: a broker that is away comes back.
+
+    aiokafka raises KafkaTimeoutError where a batch found no room in its queue: nothing of it was sent (0046).
+    """
+    return isinstance(error, KafkaTimeoutError) or (isinstance(error, KafkaError) and bool(error.retriable))
 
 
 class Flusher:
@@ -81,9 +86,11 @@ class Flusher:
         """Append rows to the changelog, note where somebody else has, and keep them in the local copy."""
         changelog = self._app.changelog_topic
         complete_to: int | None = None
+        as_of = time()
         for base, count in await self._send(changelog, number, list(map(_record_of, rows))):
             expected = self._next_changelog_offset[number]
             self._next_changelog_offset[number] = base + count
+            require_growth(changelog, number, base, expected)
             if base != expected:
                 self._shared.add(number)
                 self._gaps[number].append((expected, base))
@@ -91,7 +98,7 @@ class Flusher:
                 # A rebalance that leaves this partition here need not read our own rows back.
                 complete_to = base + count - 1
                 self._app.tables.recovery.active_offsets[TP(changelog, number)] = complete_to
-        self._app.local_copy.put(number, rows, None if number in self._shared else complete_to)
+        self._app.local_copy.put(number, rows, None if number in self._shared else complete_to, as_of)
 
     async def _send(self, topic: str, number: int, records: Sequence[Record]) -> list[tuple[int, int]]:
         """Send records to one partition and wait; gives base offset and count of each batch."""
@@ -107,7 +114,7 @@ class Flusher:
         """Send as many records from `begin` on as fit one batch; gives its base offset, and where the next begins."""
         producer = self._app.producer._producer  # Faust's own send takes one record at a time
         async for attempt in stamina.retry_context(on=_worth_waiting, attempts=None, timeout=None, wait_max=5.0):
-            with attempt:
+            with attempt, ends_where_refused(topic):
                 self._guard.check()
                 builder, end = _filled(producer.create_batch(), records, begin)
                 sent = await producer.send_batch(builder, topic, partition=number)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from time import time
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -41,6 +42,8 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         self.processors: dict[int, Processor] = {}
         self._restores: dict[int, Restore] = {}
         self._progress = RestoreProgress()
+        self._assigned_at = 0.0
+        """Before the ends of the changelogs were looked at, seconds since the epoch."""
 
     @property
     def codec(self) -> Codec:
@@ -78,6 +81,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
     ) -> None:
         """Drop what is not ours any more."""
         del revoked, newly_assigned, generation_id
+        self._assigned_at = time()
         changelog = self.table.changelog_topic_name
         mine = {tp.partition for tp in assigned if tp.topic == changelog}
         for number in {*self.processors, *self._restores} - mine:
@@ -141,6 +145,11 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         restore = self._restore_of(number)
         del self._restores[number]
         processor = self.processors.get(number)
+        if processor is None and restore.lacks_its_beginning():
+            raise TableMismatchError(
+                f"the changelog lacks the beginning of partition {number}, it was created anew under a running worker: "
+                "stop all workers and make the table from the input topic with `journeys check --rebuild`"
+            )
         partition = processor.partition if processor else self._new_partition(number)
         if self.app.registry is not None:
             await self.app.registry.learn_from(restore.schema_heads())
@@ -150,9 +159,9 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         self.app.flusher.begin(number, highwater + 1)
         # The copy may be complete to a stale record only when what that one shadows is written again.
         newer = {row.key for row in rewrites}
-        self.app.local_copy.put(number, (row for row in restore.winners() if row.key not in newer), None)
+        self.app.local_copy.put(number, (row for row in restore.winners() if row.key not in newer), None, 0.0)
         await self.app.flusher.write_rows(number, rewrites)
-        self.app.local_copy.put(number, (), highwater)
+        self.app.local_copy.put(number, (), highwater, self._assigned_at)
         self.processors[number] = processor or self.app.engine.processor(partition)
         return restore
 

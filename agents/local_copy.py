@@ -39,10 +39,12 @@ class LocalCopy(Protocol):
     def rows(self, number: int) -> Iterable[StoredRow]:
         """Winners of all records up to `complete_to`, at most one a key. Raises DamagedCopyError."""
 
-    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None) -> None:
+    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None, as_of: float) -> None:
         """Keep rows that the changelog has acknowledged, none older than the one that is kept.
 
-        `complete_to`: with them the copy is complete up to that offset; None leaves that where it was.
+        `complete_to`: with them the copy is complete up to that offset; None leaves that where it was. `as_of`: an
+        instant (seconds since the epoch) before all that the changelog got behind that offset; a copy that is older
+        than the changelog's tombstones may lack deletions, and is thrown away when it is opened.
         Does nothing before all of `rows` were read: who has not begun with them can't know what it lacks.
         """
 
@@ -72,7 +74,7 @@ class NoLocalCopy:
         """No rows."""
         return ()
 
-    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None) -> None:
+    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None, as_of: float) -> None:
         """Keep nothing."""
 
     def close(self) -> None:

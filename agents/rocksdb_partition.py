@@ -2,8 +2,8 @@
 
 Keys are those of the table; a row is stored as its wire bytes, which begin with 0. A tombstone is stored too, with
 its input offset and the time it was written: like in the changelog it keeps stale rows from coming back, and like
-there it is dropped after a day. Keys that begin with 0 say what the copy is: what it is bound to, how far it is
-complete, and the schemas of its rows.
+there it is dropped after a day. Keys that begin with 0 say what the copy is: what it is bound to, how far and as of
+when it is complete, and the schemas of its rows.
 
 Rows and the offset up to which they are complete go into one write batch, which RocksDB's log takes whole or not at
 all. Nothing is synced to the disk: a power failure takes the latest batches away, and never one before another.
@@ -25,16 +25,21 @@ from agents.changelog_state import ChangelogState
 from schemas.catalog import Catalog
 from schemas.codec import HEADER_BYTES, schema_id_of
 from schemas.invalid import InvalidRecordError
+from schemas.topics import TOMBSTONE_LIFE_MS
 from streams.table import StoredRow, row_offset
 
 _FORMAT: Final = 1
 _BINDING: Final = b"\x00binding"
 _COMPLETE: Final = b"\x00complete"
+_AS_OF: Final = b"\x00complete-as-of"  # milliseconds since the epoch, by the clock of whoever wrote it
 _SCHEMA: Final = b"\x00schema"
 _FIRST_ROW: Final = b"\x01"
 _TOMBSTONE: Final = Struct(">cqq")  # its mark, input offset, seconds since the epoch
 _TOMBSTONE_MARK: Final = b"\x01"
-_TOMBSTONE_SECONDS: Final = 86_400
+_MS: Final = 1_000
+_TOMBSTONE_SECONDS: Final = TOMBSTONE_LIFE_MS // _MS
+# For clocks of workers and brokers that differ, and for a restore that takes its time.
+_MARGIN_SECONDS: Final = 3_600
 # Small, because what stands in the log must be read again when a database is opened, and a rebalance waits for that.
 _MEMTABLE_BYTES: Final = 4 * 1024 * 1024
 _OPEN_FILES: Final = 64
@@ -70,9 +75,26 @@ class RocksdbPartition:
         end = changelog.ends[number]
         if self.complete_to >= end:
             return f"they are of offset {self.complete_to}, and the changelog ends at {end}: it was cut"
+        if aged := self._why_too_old():
+            return aged
         for head in self._heads:
             if self._database.get(_SCHEMA + head) != self._schema_text(head):
                 return f"the schema {schema_id_of(head)} of some of them is not known here, or is another one now"
+        return None
+
+    def _why_too_old(self) -> str | None:
+        """What forbids to believe that the changelog still has every deletion behind these rows."""
+        found: bytes | None = self._database.get(_AS_OF)
+        if found is None:
+            return "it is not known when they were last complete"
+        hours = (time() - int(found) / _MS) / 3_600
+        if hours < 0:
+            return f"they were last complete {-hours:.1f} hours from now: a clock was wrong"
+        if hours * 3_600 > _TOMBSTONE_SECONDS - _MARGIN_SECONDS:
+            return (
+                f"they were last complete {hours:.1f} hours ago, and the changelog keeps deletions for "
+                f"{_TOMBSTONE_SECONDS / 3_600:g}"
+            )
         return None
 
     def rows(self) -> Iterator[StoredRow]:
@@ -95,10 +117,10 @@ class RocksdbPartition:
             self._database.write(batch)
         self.is_read = True
 
-    def put(self, rows: Iterable[StoredRow], complete_to: int | None) -> None:
-        """Keep rows, and with the last of them the offset up to which they are complete; it never goes back."""
-        if complete_to is not None and self.complete_to is not None:
-            complete_to = max(complete_to, self.complete_to)
+    def put(self, rows: Iterable[StoredRow], complete_to: int | None, as_of: float) -> None:
+        """Keep rows, and with the last of them how far they are complete and as of when; that never goes back."""
+        if complete_to is not None and self.complete_to is not None and complete_to < self.complete_to:
+            complete_to = None
         waiting = iter(rows)
         chunk = list(islice(waiting, _BATCH_ROWS))
         while True:
@@ -106,6 +128,7 @@ class RocksdbPartition:
             chunk = list(islice(waiting, _BATCH_ROWS))
             if not chunk and complete_to is not None:
                 batch.put(_COMPLETE, str(complete_to).encode())
+                batch.put(_AS_OF, str(int(as_of * _MS)).encode())
             self._database.write(batch)
             if not chunk:
                 break

@@ -84,6 +84,17 @@ class Settings(BaseSettings):
             raise ValueError(fault)
         return self
 
+    @model_validator(mode="after")
+    def _require_a_guard_that_is_in_time(self) -> Self:
+        # The last heartbeat may lie a fifth of a session before the freeze: see agents/app.py.
+        if 5 * self.freeze_limit_seconds >= 4 * self.session_timeout_seconds:
+            raise ValueError(
+                f"JOURNEYS_FREEZE_LIMIT_SECONDS is {self.freeze_limit_seconds:g}, it must be less than four fifths of "
+                f"JOURNEYS_SESSION_TIMEOUT_SECONDS ({self.session_timeout_seconds:g}): a worker that stood still must "
+                "end itself before its partitions are given to others"
+            )
+        return self
+
 
 SECRETS: Final = frozenset({"sasl_password", "tls_key_password"})
 """Names of the settings that are never shown."""

@@ -11,8 +11,8 @@ Severity = Literal["error", "warning"]
 
 # Settings whose wrong value loses or changes what is decided. The others only cost something one day:
 # records that a replay will want, room for large records, the time to repair what a frozen worker wrote.
-_ERRORS: Final = frozenset({"cleanup.policy", "message.timestamp.type"})
-_AT_LEAST: Final = frozenset({"max.message.bytes", "min.compaction.lag.ms"})
+_ERRORS: Final = frozenset({"cleanup.policy", "message.timestamp.type", "delete.retention.ms"})
+_AT_LEAST: Final = frozenset({"max.message.bytes", "min.compaction.lag.ms", "delete.retention.ms"})
 
 
 class Problem(NamedTuple):
@@ -98,4 +98,6 @@ def _is_fine(name: str, value: str, wanted: str) -> bool:
 def _why(name: str) -> str:
     if name.startswith("retention."):
         return " (a replay needs every record)"
+    if name == "delete.retention.ms":
+        return " (so long may rows on a worker's disk lack a deletion)"
     return ""

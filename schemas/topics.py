@@ -12,8 +12,12 @@ TABLE = "journeys"
 
 DEFAULT_PARTITION_COUNT = 4
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+LEAST_MESSAGE_BYTES = 1024 * 1024
+"""What every topic takes in one batch; a worker's batches are smaller."""
 _FOR_EVER = "-1"
 _DAY_MS = "86400000"
+TOMBSTONE_LIFE_MS = 86_400_000
+"""How long the changelog keeps a tombstone at least: what was read longer ago may lack deletions."""
 
 
 class Topic(NamedTuple):
@@ -39,7 +43,12 @@ def topic_map(application_id: str) -> tuple[Topic, ...]:
     """All topics of one application, each with the same number of partitions."""
     # Never compacted, kept for ever: Kafka's default of 7 days is less than one timeout,
     # and a replay needs the whole input.
-    kept = {"cleanup.policy": "delete", "retention.ms": _FOR_EVER, "retention.bytes": _FOR_EVER}
+    kept = {
+        "cleanup.policy": "delete",
+        "retention.ms": _FOR_EVER,
+        "retention.bytes": _FOR_EVER,
+        "max.message.bytes": str(LEAST_MESSAGE_BYTES),
+    }
     return (
         Topic(
             JOURNEY_EVENTS,
@@ -63,6 +72,11 @@ def topic_map(application_id: str) -> tuple[Topic, ...]:
             ("JourneyRow", "PartitionRow", "PolicyRow", "SchemaRow"),
             # A day before anything is compacted: a stale row that a frozen worker wrote late
             # must not be all that is left before the next owner has rewritten the newer one.
-            {"cleanup.policy": "compact", "min.compaction.lag.ms": _DAY_MS},
+            {
+                "cleanup.policy": "compact",
+                "min.compaction.lag.ms": _DAY_MS,
+                "delete.retention.ms": str(TOMBSTONE_LIFE_MS),
+                "max.message.bytes": str(LEAST_MESSAGE_BYTES),
+            },
         ),
     )

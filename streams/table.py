@@ -13,7 +13,16 @@ from typing import Any, NamedTuple, TypeAlias
 from schemas.codec import HEADER_BYTES, Codec
 from schemas.invalid import InvalidRecordError
 from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
-from schemas.rows import PARTITION_KEY, PartitionRow, PolicyRow, is_policy, journey_key, journey_of, policy_key
+from schemas.rows import (
+    PARTITION_KEY,
+    PartitionRow,
+    PolicyRow,
+    is_policy,
+    is_schema,
+    journey_key,
+    journey_of,
+    policy_key,
+)
 from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from streams.effects import Effects, EncodedOutput
 from streams.partition import Partition
@@ -157,6 +166,14 @@ class Restore:
     def missing_schemas(self, codec: Codec) -> list[StoredRow]:
         """Rows of present schemas that the table lacks, where all of it was read: they belong before any other row."""
         return missing_schemas(self._read.keys() | self._kept.keys(), codec)
+
+    def lacks_its_beginning(self) -> bool:
+        """Whether a partition row is there and no schema's row, which the first worker wrote before all others.
+
+        So it is with a changelog that was created anew while a worker held the partition.
+        """
+        both = (self._read, self._kept)
+        return any(PARTITION_KEY in rows for rows in both) and not any(is_schema(key) for rows in both for key in rows)
 
     def schema_heads(self) -> set[bytes]:
         """First bytes of all rows, which name their schemas."""

@@ -10,6 +10,7 @@ from schemas.codec import Codec
 from schemas.topics import changelog_name
 from streams.partition import Partition
 from streams.processor import Processor
+from streams.schema_rows import missing_schemas
 from streams.table import output_messages, stored_partition, stored_rows, tombstones
 
 
@@ -23,7 +24,8 @@ async def work_through(settings: Settings, change: Callable[[list[Raw]], list[Ra
         partition = Partition(number, len(inputs))
         effects = Processor(partition).process_log(records, codec)
         raws += [Raw(message.topic, number, message.key, message.value) for message in output_messages(effects, codec)]
-        for row in [*stored_rows(effects, codec), stored_partition(partition, codec), *tombstones(effects)]:
+        stored = [*missing_schemas((), codec), *stored_rows(effects, codec), stored_partition(partition, codec)]
+        for row in [*stored, *tombstones(effects)]:
             headers = ((TOMBSTONE_OFFSET_HEADER, str(row.offset).encode()),) if row.value is None else ()
             raws.append(Raw(changelog, number, row.key, row.value, headers))
     written = change(raws)

@@ -1,6 +1,7 @@
 """The journey table between Faust's restore and rebalances: what is taken for restored, and what is read again."""
 
 import asyncio
+from time import time
 from types import SimpleNamespace
 
 import pytest
@@ -27,7 +28,7 @@ def app(tmp_path) -> JourneyApp:
     app.consumer_generation_id = 7
     asyncio.run(copy.open([0], app.store._changelog, app.codec.catalog))
     list(copy.rows(0))
-    copy.put(0, [journey("a", 1), journey("b", 2), *missing_schemas((), app.codec)], 10)
+    copy.put(0, [journey("a", 1), journey("b", 2), *missing_schemas((), app.codec)], 10, time())
     copy.close_others([])
     asyncio.run(assign(app, 0))
     return app

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from time import time
 
 import pytest
 
@@ -20,12 +21,14 @@ from agents.worker_slot import WorkerSlot
 from schemas.catalog import Catalog, own_schemas
 from schemas.codec import Codec
 from schemas.rows import PARTITION_KEY, PartitionRow, PolicyRow, journey_key, policy_key
+from schemas.topics import TOMBSTONE_LIFE_MS
 from streams.partition import Partition
 from streams.policy import DEFAULT_POLICY
 from streams.row import Row
 from streams.table import Restore, StoredRow
 
 ROOT = Path(__file__).parent.parent
+LIFE = TOMBSTONE_LIFE_MS / 1_000
 CODEC = Codec()
 CHANGELOG = ChangelogState("6T5eRJ2sQ0mVq9aJ", {0: 1_000_000, 1: 1_000_000})
 
@@ -70,10 +73,10 @@ def test_what_is_put_is_there_after_a_restart(tmp_path):
     """Rows, tombstones and the offset up to which they are complete; the newer of two rows of a key."""
     store = begun(tmp_path)
     assert store.complete_to(0) is None, "a new copy is complete to nothing"
-    store.put(0, [journey("a", 1), journey("b", 2)], 11)
-    store.put(0, [journey("a", 5), tombstone("b", 6)], 13)
-    store.put(0, [journey("c", 7)], None)
-    store.put(0, [], 12)
+    store.put(0, [journey("a", 1), journey("b", 2)], 11, time())
+    store.put(0, [journey("a", 5), tombstone("b", 6)], 13, time())
+    store.put(0, [journey("c", 7)], None, time())
+    store.put(0, [], 12, time())
     store.close()
 
     again = opened(tmp_path)
@@ -84,12 +87,12 @@ def test_what_is_put_is_there_after_a_restart(tmp_path):
 def test_nothing_is_put_before_what_is_there_was_read(tmp_path):
     """Rows in memory that did not begin with those on disk may lack any of them, and must not complete them."""
     store = begun(tmp_path)
-    store.put(0, [journey("a", 1)], 10)
+    store.put(0, [journey("a", 1)], 10, time())
     store.close()
     again = opened(tmp_path)
-    again.put(0, [journey("b", 5)], 20)
+    again.put(0, [journey("b", 5)], 20, time())
     assert (again.complete_to(0), list(again.rows(0))) == (10, [journey("a", 1)])
-    again.put(0, [journey("b", 5)], 20)
+    again.put(0, [journey("b", 5)], 20, time())
     assert (again.complete_to(0), list(again.rows(0))) == (20, [journey("a", 1), journey("b", 5)])
 
 
@@ -97,7 +100,7 @@ def test_many_rows_are_complete_only_with_the_last_of_them(tmp_path):
     """More rows than one write batch holds come back whole."""
     rows = [journey(f"journey-{number:05}", number) for number in range(2 * rocksdb_partition._BATCH_ROWS + 1)]
     store = begun(tmp_path)
-    store.put(0, rows, 20_000)
+    store.put(0, rows, 20_000, time())
     store.close()
     again = opened(tmp_path)
     assert (again.complete_to(0), list(kept_rows(again).values())) == (20_000, rows)
@@ -109,9 +112,9 @@ def test_a_partition_that_left_is_found_again_and_others_are_not_touched(tmp_pat
     asyncio.run(store.open([0, 1], lambda: answer(CHANGELOG), CODEC.catalog))
     for number in (0, 1):
         list(store.rows(number))
-        store.put(number, [journey("a", 1)], 10)
+        store.put(number, [journey("a", 1)], 10, time())
     store.close_others([1])
-    store.put(0, [journey("a", 2)], 20)
+    store.put(0, [journey("a", 2)], 20, time())
     assert (store.complete_to(0), list(store.rows(0))) == (None, [])
     asyncio.run(store.open([0], lambda: answer(CHANGELOG), CODEC.catalog))
     assert (store.complete_to(0), list(store.rows(0))) == (10, [journey("a", 1)])
@@ -121,7 +124,7 @@ def test_a_partition_that_left_is_found_again_and_others_are_not_touched(tmp_pat
 def test_tombstones_are_dropped_after_a_day(tmp_path, monkeypatch):
     """Like in the changelog: a copy does not grow with every journey that ever was."""
     store = begun(tmp_path)
-    store.put(0, [tombstone("a", 1), journey("b", 2)], 10)
+    store.put(0, [tombstone("a", 1), journey("b", 2)], 10, time())
     now = rocksdb_partition.time()
     monkeypatch.setattr(rocksdb_partition, "time", lambda: now + 86_000)
     assert list(store.rows(0)) == [tombstone("a", 1), journey("b", 2)]
@@ -129,6 +132,57 @@ def test_tombstones_are_dropped_after_a_day(tmp_path, monkeypatch):
     assert list(store.rows(0)) == [journey("b", 2)]
     monkeypatch.setattr(rocksdb_partition, "time", lambda: now)
     assert list(store.rows(0)) == [journey("b", 2)], "it is deleted, not only left out"
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "why"),
+    [
+        (LIFE - 3_500, "they were last complete 23.0 hours ago, and the changelog keeps deletions for 24"),
+        (40 * LIFE, "they were last complete 960.0 hours ago, and the changelog keeps deletions for 24"),
+        (-5_400, "they were last complete 1.5 hours from now: a clock was wrong"),
+    ],
+    ids=["by the margin", "by far", "from the future"],
+)
+def test_a_copy_that_may_lack_deletions_is_thrown_away(tmp_path, caplog, age_seconds, why):
+    """What was deleted behind it may have left no trace: one line in the log, and a new copy that works."""
+    store = begun(tmp_path)
+    store.put(0, [journey("a", 1)], 10, time() - age_seconds)
+    store.close()
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        again = opened(tmp_path)
+    said = f"partition 0: rows kept here are thrown away and the changelog is read, because {why}"
+    assert [record.message for record in caplog.records] == [said]
+    assert (again.complete_to(0), list(again.rows(0))) == (None, [])
+    again.put(0, [journey("b", 2)], 10, time())
+    again.close()
+    assert opened(tmp_path).complete_to(0) == 10
+
+
+def test_a_copy_is_as_old_as_the_offset_that_it_is_complete_to(tmp_path):
+    """Neither rows alone nor an offset that it has reached before make it younger; in time it is used."""
+    now = time()
+    store = begun(tmp_path)
+    store.put(0, [journey("a", 1)], 10, now - LIFE + 3_700)
+    store.close()
+    again = opened(tmp_path)
+    assert again.complete_to(0) == 10, "100 s are left"
+    list(again.rows(0))
+    again.put(0, [journey("a", 2)], 11, now - LIFE)
+    again.put(0, [journey("a", 3)], None, now)
+    again.put(0, [], 10, now)
+    again.close()
+    assert opened(tmp_path).complete_to(0) is None
+
+
+def test_a_copy_of_before_ages_were_kept_is_thrown_away(tmp_path, caplog):
+    """Nobody knows how old it is."""
+    store = begun(tmp_path)
+    store.put(0, [journey("a", 1)], 10, time())
+    store._open[0]._database.delete(rocksdb_partition._AS_OF)
+    store.close()
+    assert opened(tmp_path).complete_to(0) is None
+    assert "it is not known when they were last complete" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -143,13 +197,13 @@ def test_tombstones_are_dropped_after_a_day(tmp_path, monkeypatch):
 def test_a_copy_of_another_changelog_is_thrown_away(tmp_path, caplog, changelog, why):
     """With a line in the log, and a new copy in its place that works."""
     store = begun(tmp_path)
-    store.put(0, [journey("a", 1)], 10)
+    store.put(0, [journey("a", 1)], 10, time())
     store.close()
     with caplog.at_level(logging.WARNING):
         again = opened(tmp_path, changelog)
     assert f"partition 0: rows kept here are thrown away and the changelog is read, because {why}" in caplog.text
     assert (again.complete_to(0), list(again.rows(0))) == (None, [])
-    again.put(0, [journey("b", 2)], 5)
+    again.put(0, [journey("b", 2)], 5, time())
     again.close()
     assert opened(tmp_path, changelog).complete_to(0) == 5
 
@@ -157,7 +211,7 @@ def test_a_copy_of_another_changelog_is_thrown_away(tmp_path, caplog, changelog,
 def test_a_copy_that_fits_to_the_last_record_is_used(tmp_path):
     """The changelog's end is the offset behind its last record."""
     store = begun(tmp_path)
-    store.put(0, [journey("a", 1)], 10)
+    store.put(0, [journey("a", 1)], 10, time())
     store.close()
     assert opened(tmp_path, CHANGELOG._replace(ends={0: 11, 1: 0})).complete_to(0) == 10
 
@@ -175,7 +229,7 @@ def test_rows_of_a_schema_that_is_not_known_any_more_are_thrown_away(tmp_path, c
     """A worker of another version, or a registry that gives ids anew, must not decode them."""
     earlier = under_id_7(own_schemas()["JourneyRow"])
     store = begun(tmp_path, catalog=earlier.catalog)
-    store.put(0, [journey("a", 1, earlier)], 10)
+    store.put(0, [journey("a", 1, earlier)], 10, time())
     store.close()
     known = opened(tmp_path, catalog=earlier.catalog)
     assert known.complete_to(0) == 10
@@ -188,7 +242,7 @@ def test_rows_of_a_schema_that_is_not_known_any_more_are_thrown_away(tmp_path, c
 def test_a_first_restore_that_was_cut_short_begins_again(tmp_path, caplog):
     """Rows without an offset up to which they are complete are no beginning."""
     store = begun(tmp_path)
-    store.put(0, [journey("a", 1)], None)
+    store.put(0, [journey("a", 1)], None, time())
     store.close()
     again = opened(tmp_path)
     assert "their first restore did not end" in caplog.text
@@ -198,7 +252,7 @@ def test_a_first_restore_that_was_cut_short_begins_again(tmp_path, caplog):
 def test_without_an_answer_about_the_changelog_nothing_is_used_and_nothing_is_lost(tmp_path, caplog):
     """The worker goes on without a copy; the next one finds it as it was."""
     store = begun(tmp_path)
-    store.put(0, [journey("a", 1)], 10)
+    store.put(0, [journey("a", 1)], 10, time())
     store.close_others([])
 
     async def silent() -> ChangelogState:
@@ -206,7 +260,7 @@ def test_without_an_answer_about_the_changelog_nothing_is_used_and_nothing_is_lo
 
     asyncio.run(store.open([0], silent, CODEC.catalog))
     assert "rows kept here are not used, because Kafka did not answer within 2 s" in caplog.text
-    store.put(0, [journey("a", 2)], 20)
+    store.put(0, [journey("a", 2)], 20, time())
     assert (store.complete_to(0), list(store.rows(0))) == (None, [])
     store.close()
     assert opened(tmp_path).complete_to(0) == 10
@@ -225,7 +279,7 @@ def spoil(folder: Path, pattern: str) -> None:
 def test_a_damaged_database_is_thrown_away_when_it_is_opened(tmp_path, caplog):
     """RocksDB's own list of files can't be read: a new copy."""
     store = begun(tmp_path)
-    store.put(0, [journey("a", 1)], 10)
+    store.put(0, [journey("a", 1)], 10, time())
     store.close()
     spoil(tmp_path, "MANIFEST-*")
     again = opened(tmp_path)
@@ -236,7 +290,7 @@ def test_a_damaged_database_is_thrown_away_when_it_is_opened(tmp_path, caplog):
 def test_damaged_rows_are_noticed_where_they_are_read(tmp_path):
     """They raise, and never look like the end of the rows; the copy is gone, so that a restart can do without."""
     store = begun(tmp_path)
-    store.put(0, [journey(f"journey-{number}", number) for number in range(20_000)], 30_000)
+    store.put(0, [journey(f"journey-{number}", number) for number in range(20_000)], 30_000, time())
     store.close()
     spoil(tmp_path, "*.sst")
     damaged = opened(tmp_path)
@@ -251,6 +305,7 @@ CHILD = """
 import sys
 sys.path[:0] = [{tests!r}, {root!r}]
 from pathlib import Path
+from time import time
 from test_rocksdb_store import begun, journey
 store = begun(Path({folder!r}))
 """
@@ -258,7 +313,7 @@ WRITE_FOR_EVER = """
 offset = store.complete_to(0) or 0
 while True:
     offset += 1
-    store.put(0, [journey(f"journey-{number}", offset) for number in range(500)], offset)
+    store.put(0, [journey(f"journey-{number}", offset) for number in range(500)], offset, time())
     print(offset, flush=True)
 """
 FILL_THE_DISK = """
@@ -266,7 +321,7 @@ import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 for offset in range(200):
-    store.put(0, [journey(f"journey-{number}", offset) for number in range(100)], offset)
+    store.put(0, [journey(f"journey-{number}", offset) for number in range(100)], offset, time())
 print(store.complete_to(0), list(store.rows(0)))
 """
 
@@ -311,8 +366,8 @@ def test_a_disk_that_is_full_costs_the_copy_and_not_the_worker(tmp_path, capfd):
 def test_each_worker_has_a_folder_of_its_own_and_finds_it_again(tmp_path):
     """The first free one, also when its last holder was killed."""
     first, second = begun(tmp_path), begun(tmp_path)
-    first.put(0, [journey("first", 1)], 1)
-    second.put(0, [journey("second", 2)], 2)
+    first.put(0, [journey("first", 1)], 1, time())
+    second.put(0, [journey("second", 2)], 2, time())
     first.close()
     with child(tmp_path, WRITE_FOR_EVER) as process:
         assert process.stdout.readline() == "2\n", "it goes on where the first has left"
@@ -377,8 +432,8 @@ def test_a_copy_and_the_tail_are_the_whole_changelog(tmp_path, seed):
     restore, _, rewrites = restored([], records[:cut])
     head = records[:cut] + rewrites
     store = begun(tmp_path)
-    store.put(0, restore.winners(), None)
-    store.put(0, rewrites, len(head) - 1)
+    store.put(0, restore.winners(), None, time())
+    store.put(0, rewrites, len(head) - 1, time())
     store.close()
 
     tail = records[cut:]

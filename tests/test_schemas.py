@@ -137,7 +137,12 @@ def test_settings_of_the_topics():
     assert [topic.cleanup_policy for topic in kept] == ["delete"] * 4
     assert [topic.settings["retention.ms"] for topic in kept] == ["-1"] * 4
     assert [topic.settings["retention.bytes"] for topic in kept] == ["-1"] * 4
-    assert changelog.settings == {"cleanup.policy": "compact", "min.compaction.lag.ms": "86400000"}
+    assert changelog.settings == {
+        "cleanup.policy": "compact",
+        "min.compaction.lag.ms": "86400000",
+        "delete.retention.ms": "86400000",
+        "max.message.bytes": "1048576",
+    }
     events = kept[0].settings
     assert (kept[0].name, events["message.timestamp.type"]) == (JOURNEY_EVENTS, "LogAppendTime")
     assert int(events["max.message.bytes"]) == MAX_MESSAGE_BYTES > MAX_RECORD_BYTES

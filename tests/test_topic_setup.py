@@ -47,6 +47,7 @@ def test_topics_as_the_map_says_have_no_problem():
         (JOURNEY_ABANDONMENTS, {"retention_bytes": "1000"}, "warning", "has retention.bytes=1000, it should be -1"),
         (JOURNEY_EVENTS, {"max_message_bytes": "1048588"}, "warning", "it should be at least 4194304"),
         (CHANGELOG, {"min_compaction_lag_ms": "0"}, "warning", "it should be at least 86400000"),
+        (CHANGELOG, {"delete_retention_ms": "3600000"}, "error", "it should be at least 86400000 (so long may rows"),
     ],
 )
 def test_a_wrong_setting_is_said_with_its_remedy(name, settings, severity, said):
@@ -58,7 +59,7 @@ def test_a_wrong_setting_is_said_with_its_remedy(name, settings, severity, said)
     assert f"--alter --entity-type topics --entity-name {name} --add-config" in problem.text
 
 
-@pytest.mark.parametrize("setting", ["max_message_bytes", "min_compaction_lag_ms"])
+@pytest.mark.parametrize("setting", ["max_message_bytes", "min_compaction_lag_ms", "delete_retention_ms"])
 def test_more_than_enough_is_no_problem(setting):
     """Limits from below hold from below only."""
     name = JOURNEY_EVENTS if setting == "max_message_bytes" else CHANGELOG

@@ -89,3 +89,16 @@ def test_a_configuration_that_can_not_be_is_one_line(cli, monkeypatch):
     (line,) = result.stderr.splitlines()
     assert line.startswith("journeys: JOURNEYS_SASL_PASSWORD is set, but JOURNEYS_SECURITY_PROTOCOL is PLAINTEXT")
     assert "xyzzy" not in line
+
+
+@pytest.mark.parametrize(("limit", "session"), [("4.8", "6"), ("2", "2.5")])
+def test_a_freeze_limit_that_comes_too_late_is_refused(cli, monkeypatch, limit, session):
+    """It must end a worker before its session does; the last heartbeat may lie a fifth of it before the freeze."""
+    monkeypatch.setenv("JOURNEYS_FREEZE_LIMIT_SECONDS", limit)
+    monkeypatch.setenv("JOURNEYS_SESSION_TIMEOUT_SECONDS", session)
+    result = cli("config")
+    assert result.exit_code == 2
+    assert f"JOURNEYS_FREEZE_LIMIT_SECONDS is {limit}, it must be less than four fifths of" in result.stderr
+    assert f"JOURNEYS_SESSION_TIMEOUT_SECONDS ({session})" in result.stderr
+    monkeypatch.setenv("JOURNEYS_FREEZE_LIMIT_SECONDS", "1.9")
+    assert cli("config").exit_code == 0

@@ -2,17 +2,20 @@
 
 import asyncio
 import re
-from time import monotonic
+from time import monotonic, time
 from typing import NamedTuple
 
 import pytest
 from fresh_kafka import emptied
 from topic_contents import DAY, HOUR, Raw, punctuation, read, touch, write
 
+from agents import rocksdb_partition
 from agents.kafka_connection import admin
 from agents.log_reader import open_log
+from agents.rocksdb_partition import RocksdbPartition
 from agents.settings import Settings
 from agents.topic_setup import create_topics
+from schemas.catalog import Catalog
 from schemas.codec import Codec
 from schemas.rows import journey_key
 from schemas.topics import changelog_name
@@ -154,6 +157,39 @@ def test_a_changelog_that_was_created_anew_is_read_from_its_beginning(on_disk, w
     again.stop()
     once_more = workers.start(on_disk)
     assert restored(once_more).read == 0, "the new rows are kept"
+    evening(on_disk)
+    workers.wait_until_applied(on_disk)
+    once_more.stop()
+    require_replay(on_disk)
+
+
+def let_age(settings: Settings, hours: float) -> None:
+    """Make a stopped worker's copies as old as if the machine had been off for so long."""
+    for number in range(PARTITIONS):
+        copy = RocksdbPartition(settings.data_dir / "tables" / "journeys" / "worker-1" / str(number), Catalog())
+        copy._database.put(rocksdb_partition._AS_OF, str(int((time() - hours * 3_600) * 1_000)).encode())
+        copy.close()
+
+
+def test_rows_that_are_older_than_a_tombstone_are_not_believed(on_disk, workers):
+    """What was deleted meanwhile may have left no trace in the changelog: one line, and all of it is read."""
+    first = workers.start(on_disk)
+    morning(on_disk)
+    workers.wait_until_applied(on_disk)
+    first.stop()
+    let_age(on_disk, 25)
+    again = workers.start(on_disk)
+    assert restored(again) == (records_in_changelog(on_disk), 0, 0)
+    why = "they were last complete 25.0 hours ago, and the changelog keeps deletions for 24"
+    for number in range(PARTITIONS):
+        said = f"partition {number}: rows kept here are thrown away and the changelog is read, because {why}"
+        assert again.log.count(said) == 1, again.told("did not say it once")
+    noon(on_disk)
+    workers.wait_until_applied(on_disk)
+    again.stop()
+    let_age(on_disk, 22)
+    once_more = workers.start(on_disk)
+    assert restored(once_more).read <= PARTITIONS, "younger ones are"
     evening(on_disk)
     workers.wait_until_applied(on_disk)
     once_more.stop()

@@ -42,6 +42,7 @@ class WorkerProcess:
         self.worker_id = worker_id
         folder.mkdir()
         self._log_path = folder / "worker.log"
+        self._has_ended_as_wanted = False
         given = {name: getattr(settings, name) for name in settings.model_fields_set} | environment
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(
@@ -82,8 +83,8 @@ class WorkerProcess:
 
     @property
     def has_not_failed(self) -> bool:
-        """Whether it runs, or was stopped or killed by the test."""
-        return self._process.poll() in (None, 0, -signal.SIGKILL)
+        """Whether it runs, was stopped or killed by the test, or has ended as the test had it."""
+        return self._has_ended_as_wanted or self._process.poll() in (None, 0, -signal.SIGKILL)
 
     def require_running(self) -> None:
         """Fail, with the end of its log, if it has ended by itself."""
@@ -100,9 +101,11 @@ class WorkerProcess:
     def exit_code(self, seconds: float = _END_SECONDS) -> int:
         """Wait until it has ended and give its exit code."""
         try:
-            return self._process.wait(seconds)
+            code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(self.told(f"did not end within {seconds:g} s")) from None
+        self._has_ended_as_wanted = True
+        return code
 
     def stop(self) -> None:
         """Ask it to stop (SIGTERM), and see that it ends well."""

@@ -16,7 +16,7 @@ from agents.topic_time import topic_time
 from agents.verification import verify
 from schemas.codec import Codec
 from schemas.records import Touchpoint
-from schemas.topics import JOURNEY_EVENTS, changelog_name, topic_map
+from schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE, changelog_name, topic_map
 
 from .acls import grant, revoke
 from .secure_kafka import ADMIN
@@ -175,9 +175,12 @@ def refusal(worker: WorkerProcess) -> str:
     return line
 
 
-def test_a_worker_that_loses_a_right_ends_and_says_at_its_next_start_what_is_missing(kafka, workers, some_history):
+@pytest.mark.parametrize("topic", [JOURNEY_EVENTS, JOURNEY_LIFECYCLE, changelog_name("journeys")])
+def test_a_worker_that_loses_a_right_ends_and_says_at_its_next_start_what_is_missing(
+    kafka, workers, some_history, topic
+):
     """Without Write on the input topic time would stand still in silence; exit code 70, and 2 at the next start."""
-    right = Right("Write", "topic", JOURNEY_EVENTS)
+    right = Right("Write", "topic", topic)
     admin = kafka.mutual_tls(ADMIN)
     delete_topics(admin)
     asyncio.run(create_topics(admin))
@@ -187,7 +190,7 @@ def test_a_worker_that_loses_a_right_ends_and_says_at_its_next_start_what_is_mis
     asyncio.run(revoke(admin, "dismissed", right))
     append(admin, Touchpoint("journey-1", None, "t-1", now_ms()))
     assert worker.exit_code(60) == 70, worker.told("did not end")
-    assert "worker ends: no right to Write topic journey-events any more (exit 70)" in worker.log
+    assert f"worker ends: no right to Write topic {topic} any more (exit 70)" in worker.log
     assert refusal(workers.start(settings)) == f"journeys: {said('dismissed', right, kafka.bootstrap_servers)}"
     asyncio.run(grant(admin, [("dismissed", right)]))
     again = workers.start(settings)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from tests.simulation.topics import COMPACTION_LAG_HOURS, TOMBSTONE_HOURS
 from tests.simulation.verdict import RUNS_OF_A_LOG, Verdict
 from tests.simulation.worker import Worker
 
+ROOT = Path(__file__).parent.parent.parent
 # So many runs for the test below; `make simulate SEEDS=n` runs more.
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "1200"))
 _PARTS = 4
@@ -102,10 +105,27 @@ def test_the_command_finds_a_planted_fault(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out.endswith(f"seed {seed}: 0 problems\n") is False
 
 
-def test_the_command_finds_nothing_where_nothing_is_broken() -> None:
-    """And says how many runs a thread does in a minute. As a program: its pool of processes has to find its way."""
-    done = subprocess.run([sys.executable, "-m", "tests.simulation", "60"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    shown = done.stdout
-    assert "\n60 runs, " in shown
-    assert shown.endswith(": 0 violations\n")
+def test_the_command_finds_nothing_where_nothing_is_broken(tmp_path: Path) -> None:
+    """As a process of its own, whose children must find what they run; it keeps its figures."""
+    done = _command("60", "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "\n60 runs, " in done.stdout
+    assert done.stdout.endswith(": 0 violations\n")
+    figures = json.loads((tmp_path / "simulation.json").read_text())["figures"]
+    assert (figures["runs"], figures["violations"]) == (60, 0)
+
+
+def test_the_command_says_of_each_fault_when_it_is_found(tmp_path: Path) -> None:
+    """One seed shows few of them: those that it does not show are named, and the exit code tells."""
+    done = _command("1", "--fault", "all", "--results", str(tmp_path))
+    assert done.returncode == 1, done.stderr
+    figures = json.loads((tmp_path / "simulation_faults.json").read_text())["figures"]
+    assert figures["faults"] == len(FAULTS) == len(figures["at_seed"])
+    missed = [name for name, seed in figures["at_seed"].items() if seed is None]
+    assert figures["found"] == len(FAULTS) - len(missed)
+    assert [name for name in FAULTS if f"{name}: not found in 1 runs" in done.stdout] == missed
+
+
+def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.simulation", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
