@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .logs import cases, logs, policies, seeded_case
-from .model import run
 from .reach import count
+from .replay import run
 
 REACHED = """
 BUDGET_EXHAUSTED explicit, by command
@@ -34,9 +34,12 @@ USER_FATIGUE explicit, by command
 USER_FATIGUE explicit, by signal
 USER_FATIGUE explicit, by touchpoint
 abandoned before its last touchpoint
+abandoned under an earlier policy
+abandoned under another policy than the episode before
 abandoned without touchpoints
 absent as soon as ended by its next record
 budget met exactly
+cleanup changed while a journey is remembered
 conversion after a return
 conversion after a return, after cleanup
 converted
@@ -67,6 +70,8 @@ made punctuations
 older touchpoint converts
 overrides kept by a later episode
 own punctuations
+policy changed while an episode is open
+policy that was in force before
 punctuation at deadline + grace +0 ms
 punctuation at deadline + grace -1 ms
 punctuation at end + cleanup +0 ms
@@ -105,6 +110,7 @@ touchpoint before started_at applied
 touchpoint older than the latest
 unknown journey at clock - cleanup +0 ms
 unknown journey at clock - cleanup +1 ms
+unknown journey within the cleanup in force, not within an earlier one
 until ends the reading
 """
 SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -130,7 +136,8 @@ def test_what_holds_for_every_log(case):
         own = [a for a in result.abandonments if a["journey_id"] == journey_id]
         instants = [instant for a in own for instant in (a["started_at"], a["abandoned_at"])]
         assert instants == sorted(instants)
-    records = [offset for offset, raw in enumerate(lines, start=1) if raw.get("kind") != "punctuation"]
+    kinds = [raw.get("kind") for raw in lines]
+    records = [offset for offset, kind in enumerate(kinds, start=1) if kind not in ("punctuation", "policy")]
     read = sorted(result.outcomes)
     assert read == records[: len(read)]
     assert until is not None or read == records
