@@ -277,6 +277,7 @@ def child(folder: Path, code: str) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", begin + code], stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_a_kill_in_mid_write_leaves_rows_and_offset_of_one_write(tmp_path):
     """At random: all rows are of the offset that the copy is complete to, and nothing that was put is lost."""
     chance = random.Random(4)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 from .logs import cases, logs, policies, seeded_case
 from .reach import count
 from .replay import run
@@ -124,7 +126,7 @@ def test_every_feature_is_reached():
     assert set(counted) == set(wanted)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=SLOW_TO_DRAW)
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=SLOW_TO_DRAW)
 @given(case=cases())
 def test_what_holds_for_every_log(case):
     """Ids are unique, episodes of a journey follow each other, each line that is read has one outcome."""
@@ -144,7 +146,7 @@ def test_what_holds_for_every_log(case):
     assert sum(result.counts.values()) == len(read)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=SLOW_TO_DRAW)
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=SLOW_TO_DRAW)
 @given(data=st.data(), punctuations=st.booleans())
 def test_logs_hold_punctuations_as_asked(data, punctuations):
     """With punctuations there is at least one, without there is none."""

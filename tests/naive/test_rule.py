@@ -1,6 +1,5 @@
 """The rule against the naive model, which shares no code with it."""
 
-import os
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any
@@ -15,11 +14,11 @@ from schemas.records import InputRecord, JourneyAbandoned, JourneyLifecycle, Pol
 from streams.driver import replay_punctuated, replay_unpunctuated
 from streams.effects import Counts
 from streams.policy import DEFAULT_POLICY, Policy
+from tests.examples import examples
 
 from .logs import cases, seeded_case
 from .replay import run
 
-EXAMPLES = int(os.environ.get("JOURNEYS_TEST_EXAMPLES", "2000"))
 # Ids that the model does not make, and fields of Kafka.
 _NOT_MODELLED = {"source_topic", "source_partition", "source_offset", "formula_version"}
 _LIFECYCLE = ("kind", "journey_id", "started_at", "abandonment_id")
@@ -114,7 +113,7 @@ def compare(differing: dict[str, Any] | None, lines: list[dict[str, Any]], until
     assert {name: getattr(counts, name) for name in expected.counts} == expected.counts
 
 
-@settings(max_examples=EXAMPLES // 10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_rule_equals_the_model(case: Any) -> None:
     """Deadlines, ties, ends, returns, late records, duplicates, extensions, cleanup, with and without punctuations."""
@@ -122,7 +121,7 @@ def test_rule_equals_the_model(case: Any) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(2000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_rule_equals_the_model_on_thousands_of_cases(case: Any) -> None:
     """The same, longer."""
@@ -132,7 +131,7 @@ def test_rule_equals_the_model_on_thousands_of_cases(case: Any) -> None:
 @pytest.mark.parametrize("punctuations", [False, True], ids=["made punctuations", "own punctuations"])
 def test_rule_equals_the_model_on_seeded_cases(punctuations: bool) -> None:
     """Cases by seed reach far corners (the cap, cleanup, returns) evenly, where hypothesis prefers small ones."""
-    for seed in range(EXAMPLES // 4):
+    for seed in range(examples(500)):
         case = seeded_case(seed, punctuations=punctuations)
         try:
             compare(*case)

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from schemas.records import Punctuation
 from streams.partition import Partition
 from streams.processor import Entry, Processor
+from tests.examples import examples
 from tests.properties.logs import COUNT, NUMBER, logs
 from tests.properties.outcome import Outcome, restored
 
-_settings = settings(max_examples=150, deadline=None)
+_settings = settings(max_examples=examples(150), deadline=None)
 
 
 def _first_due_at(partition: Partition) -> int | None:
