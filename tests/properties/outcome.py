@@ -12,7 +12,7 @@ from streams.effects import Counts, Effects
 from streams.partition import Partition
 from streams.processor import Entry, Processor
 from streams.table import Restore, StoredRow, output_messages, stored_partition, stored_rows, tombstones
-from tests.properties.logs import COUNT, NUMBER
+from tests.properties.draft import COUNT, NUMBER
 
 CODEC: Final = Codec()
 # At this time no journey is forgotten for a record's own time.

@@ -8,7 +8,8 @@ from schemas.records import Punctuation
 from streams.partition import Partition
 from streams.processor import Entry, Processor
 from tests.examples import examples
-from tests.properties.logs import COUNT, NUMBER, logs
+from tests.properties.draft import COUNT, NUMBER
+from tests.properties.logs import logs
 from tests.properties.outcome import Outcome, restored
 
 _settings = settings(max_examples=examples(150), deadline=None)
