@@ -134,8 +134,8 @@ def test_a_consumer_has_no_group_and_no_automatic_commit(broker):
             client.assign([TopicPartition(JOURNEY_EVENTS, 0)])
             assert (await client.getone()).value == b"v"
 
-    # Kafka makes its topic of groups when the first of them is asked for, by whatever test that is, and lists none before
-    # it has read all partitions of that topic.
+    # Kafka makes its topic of groups when the first of them is asked for, by whatever test that is, and lists none
+    # before it has read all partitions of that topic.
     @stamina.retry(on=GroupLoadInProgressError, attempts=None, timeout=60)
     async def listed(client) -> set[str]:
         return {name for name, _ in await client.list_consumer_groups()}
