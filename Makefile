@@ -9,6 +9,8 @@ ENGINE := $(VENV)/.engine
 SEEDS ?= 20000
 BAD ?= 1000000
 PYTEST := $(BIN)/python -m pytest
+# Bytecode is kept: without it each process of the tests rewrites every assertion anew, which takes longer than many tests.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 # Results name commits, whose hashes look like secrets.
 FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)))
@@ -47,8 +49,8 @@ check-static: setup secrets
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
-check: setup check-static ## format, lint, types, import rules, secret scan, all tests that need no broker
-	$(PYTEST) -m 'not broker and not slow' -n auto
+check: setup check-static ## format, lint, types, import rules, secret scan, the quick tests that need no broker
+	JOURNEYS_TEST_EXAMPLES=500 $(PYTEST) -m 'not broker and not slow' -n auto
 
 # Only what has changed since the last scan that found nothing: the whole takes some seconds.
 secrets: $(VENV)/.scanned ## look for secrets in the files of the repository; needs no network

@@ -6,14 +6,13 @@ What the replay gives is held as encoded bytes by id, some 500 bytes for each ou
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from agents.field_difference import field_difference
 from schemas.codec import HEADER_BYTES, Codec, schema_id_of
 from schemas.instants import format_instant
 from schemas.invalid import InvalidRecordError
 from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle, OutputRecord
-
-_SHOWN_FIELDS = 5
 
 
 class Difference(NamedTuple):
@@ -156,14 +155,4 @@ def _differing(published: OutputRecord, expected: OutputRecord) -> str:
     """Fields that differ, in words; empty if none does."""
     if isinstance(published, DeadLetter):
         return ""  # where it came from is all that a dead letter is known by
-    said = [
-        f"{name} is {_shown(name, is_)}, the replay says {_shown(name, should)}"
-        for name, is_, should in zip(published._fields, published, expected, strict=True)
-        if is_ != should
-    ]
-    more = len(said) - _SHOWN_FIELDS
-    return "; ".join(said[:_SHOWN_FIELDS]) + (f"; and {more} more fields" if more > 0 else "")
-
-
-def _shown(name: str, value: Any) -> str:
-    return format_instant(value) if name.endswith("_at") and isinstance(value, int) else repr(value)
+    return field_difference(published._asdict(), expected._asdict(), "the replay says")

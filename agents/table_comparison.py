@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from agents.field_difference import field_difference
 from agents.stored_table import StoredPartition
-from schemas.instants import format_instant
 from schemas.rows import journey_key, policy_key
 from streams.partition import Partition
 
-_SHOWN_FIELDS: Final = 5
 # By the clock alone: no record has a time before it.
 _BEFORE_ALL: Final = -(2**63)
 
@@ -137,14 +136,4 @@ def _differing(is_: Any, should: Any) -> str:
     """Fields that differ, in words."""
     if not isinstance(is_, Mapping):
         return f"is {is_!r}, the log makes {should!r}"
-    said = [
-        f"{name} is {_shown(name, value)}, the log makes {_shown(name, should[name])}"
-        for name, value in is_.items()
-        if value != should[name]
-    ]
-    more = len(said) - _SHOWN_FIELDS
-    return "; ".join(said[:_SHOWN_FIELDS]) + (f"; and {more} more fields" if more > 0 else "")
-
-
-def _shown(name: str, value: Any) -> str:
-    return format_instant(value) if name.endswith("_at") and isinstance(value, int) and value > 0 else repr(value)
+    return field_difference(is_, should, "the log makes")

@@ -47,6 +47,7 @@ def test_a_topic_that_is_not_there_has_no_state(broker):
     assert told(settings).partition_count == 2
 
 
+@pytest.mark.slow
 def test_a_kafka_that_is_away_is_said_soon():
     """A rebalance waits for the answer, without heartbeats."""
     with closing(socket.socket()) as silent:

@@ -35,6 +35,11 @@ POLICIES = {
         "[extension]\ntouchpoints = 64\nextend_by_days = 7\n"
     ),
 }
+# Each rule alone only where there is time: the last has all of them.
+SINGLE_RULES_SLOW = [
+    pytest.param(rules, id=name, marks=[pytest.mark.slow] if name in ("fatigue", "extension") else [])
+    for name, rules in POLICIES.items()
+]
 
 
 class Journeys:
@@ -93,7 +98,7 @@ def row_bytes(effects: Effects) -> int:
     return len(row.value)
 
 
-@pytest.mark.parametrize("rules", POLICIES.values(), ids=POLICIES)
+@pytest.mark.parametrize("rules", SINGLE_RULES_SLOW)
 def test_a_journey_of_100000_touchpoints_is_no_more_work_and_no_larger(rules):
     """Instructions a touchpoint and bytes of the row, behind the first thousand and behind the last."""
     journeys = Journeys(rules)

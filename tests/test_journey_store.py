@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from faust.types import TP
-from test_rocksdb_store import CHANGELOG, answer, journey
+from local_copies import CHANGELOG, answer, journey
 
 from agents.app import JourneyApp, create_app
 from agents.rocksdb_store import RocksdbStore

@@ -132,7 +132,7 @@ def test_rows_by_columns_are_rows_one_by_one():
     require_same(partition, fields)
 
 
-@pytest.mark.parametrize("told_by", ["the table", "avro/earlier or a registry"])
+@pytest.mark.parametrize("told_by", ["the table", pytest.param("avro/earlier or a registry", marks=pytest.mark.slow)])
 def test_rows_of_three_versions_in_one_changelog(told_by):
     """Each is read by Avro's rules, from one of its own in three on: those of the present version by columns."""
     fields = made(2)

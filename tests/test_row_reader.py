@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from fresh_kafka import emptied
 from pure_worker import work_through
-from topic_contents import DAY, HOUR, START_AT, Raw, home, punctuation, touch, write
+from topic_contents import DAY, HOUR, START_AT, Raw, home, produce, punctuation, touch, write
 
 from agents.record_producer import RecordProducer
 from agents.row_reader import SHOWN_RECORDS, read_row
@@ -23,12 +23,7 @@ def prepared(broker, records, change=lambda raws: raws):
     settings = emptied(broker)
 
     async def fill() -> None:
-        async with RecordProducer(settings) as producer:
-            for record in records:
-                if hasattr(record, "journey_id"):
-                    await producer.send(record)
-                else:
-                    await producer.send_to_all(record)
+        await produce(settings, records)
         await work_through(settings, change)
 
     asyncio.run(fill())

@@ -191,6 +191,7 @@ def test_a_registry_that_fails_for_a_moment_is_asked_again():
     assert asyncio.run(learn()) == (True, 3)
 
 
+@pytest.mark.slow
 def test_a_registry_that_does_not_answer_is_an_error_and_nothing_is_decided():
     """Whether the record is a dead letter nobody can say; user and password are not told."""
 

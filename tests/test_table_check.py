@@ -8,10 +8,9 @@ from fresh_kafka import emptied
 from properties.policies import POLICIES
 from pure_worker import work_through
 from row_versions import AFTER, written_as
-from topic_contents import DAY, HOUR, START_AT, Raw, home, punctuation, touch
+from topic_contents import DAY, HOUR, START_AT, Raw, home, produce, punctuation, touch
 
 from agents.load_generator import generate
-from agents.record_producer import RecordProducer
 from agents.table_check import check_table
 from agents.tombstone import TOMBSTONE_OFFSET_HEADER
 from schemas.codec import Codec
@@ -24,16 +23,6 @@ pytestmark = pytest.mark.broker
 CODEC = Codec()
 CHANGELOG = changelog_name("journeys")
 OPEN = [f"open-{number}" for number in range(40)]
-
-
-async def append(settings, records) -> None:
-    """Append records: of journeys to their partitions, others to every partition."""
-    async with RecordProducer(settings) as producer:
-        for record in records:
-            if hasattr(record, "journey_id"):
-                await producer.send(record)
-            else:
-                await producer.send_to_all(record)
 
 
 def brought(policy) -> PolicyChanged:
@@ -49,8 +38,8 @@ def settings(broker):
     latest = max(record.occurred_at for record in records) - START_AT
     fresh = [touch(name, 1, latest + n) for n, name in enumerate(OPEN)]
     unused, used = brought(POLICIES[0]), brought(POLICIES[4])
-    asyncio.run(append(settings, [punctuation(-300 * DAY), *records, punctuation(latest - DAY), unused, used, *fresh]))
-    asyncio.run(append(settings, [punctuation(latest + HOUR)]))
+    asyncio.run(produce(settings, [punctuation(-300 * DAY), *records, punctuation(latest - DAY), unused, used, *fresh]))
+    asyncio.run(produce(settings, [punctuation(latest + HOUR)]))
     return settings
 
 
@@ -151,7 +140,7 @@ def test_rows_that_a_crash_left_ahead_are_named_ahead(settings):
     before, counts_before = checked(settings)
     at = 400 * DAY
     more = [touch(OPEN[0], 2, at), touch("late-comer", 1, at), brought(POLICIES[3]), punctuation(at + 60 * DAY)]
-    asyncio.run(append(settings, more))
+    asyncio.run(produce(settings, more))
     # Without any partition's own row, but with the rows of all that the new records bring.
     asyncio.run(work_through(settings, lambda raws: [raw for raw in raws if raw.key != PARTITION_KEY]))
     report, found = checked(settings)

@@ -7,12 +7,11 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 from fresh_kafka import emptied
-from topic_contents import DAY, HOUR, START_AT, Raw, home, punctuation, touch, write
+from topic_contents import DAY, HOUR, START_AT, Raw, home, produce, punctuation, touch, write
 
 from agents.kafka_connection import admin
 from agents.load_generator import generate
 from agents.log_reader import LogHeadGoneError
-from agents.record_producer import RecordProducer
 from agents.topic_replay import TopicReplay
 from schemas.lines import parse_line
 from schemas.records import PolicyChanged, Punctuation
@@ -40,22 +39,12 @@ def replayed(settings, **more) -> tuple[TopicReplay, list, list]:
     return asyncio.run(collect())
 
 
-async def fill(settings, records) -> None:
-    """Write records as producers do: time and policies to every partition."""
-    async with RecordProducer(settings) as producer:
-        for record in records:
-            if isinstance(record, Punctuation | PolicyChanged):
-                await producer.send_to_all(record)
-            else:
-                await producer.send(record)
-
-
 def test_the_replay_equals_the_pure_core_partition_by_partition(broker):
     """Outputs in order of partition, then of firing, with provenance; every record counted once."""
     settings = emptied(broker)
     records = [punctuation(-300 * DAY), *(parse_line(line) for line in generate(400, seed=3))]
     records.append(Punctuation(records[-1].occurred_at + 91 * DAY, "simulated"))
-    asyncio.run(fill(settings, records))
+    asyncio.run(produce(settings, records))
 
     expected = []
     for number in range(4):
@@ -79,7 +68,7 @@ def test_until_ends_each_partition_by_itself(broker):
     settings = emptied(broker)
     early, late = touch("a", 1, 0), touch("a", 2, 9 * HOUR)
     others = [touch("bob", 1, HOUR), touch("bob", 2, 2 * HOUR)]
-    asyncio.run(fill(settings, [early, late, touch("a", 3, 1), *others]))
+    asyncio.run(produce(settings, [early, late, touch("a", 3, 1), *others]))
     replay, _, lifecycle = replayed(settings, until=START_AT + 3 * HOUR)
     assert [(said.kind, said.journey_id) for said in lifecycle] == [("started", "a"), ("started", "bob")]
     assert replay.counts.applied == replay.records_read == 3
@@ -90,7 +79,7 @@ def test_policies_are_those_of_the_log_or_the_one_that_is_given(broker):
     settings = emptied(broker)
     changed = PolicyChanged("quick", QUICK.to_json(), START_AT)
     records = [touch("a", 1, 0), changed, touch("bob", 1, 0), punctuation(2 * HOUR)]
-    asyncio.run(fill(settings, records))
+    asyncio.run(produce(settings, records))
     _, of_log, _ = replayed(settings)
     _, of_given, _ = replayed(settings, policy=QUICK)
     assert [(a.journey_id, a.policy_version) for a in of_log] == [("bob", "quick")]
@@ -100,7 +89,7 @@ def test_policies_are_those_of_the_log_or_the_one_that_is_given(broker):
 def test_what_is_no_record_becomes_a_dead_letter_and_the_counts_add_up(broker):
     """Garbage, a null value, a key that is not the journey's, among good records."""
     settings = emptied(broker)
-    asyncio.run(fill(settings, [touch("a", 1, 0)]))
+    asyncio.run(produce(settings, [touch("a", 1, 0)]))
     number = home("a")
     asyncio.run(
         write(
@@ -112,7 +101,7 @@ def test_what_is_no_record_becomes_a_dead_letter_and_the_counts_add_up(broker):
             ],
         )
     )
-    asyncio.run(fill(settings, [touch("a", 2, 1), touch("a", 2, 1)]))
+    asyncio.run(produce(settings, [touch("a", 2, 1), touch("a", 2, 1)]))
 
     async def letters() -> tuple:
         replay = TopicReplay(settings)
@@ -131,7 +120,7 @@ def test_what_is_no_record_becomes_a_dead_letter_and_the_counts_add_up(broker):
 def test_given_end_offsets_end_the_reading(broker):
     """As of an earlier moment; partitions that are left out are read whole."""
     settings = emptied(broker)
-    asyncio.run(fill(settings, [touch("a", 1, 0), touch("a", 2, 1), touch("bob", 1, 0)]))
+    asyncio.run(produce(settings, [touch("a", 1, 0), touch("a", 2, 1), touch("bob", 1, 0)]))
     replay, _, _ = replayed(settings, end_offsets={home("a"): 1})
     assert replay.records_read == 2
     assert replay.end_offsets[home("a")] == 1
@@ -140,7 +129,7 @@ def test_given_end_offsets_end_the_reading(broker):
 def test_a_log_without_its_head_is_not_replayed(broker):
     """Half a log would give other decisions, and nobody would know."""
     settings = emptied(broker)
-    asyncio.run(fill(settings, [touch("a", 1, 0), touch("a", 2, 1)]))
+    asyncio.run(produce(settings, [touch("a", 1, 0), touch("a", 2, 1)]))
 
     async def cut() -> None:
         async with admin(settings) as client:

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 from agents.kafka_connection import producer
 from agents.log_reader import open_log
+from agents.record_producer import RecordProducer
 from agents.settings import Settings
 from schemas.codec import Codec
 from schemas.partitioner import partition_of
-from schemas.records import Punctuation, Touchpoint
+from schemas.records import InputRecord, PolicyChanged, Punctuation, Touchpoint
 from schemas.topics import JOURNEY_EVENTS
 
 START_AT = 1_760_000_000_000
@@ -50,6 +51,16 @@ async def write(settings: Settings, raws: Iterable[Raw]) -> None:
         ]
         for acknowledgement in sent:
             await acknowledgement
+
+
+async def produce(settings: Settings, records: Iterable[InputRecord]) -> None:
+    """Append records in their order: of journeys to their partitions, time and policies to every partition."""
+    async with RecordProducer(settings) as client:
+        for record in records:
+            if isinstance(record, Punctuation | PolicyChanged):
+                await client.send_to_all(record)
+            else:
+                await client.send(record)
 
 
 async def read(settings: Settings, topic: str = JOURNEY_EVENTS) -> dict[int, list[Any]]:

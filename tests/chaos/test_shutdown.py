@@ -3,12 +3,16 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from fresh_kafka import bare, emptied
-from live.worker_process import Workers
+from live.worker_process import WorkerProcess, Workers
 
+from agents.local_kafka import LocalKafka
+from agents.settings import Settings
 from agents.worker_exit import WorkerExit
 from tests.chaos.shutdown import measure_stops
 
@@ -29,38 +33,36 @@ def test_a_stop_under_load_drains_commits_and_leaves_the_group(broker, tmp_path)
         assert set(stop.uncommitted.values()) == {0}, stop
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, *([signal.SIGTERM] if LONG else [])])
-def test_a_second_signal_ends_a_stop_that_waits(broker, kafka, tmp_path: Path, sign):
-    """Without an answer from Kafka a stop has to wait; the second signal doesn't, and the exit code tells."""
-    settings = emptied(broker, data_dir=tmp_path / "data")
-    with Workers(tmp_path) as workers:
+@contextmanager
+def worker_without_kafka(settings: Settings, kafka: LocalKafka, folder: Path) -> Iterator[WorkerProcess]:
+    """Give a worker that was at work when its Kafka stopped to answer; Kafka answers again at the end."""
+    with Workers(folder) as workers:
         worker = workers.start(settings)
         worker.wait_until_logged("restored: partitions")
         assert kafka.pid is not None
         os.kill(kafka.pid, signal.SIGSTOP)
         try:
-            worker.send(sign)
-            worker.wait_until_logged("stopping: ")
-            worker.send(sign)
-            assert worker.exit_code() == WorkerExit.FAILED
+            yield worker
         finally:
             os.kill(kafka.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, *([signal.SIGTERM] if LONG else [])])
+def test_a_second_signal_ends_a_stop_that_waits(broker, kafka, tmp_path: Path, sign):
+    """Without an answer from Kafka a stop has to wait; the second signal doesn't, and the exit code tells."""
+    with worker_without_kafka(emptied(broker, data_dir=tmp_path / "data"), kafka, tmp_path) as worker:
+        worker.send(sign)
+        worker.wait_until_logged("stopping: ")
+        worker.send(sign)
+        assert worker.exit_code() == WorkerExit.FAILED
         assert SECOND_SIGNAL in worker.log
 
 
 @pytest.mark.skipif(not LONG, reason="waits for the ten seconds that a stop may take: part of make soak")
 def test_a_stop_that_kafka_does_not_answer_ends_all_the_same(broker, kafka, tmp_path: Path):
     """It says so; nothing is lost by not waiting."""
-    settings = emptied(broker, data_dir=tmp_path / "data")
-    with Workers(tmp_path) as workers:
-        worker = workers.start(settings)
-        worker.wait_until_logged("restored: partitions")
-        assert kafka.pid is not None
-        os.kill(kafka.pid, signal.SIGSTOP)
-        try:
-            worker.send(signal.SIGTERM)
-            assert worker.exit_code() == WorkerExit.FAILED
-        finally:
-            os.kill(kafka.pid, signal.SIGCONT)
+    with worker_without_kafka(emptied(broker, data_dir=tmp_path / "data"), kafka, tmp_path) as worker:
+        worker.send(signal.SIGTERM)
+        assert worker.exit_code() == WorkerExit.FAILED
         assert "worker ends: Kafka did not answer while stopping" in worker.log
         assert SECOND_SIGNAL not in worker.log

@@ -1,5 +1,7 @@
 """`journeys generate` and `journeys ecom`: files to try the rest with."""
 
+import pytest
+
 from agents.ecom import load_mapping, touchpoints
 
 from .console_script import journeys
@@ -26,6 +28,7 @@ def test_generated_lines_can_be_replayed(cli):
     assert cli("replay", "load.jsonl", "--strict").exit_code == 0
 
 
+@pytest.mark.slow
 def test_ecom_is_the_whole_clickstream_in_order_of_time():
     """With generated journeys merged in, each labelled as such; the lines can be replayed."""
     printed = journeys("ecom", "--made", "16", cwd=PROJECT).stdout

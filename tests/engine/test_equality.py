@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from streams.entry import Entry
 from tests.engine.comparison import CODEC, compare
-from tests.properties.logs import COUNT, NUMBER, logs, seeded_log
+from tests.examples import examples
+from tests.properties.draft import COUNT, NUMBER
+from tests.properties.logs import logs, seeded_log
 from tests.wire_record import WireRecord, on_the_wire
 
 _SEEDS = 400
@@ -22,7 +24,7 @@ def _cut(records: Sequence[WireRecord], points: Sequence[int]) -> list[Sequence[
     return [records[begin:end] for begin, end in pairwise(edges)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(log=logs(), points=st.lists(st.integers(0, 40), max_size=8), restarts=st.booleans())
 def test_engine_equals_reference(log: list[Entry], points: list[int], restarts: bool) -> None:
     """Random logs in random batches, with restarts or without: the same outputs, rows, tombstones and counts."""

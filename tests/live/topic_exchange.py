@@ -4,13 +4,12 @@ import asyncio
 from time import time
 from typing import Any
 
-from topic_contents import read
+from topic_contents import produce, read, read_inputs
 
-from agents.record_producer import RecordProducer
 from agents.settings import Settings
 from schemas.codec import Codec
-from schemas.records import InputRecord, PolicyChanged, Punctuation
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS
+from schemas.records import InputRecord, PolicyChanged
+from schemas.topics import JOURNEY_ABANDONMENTS
 from streams.policy import Policy
 
 
@@ -21,16 +20,7 @@ def now_ms() -> int:
 
 def append(settings: Settings, *records: InputRecord) -> None:
     """Append records in their order: of journeys to their partitions, others to every partition."""
-    asyncio.run(_append(settings, records))
-
-
-async def _append(settings: Settings, records: tuple[InputRecord, ...]) -> None:
-    async with RecordProducer(settings) as producer:
-        for record in records:
-            if isinstance(record, Punctuation | PolicyChanged):
-                await producer.send_to_all(record)
-            else:
-                await producer.send(record)
+    asyncio.run(produce(settings, records))
 
 
 def policy_changed(policy: Policy) -> PolicyChanged:
@@ -40,9 +30,7 @@ def policy_changed(policy: Policy) -> PolicyChanged:
 
 def inputs(settings: Settings) -> dict[int, list[InputRecord]]:
     """Decoded records of each partition of the input topic; all of them must be valid."""
-    codec = Codec()
-    raws = asyncio.run(read(settings, JOURNEY_EVENTS))
-    return {partition: [codec.decode_input(raw.value) for raw in records] for partition, records in raws.items()}
+    return asyncio.run(read_inputs(settings))
 
 
 def published(settings: Settings, topic: str = JOURNEY_ABANDONMENTS) -> list[Any]:

@@ -12,8 +12,9 @@ from typing import Any
 
 from .journey import Journey
 from .line import DAY, HOUR, Line
-from .model import Model, made_punctuation
-from .policy import Pick
+from .model import Model
+from .policy import Pick, policy_by
+from .replay import made_punctuation
 
 BASE = 1_760_000_000_000  # an instant of 2025
 STATES = ["UNAWARE", "AWARE", "CONSIDERING", "INTENT"]
@@ -51,7 +52,7 @@ class Draft:
         """Appends a line and lets the model read it, after a made punctuation where those are made."""
         self.lines.append(raw)
         line = Line.parse(raw, len(self.lines))
-        if line.kind != "punctuation":
+        if line.kind not in ("punctuation", "policy"):
             self.now = max(self.now, line.at)
         if self.made:
             self.model.read(made_punctuation(self.now, line.offset))
@@ -59,22 +60,24 @@ class Draft:
 
     def instants(self, journey: Journey) -> list[int]:
         """Where something is decided about a journey."""
-        policy = self.model.policy
-        found = [] if self.model.clock is None else [self.model.clock - policy["cleanup_ms"], self.model.clock]
+        clock = self.model.clock
+        found = [] if clock is None else [clock - self.model.memory(), clock]
+        if clock is not None and self.model.memory() != self.model.policy["cleanup_ms"]:
+            found.append(clock - self.model.policy["cleanup_ms"] + 1)
         episode = journey.open_episode()
         if episode is not None:
-            timeout = journey.timeout_deadline(episode, policy)
-            inactivity = journey.inactivity_deadline(episode, policy)
-            tie = timeout - journey.inactivity(policy)
+            timeout = journey.timeout_deadline(episode)
+            inactivity = journey.inactivity_deadline(episode)
+            tie = timeout - journey.inactivity(episode)
             found += [timeout, inactivity, min(timeout, inactivity), tie, tie, episode.last_activity_at()]
-            found += [episode.started_at, episode.started_at + policy["max_journey_duration_ms"]]
-            if policy["fatigue"] is not None:
-                found.append(episode.last_activity_at() + policy["fatigue"]["window_ms"])
+            found += [episode.started_at, episode.cap()]
+            if episode.policy["fatigue"] is not None:
+                found.append(episode.last_activity_at() + episode.policy["fatigue"]["window_ms"])
         ended = journey.last_ended()
         if ended is not None and ended.end is not None:
             end = ended.end.at
-            quiet = end + policy["conversion_quiet_period_ms"]
-            found += [end, end, quiet, quiet, end + policy["cleanup_ms"]]
+            quiet = end + ended.policy["conversion_quiet_period_ms"]
+            found += [end, end, quiet, quiet, end + ended.policy["cleanup_ms"]]
         return found
 
 
@@ -98,12 +101,21 @@ def punctuation(pick: Pick, log: Draft) -> dict[str, Any]:
     at = log.now
     if how == "decided":
         instants = log.instants(journey) or [log.now]
-        at = pick(instants) + log.model.policy["grace_ms"] + pick([0, 0, -1, 1])
+        policy = journey.episodes[-1].policy if journey.episodes else log.model.policy
+        at = pick(instants) + policy["grace_ms"] + pick([0, 0, -1, 1])
     elif how == "again" and log.model.clock is not None:
         at = log.model.clock
     elif how == "any":
         at = _instant(pick, log, journey)
     return {"kind": "punctuation", "at": _written(pick, at)}
+
+
+def policy_change(pick: Pick, log: Draft) -> dict[str, Any]:
+    """A policy that was not there before, or one that was: the default among them."""
+    known = {raw["policy"]["version"]: raw["policy"] for raw in log.lines if raw.get("kind") == "policy"}
+    new = policy_by(pick) | {"version": f"policy-{len(known)}"}
+    policy = pick([new, new, new, {"version": "default-1"}, *known.values()])
+    return {"kind": "policy", "policy": policy, "occurred_at": log.now}
 
 
 def _written(pick: Pick, at: int) -> int | str:
@@ -169,7 +181,7 @@ def _touchpoint(pick: Pick, log: Draft, journey: Journey, number: int) -> dict[s
         raw["state"] = state
     cost = pick(COSTS)
     episode = journey.open_episode()
-    budget = journey.budget(log.model.policy)
+    budget = None if episode is None else journey.budget(episode)
     if episode is not None and budget is not None and pick([True, False]):
         cost = max(0, budget - episode.total_cost_micros() + pick([0, -1]))
     written = [("cost_micros", cost), ("cost", f"{cost // 1_000_000}.{cost % 1_000_000:06d}"), ("cost", cost / 1e6)]

@@ -32,6 +32,7 @@ class Episode:
 
     started_at: int
     user_id: str | None
+    policy: dict[str, Any]  # in force when it began, and kept
     returned_from: dict[str, Any] | None
     touchpoints: list[Line] = field(default_factory=list)  # in the order of the log
     extensions: list[int] = field(default_factory=list)  # milliseconds, each
@@ -66,6 +67,14 @@ class Episode:
         """How many touchpoints lie in (after, until]."""
         return sum(1 for t in self.touchpoints if after < t.at <= until)
 
+    def cap(self) -> int:
+        """Where it ends at the latest."""
+        return self.started_at + self.policy["max_journey_duration_ms"]
+
+    def covers(self, at: int) -> bool:
+        """Whether it has ended and a record at that instant comes too late."""
+        return self.end is not None and self.end.covers(at, self.policy["conversion_quiet_period_ms"])
+
 
 @dataclass
 class Journey:
@@ -93,32 +102,31 @@ class Journey:
         given = [r.raw[name] for r in self.registrations if r.raw.get(name) is not None]
         return given[-1] if given else None
 
-    def timeout(self, policy: dict[str, Any]) -> int:
+    def timeout(self, episode: Episode) -> int:
         """Milliseconds from started_at to the timeout, before extensions."""
         days = self._override("timeout_days")
-        return policy["timeout_ms"] if days is None else duration(days, DAY)
+        return episode.policy["timeout_ms"] if days is None else duration(days, DAY)
 
-    def inactivity(self, policy: dict[str, Any]) -> int:
+    def inactivity(self, episode: Episode) -> int:
         """Milliseconds of silence that end an episode."""
         hours = self._override("inactivity_hours")
-        return policy["inactivity_ms"] if hours is None else duration(hours, HOUR)
+        return episode.policy["inactivity_ms"] if hours is None else duration(hours, HOUR)
 
-    def budget(self, policy: dict[str, Any]) -> int | None:
+    def budget(self, episode: Episode) -> int | None:
         """Micros that an episode may spend, None without limit."""
         dollars = self._override("budget")
-        return policy["budget_micros"] if dollars is None else micros(dollars)
+        return episode.policy["budget_micros"] if dollars is None else micros(dollars)
 
-    def timeout_deadline(self, episode: Episode, policy: dict[str, Any]) -> int:
+    def timeout_deadline(self, episode: Episode) -> int:
         """Extensions move it, the longest duration of a journey is its cap."""
-        wanted = episode.started_at + self.timeout(policy) + sum(episode.extensions)
-        return min(wanted, episode.started_at + policy["max_journey_duration_ms"])
+        return min(episode.started_at + self.timeout(episode) + sum(episode.extensions), episode.cap())
 
-    def inactivity_deadline(self, episode: Episode, policy: dict[str, Any]) -> int:
+    def inactivity_deadline(self, episode: Episode) -> int:
         """Counted from the last activity."""
-        return episode.last_activity_at() + self.inactivity(policy)
+        return episode.last_activity_at() + self.inactivity(episode)
 
-    def deadline(self, episode: Episode, policy: dict[str, Any]) -> tuple[int, str]:
+    def deadline(self, episode: Episode) -> tuple[int, str]:
         """The instant that ends an open episode, and the reason; TIMEOUT wins a tie."""
-        timeout = self.timeout_deadline(episode, policy)
-        inactivity = self.inactivity_deadline(episode, policy)
+        timeout = self.timeout_deadline(episode)
+        inactivity = self.inactivity_deadline(episode)
         return (timeout, "TIMEOUT") if timeout <= inactivity else (inactivity, "INACTIVITY")

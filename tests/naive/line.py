@@ -35,7 +35,10 @@ def duration(amount: object, unit: int) -> int:
 
 @dataclass(frozen=True)
 class Line:
-    """`offset` is the line number from 1; `at` is `occurred_at`, of a punctuation its `at`."""
+    """`offset` is the line number from 1; `at` is `occurred_at`, of a punctuation its `at`.
+
+    A line of kind `policy`, which no file has, stands for a PolicyChanged: `policy` is what differs from the default.
+    """
 
     offset: int
     raw: dict[str, Any]
@@ -49,7 +52,7 @@ class Line:
 
     @property
     def kind(self) -> str:
-        """One of touchpoint, registration, signal, command, punctuation."""
+        """One of touchpoint, registration, signal, command, punctuation, policy."""
         return self.raw.get("kind") or "touchpoint"
 
     @property

@@ -12,13 +12,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from .draft import Draft, any_record, punctuation
+from .draft import Draft, any_record, policy_change, punctuation
 from .line import DAY, Line
 from .model import Model
 from .passages import PASSAGES, long_silence_allowed
 from .policy import Pick, policy_by
 
-Case = tuple[dict[str, Any], list[dict[str, Any]], int | None]  # policy, lines, until
+Case = tuple[dict[str, Any] | None, list[dict[str, Any]], int | None]  # policy, lines, until
 
 
 @st.composite
@@ -29,7 +29,7 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def logs(
-    draw: st.DrawFn, policy: dict[str, Any], *, punctuations: bool = False, longest: int = 40
+    draw: st.DrawFn, policy: dict[str, Any] | None, *, punctuations: bool = False, longest: int = 40
 ) -> list[dict[str, Any]]:
     """Valid lines of the JSONL format, in log order, for 1 to 5 journeys.
 
@@ -41,7 +41,10 @@ def logs(
 
 @st.composite
 def cases(draw: st.DrawFn, *, punctuations: bool | None = None, longest: int = 40) -> Case:
-    """A policy, a log drawn for it, and an `until` or None; `punctuations` None is one or the other."""
+    """A policy, a log drawn for it, and an `until` or None; `punctuations` None is one or the other.
+
+    Of the logs with punctuations some have a policy of None: those bring their own.
+    """
     return _case(_picked_by(draw), punctuations, longest)
 
 
@@ -55,8 +58,9 @@ def _picked_by(draw: st.DrawFn) -> Pick:
 
 
 def _case(pick: Pick, punctuations: bool | None, longest: int) -> Case:
-    policy = policy_by(pick)
-    lines = _lines(pick, policy, pick([True, False]) if punctuations is None else punctuations, longest)
+    punctuated = pick([True, False]) if punctuations is None else punctuations
+    policy = None if punctuated and pick(range(5)) > 1 else policy_by(pick) | {"version": "given"}
+    lines = _lines(pick, policy, punctuated, longest)
     until = None
     if pick(range(4)) == 0:
         instants = [Line.parse(raw, offset).at for offset, raw in enumerate(lines, start=1)]
@@ -64,10 +68,12 @@ def _case(pick: Pick, punctuations: bool | None, longest: int) -> Case:
     return policy, lines, until
 
 
-def _lines(pick: Pick, policy: dict[str, Any], punctuations: bool, longest: int) -> list[dict[str, Any]]:
-    model = Model(policy if punctuations else {**policy, "grace_ms": 0})
+def _lines(pick: Pick, policy: dict[str, Any] | None, punctuations: bool, longest: int) -> list[dict[str, Any]]:
+    model = Model(policy if punctuations else {**(policy or {}), "grace_ms": 0})
     names = [f"journey-{n}" for n in range(pick([1, 1, 2, 3, 5]))]
     log = Draft(model, names, made=not punctuations)
+    if policy is None:
+        log.add(policy_change(pick, log))
     if pick(range(3)) == 0:
         log.seldom_ends = True
         for name in names:
@@ -78,6 +84,8 @@ def _lines(pick: Pick, policy: dict[str, Any], punctuations: bool, longest: int)
             pick(PASSAGES)(pick, log, pick(log.names))
         elif punctuations and what <= 12:
             log.add(punctuation(pick, log))
+        elif policy is None and what <= 15:
+            log.add(policy_change(pick, log))
         else:
             log.add(any_record(pick, log))
     if punctuations and not any(raw.get("kind") == "punctuation" for raw in log.lines):

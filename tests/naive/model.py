@@ -1,6 +1,6 @@
 """The rule, as a list of journeys that is scanned at each record.
 
-`run` has the meaning of `journeys replay` for one partition. A record is looked at in this order:
+A record is looked at in this order:
 duplicate, deadline, late or refused, applied. What ended is never deleted from the list; it only
 stops being found when it counts as absent.
 """
@@ -8,7 +8,6 @@ stops being found when it counts as absent.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,96 +38,65 @@ class Result:
         return {name: counted[name] for name in ("applied", "late", "duplicate", "refused")}
 
 
-def run(lines: list[dict[str, Any]], *, policy: dict[str, Any] | None = None, until: int | None = None) -> Result:
-    """Replays a log of one partition.
-
-    `lines` are valid objects of the JSONL format, in log order; `policy` holds what differs from
-    DEFAULT_POLICY; `until` in epoch milliseconds ends the reading.
-    """
-    log = [Line.parse(raw, offset) for offset, raw in enumerate(lines, start=1)]
-    if any(line.kind == "punctuation" for line in log):
-        model = Model(policy)
-        script = as_it_is(log, until)
-    else:
-        model = Model({**(policy or {}), "grace_ms": 0})
-        script = with_made_punctuations(log, until)
-    for line in script:
-        model.read(line)
-    return model.result
-
-
-def as_it_is(log: list[Line], until: int | None) -> Iterator[Line]:
-    """The lines of a log that holds punctuations, up to the first that lies after `until`."""
-    for line in log:
-        if until is not None and line.at > until:
-            return
-        yield line
-
-
-def with_made_punctuations(log: list[Line], until: int | None) -> Iterator[Line]:
-    """The lines of a log that holds none, each after a punctuation; one more comes at the end.
-
-    A made punctuation has the offset of the line that it precedes.
-    """
-    if until is None:
-        until = max((line.at for line in log), default=0) + 91 * DAY
-    for position, line in enumerate(log):
-        greatest = max(earlier.at for earlier in log[: position + 1])
-        if greatest > until:
-            yield made_punctuation(until, line.offset)
-            return
-        yield made_punctuation(greatest, line.offset)
-        yield line
-    yield made_punctuation(until, len(log) + 1)
-
-
-def made_punctuation(at: int, offset: int) -> Line:
-    """A punctuation that is in no file."""
-    return Line(offset, {"kind": "punctuation", "at": at}, at)
-
-
 class Model:
     """All journeys of a partition, its clock and what has come out so far.
 
-    `policy` holds what differs from DEFAULT_POLICY; durations in milliseconds, money in micros.
+    `policy` holds what differs from DEFAULT_POLICY; durations in milliseconds, money in micros. Without one the
+    default is in force until the log brings another; with one, it is in force whatever the log says.
     """
 
     def __init__(self, policy: dict[str, Any] | None = None) -> None:
-        self.policy = {**DEFAULT_POLICY, **(policy or {})}
+        self.policies = [{**DEFAULT_POLICY, **(policy or {})}]  # in the order in which they came into force
+        self.is_fixed = policy is not None
         self.journeys: list[Journey] = []
         self.replaced: list[Journey] = []  # by a later journey of the same id; never looked at again
         self.clock: int | None = None
         self.result = Result()
+
+    # Policy
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        """The one under which an episode would begin now."""
+        return self.policies[-1]
+
+    def memory(self) -> int:
+        """Milliseconds behind the clock up to which an unknown journey is surely new: the shortest there has been."""
+        return min(policy["cleanup_ms"] for policy in self.policies)
 
     # Time
 
     def _punctuate(self, line: Line) -> None:
         """Moves the clock, never back, and abandons all that is due, in order of deadline and journey_id."""
         self.clock = line.at if self.clock is None else max(self.clock, line.at)
-        latest_due = self.clock - self.policy["grace_ms"]
         touched = []
         for journey in self.journeys:
             episode = journey.open_episode()
-            if episode is not None and journey.deadline(episode, self.policy)[0] <= latest_due:
-                extended = self._extend_if_engaged(journey, episode, lambda deadline: deadline <= latest_due)
-                deadline, reason = journey.deadline(episode, self.policy)
+            if episode is not None and journey.deadline(episode)[0] <= self._latest_due(episode):
+                extended = self._extend_if_engaged(journey, episode, self._latest_due(episode))
+                deadline, reason = journey.deadline(episode)
                 touched.append((deadline, journey.journey_id, reason, journey, episode, extended))
         for deadline, _, reason, journey, episode, extended in sorted(touched, key=lambda row: row[:2]):
             if extended:
                 self._say("extended_automatically", line, journey, episode)
-            if deadline <= latest_due:
+            if deadline <= self._latest_due(episode):
                 self._abandon(journey, episode, reason, End(deadline, False, None), self.clock)
 
-    def _extend_if_engaged(self, journey: Journey, episode: Episode, is_due: Callable[[int], bool]) -> bool:
-        rule = self.policy["extension"]
+    def _latest_due(self, episode: Episode) -> int:
+        """The latest deadline that a punctuation at the clock fires, by the grace of the episode's policy."""
+        assert self.clock is not None
+        return self.clock - episode.policy["grace_ms"]
+
+    def _extend_if_engaged(self, journey: Journey, episode: Episode, latest_due: int) -> bool:
+        rule = episode.policy["extension"]
         extended = False
         while rule is not None:
-            deadline, reason = journey.deadline(episode, self.policy)
-            engaged_since = deadline - journey.inactivity(self.policy)
+            deadline, reason = journey.deadline(episode)
+            engaged_since = deadline - journey.inactivity(episode)
             if (
-                not is_due(deadline)
+                deadline > latest_due
                 or reason != "TIMEOUT"
-                or deadline == episode.started_at + self.policy["max_journey_duration_ms"]
+                or deadline == episode.cap()
                 or episode.state() not in ("CONSIDERING", "INTENT")
                 or episode.touchpoints_within(engaged_since, deadline) < rule["touchpoints"]
             ):
@@ -147,18 +115,21 @@ class Model:
         return Journey(journey_id)
 
     def is_absent(self, journey: Journey, at: int) -> bool:
-        """An ended journey counts as absent for a record behind its cleanup period, and when the clock is by grace."""
-        last = journey.episodes[-1]
-        latest = at if self.clock is None else max(at, self.clock - self.policy["grace_ms"])
-        return last.end is not None and last.end.at + self.policy["cleanup_ms"] <= latest
+        """An ended journey counts as absent for a record behind its cleanup period, and when the clock is by grace.
 
-    def _is_cleaned_up(self, at: int) -> bool:
-        return self.clock is not None and at + self.policy["cleanup_ms"] <= self.clock
+        Both are of the policy under which its last episode began.
+        """
+        last = journey.episodes[-1]
+        latest = at if self.clock is None else max(at, self.clock - last.policy["grace_ms"])
+        return last.end is not None and last.end.at + last.policy["cleanup_ms"] <= latest
 
     def read(self, line: Line) -> None:
-        """Takes the next line of the log: a punctuation, or a record and what becomes of it."""
+        """Takes the next line of the log: a punctuation, a policy, or a record and what becomes of it."""
         if line.kind == "punctuation":
             self._punctuate(line)
+        elif line.kind == "policy":
+            if not self.is_fixed:
+                self.policies.append({**DEFAULT_POLICY, **line.raw["policy"]})
         else:
             self.result.outcomes[line.offset] = self._outcome(line)
 
@@ -195,26 +166,25 @@ class Model:
         episode = journey.open_episode()
         if episode is None:
             return False
-        return journey.deadline(episode, self.policy)[0] + self.policy["cleanup_ms"] <= line.at
+        return journey.deadline(episode)[0] + episode.policy["cleanup_ms"] <= line.at
 
     def _extend_if_due(self, line: Line, journey: Journey) -> None:
         episode = journey.open_episode()
-        if episode is not None and self._extend_if_engaged(journey, episode, lambda deadline: deadline <= line.at):
+        if episode is not None and self._extend_if_engaged(journey, episode, line.at):
             self._say("extended_automatically", line, journey, episode)
 
     def _abandon_if_after_deadline(self, line: Line, journey: Journey) -> None:
         episode = journey.open_episode()
         if episode is None:
             return
-        deadline, reason = journey.deadline(episode, self.policy)
+        deadline, reason = journey.deadline(episode)
         if deadline <= line.at:
             self._abandon(journey, episode, reason, End(deadline, False, None), self._detected_at(line))
 
     def _comes_too_late(self, line: Line, journey: Journey) -> bool:
         if not journey.episodes:
-            return self._is_cleaned_up(line.at)
-        quiet = self.policy["conversion_quiet_period_ms"]
-        return any(e.end is not None and e.end.covers(line.at, quiet) for e in journey.episodes)
+            return self.clock is not None and line.at + self.memory() <= self.clock
+        return any(episode.covers(line.at) for episode in journey.episodes)
 
     def _turn_away(self, line: Line, journey: Journey) -> str:
         episode = journey.last_ended()
@@ -228,11 +198,11 @@ class Model:
         episode = self._episode_for(line, journey)
         episode.touchpoints.append(line)
         end = End(episode.last_activity_at(), True, None)
-        budget = journey.budget(self.policy)
+        budget = journey.budget(episode)
         if line.raw.get("state") == "CONVERTED":
             episode.end = end
             past = episode.returned_from
-            if past is not None and past["abandoned_at"] + self.policy["cleanup_ms"] <= end.at:
+            if past is not None and past["abandoned_at"] + episode.policy["cleanup_ms"] <= end.at:
                 past = None
             self._say("converted", line, journey, episode, names=past)
         elif budget is not None and episode.total_cost_micros() >= budget:
@@ -241,7 +211,7 @@ class Model:
             self._abandon(journey, episode, "USER_FATIGUE", end, self._detected_at(line))
 
     def _is_tired(self, episode: Episode) -> bool:
-        rule = self.policy["fatigue"]
+        rule = episode.policy["fatigue"]
         last = max(t.at for t in episode.touchpoints)
         return rule is not None and episode.touchpoints_within(last - rule["window_ms"], last) >= rule["touchpoints"]
 
@@ -270,7 +240,7 @@ class Model:
             self.journeys = [other for other in self.journeys if other.journey_id != journey.journey_id]
             self.journeys.append(journey)
         past = journey.last_abandonment() if line.kind == "touchpoint" else None
-        episode = Episode(line.at, line.raw.get("user_id"), past)
+        episode = Episode(line.at, line.raw.get("user_id"), self.policy, past)
         journey.episodes.append(episode)
         if past is None:
             self._say("started", line, journey, episode)
@@ -284,7 +254,7 @@ class Model:
         return line.at if self.clock is None else max(self.clock, line.at)
 
     def _abandon(self, journey: Journey, episode: Episode, reason: str, end: End, detected_at: int) -> None:
-        end.abandonment = abandonment(journey.journey_id, episode, reason, end.at, detected_at, self.policy)
+        end.abandonment = abandonment(journey.journey_id, episode, reason, end.at, detected_at)
         episode.end = end
         self.result.abandonments.append(end.abandonment)
 

@@ -27,7 +27,7 @@ def long_life(pick: Pick, log: Draft, name: str) -> None:
         log.add(record(pick, log, name, "extend", log.now) | {"days": 60})
     journey = log.model.find(name)
     episode = journey.open_episode()
-    at = log.now if episode is None else episode.started_at + log.model.policy["max_journey_duration_ms"]
+    at = log.now if episode is None else episode.cap()
     if cut_short:
         if not log.made:
             log.add({"kind": "punctuation", "at": log.now + pick([0, 35 * DAY, 35 * DAY])})
@@ -58,8 +58,7 @@ def engaged(pick: Pick, log: Draft, name: str) -> None:
     journey = log.model.find(name)
     episode = journey.open_episode()
     if episode is not None:
-        cap = episode.started_at + log.model.policy["max_journey_duration_ms"]
-        at = pick([journey.timeout_deadline(episode, log.model.policy), cap])
+        at = pick([journey.timeout_deadline(episode), episode.cap()])
         log.add(record(pick, log, name, pick(KINDS + 2 * ENDINGS), at + pick([-1, 0, 1])))
 
 

@@ -21,10 +21,9 @@ def exact(number: object) -> Fraction:
     return Fraction(str(number))
 
 
-def abandonment(
-    journey_id: str, episode: Episode, reason: str, at: int, detected_at: int, policy: dict[str, Any]
-) -> dict[str, Any]:
+def abandonment(journey_id: str, episode: Episode, reason: str, at: int, detected_at: int) -> dict[str, Any]:
     """All fields of the output but the provenance: instants in milliseconds, money in micros."""
+    policy = episode.policy
     state = episode.state()
     cost = episode.total_cost_micros()
     days = max(1, (at - episode.started_at) // DAY)

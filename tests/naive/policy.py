@@ -10,7 +10,7 @@ from .line import DAY, HOUR
 Pick = Callable[[Sequence[Any]], Any]  # takes one of a sequence
 
 DEFAULT_POLICY: dict[str, Any] = {
-    "version": None,
+    "version": "default-1",
     "timeout_ms": 14 * DAY,
     "inactivity_ms": 72 * HOUR,
     "max_journey_duration_ms": 90 * DAY,

@@ -13,14 +13,15 @@ from typing import Any
 from .journey import Episode, Journey
 from .line import Line
 from .logs import seeded_case
-from .model import Model, as_it_is, with_made_punctuations
+from .model import Model
+from .replay import as_it_is, with_made_punctuations
 
 
-def features(policy: dict[str, Any], lines: list[dict[str, Any]], until: int | None) -> set[str]:
+def features(policy: dict[str, Any] | None, lines: list[dict[str, Any]], until: int | None) -> set[str]:
     """Names of all that happens when the model reads a log."""
     log = [Line.parse(raw, offset) for offset, raw in enumerate(lines, start=1)]
     made = not any(line.kind == "punctuation" for line in log)
-    model = Model({**policy, "grace_ms": 0} if made else policy)
+    model = Model({**(policy or {}), "grace_ms": 0} if made else policy)
     script = list(with_made_punctuations(log, until) if made else as_it_is(log, until))
     found = {"made punctuations" if made else "own punctuations"}
     if sum(line.kind != "punctuation" for line in script) < sum(line.kind != "punctuation" for line in log):
@@ -36,23 +37,26 @@ def features(policy: dict[str, Any], lines: list[dict[str, Any]], until: int | N
             found.update(_registered(model, line))
         if line.kind == "punctuation" and clock is not None and line.at <= clock:
             found.add("punctuation repeated" if line.at == clock else "punctuation going back")
+        if line.kind == "policy":
+            found.update(_policy_changed(model))
     return found
 
 
 def _before(model: Model, line: Line) -> Iterator[str]:
     """What can be seen before a line is read: where it lies, and whose id it has."""
     if line.kind == "punctuation":
-        grace = model.policy["grace_ms"]
         for journey in model.journeys:
             episode = journey.open_episode()
             if episode is not None:
-                off = line.at - grace - journey.deadline(episode, model.policy)[0]
+                off = line.at - episode.policy["grace_ms"] - journey.deadline(episode)[0]
                 if off in (-1, 0):
                     yield f"punctuation at deadline + grace {off:+d} ms"
             elif journey.episodes[-1].end is not None:
-                off = line.at - journey.episodes[-1].end.at - model.policy["cleanup_ms"]
+                off = line.at - journey.episodes[-1].end.at - journey.episodes[-1].policy["cleanup_ms"]
                 if off in (-1, 0):
                     yield f"punctuation at end + cleanup {off:+d} ms"
+        return
+    if line.kind == "policy":
         return
     if model.clock is None:
         yield "record without a clock"
@@ -63,13 +67,12 @@ def _before(model: Model, line: Line) -> Iterator[str]:
     yield from _identity(journey, line)
     episode = journey.open_episode()
     if episode is not None:
-        off = line.at - journey.deadline(episode, model.policy)[0]
+        off = line.at - journey.deadline(episode)[0]
         if off in (-1, 0):
             yield f"record at the deadline {off:+d} ms"
         if line.kind == "touchpoint":
             yield from _order(journey, episode, line)
-        cap = episode.started_at + model.policy["max_journey_duration_ms"]
-        if line.raw.get("command") == "extend" and off < 0 and journey.timeout_deadline(episode, model.policy) == cap:
+        if line.raw.get("command") == "extend" and off < 0 and journey.timeout_deadline(episode) == episode.cap():
             yield "extend at the cap"
     ended = journey.last_ended()
     if ended is not None and ended.end is not None and line.at - ended.end.at in (0, 1):
@@ -83,8 +86,13 @@ def _absent(model: Model, line: Line) -> Iterator[str]:
         yield "record after cleanup"
     if line.identity is not None and any(line.identity in j.identities[-8:] for j in earlier):
         yield "id again after cleanup"
-    if model.clock is not None and line.at - model.clock + model.policy["cleanup_ms"] in (0, 1):
-        yield f"unknown journey at clock - cleanup {line.at - model.clock + model.policy['cleanup_ms']:+d} ms"
+    if model.clock is None:
+        return
+    behind = model.clock - line.at
+    if model.memory() - behind in (0, 1):
+        yield f"unknown journey at clock - cleanup {model.memory() - behind:+d} ms"
+    if model.memory() <= behind < model.policy["cleanup_ms"]:
+        yield "unknown journey within the cleanup in force, not within an earlier one"
 
 
 def _identity(journey: Journey, line: Line) -> Iterator[str]:
@@ -125,10 +133,10 @@ def _registered(model: Model, line: Line) -> Iterator[str]:
     yield "registration with an episode before" if len(journey.episodes) > 1 else "registration"
     if episode.touchpoints:
         yield "registration on an open episode"
-        wanted = model.policy["timeout_ms"] + sum(episode.extensions)
-        if wanted > model.policy["max_journey_duration_ms"] and line.raw.get("timeout_days") is not None:
+        wanted = episode.policy["timeout_ms"] + sum(episode.extensions)
+        if wanted > episode.policy["max_journey_duration_ms"] and line.raw.get("timeout_days") is not None:
             yield "timeout changed after extensions beyond the cap"
-    if model.clock is not None and journey.deadline(episode, model.policy)[0] + model.policy["grace_ms"] <= model.clock:
+    if model.clock is not None and journey.deadline(episode)[0] + episode.policy["grace_ms"] <= model.clock:
         yield "deadline moved into the past"
 
 
@@ -152,10 +160,9 @@ def _lifecycle(model: Model, line: Line, said: list[dict[str, Any]]) -> Iterator
             yield "return that converts at once"
         if entry["kind"].startswith("extended"):
             journey, episode = _concerned(model, entry)
-            cap = episode.started_at + model.policy["max_journey_duration_ms"]
-            if journey.timeout_deadline(episode, model.policy) == cap:
+            if journey.timeout_deadline(episode) == episode.cap():
                 yield f"{entry['kind']} to the cap"
-                if episode.end is not None and episode.end.at == cap:
+                if episode.end is not None and episode.end.at == episode.cap():
                     yield f"{entry['kind']} and abandoned at the cap at once"
             if entry["kind"] == "extended_automatically":
                 yield "extended automatically by " + ("punctuation" if line.kind == "punctuation" else "record")
@@ -166,6 +173,17 @@ def _lifecycle(model: Model, line: Line, said: list[dict[str, Any]]) -> Iterator
         yield "started after a conversion"
 
 
+def _policy_changed(model: Model) -> Iterator[str]:
+    if model.policy in model.policies[:-1]:
+        yield "policy that was in force before"
+    for journey in model.journeys:
+        episode = journey.open_episode()
+        if episode is not None and episode.policy != model.policy:
+            yield "policy changed while an episode is open"
+        elif episode is None and journey.episodes[-1].policy["cleanup_ms"] != model.policy["cleanup_ms"]:
+            yield "cleanup changed while a journey is remembered"
+
+
 def _ends(model: Model, line: Line, abandonments: list[dict[str, Any]]) -> Iterator[str]:
     for a in abandonments:
         journey, episode = _concerned(model, a)
@@ -173,28 +191,37 @@ def _ends(model: Model, line: Line, abandonments: list[dict[str, Any]]) -> Itera
         by = ("explicit, by " if explicit else "deadline, by ") + line.kind
         yield f"{a['abandonment_reason']} {by}"
         if a["abandonment_reason"] == "TIMEOUT" and not explicit:
-            if journey.inactivity_deadline(episode, model.policy) == a["abandoned_at"]:
+            if journey.inactivity_deadline(episode) == a["abandoned_at"]:
                 yield "tie of TIMEOUT and INACTIVITY"
-            if a["abandoned_at"] == episode.started_at + model.policy["max_journey_duration_ms"]:
+            if a["abandoned_at"] == episode.cap():
                 yield "TIMEOUT at the cap"
-                if model.policy["max_journey_duration_ms"] == 90 * 86_400_000:
+                if episode.policy["max_journey_duration_ms"] == 90 * 86_400_000:
                     yield "TIMEOUT at the cap of 90 days"
         if a["last_touchpoint_at"] is None:
             yield "abandoned without touchpoints"
         elif a["last_touchpoint_at"] > a["abandoned_at"]:
             yield "abandoned before its last touchpoint"
-        if a["total_cost_micros"] == journey.budget(model.policy) and "BUDGET" in a["abandonment_reason"]:
+        if a["total_cost_micros"] == journey.budget(episode) and "BUDGET" in a["abandonment_reason"]:
             yield "budget met exactly"
         if model.is_absent(journey, line.at) and line.kind != "punctuation" and not explicit:
             yield "absent as soon as ended by its next record"
         if len(journey.episodes) > 2:
             yield "third episode abandoned"
+        yield from _policies(model, journey, episode)
         if episode is not journey.episodes[0] and not _opened_by_registration(episode) and journey.registrations:
             yield "overrides kept by a later episode"
     if len(abandonments) > 1:
         yield "several abandoned by one punctuation"
         if len({a["abandoned_at"] for a in abandonments}) < len(abandonments):
             yield "several abandoned at one deadline"
+
+
+def _policies(model: Model, journey: Journey, episode: Episode) -> Iterator[str]:
+    """Under which policy the last episode was abandoned."""
+    if episode.policy != model.policy:
+        yield "abandoned under an earlier policy"
+    if len(journey.episodes) > 1 and journey.episodes[-2].policy != episode.policy:
+        yield "abandoned under another policy than the episode before"
 
 
 def _concerned(model: Model, what: dict[str, Any]) -> tuple[Journey, Episode]:

@@ -1,56 +1,13 @@
 """The naive model on small logs whose outcome is worked out by hand from DESIGN section 2.
 
-Days are counted from T0; unless a case says otherwise the policy is the default one.
+Unless a case says otherwise the policy is the default one.
 """
 
 from __future__ import annotations
 
 from .line import DAY, HOUR
-from .model import run
-
-T0 = 1_760_000_000_000
-
-
-def at(days, ms=0):
-    """An instant some days, and some milliseconds, after T0."""
-    return T0 + int(days * DAY) + ms
-
-
-def touch(days, ms=0, journey="j", name=None, **more):
-    """A touchpoint; its id is its instant unless it is named."""
-    occurred_at = at(days, ms)
-    return {
-        "journey_id": journey,
-        "occurred_at": occurred_at,
-        "touchpoint_id": name or f"t{occurred_at}",
-        "cost": 1,
-        **more,
-    }
-
-
-def order(kind, name, day, ms=0, journey="j", **more):
-    """A signal or a command of some name."""
-    return {"kind": kind, kind: name, "journey_id": journey, "occurred_at": at(day, ms), **more}
-
-
-def register(days, ms=0, journey="j", **overrides):
-    """A registration."""
-    return {"kind": "registration", "journey_id": journey, "occurred_at": at(days, ms), **overrides}
-
-
-def tick(days, ms=0):
-    """A punctuation."""
-    return {"kind": "punctuation", "at": at(days, ms)}
-
-
-def ends(result):
-    """Of each abandonment its reason and abandoned_at in milliseconds after T0."""
-    return [(a["abandonment_reason"], a["abandoned_at"] - T0) for a in result.abandonments]
-
-
-def said(result):
-    """Of each lifecycle entry its kind and offset."""
-    return [(entry["kind"], entry["offset"]) for entry in result.lifecycle]
+from .replay import run
+from .written import at, ends, order, register, said, touch
 
 
 def test_silence_of_72_hours_ends_a_journey():
@@ -99,78 +56,6 @@ def test_an_explicit_end_is_inclusive():
 def test_an_explicit_end_is_not_before_the_last_activity():
     """A command that occurred before the last touchpoint ends the episode at that touchpoint."""
     assert ends(run([touch(0), touch(2), order("command", "abandon", 1)])) == [("MANUAL_TERMINATION", 2 * DAY)]
-
-
-def test_abandoning_twice_books_once():
-    """The second command is refused, whether late or not, and repeats its command_id."""
-    lines = [touch(0)]
-    lines += [order("command", "abandon", day, reason="USER_FATIGUE", command_id=f"c{day}") for day in (1, 1.5)]
-    lines.append(order("command", "abandon", 0.5, command_id="late"))
-    result = run(lines)
-    assert ends(result) == [("USER_FATIGUE", DAY)]
-    assert said(result) == [("started", 1), ("refused", 3), ("refused", 4)]
-    assert [entry["command_id"] for entry in result.lifecycle[1:]] == ["c1.5", "late"]
-    assert [entry["started_at"] for entry in result.lifecycle[1:]] == [at(0), at(0)]
-
-
-def test_conversion_ends_without_abandonment():
-    """The next episode is just started; in the quiet period touchpoints are late."""
-    lines = [touch(0), touch(1, state="CONVERTED"), touch(1, 1)]
-    assert said(run(lines)) == [("started", 1), ("converted", 2), ("started", 3)]
-    assert ends(run(lines)) == [("INACTIVITY", 4 * DAY + 1)]
-    quiet = run(lines, policy={"conversion_quiet_period_ms": 1})
-    assert said(quiet) == [("started", 1), ("converted", 2), ("late_touchpoint", 3)]
-    assert quiet.lifecycle[2]["abandonment_id"] is None
-
-
-def test_a_return_may_convert_at_once():
-    """Return and conversion both name the abandonment; the return carries its penalty."""
-    result = run([touch(0), touch(10, state="CONVERTED")])
-    (a,) = result.abandonments
-    assert said(result) == [("started", 1), ("returned", 2), ("converted", 2)]
-    assert {entry["abandonment_id"] for entry in result.lifecycle[1:]} == {a["abandonment_id"]}
-    assert result.lifecycle[1]["converts_at_once"] is True
-    assert result.lifecycle[1]["total_penalty_micros"] == a["total_penalty_micros"]
-
-
-def test_cleanup_after_30_days():
-    """Ended on day 3: a millisecond before day 33 it returns, on day 33 it is unknown and starts."""
-    assert said(run([touch(0), touch(33, -1)])) == [("started", 1), ("returned", 2)]
-    assert said(run([touch(0), touch(33)])) == [("started", 1), ("started", 2)]
-
-
-def test_an_unknown_journey_of_30_days_ago_opens_nothing():
-    """By the clock of day 40 a touchpoint of day 10 is late without an episode, a registration refused."""
-    result = run([touch(40), touch(10, journey="k"), register(10, journey="l"), touch(10, 1, journey="m")])
-    assert said(result) == [("started", 1), ("late_touchpoint", 2), ("refused", 3), ("started", 4)]
-    assert [entry["started_at"] for entry in result.lifecycle[1:3]] == [None, None]
-    assert result.counts == {"applied": 2, "late": 1, "duplicate": 0, "refused": 1}
-
-
-def test_late_while_a_newer_episode_is_open():
-    """A touchpoint before the end of an earlier episode changes nothing of the open one."""
-    result = run([touch(0), touch(4), touch(3, -1, state="INTENT"), touch(3, name="b")])
-    assert said(result) == [("started", 1), ("returned", 2), ("late_touchpoint", 3)]
-    second = result.abandonments[1]
-    assert (second["started_at"], second["touchpoint_count"], second["state"]) == (at(4), 2, "UNAWARE")
-
-
-def test_duplicates_are_the_last_eight():
-    """The id of the first of nine records is forgotten, that of the second is not; episodes do not matter."""
-    nine = [touch(n / 24, name=f"t{n}") for n in range(9)]
-    assert run([*nine, touch(1, name="t0")]).counts["duplicate"] == 0
-    assert run([*nine, touch(1, name="t1")]).counts["duplicate"] == 1
-    across = run([touch(0, name="a"), touch(5, name="b"), touch(6, name="a")])
-    assert (across.counts["duplicate"], across.abandonments[1]["touchpoint_count"]) == (1, 1)
-    apart = run([touch(0, name="a"), order("command", "extend", 1, days=1, command_id="a")])
-    assert apart.counts["duplicate"] == 0
-    assert run([touch(0, name="a"), touch(33, name="a")]).counts["duplicate"] == 0
-
-
-def test_a_duplicate_fires_nothing():
-    """With the clock behind, a duplicate after the deadline leaves the episode open."""
-    result = run([tick(0), touch(0, name="a"), touch(5, name="a"), tick(3)])
-    assert (result.counts["duplicate"], result.abandonments) == (1, [])
 
 
 def test_extend_up_to_the_cap():
@@ -255,49 +140,7 @@ def test_a_deadline_moved_into_the_past():
     assert first["detected_at"] == at(2.6)
 
 
-def test_firing_order_is_deadline_then_journey():
-    """One punctuation abandons three journeys, two of them at one deadline."""
-    lines = [touch(0, journey="z"), touch(0, 1, journey="b"), touch(0, 1, journey="a"), touch(9, journey="y")]
-    assert [a["journey_id"] for a in run(lines).abandonments] == ["z", "a", "b", "y"]
-
-
-def test_grace_delays_punctuations_and_not_records():
-    """With own punctuations a journey is due 60 s after its deadline, or at once by its own next record."""
-    due = at(3)
-    result = run([touch(0), touch(0, journey="k"), tick(3, 59_999), touch(3), tick(3, 60_000)])
-    assert [(a["journey_id"], a["abandoned_at"] - due, a["detected_at"] - due) for a in result.abandonments] == [
-        ("j", 0, 59_999),
-        ("k", 0, 60_000),
-    ]
-
-
-def test_without_a_clock_nothing_is_due():
-    """Records before the first punctuation are detected when they occurred; the clock never goes back."""
-    result = run([touch(0), touch(3), tick(1), tick(8), tick(2), order("command", "abandon", 2, journey="j")])
-    assert [(a["abandoned_at"], a["detected_at"]) for a in result.abandonments] == [(at(3), at(3)), (at(6), at(8))]
-    assert said(result)[-1] == ("refused", 6)
-
-
-def test_reading_ends_at_until():
-    """The first line whose punctuation would lie after it is not read; the clock still comes to it."""
-    lines = [touch(0), touch(1), touch(5)]
-    result = run(lines, until=at(5, -1))
-    assert (ends(result), result.counts["applied"]) == ([("INACTIVITY", 4 * DAY)], 2)
-    assert result.abandonments[0]["detected_at"] == at(5, -1)
-    assert run(lines, until=at(4, -1)).abandonments == []
-    own = run([touch(0), tick(4), touch(9), tick(20)], until=at(8))
-    assert (ends(own), own.counts["applied"]) == ([("INACTIVITY", 3 * DAY)], 1)
-
-
 def test_user_is_of_the_record_that_opened():
     """A later touchpoint of the episode does not change it."""
     lines = [touch(0, user_id="first"), touch(1, user_id="second"), touch(9, user_id="third")]
     assert [a["user_id"] for a in run(lines).abandonments] == ["first", "third"]
-
-
-def test_what_ended_long_ago_by_the_clock_is_absent_at_once():
-    """Cut short to day 1 by the clock of day 40, a journey counts as absent as soon as its record fires it."""
-    lines = [register(0, inactivity_hours=2400, timeout_days=80), touch(30), tick(40)]
-    result = run([*lines, register(31, timeout_days=1), touch(32)])
-    assert ends(result) == [("TIMEOUT", DAY)]
-    assert said(result) == [("started", 1), ("started", 5)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from .line import DAY, HOUR, instant, micros
-from .model import run
 from .penalty import abandonment_id
+from .replay import run
 
 T0 = 1_760_000_000_000
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 from .logs import cases, logs, policies, seeded_case
-from .model import run
 from .reach import count
+from .replay import run
 
 REACHED = """
 BUDGET_EXHAUSTED explicit, by command
@@ -34,9 +36,12 @@ USER_FATIGUE explicit, by command
 USER_FATIGUE explicit, by signal
 USER_FATIGUE explicit, by touchpoint
 abandoned before its last touchpoint
+abandoned under an earlier policy
+abandoned under another policy than the episode before
 abandoned without touchpoints
 absent as soon as ended by its next record
 budget met exactly
+cleanup changed while a journey is remembered
 conversion after a return
 conversion after a return, after cleanup
 converted
@@ -67,6 +72,8 @@ made punctuations
 older touchpoint converts
 overrides kept by a later episode
 own punctuations
+policy changed while an episode is open
+policy that was in force before
 punctuation at deadline + grace +0 ms
 punctuation at deadline + grace -1 ms
 punctuation at end + cleanup +0 ms
@@ -105,6 +112,7 @@ touchpoint before started_at applied
 touchpoint older than the latest
 unknown journey at clock - cleanup +0 ms
 unknown journey at clock - cleanup +1 ms
+unknown journey within the cleanup in force, not within an earlier one
 until ends the reading
 """
 SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -118,7 +126,7 @@ def test_every_feature_is_reached():
     assert set(counted) == set(wanted)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=SLOW_TO_DRAW)
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=SLOW_TO_DRAW)
 @given(case=cases())
 def test_what_holds_for_every_log(case):
     """Ids are unique, episodes of a journey follow each other, each line that is read has one outcome."""
@@ -130,14 +138,15 @@ def test_what_holds_for_every_log(case):
         own = [a for a in result.abandonments if a["journey_id"] == journey_id]
         instants = [instant for a in own for instant in (a["started_at"], a["abandoned_at"])]
         assert instants == sorted(instants)
-    records = [offset for offset, raw in enumerate(lines, start=1) if raw.get("kind") != "punctuation"]
+    kinds = [raw.get("kind") for raw in lines]
+    records = [offset for offset, kind in enumerate(kinds, start=1) if kind not in ("punctuation", "policy")]
     read = sorted(result.outcomes)
     assert read == records[: len(read)]
     assert until is not None or read == records
     assert sum(result.counts.values()) == len(read)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=SLOW_TO_DRAW)
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=SLOW_TO_DRAW)
 @given(data=st.data(), punctuations=st.booleans())
 def test_logs_hold_punctuations_as_asked(data, punctuations):
     """With punctuations there is at least one, without there is none."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,10 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 import agents.batch_transport
 import agents.journey_agent
 from schemas.topics import JOURNEY_EVENTS
+from tests.examples import examples
 from tests.offsets.member import BatchFailedError, Member
 from tests.offsets.memory_thread import MemoryLog
 
-EXAMPLES = int(os.environ.get("JOURNEYS_TEST_EXAMPLES", "2000")) // 10
 _PARTITIONS = [TP(JOURNEY_EVENTS, 0), TP(JOURNEY_EVENTS, 1)]
 # More than it ever takes to fetch, notice and seek for each partition.
 _ROUNDS = 40
@@ -157,7 +156,9 @@ def ends_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_order_of_events_loses_a_record_or_stalls() -> None:
     """Deliveries, lost batches, failures, rebalances, refused commits and control records in any order."""
-    run_state_machine_as_test(Offsets, settings=settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(
+        Offsets, settings=settings(max_examples=examples(200), stateful_step_count=40, deadline=None)
+    )
 
 
 def test_a_fetch_that_waits_while_the_agent_finds_a_gap(tmp_path: Path) -> None:

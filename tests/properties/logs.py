@@ -8,19 +8,16 @@ sequence: hypothesis picks for `logs`, a seed for `seeded_log` (many times faste
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from hypothesis import strategies as st
 
 from schemas.instants import DAY_MS, HOUR_MS
 from schemas.invalid import InvalidRecordError
-from schemas.partitioner import partition_of
 from schemas.records import (
     SIGNALS,
-    InputRecord,
     JourneyCommand,
-    JourneyRecord,
     JourneyRegistered,
     JourneySignal,
     PolicyChanged,
@@ -28,134 +25,13 @@ from schemas.records import (
     Touchpoint,
 )
 from streams.entry import Entry
-from streams.partition import Partition
 from streams.policy import DEFAULT_POLICY, Policy
-from streams.processor import Processor
-from streams.row import Row
-from tests.properties.policies import IMPOSTORS, POLICIES, SHORTEST_GRACE_MS
+from tests.properties.draft import BASE, ELSEWHERE, Draft, Pick, forgotten_at
+from tests.properties.policies import IMPOSTORS, POLICIES
 
-Pick = Callable[[Sequence[Any]], Any]
-
-NUMBER: Final = 0
-COUNT: Final = 2
-BASE: Final = 1_760_000_000_000  # an instant of 2025
-_NAMES: Final = [f"journey-{n}" for n in range(40)]
-_AT_HOME: Final = [name for name in _NAMES if partition_of(name.encode(), COUNT) == NUMBER]
-_ELSEWHERE: Final = next(name for name in _NAMES if name not in _AT_HOME)
-_STEPS: Final = [0, 0, 1, HOUR_MS, 5 * HOUR_MS, 12 * HOUR_MS, 12 * HOUR_MS, DAY_MS, 2 * DAY_MS]
-_LONG_STEPS: Final = [*_STEPS, 4 * DAY_MS, 9 * DAY_MS]
 _JUMPS: Final = [40 * DAY_MS, 400 * DAY_MS]
-_STEPS_BACK: Final = [1, HOUR_MS, DAY_MS, 2 * DAY_MS, 5 * DAY_MS]
-_STATES: Final = [None, None, "AWARE", "CONSIDERING", "INTENT", "INTENT", "CONVERTED"]
 _COSTS: Final = [0, 1, 333_333, 5_000_000, 20_000_000]
-_GAPS: Final = [1, 1, 1, 1, 2, 7]
-# In the gaps other punctuations find room, without moving any record's offset.
-_WIDE_GAPS: Final = [20]
-
-
-class Draft:
-    """A log being drawn.
-
-    `in_time` draws no record behind the clock by the shortest grace or more, nor one that is a dead letter.
-    """
-
-    def __init__(self, pick: Pick, policies: Sequence[Policy], *, in_time: bool) -> None:
-        self.pick = pick
-        self.policies = policies
-        self.in_time = in_time
-        self.entries: list[Entry] = []
-        self.partition = Partition(NUMBER, COUNT)
-        self.time_source = "simulated" if in_time else pick(["simulated", "simulated", "live"])
-        self._processor = Processor(self.partition)
-        self._journeys = _AT_HOME[: pick([1, 2, 3, 5])]
-        self._now = BASE
-        self._append_time = BASE
-        self._ids: dict[str, list[str]] = {}
-
-    def add(self, record: InputRecord | InvalidRecordError, key: bytes | None, value: bytes | None = None) -> None:
-        """Append a record behind a gap, and let the processor see it."""
-        last = self.entries[-1].offset if self.entries else -1
-        offset = last + self.pick(_WIDE_GAPS if self.in_time else _GAPS)
-        entry = Entry(offset, key, self._appended(record), record, value)
-        self.entries.append(entry)
-        self._processor.process([entry])
-        if self.partition.clock is not None:
-            self._now = max(self._now, self.partition.clock)
-
-    def add_journey_record(self, record: JourneyRecord) -> None:
-        """Append a record under the key that it must have."""
-        self._now = max(self._now, record.occurred_at)
-        self.add(record, record.journey_id.encode())
-
-    def journey(self) -> tuple[str, Row | None]:
-        """One of the journeys, with its row if it has one."""
-        journey_id = self.pick(self._journeys)
-        return journey_id, self.partition.rows.get(journey_id)
-
-    def closed(self) -> Row | None:
-        """One of the rows without an open episode."""
-        rows = [row for row in self.partition.rows.values() if not row.open]
-        return self.pick(rows) if rows else None
-
-    def instant(self, row: Row | None) -> int:
-        """Instant for a record of the journey: often one at which something changes for it."""
-        clock, how = self.partition.clock, self.pick(range(8))
-        if row is not None and how <= 1:
-            at = self.pick(_edges(row))
-        elif clock is not None and how == 2:
-            at = clock - self.partition.policy.cleanup_ms + self.pick([0, 1])
-        elif how == 3:
-            at = self._now - self.pick(_STEPS_BACK)
-        else:
-            at = self._now + self.pick(_STEPS)
-        if self.in_time and clock is not None:
-            at = max(at, clock - SHORTEST_GRACE_MS + 1)
-        return at
-
-    def clock_instant(self) -> int:
-        """Instant for a punctuation: often the first that fires or forgets, or the last that does not."""
-        due_at = self.partition.next_due_at()
-        forgotten_at = [_forgotten_at(row) for row in self.partition.rows.values() if not row.open]
-        how = self.pick(range(6))
-        if how <= 1 and due_at is not None:
-            return due_at + self.pick([0, 0, -1])
-        if how == 2 and forgotten_at:
-            return self.pick(forgotten_at) + self.pick([0, 0, -1])
-        if how == 3 and self.partition.clock is not None:
-            return self.partition.clock - self.pick([0, HOUR_MS])
-        return self._now + self.pick(_LONG_STEPS)
-
-    def identity(self, journey_id: str) -> str:
-        """Mostly a new id, else one that the journey has had."""
-        had = self._ids.setdefault(journey_id, [])
-        if had and self.pick(range(8)) == 0:
-            return self.pick(had[-10:])
-        had.append(f"id-{len(self.entries)}")
-        return had[-1]
-
-    def _appended(self, record: InputRecord | InvalidRecordError) -> int | None:
-        if self.time_source == "simulated":
-            return None
-        if isinstance(record, Punctuation):
-            self._append_time = max(self._append_time, record.at)
-        elif not isinstance(record, PolicyChanged | InvalidRecordError) and self.pick(range(10)):
-            self._append_time = max(self._append_time, record.occurred_at)
-        return self._append_time
-
-
-def _edges(row: Row) -> list[int]:
-    edges = [] if row.late_until is None else [row.late_until, row.late_until + 1]
-    if row.open:
-        edges += [row.started_at - 1, row.deadline_at - 1, row.deadline_at, row.deadline_at, row.deadline_at + 1]
-    elif row.cleanup_at is not None:
-        edges += [row.cleanup_at - 1, row.cleanup_at]
-    return edges
-
-
-def _forgotten_at(row: Row) -> int:
-    """Clock at which the closed row counts as absent for every record."""
-    assert row.cleanup_at is not None
-    return row.cleanup_at + row.policy.grace_ms
+_STATES: Final = [None, None, "AWARE", "CONSIDERING", "INTENT", "INTENT", "CONVERTED"]
 
 
 def _touchpoint(draft: Draft) -> None:
@@ -220,7 +96,7 @@ def _late_before_forgotten(draft: Draft) -> None:
         _touchpoint(draft)
         return
     draft.add_journey_record(Touchpoint(row.journey_id, "user", f"late-{len(draft.entries)}", row.late_until))
-    draft.add(Punctuation(_forgotten_at(row), draft.time_source), None)
+    draft.add(Punctuation(forgotten_at(row), draft.time_source), None)
 
 
 def _overdue_at_once(draft: Draft) -> None:
@@ -270,7 +146,7 @@ def _dead(draft: Draft) -> None:
     elif what == "key":
         draft.add(touchpoint, pick([None, b"other"]), b"wire bytes")
     elif what == "elsewhere":
-        draft.add(touchpoint._replace(journey_id=_ELSEWHERE), _ELSEWHERE.encode())
+        draft.add(touchpoint._replace(journey_id=ELSEWHERE), ELSEWHERE.encode())
     elif what == "policy":
         draft.add(PolicyChanged("short-1", pick(["{", '{"version": "other-1"}']), BASE), None)
     elif what == "impostor":

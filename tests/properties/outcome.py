@@ -13,7 +13,7 @@ from streams.entry import Entry
 from streams.partition import Partition
 from streams.processor import Processor
 from streams.table import Restore, StoredRow, output_messages, stored_partition, stored_rows, tombstones
-from tests.properties.logs import COUNT, NUMBER
+from tests.properties.draft import COUNT, NUMBER
 
 CODEC: Final = Codec()
 # At this time no journey is forgotten for a record's own time.

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from streams.entry import Entry
 from streams.processor import Processor
 from streams.table import StoredRow
+from tests.examples import examples
 from tests.properties.logs import logs
 from tests.properties.outcome import Outcome, remembered, restored, run
 
-_settings = settings(max_examples=150, deadline=None)
+_settings = settings(max_examples=examples(150), deadline=None)
 _cut_points = st.lists(st.integers(0, 40), max_size=8).map(sorted)
 
 

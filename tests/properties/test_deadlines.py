@@ -8,10 +8,12 @@ from schemas.records import Punctuation
 from streams.entry import Entry
 from streams.partition import Partition
 from streams.processor import Processor
-from tests.properties.logs import COUNT, NUMBER, logs
+from tests.examples import examples
+from tests.properties.draft import COUNT, NUMBER
+from tests.properties.logs import logs
 from tests.properties.outcome import Outcome, restored
 
-_settings = settings(max_examples=150, deadline=None)
+_settings = settings(max_examples=examples(150), deadline=None)
 
 
 def _first_due_at(partition: Partition) -> int | None:

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from schemas.instants import DAY_MS, HOUR_MS
 from schemas.records import PolicyChanged, Punctuation
 from streams.entry import Entry
+from tests.examples import examples
 from tests.properties.logs import logs
 from tests.properties.outcome import Outcome, remembered, restored, run
 from tests.properties.policies import SHORTEST_GRACE_MS, with_batch_size
 
-_settings = settings(max_examples=150, deadline=None)
+_settings = settings(max_examples=examples(150), deadline=None)
 _BEHIND_ALL_MS = 100 * DAY_MS  # by then the default policy too has nothing open
 _places = st.lists(st.tuples(st.integers(1, 40), st.sampled_from([0, 0, 1, HOUR_MS, DAY_MS])), max_size=12)
 

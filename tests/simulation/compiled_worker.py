@@ -12,7 +12,7 @@ from streams.effects import Effects
 from streams.entry import Entry
 from streams.partition import Partition
 from streams.processor import Processor
-from tests.properties.logs import COUNT, NUMBER
+from tests.properties.draft import COUNT, NUMBER
 from tests.simulation.worker import CODEC, Worker
 from tests.wire_record import on_the_wire
 

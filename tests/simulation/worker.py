@@ -16,7 +16,7 @@ from streams.effects import Effects
 from streams.partition import Partition
 from streams.processor import Processor
 from streams.table import OutputMessage, Restore, StoredRow, output_messages, stored_partition, stored_rows, tombstones
-from tests.properties.logs import COUNT, NUMBER
+from tests.properties.draft import COUNT, NUMBER
 from tests.simulation.topics import Topics
 from tests.simulation.transport import Delivery, Transport
 

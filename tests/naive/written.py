@@ -1,0 +1,52 @@
+"""Lines written by hand, and what a log of them gives in short.
+
+Days are counted from T0.
+"""
+
+from __future__ import annotations
+
+from .line import DAY
+
+T0 = 1_760_000_000_000
+
+
+def at(days, ms=0):
+    """An instant some days, and some milliseconds, after T0."""
+    return T0 + int(days * DAY) + ms
+
+
+def touch(days, ms=0, journey="j", name=None, **more):
+    """A touchpoint; its id is its instant unless it is named."""
+    occurred_at = at(days, ms)
+    return {
+        "journey_id": journey,
+        "occurred_at": occurred_at,
+        "touchpoint_id": name or f"t{occurred_at}",
+        "cost": 1,
+        **more,
+    }
+
+
+def order(kind, name, day, ms=0, journey="j", **more):
+    """A signal or a command of some name."""
+    return {"kind": kind, kind: name, "journey_id": journey, "occurred_at": at(day, ms), **more}
+
+
+def register(days, ms=0, journey="j", **overrides):
+    """A registration."""
+    return {"kind": "registration", "journey_id": journey, "occurred_at": at(days, ms), **overrides}
+
+
+def tick(days, ms=0):
+    """A punctuation."""
+    return {"kind": "punctuation", "at": at(days, ms)}
+
+
+def ends(result):
+    """Of each abandonment its reason and abandoned_at in milliseconds after T0."""
+    return [(a["abandonment_reason"], a["abandoned_at"] - T0) for a in result.abandonments]
+
+
+def said(result):
+    """Of each lifecycle entry its kind and offset."""
+    return [(entry["kind"], entry["offset"]) for entry in result.lifecycle]
