@@ -7,15 +7,23 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SEEDS ?= 20000
 BAD ?= 1000000
+N ?= 1000000
+RUNS ?= 3
+PEERS ?=
+PEERS_ON_JVM := benchmarks/peers/rule/target/.ready
+PEER_BYTEWAX := benchmarks/peers/bytewax/.venv/.ready
+# A peer that is not asked for needs nothing: $(call needed,its names,what it needs).
+needed = $(if $(PEERS),$(if $(filter $(1),$(PEERS)),$(2)),$(2))
+NEEDED := $(call needed,flink-% kafka-streams%,$(PEERS_ON_JVM)) $(call needed,bytewax,$(PEER_BYTEWAX))
 PYTEST := $(BIN)/python -m pytest
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 # Results name commits, whose hashes look like secrets.
 FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)))
 
-.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench soak clean
+.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench bench-peers soak clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with everything that the other targets need
 
@@ -70,10 +78,23 @@ chaos: setup ## kills, freezes, crashes and outages under load, 20 minutes: SEED
 bench: setup ## throughput next to a naive Faust agent; figures go to benchmarks/results
 	$(BIN)/python -m benchmarks
 
+bench-peers: setup $(NEEDED) ## side by side with Flink and others: N=touchpoints, RUNS=n, PEERS="flink-heap journeys"
+	$(BIN)/python -m benchmarks.peers --touchpoints $(N) --runs $(RUNS) --peers '$(PEERS)'
+
+$(PEERS_ON_JVM): benchmarks/peers/pom.xml $(wildcard benchmarks/peers/*/pom.xml benchmarks/peers/*/src/main/java/*/*/*/*.java)
+	@command -v mvn >/dev/null || { echo "Maven 3.8 or newer and a JDK, 17 or newer, are needed to build the peers"; exit 2; }
+	mvn --quiet --batch-mode --strict-checksums --file $< package
+	@touch $@
+
+$(PEER_BYTEWAX): benchmarks/peers/bytewax/requirements.txt requirements/constraints.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt --requirement $<
+	@touch $@
+
 soak: setup ## the long form of the tests
 	$(BIN)/python -m tests.simulation $(SEEDS)
 	$(MAKE) fuzz
 	JOURNEYS_TEST_LONG=1 $(PYTEST)
 
 clean: ## remove the environment and local data
-	rm -rf $(VENV) .journeys
+	rm -rf $(VENV) .journeys benchmarks/peers/bytewax/.venv benchmarks/peers/*/target
