@@ -8,6 +8,14 @@ READY := $(VENV)/.ready
 ENGINE := $(VENV)/.engine
 SEEDS ?= 20000
 BAD ?= 1000000
+N ?= 1000000
+RUNS ?= 3
+PEERS ?=
+PEERS_ON_JVM := benchmarks/peers/rule/target/.ready
+PEER_BYTEWAX := benchmarks/peers/bytewax/.venv/.ready
+# A peer that is not asked for needs nothing: $(call needed,its names,what it needs).
+needed = $(if $(PEERS),$(if $(filter $(1),$(PEERS)),$(2)),$(2))
+NEEDED := $(call needed,flink-% kafka-streams%,$(PEERS_ON_JVM)) $(call needed,bytewax,$(PEER_BYTEWAX))
 PYTEST := $(BIN)/python -m pytest
 # Bytecode is kept: without it each process of the tests rewrites every assertion anew, which takes longer than many tests.
 unexport PYTHONDONTWRITEBYTECODE
@@ -15,7 +23,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # Results name commits, whose hashes look like secrets.
 FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)))
 
-.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench bench-long test-engine soak clean
+.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench bench-long bench-peers test-engine soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +102,19 @@ bench-long: setup ## growth and memory, detection delay, restore, 1 to 4 workers
 	$(BIN)/python -m benchmarks.restore
 	$(BIN)/python -m benchmarks.scale_out
 
+bench-peers: setup $(NEEDED) ## side by side with Flink and others: N=touchpoints, RUNS=n, PEERS="flink-heap journeys"
+	$(BIN)/python -m benchmarks.peers --touchpoints $(N) --runs $(RUNS) --peers '$(PEERS)'
+
+$(PEERS_ON_JVM): benchmarks/peers/pom.xml $(wildcard benchmarks/peers/*/pom.xml benchmarks/peers/*/src/main/java/*/*/*/*.java)
+	@command -v mvn >/dev/null || { echo "Maven 3.8 or newer and a JDK, 17 or newer, are needed to build the peers"; exit 2; }
+	mvn --quiet --batch-mode --strict-checksums --file $< package
+	@touch $@
+
+$(PEER_BYTEWAX): benchmarks/peers/bytewax/requirements.txt requirements/constraints.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt --requirement $<
+	@touch $@
+
 soak: setup ## the long form of all: simulate, its faults, fuzz, chaos, every test; three hours on two cores
 	$(MAKE) simulate
 	$(MAKE) simulate FAULT=all
@@ -103,4 +124,4 @@ soak: setup ## the long form of all: simulate, its faults, fuzz, chaos, every te
 	JOURNEYS_TEST_LONG=1 $(PYTEST) -m broker
 
 clean: ## remove the environment and local data
-	rm -rf $(VENV) .journeys
+	rm -rf $(VENV) .journeys benchmarks/peers/bytewax/.venv benchmarks/peers/*/target

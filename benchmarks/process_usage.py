@@ -1,4 +1,7 @@
-"""What a process costs, read from /proc: its CPU time over time, and the most memory it has had."""
+"""What a process costs, read from /proc: its CPU time over time, and the most memory it has had.
+
+Its own, all threads, and that of children which it has waited for; one that has living children does not count.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,14 @@ from time import time
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 _SAMPLE_SECONDS = 0.02
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class ProcessUsage:
-    """Samples the CPU time of one process, all its threads, from a thread of this one; a context manager."""
+    """Samples the CPU time of one process from a thread of this one; a context manager."""
 
     def __init__(self, pid: int) -> None:
         self._folder = Path("/proc") / str(pid)
@@ -52,6 +57,12 @@ class ProcessUsage:
                 return int(line.split()[1]) / 1024
         raise ValueError(f"{self._folder}/status names no VmHWM")
 
+    def require_no_children(self) -> None:
+        """Raise ValueError if work may be done where nobody looks."""
+        children = psutil.Process(int(self._folder.name)).children()
+        if children:
+            raise ValueError(f"{self._folder} has children, and what they cost is not known: {children}")
+
     def _sample(self) -> None:
         while not self._ended.wait(_SAMPLE_SECONDS):
             try:
@@ -60,4 +71,5 @@ class ProcessUsage:
             except FileNotFoundError:
                 return
             self._times.append(time())
-            self._cpu_seconds.append((int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND)
+            # User and system time, and both of children that it has waited for.
+            self._cpu_seconds.append(sum(map(int, fields[11:15])) / _TICKS_PER_SECOND)

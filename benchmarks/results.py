@@ -57,7 +57,7 @@ def described_run() -> dict[str, Any]:
     return {"commit": _commit(), "measured_at": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
-def write_results(results: dict[str, Any], path: Path = OWN) -> None:
+def write_results(results: Any, path: Path = OWN) -> None:
     """Write results as JSON; the folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=2) + "\n", "utf-8")

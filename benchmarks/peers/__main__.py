@@ -1,0 +1,81 @@
+"""`python -m benchmarks.peers`: the worker next to other systems, run in turns; `make bench-peers` builds them first."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections import defaultdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from agents.broker_unavailable import BrokerUnavailable
+from benchmarks.measure import Run, RunFailedError
+from benchmarks.peers.known_peers import PEERS
+from benchmarks.peers.measurement import measure
+from benchmarks.peers.peer_results import is_whole, place_of, write_results
+from benchmarks.peers.performance_page import PAGE, table, update_page
+from benchmarks.peers.reference import Reference
+from benchmarks.peers.touchpoint_log import TouchpointLog
+from benchmarks.workload import make_workload
+
+_CHECK_FAILED = 1
+_WRONG_USAGE = 2
+_TOUCHPOINTS_PER_JOURNEY = 10
+
+
+def main(
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each system, in turns.")] = 3,
+    touchpoints: Annotated[int, typer.Option(min=10_000, help="Touchpoints, 10 of each journey on average.")] = 1_000_000,
+    peers: Annotated[str, typer.Option(help="Names of systems, with blanks between; all without it.")] = "",
+) -> None:
+    """Measure systems on the same touchpoints, and write the figures down.
+
+    Each run has a Kafka of its own. Outputs are verified against the pure core before a time counts.
+    """
+    console = Console()
+    unknown = [name for name in peers.split() if name not in PEERS]
+    if unknown:
+        console.print(f"peers: {', '.join(unknown)} not known; expected some of {', '.join(PEERS)}", markup=False)
+        raise typer.Exit(_WRONG_USAGE)
+    chosen = [peer for name, peer in PEERS.items() if not peers or name in peers.split()]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_CHECK_FAILED))  # so that no Kafka is left behind
+    console.print(f"making {touchpoints:,} touchpoints and what must come of them")
+    workload = make_workload(touchpoints // _TOUCHPOINTS_PER_JOURNEY)
+    inputs = {
+        sampled: (TouchpointLog(part), Reference.of(part))
+        for sampled, part in ((False, workload.touchpoints), (True, workload.sample))
+    }
+    described = workload.described() | {
+        "bytes_per_touchpoint": round(inputs[False][0].touchpoint_bytes / len(workload.touchpoints), 1),
+        "punctuations": inputs[False][0].punctuations,
+        "abandonments": inputs[False][1].required,
+    }
+    measured: defaultdict[str, list[Run]] = defaultdict(list)
+    try:
+        for turn in range(runs):
+            for peer in chosen:
+                run = measure(peer, *inputs[peer.sampled])
+                measured[peer.name].append(run)
+                console.print(
+                    f"run {turn + 1} of {runs}: {peer.name}, {run.events_per_s:,.0f} events/s, "
+                    f"{run.events_per_cpu_s:,.0f} per CPU-second, {run.peak_rss_mb:,.0f} MiB",
+                    markup=False,
+                )
+    except (RunFailedError, BrokerUnavailable) as error:
+        console.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(_CHECK_FAILED) from None
+    whole = is_whole(measured, len(workload.touchpoints))
+    folder = place_of(whole=whole)
+    results = write_results(folder, measured, described)
+    console.print(table(results), markup=False, soft_wrap=True)
+    if whole:
+        update_page(results)
+        console.print(f"figures in {folder}, table in {PAGE}", markup=False)
+    else:
+        console.print(f"figures in {folder}: the page takes only those of all systems on all touchpoints, 3 runs each")
+
+
+if __name__ == "__main__":
+    typer.run(main)

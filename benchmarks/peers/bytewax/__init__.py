@@ -1,0 +1,1 @@
+"""The work as a Bytewax dataflow."""

@@ -1,0 +1,66 @@
+"""How it is seen from outside when a system has done its work, and when it began and ended."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from agents.group_lag import group_lag
+from agents.log_reader import open_log
+from agents.settings import Settings
+from benchmarks.system import System, Window
+from schemas.topics import JOURNEY_EVENTS
+
+_MS = 1_000
+PROGRESS_FILE = "progress.json"
+
+
+class Trace(ABC):
+    """What a system leaves behind that can be timed."""
+
+    @abstractmethod
+    async def is_done(self, settings: Settings, folder: Path) -> bool:
+        """Whether all of the input is processed."""
+
+    @abstractmethod
+    async def window(self, settings: Settings, folder: Path) -> Window:
+        """From the first touchpoint to the last, once all are processed."""
+
+
+class ProgressFile(Trace):
+    """A file that the system itself writes when it has counted all touchpoints (epoch milliseconds)."""
+
+    async def is_done(self, settings: Settings, folder: Path) -> bool:
+        """Whether the file is there: it is put there as a whole."""
+        del settings
+        return (folder / PROGRESS_FILE).exists()
+
+    async def window(self, settings: Settings, folder: Path) -> Window:
+        """As the file says."""
+        del settings
+        said = json.loads((folder / PROGRESS_FILE).read_text("utf-8"))
+        return Window(said["begins_at_ms"] / _MS, said["ends_at_ms"] / _MS, said["processed"])
+
+
+class Changelog(Trace):
+    """Rows of a changelog, whose records bear the time at which they were handed to the producer.
+
+    So the window of such a system ends later than that of one that says it has processed a touchpoint: when the
+    last change is on its way to where it is durable.
+    """
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    async def is_done(self, settings: Settings, folder: Path) -> bool:
+        """Whether the group has committed all of the input."""
+        del folder
+        async with open_log(settings, JOURNEY_EVENTS) as log:
+            ends = {number: end for number, end in log.end_offsets.items() if end > 0}
+        return all(behind == 0 for behind in (await group_lag(settings, ends)).values())
+
+    async def window(self, settings: Settings, folder: Path) -> Window:
+        """From the first row to the last."""
+        del folder
+        return await self._system.window(settings)
