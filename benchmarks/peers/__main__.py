@@ -1,4 +1,4 @@
-"""`python -m benchmarks.peers`: the worker next to other systems, run in turns; `make bench-peers` builds them first."""
+"""`python -m benchmarks.peers`: the worker next to other systems, in turns; `make bench-peers` builds them first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agents.broker_unavailable import BrokerUnavailable
 from benchmarks.measure import Run, RunFailedError
 from benchmarks.peers.known_peers import PEERS
 from benchmarks.peers.measurement import measure
-from benchmarks.peers.peer_results import is_whole, place_of, write_results
+from benchmarks.peers.peer_results import LEAST, is_whole, place_of, write_results
 from benchmarks.peers.performance_page import PAGE, table, update_page
 from benchmarks.peers.reference import Reference
 from benchmarks.peers.touchpoint_log import TouchpointLog
@@ -27,7 +27,7 @@ _TOUCHPOINTS_PER_JOURNEY = 10
 
 def main(
     runs: Annotated[int, typer.Option(min=1, help="Runs of each system, in turns.")] = 3,
-    touchpoints: Annotated[int, typer.Option(min=10_000, help="Touchpoints, 10 of each journey on average.")] = 1_000_000,
+    touchpoints: Annotated[int, typer.Option(min=10_000, help="In all; 10 of a journey on average.")] = 1_000_000,
     peers: Annotated[str, typer.Option(help="Names of systems, with blanks between; all without it.")] = "",
 ) -> None:
     """Measure systems on the same touchpoints, and write the figures down.
@@ -61,7 +61,7 @@ def main(
                 console.print(
                     f"run {turn + 1} of {runs}: {peer.name}, {run.events_per_s:,.0f} events/s, "
                     f"{run.events_per_cpu_s:,.0f} per CPU-second, {run.peak_rss_mb:,.0f} MiB",
-                    markup=False,
+                    soft_wrap=True,
                 )
     except (RunFailedError, BrokerUnavailable) as error:
         console.print(str(error), markup=False, soft_wrap=True)
@@ -74,7 +74,7 @@ def main(
         update_page(results)
         console.print(f"figures in {folder}, table in {PAGE}", markup=False)
     else:
-        console.print(f"figures in {folder}: the page takes only those of all systems on all touchpoints, 3 runs each")
+        console.print(f"figures in {folder}; a trial: published are those of all systems, {LEAST}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -18,13 +18,12 @@ from typing import Final
 from agents.settings import Settings
 from agents.topic_setup import create_topics
 from benchmarks.measure import Run, RunFailedError, running
+from benchmarks.peers.assignment import assignment
 from benchmarks.peers.measured_kafka import measured_kafka
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.reference import Reference, published_abandonments
 from benchmarks.peers.touchpoint_log import TouchpointLog
 from benchmarks.process_usage import ProcessUsage
-from schemas.codec import Codec
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS
 
 _LIMIT_SECONDS: Final = 900.0
 _OUTPUT_SECONDS: Final = 60.0
@@ -81,21 +80,10 @@ def _started(peer: Peer, log: TouchpointLog, servers: str, folder: Path) -> Iter
             own.mkdir()
             if peer.prepare is not None:
                 peer.prepare(own)
-            environment = dict(peer.environment) | _assignment(log, own)
+            environment = dict(peer.environment) | assignment(log.touchpoints, own)
             process = stack.enter_context(running(command, servers, own, own / "log", environment))
             started.append(_Started(process, stack.enter_context(ProcessUsage(process.pid)), own))
         yield started
-
-
-def _assignment(log: TouchpointLog, folder: Path) -> dict[str, str]:
-    """What a peer that reads its work from the environment is to do."""
-    return {
-        "PEER_INPUT": JOURNEY_EVENTS,
-        "PEER_OUTPUT": JOURNEY_ABANDONMENTS,
-        "PEER_SCHEMA_ID": str(Codec().catalog.id_of("JourneyAbandoned")),
-        "PEER_TOUCHPOINTS": str(log.touchpoints),
-        "PEER_FOLDER": str(folder),
-    }
 
 
 async def _wait_until_done(peer: Peer, settings: Settings, started: Sequence[_Started]) -> None:
