@@ -73,6 +73,11 @@ class TouchpointLog:
         """Key and value of each record of a partition, in its order."""
         return [entry for entry in self._partitions[partition] if punctuated or entry.key is not _PUNCTUATION_KEY]
 
+    def end_offsets(self, *, punctuated: bool) -> dict[int, int]:
+        """Offsets behind the last record, by partition, of a topic that holds the log and nothing else."""
+        ends = {number: len(self.records(number, punctuated=punctuated)) for number in range(len(self._partitions))}
+        return {number: end for number, end in ends.items() if end}
+
     async def write(self, settings: Settings, *, punctuated: bool) -> None:
         """Write into a topic that is there, all acknowledged."""
         async with producer(settings, max_batch_size=_BATCH_BYTES) as client:

@@ -14,7 +14,7 @@ from benchmarks.peers.bytewax.shard import Ended, Shard
 from benchmarks.peers.reference import Reference
 from benchmarks.peers.trace import PROGRESS_FILE, ProgressFile
 from schemas.codec import Codec
-from schemas.instants import MINUTE_MS
+from schemas.instants import SECOND_MS
 from schemas.records import CONVERTED, Touchpoint
 
 
@@ -70,7 +70,7 @@ def test_entries_of_ended_episodes_fall_out():
     shard = Shard()
     states = ("AWARE", CONVERTED)
     # It opens every 50 minutes and is open whenever the deadline of an earlier episode comes up.
-    rows = [("j", None, number * 25 * MINUTE_MS, states[number % 2], 0, None, None) for number in range(2_000)]
+    rows = [("j", None, number * 25 * 60 * SECOND_MS, states[number % 2], 0, None, None) for number in range(2_000)]
     assert shard.apply(rows) == []
     episodes, heap = shard.stored()
     assert episodes == {}

@@ -57,4 +57,6 @@ def test_counts_are_of_the_whole_log(touchpoints: list[Touchpoint]):
     everything = [record for number in range(_PARTITIONS) for record in log.records(number, punctuated=True)]
     assert log.touchpoints == len(touchpoints)
     assert log.punctuations == sum(record.key is None for record in everything) > _PARTITIONS
+    assert sum(log.end_offsets(punctuated=True).values()) == len(everything)
+    assert sum(log.end_offsets(punctuated=False).values()) == len(touchpoints)
     assert log.touchpoint_bytes == sum(map(len, Codec().encode_all(touchpoints)))
