@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.measure import ROOT
+from benchmarks.peers.assignment import DURABLE_EVERY_SECONDS
 from benchmarks.peers.peer import Command, Peer
 from benchmarks.peers.trace import Changelog, ProgressFile
 from benchmarks.system import JOURNEYS, NAIVE_FAUST
@@ -25,7 +26,8 @@ _OPENS: Final = ("--add-opens", "java.base/java.util=ALL-UNNAMED", "--add-opens"
 
 def _java(module: str, name: str, argument: str, *flags: str) -> tuple[Command, ...]:
     target = HERE / module / "target"
-    return (("java", *flags, _COLLECTOR, _QUIET, "-cp", f"{target}/classes:{target}/libs/*", f"{_PACKAGE}.{name}", argument),)
+    program = (f"{target}/classes:{target}/libs/*", f"{_PACKAGE}.{name}", argument)
+    return (("java", *flags, _COLLECTOR, _QUIET, "-cp", *program),)
 
 
 def _make_recovery_store(folder: Path) -> None:
@@ -72,8 +74,7 @@ PEERS: Final = {
             commands=(
                 (
                     *(_BYTEWAX_PYTHON, "-m", "bytewax.run", "benchmarks.peers.bytewax.flow:create_flow()"),
-                    # A snapshot each 10 s, as the checkpoints of the others.
-                    *("-r", _RECOVERY_FOLDER, "-s", "10", "-b", "0"),
+                    *("-r", _RECOVERY_FOLDER, "-s", f"{DURABLE_EVERY_SECONDS:g}", "-b", "0"),
                 ),
             ),
             trace=ProgressFile(),

@@ -18,17 +18,16 @@ from typing import Final
 from agents.settings import Settings
 from agents.topic_setup import create_topics
 from benchmarks.measure import Run, RunFailedError, running
+from benchmarks.peers.assignment import assignment
 from benchmarks.peers.measured_kafka import measured_kafka
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.reference import Reference, published_abandonments
 from benchmarks.peers.touchpoint_log import TouchpointLog
 from benchmarks.process_usage import ProcessUsage
-from schemas.codec import Codec
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS
 
 _LIMIT_SECONDS: Final = 900.0
 _OUTPUT_SECONDS: Final = 60.0
-_POLL_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 1.0  # asking costs time of the cores that are being measured
 _LOG_BYTES: Final = 4_000
 
 
@@ -49,7 +48,7 @@ def measure(peer: Peer, log: TouchpointLog, reference: Reference) -> Run:
         load_average = os.getloadavg()[0]
         with _started(peer, log, servers, folder) as started:
             try:
-                asyncio.run(_wait_until_done(peer, settings, started))
+                asyncio.run(_wait_until_done(peer, settings, log, started))
                 # Memory is looked at first: what follows takes a while, in which it may still grow.
                 peak_rss_mb = sum(one.usage.peak_rss_mb() for one in started)
                 asyncio.run(_require_agreement(settings, reference))
@@ -81,26 +80,16 @@ def _started(peer: Peer, log: TouchpointLog, servers: str, folder: Path) -> Iter
             own.mkdir()
             if peer.prepare is not None:
                 peer.prepare(own)
-            environment = dict(peer.environment) | _assignment(log, own)
+            environment = dict(peer.environment) | assignment(log.touchpoints, own)
             process = stack.enter_context(running(command, servers, own, own / "log", environment))
             started.append(_Started(process, stack.enter_context(ProcessUsage(process.pid)), own))
         yield started
 
 
-def _assignment(log: TouchpointLog, folder: Path) -> dict[str, str]:
-    """What a peer that reads its work from the environment is to do."""
-    return {
-        "PEER_INPUT": JOURNEY_EVENTS,
-        "PEER_OUTPUT": JOURNEY_ABANDONMENTS,
-        "PEER_SCHEMA_ID": str(Codec().catalog.id_of("JourneyAbandoned")),
-        "PEER_TOUCHPOINTS": str(log.touchpoints),
-        "PEER_FOLDER": str(folder),
-    }
-
-
-async def _wait_until_done(peer: Peer, settings: Settings, started: Sequence[_Started]) -> None:
+async def _wait_until_done(peer: Peer, settings: Settings, log: TouchpointLog, started: Sequence[_Started]) -> None:
+    end_offsets = log.end_offsets(punctuated=peer.punctuated)
     deadline = monotonic() + _LIMIT_SECONDS
-    while not await peer.trace.is_done(settings, started[0].folder):
+    while not await peer.trace.is_done(settings, started[0].folder, end_offsets):
         for one in started:
             if one.process.poll() is not None:
                 raise RunFailedError(f"ended with exit code {one.process.returncode}")

@@ -19,6 +19,7 @@ CONDITIONS: Final = "peers-conditions.json"
 _TRIALS: Final = ROOT / ".journeys" / "bench-peers"
 _LEAST_TOUCHPOINTS: Final = 1_000_000
 _LEAST_RUNS: Final = 3
+LEAST: Final = f"{_LEAST_RUNS} runs each of {_LEAST_TOUCHPOINTS:,} touchpoints or more"
 
 
 def is_whole(measured: Mapping[str, Sequence[Run]], touchpoints: int) -> bool:

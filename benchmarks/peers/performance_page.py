@@ -1,4 +1,7 @@
-"""The table of docs/performance.md, made of the figures: `python -m benchmarks.peers.performance_page` writes it anew."""
+"""The table of docs/performance.md, made of the figures.
+
+`python -m benchmarks.peers.performance_page` writes it anew.
+"""
 
 from __future__ import annotations
 

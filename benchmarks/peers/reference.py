@@ -69,7 +69,8 @@ class Reference:
             for effects in replay_unpunctuated(numbered)
             for abandonment in effects.abandonments
         }
-        return cls(abandonments, min(numbered[-1][1].occurred_at for numbered in by_partition.values()) - _GRANULARITY_MS)
+        ends_at = min(numbered[-1][1].occurred_at for numbered in by_partition.values())
+        return cls(abandonments, ends_at - _GRANULARITY_MS)
 
     @property
     def required(self) -> int:

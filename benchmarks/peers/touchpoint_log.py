@@ -20,7 +20,7 @@ _BATCH_BYTES: Final = 256 * 1024
 _WRITTEN_BY: Final = "benchmark"
 
 
-class _Entry(NamedTuple):
+class LogEntry(NamedTuple):
     """A record of the log: a touchpoint with its journey's id, or a punctuation without a key."""
 
     key: bytes | None
@@ -35,7 +35,7 @@ class TouchpointLog:
 
     def __init__(self, touchpoints: Sequence[Touchpoint], partition_count: int = DEFAULT_PARTITION_COUNT) -> None:
         self.touchpoints = len(touchpoints)
-        self._partitions: list[list[_Entry]] = [[] for _ in range(partition_count)]
+        self._partitions: list[list[LogEntry]] = [[] for _ in range(partition_count)]
         codec = Codec()
 
         @cache
@@ -43,7 +43,7 @@ class TouchpointLog:
             return partition_of(journey_id.encode(), partition_count)
 
         def punctuate(at: int) -> None:
-            entry = _Entry(_PUNCTUATION_KEY, codec.encode(Punctuation(at, "simulated", _WRITTEN_BY)))
+            entry = LogEntry(_PUNCTUATION_KEY, codec.encode(Punctuation(at, "simulated", _WRITTEN_BY)))
             for entries in self._partitions:
                 entries.append(entry)
 
@@ -53,7 +53,7 @@ class TouchpointLog:
             if touchpoint.occurred_at - clock >= HOUR_MS:
                 clock = touchpoint.occurred_at
                 punctuate(clock)
-            entry = _Entry(touchpoint.journey_id.encode(), value)
+            entry = LogEntry(touchpoint.journey_id.encode(), value)
             self._partitions[partition(touchpoint.journey_id)].append(entry)
         punctuate(touchpoints[-1].occurred_at)
 
@@ -69,15 +69,23 @@ class TouchpointLog:
             len(entry.value) for entries in self._partitions for entry in entries if entry.key is not _PUNCTUATION_KEY
         )
 
+    def records(self, partition: int, *, punctuated: bool) -> list[LogEntry]:
+        """Key and value of each record of a partition, in its order."""
+        return [entry for entry in self._partitions[partition] if punctuated or entry.key is not _PUNCTUATION_KEY]
+
+    def end_offsets(self, *, punctuated: bool) -> dict[int, int]:
+        """Offsets behind the last record, by partition, of a topic that holds the log and nothing else."""
+        ends = {number: len(self.records(number, punctuated=punctuated)) for number in range(len(self._partitions))}
+        return {number: end for number, end in ends.items() if end}
+
     async def write(self, settings: Settings, *, punctuated: bool) -> None:
         """Write into a topic that is there, all acknowledged."""
         async with producer(settings, max_batch_size=_BATCH_BYTES) as client:
-            for number, entries in enumerate(self._partitions):
-                wanted = [entry for entry in entries if punctuated or entry.key is not _PUNCTUATION_KEY]
-                await _write(client, number, wanted)
+            for number in range(len(self._partitions)):
+                await _write(client, number, self.records(number, punctuated=punctuated))
 
 
-async def _write(client: Any, partition: int, entries: Sequence[_Entry]) -> None:
+async def _write(client: Any, partition: int, entries: Sequence[LogEntry]) -> None:
     acknowledgements = []
     batch = client.create_batch()
     for entry in entries:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 
 from agents.group_lag import group_lag
-from agents.log_reader import open_log
 from agents.settings import Settings
 from benchmarks.system import System, Window
-from schemas.topics import JOURNEY_EVENTS
 
 _MS = 1_000
 PROGRESS_FILE = "progress.json"
@@ -20,8 +19,8 @@ class Trace(ABC):
     """What a system leaves behind that can be timed."""
 
     @abstractmethod
-    async def is_done(self, settings: Settings, folder: Path) -> bool:
-        """Whether all of the input is processed."""
+    async def is_done(self, settings: Settings, folder: Path, end_offsets: Mapping[int, int]) -> bool:
+        """Whether all of the input, which ends at these offsets by partition, is processed."""
 
     @abstractmethod
     async def window(self, settings: Settings, folder: Path) -> Window:
@@ -31,9 +30,9 @@ class Trace(ABC):
 class ProgressFile(Trace):
     """A file that the system itself writes when it has counted all touchpoints (epoch milliseconds)."""
 
-    async def is_done(self, settings: Settings, folder: Path) -> bool:
+    async def is_done(self, settings: Settings, folder: Path, end_offsets: Mapping[int, int]) -> bool:
         """Whether the file is there: it is put there as a whole."""
-        del settings
+        del settings, end_offsets
         return (folder / PROGRESS_FILE).exists()
 
     async def window(self, settings: Settings, folder: Path) -> Window:
@@ -53,12 +52,10 @@ class Changelog(Trace):
     def __init__(self, system: System) -> None:
         self._system = system
 
-    async def is_done(self, settings: Settings, folder: Path) -> bool:
+    async def is_done(self, settings: Settings, folder: Path, end_offsets: Mapping[int, int]) -> bool:
         """Whether the group has committed all of the input."""
         del folder
-        async with open_log(settings, JOURNEY_EVENTS) as log:
-            ends = {number: end for number, end in log.end_offsets.items() if end > 0}
-        return all(behind == 0 for behind in (await group_lag(settings, ends)).values())
+        return all(behind == 0 for behind in (await group_lag(settings, end_offsets)).values())
 
     async def window(self, settings: Settings, folder: Path) -> Window:
         """From the first row to the last."""

@@ -1,6 +1,5 @@
 package gaelp.journeys.peers;
 
-import java.time.Duration;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
@@ -40,12 +39,9 @@ public final class FlinkPeer {
     }
 
     private static WatermarkStrategy<Touchpoint> watermarks() {
-        WatermarkStrategy<Touchpoint> strategy = WatermarkStrategy.<Touchpoint>forMonotonousTimestamps()
+        // Not aligned: partitions are alike, and waiting for each other costs them time.
+        return WatermarkStrategy.<Touchpoint>forMonotonousTimestamps()
                 .withTimestampAssigner((touchpoint, written) -> touchpoint.occurredAt);
-        // Keeps partitions from running ahead of each other: without it one waits with ever more open timers.
-        return Boolean.getBoolean("aligned")
-                ? strategy.withWatermarkAlignment("partitions", Duration.ofHours(6), Duration.ofMillis(200))
-                : strategy;
     }
 
     private static KafkaSource<Touchpoint> source(Assignment assignment) {
@@ -74,9 +70,11 @@ public final class FlinkPeer {
     private static Configuration configuration(Assignment assignment, String backend) {
         Configuration configuration = new Configuration();
         configuration.setString("state.backend.type", backend);
-        configuration.setString("execution.checkpointing.interval", "10 s");
+        configuration.setString("execution.checkpointing.interval", assignment.durableEveryMs() + " ms");
         configuration.setString("execution.checkpointing.dir", assignment.stateFolder().toUri().toString());
         configuration.setString("execution.checkpointing.incremental", Boolean.toString(backend.equals("rocksdb")));
+        // Timers on the heap, journeys in RocksDB: one timer each is small beside what RocksDB is there for.
+        configuration.setString("state.backend.rocksdb.timer-service.factory", "HEAP");
         configuration.setString("restart-strategy.type", "none"); // no figures for work that was done twice
         configuration.setString("pipeline.object-reuse", "true");
         configuration.setString("pipeline.generic-types", "false"); // every type has a serializer of its own

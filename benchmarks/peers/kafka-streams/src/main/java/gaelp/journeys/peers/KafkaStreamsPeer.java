@@ -25,7 +25,6 @@ import org.apache.kafka.streams.state.Stores;
 public final class KafkaStreamsPeer {
     private static final int THREADS = 2;
     private static final long CACHE_BYTES = 128L << 20;
-    private static final long COMMIT_INTERVAL_MS = 10_000L;
 
     private KafkaStreamsPeer() {}
 
@@ -80,7 +79,7 @@ public final class KafkaStreamsPeer {
         properties.put(StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, EventTime.class);
         properties.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, THREADS);
         properties.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, CACHE_BYTES);
-        properties.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, COMMIT_INTERVAL_MS);
+        properties.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, assignment.durableEveryMs());
         properties.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
         // One input topic: there is nothing to wait for.
         properties.put(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, StreamsConfig.MAX_TASK_IDLE_MS_DISABLED);

@@ -2,9 +2,15 @@ package gaelp.journeys.peers;
 
 import java.nio.file.Path;
 
-/** What a peer is to do, from the environment; the names are those of benchmarks/peers/jvm_peer.py. */
+/** What a peer is to do, from the environment; the names are those of benchmarks/peers/assignment.py. */
 public record Assignment(
-        String bootstrapServers, String input, String output, int schemaId, long touchpoints, Path folder) {
+        String bootstrapServers,
+        String input,
+        String output,
+        int schemaId,
+        long touchpoints,
+        long durableEveryMs,
+        Path folder) {
 
     /** Reads the environment; a missing name is an error that names it. */
     public static Assignment fromEnvironment() {
@@ -14,6 +20,7 @@ public record Assignment(
                 variable("PEER_OUTPUT"),
                 Integer.parseInt(variable("PEER_SCHEMA_ID")),
                 Long.parseLong(variable("PEER_TOUCHPOINTS")),
+                Long.parseLong(variable("PEER_DURABLE_EVERY_MS")),
                 Path.of(variable("PEER_FOLDER")));
     }
 

@@ -1,0 +1,1 @@
+"""The comparison with other systems, as far as it needs neither a network nor a broker."""
