@@ -1,0 +1,114 @@
+//! The clock of a log, line by line: its steps, to ask when an instant had come.
+
+/// Instants that share all but their last 16 bits lie in one group, so that a step takes two bytes.
+const LOW_BITS: u32 = 16;
+
+/// Distinct values of a clock, ascending.
+#[derive(Default)]
+pub struct Steps {
+    groups: Vec<i64>,
+    begins: Vec<usize>,
+    lows: Vec<u16>,
+    greatest: Option<i64>,
+}
+
+impl Steps {
+    /// Move the clock to an instant, unless it is there or further; gives whether it moved.
+    #[inline]
+    pub fn advance(&mut self, at: i64) -> bool {
+        if self.greatest.is_some_and(|greatest| at <= greatest) {
+            return false;
+        }
+        self.greatest = Some(at);
+        let group = at >> LOW_BITS;
+        if self.groups.last() != Some(&group) {
+            self.groups.push(group);
+            self.begins.push(self.lows.len());
+        }
+        self.lows.push(at as u16);
+        true
+    }
+
+    /// Where the clock stands; `None` before the first line.
+    #[inline]
+    pub fn greatest(&self) -> Option<i64> {
+        self.greatest
+    }
+
+    /// The first value of the clock that is not before an instant.
+    pub fn first_from(&self, at: i64) -> Option<i64> {
+        let group = at >> LOW_BITS;
+        let mut place = self.groups.partition_point(|known| *known < group);
+        if self.groups.get(place) == Some(&group) {
+            let lows = self.lows_of(place);
+            let low = lows.partition_point(|known| *known < at as u16);
+            if let Some(low) = lows.get(low) {
+                return Some((group << LOW_BITS) | i64::from(*low));
+            }
+            place += 1;
+        }
+        let group = self.groups.get(place)?;
+        Some((group << LOW_BITS) | i64::from(*self.lows_of(place).first()?))
+    }
+
+    /// At most `count` values, ascending, behind the first `skipped`.
+    pub fn values(&self, skipped: usize, count: usize) -> Vec<i64> {
+        let end = (skipped + count).min(self.lows.len());
+        let mut group = self
+            .begins
+            .partition_point(|begin| *begin <= skipped)
+            .saturating_sub(1);
+        let mut values = Vec::with_capacity(count);
+        for place in skipped..end {
+            while self
+                .begins
+                .get(group + 1)
+                .is_some_and(|next| *next <= place)
+            {
+                group += 1;
+            }
+            values.push((self.groups[group] << LOW_BITS) | i64::from(self.lows[place]));
+        }
+        values
+    }
+
+    fn lows_of(&self, place: usize) -> &[u16] {
+        let end = self
+            .begins
+            .get(place + 1)
+            .copied()
+            .unwrap_or(self.lows.len());
+        &self.lows[self.begins[place]..end]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_first_value_from_an_instant_on() {
+        let values = [
+            3,
+            65_535,
+            65_536,
+            65_540,
+            400_000,
+            400_001,
+            9_000_000_000_000,
+        ];
+        let mut steps = Steps::default();
+        for at in values {
+            assert!(steps.advance(at));
+            assert!(!steps.advance(at - 1));
+        }
+        assert_eq!(steps.values(0, 100), values);
+        assert_eq!(steps.values(2, 3), values[2..5]);
+        for value in values {
+            for at in value - 2..=value + 2 {
+                let expected = values.into_iter().find(|known| *known >= at);
+                assert_eq!(steps.first_from(at), expected, "from {at}");
+            }
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The rule for one journey after the other, as `streams.driver.replay_unpunctuated` has it for all of them at once.
+//!
+//! What a journey knows of the others is the clock alone: each line of the log moves it, and fires what is due, before
+//! the line itself is applied. So whatever is due by a record's clock was abandoned before the record, and a journey is
+//! forgotten as soon as its clock says so.
+
+use pyo3::prelude::*;
+
+use crate::backtest::clock::Steps;
+use crate::backtest::columns::{Columns, ABANDON, EXTEND, NO_ID, REGISTRATION};
+use crate::backtest::journey::{Journey, NEVER};
+use crate::backtest::rates::Rates;
+use crate::backtest::tally::{Abandonment, Tally};
+use crate::names::{Outcome, State};
+use crate::policy::Policy;
+use crate::row::NONE;
+
+const DAY_MS: i64 = 86_400_000;
+const STATES: [State; 5] = [
+    State::Unaware,
+    State::Aware,
+    State::Considering,
+    State::Intent,
+    State::Converted,
+];
+const REASONS: [Outcome; 6] = [
+    Outcome::Timeout,
+    Outcome::Inactivity,
+    Outcome::CompetitorConversion,
+    Outcome::BudgetExhausted,
+    Outcome::UserFatigue,
+    Outcome::ManualTermination,
+];
+
+/// Where the reading ends: the last clock that a line may have, and the clock of the punctuation behind all lines.
+#[derive(Clone, Copy)]
+pub struct End {
+    pub last_clock: i64,
+    pub behind_all: i64,
+}
+
+/// One policy at work.
+pub struct Rule {
+    pub policy: Policy,
+    pub tally: Tally,
+    /// Each abandonment, where they are wanted.
+    pub abandonments: Option<Vec<Abandonment>>,
+    rates: Rates,
+    end: End,
+}
+
+/// How an episode ended.
+struct Ending {
+    reason: Outcome,
+    ended_at: i64,
+    late_until: i64,
+    detected_at: i64,
+}
+
+impl Rule {
+    /// A policy with its penalty table.
+    pub fn new(policy: Policy, rates: Rates, end: End, keeps_abandonments: bool) -> Self {
+        Rule {
+            policy,
+            tally: Tally::default(),
+            abandonments: keeps_abandonments.then(Vec::new),
+            rates,
+            end,
+        }
+    }
+
+    /// Run one journey of the columns; `journey` is kept between calls for its memory alone.
+    pub fn run(
+        &mut self,
+        columns: &Columns,
+        number: usize,
+        clock: &Steps,
+        journey: &mut Journey,
+    ) -> PyResult<()> {
+        let first = columns.begins[number] as usize;
+        journey.forget();
+        journey.clock = NONE;
+        journey.has_begun = false;
+        for row in first..columns.begins[number + 1] as usize {
+            let at = columns.occurred_at[row];
+            let now = at + columns.behind_ms[row];
+            if now > self.end.last_clock {
+                break;
+            }
+            if journey.open && journey.deadline_at() <= now {
+                self.fire(journey, now, number, clock)?;
+            }
+            if journey.cleanup_at <= now {
+                journey.forget();
+            }
+            journey.clock = now;
+            journey.clock_moves = columns.clock_moves[row] != 0;
+            match columns.requests.kind.get(row) {
+                None | Some(0) => self.touch(columns, row, first, now, journey, number)?,
+                Some(&REGISTRATION) => self.register(columns, row, now, journey),
+                Some(&kind) => self.request(columns, row, first, kind, journey, number)?,
+            }
+        }
+        if journey.open {
+            self.fire(journey, self.end.behind_all, number, clock)?;
+        }
+        self.tally.journeys += u64::from(journey.has_begun);
+        self.tally.open += u64::from(journey.open);
+        Ok(())
+    }
+
+    /// What an open episode comes to by the clock `now`, of a later line or behind all.
+    fn fire(
+        &mut self,
+        journey: &mut Journey,
+        now: i64,
+        number: usize,
+        clock: &Steps,
+    ) -> PyResult<()> {
+        journey.extend_automatically(now, &self.policy);
+        let deadline_at = journey.deadline_at();
+        if deadline_at > now {
+            return Ok(());
+        }
+        // Of the lines behind the journey's last record, the first whose clock had reached the deadline.
+        let detected_at = if deadline_at > journey.clock {
+            clock.first_from(deadline_at)
+        } else if journey.clock_moves {
+            clock.first_from(journey.clock + 1)
+        } else {
+            Some(journey.clock)
+        };
+        let reason = if deadline_at == journey.timeout_deadline_at {
+            Outcome::Timeout
+        } else {
+            Outcome::Inactivity
+        };
+        let ending = Ending {
+            reason,
+            ended_at: deadline_at,
+            late_until: deadline_at - 1,
+            detected_at: detected_at
+                .filter(|at| *at <= self.end.last_clock)
+                .unwrap_or(self.end.behind_all),
+        };
+        self.abandon(journey, number, &ending)
+    }
+
+    fn touch(
+        &mut self,
+        columns: &Columns,
+        row: usize,
+        first: usize,
+        now: i64,
+        journey: &mut Journey,
+        number: usize,
+    ) -> PyResult<()> {
+        let at = columns.occurred_at[row];
+        let repeats = columns.repeats[row];
+        let id = row as u32 - first as u32 - repeats;
+        if repeats != 0 && journey.remembers(id) {
+            self.tally.duplicates += 1;
+            return Ok(());
+        }
+        if journey.is_late(at, now, &self.policy) {
+            self.tally.late += 1;
+            return Ok(());
+        }
+        if !journey.open {
+            journey.begin(at, journey.was_abandoned, &self.policy);
+            self.tally.episodes += 1;
+            if journey.is_return {
+                self.tally.returns += 1;
+                self.tally.returned_penalty_micros += i128::from(journey.previous_penalty_micros);
+            }
+        }
+        self.tally.applied += 1;
+        journey.remember(id);
+        journey.count(columns, row, &self.policy);
+        let ended_at = at.max(journey.last_activity_at);
+        if columns.state[row] == State::Converted as u8 + 1 {
+            self.convert(journey, ended_at);
+            return Ok(());
+        }
+        let reason = if journey
+            .budget_micros(&self.policy)
+            .is_some_and(|budget| journey.total_cost_micros >= budget)
+        {
+            Outcome::BudgetExhausted
+        } else if journey.is_tired(&self.policy) {
+            Outcome::UserFatigue
+        } else {
+            return Ok(());
+        };
+        self.abandon_now(journey, number, reason, ended_at, now)
+    }
+
+    fn convert(&mut self, journey: &mut Journey, ended_at: i64) {
+        self.tally.conversions += 1;
+        if journey.is_return && ended_at < journey.previous_ended_at + self.policy.cleanup_ms {
+            self.tally.returns_converted += 1;
+        }
+        journey.was_abandoned = false;
+        journey.end(
+            ended_at,
+            ended_at + self.policy.quiet_period_ms,
+            &self.policy,
+        );
+    }
+
+    fn register(&mut self, columns: &Columns, row: usize, now: i64, journey: &mut Journey) {
+        let at = columns.occurred_at[row];
+        if journey.is_late(at, now, &self.policy) {
+            self.tally.refused += 1;
+            return;
+        }
+        if !journey.open {
+            journey.begin(at, false, &self.policy);
+            self.tally.episodes += 1;
+        }
+        journey.take_overrides(columns, row, &self.policy);
+        self.tally.applied += 1;
+    }
+
+    fn request(
+        &mut self,
+        columns: &Columns,
+        row: usize,
+        first: usize,
+        kind: u8,
+        journey: &mut Journey,
+        number: usize,
+    ) -> PyResult<()> {
+        let at = columns.occurred_at[row];
+        let repeats = columns.repeats[row];
+        let id = (repeats != NO_ID).then(|| row as u32 - first as u32 - repeats);
+        if id.is_some_and(|id| repeats != 0 && journey.remembers(id)) {
+            self.tally.duplicates += 1;
+            return Ok(());
+        }
+        if !journey.open || at <= journey.late_until {
+            self.tally.refused += 1;
+            return Ok(());
+        }
+        self.tally.applied += 1;
+        if let Some(id) = id {
+            journey.remember(id);
+        }
+        if kind == EXTEND {
+            journey.extend(columns.requests.extend_by_ms[row], &self.policy);
+            return Ok(());
+        }
+        debug_assert!(kind <= ABANDON);
+        let reason = REASONS[usize::from(columns.requests.reason[row])];
+        let ended_at = at.max(journey.last_activity_at);
+        self.abandon_now(journey, number, reason, ended_at, journey.clock)
+    }
+
+    /// An explicit end is inclusive: a record at exactly that instant is late.
+    fn abandon_now(
+        &mut self,
+        journey: &mut Journey,
+        number: usize,
+        reason: Outcome,
+        ended_at: i64,
+        now: i64,
+    ) -> PyResult<()> {
+        let ending = Ending {
+            reason,
+            ended_at,
+            late_until: ended_at,
+            detected_at: now,
+        };
+        self.abandon(journey, number, &ending)
+    }
+
+    fn abandon(&mut self, journey: &mut Journey, number: usize, ending: &Ending) -> PyResult<()> {
+        let reason = ending.reason;
+        let state = STATES[usize::from(journey.state)];
+        let days = ((ending.ended_at - journey.started_at) / DAY_MS).max(1);
+        let penalty = self
+            .rates
+            .penalty(journey.total_cost_micros, state, reason, days)?;
+        let opportunity =
+            self.rates
+                .opportunity(state, journey.probability, journey.value_micros)?;
+        let tally = &mut self.tally;
+        tally.abandonments[reason as usize] += 1;
+        tally.penalty_micros[reason as usize] += i128::from(penalty);
+        tally.opportunity_micros[reason as usize] += i128::from(opportunity);
+        let detection_ms = ending.detected_at - ending.ended_at;
+        tally.detection_ms += i128::from(detection_ms);
+        tally.detection_ms_most = tally.detection_ms_most.max(detection_ms);
+        tally.silence_ms += i128::from(ending.detected_at - journey.last_activity_at);
+        if let Some(kept) = &mut self.abandonments {
+            kept.push(Abandonment {
+                journey: number as u32,
+                reason: reason as u8,
+                state: journey.state,
+                started_at: journey.started_at,
+                last_touchpoint_at: journey.last_touchpoint_at.max(-1),
+                abandoned_at: ending.ended_at,
+                detected_at: ending.detected_at,
+                touchpoint_count: journey.touchpoint_count,
+                total_cost_micros: journey.total_cost_micros,
+                penalty_amount_micros: penalty,
+                opportunity_cost_micros: opportunity,
+            });
+        }
+        journey.was_abandoned = true;
+        journey.previous_penalty_micros = penalty + opportunity;
+        journey.end(ending.ended_at, ending.late_until, &self.policy);
+        Ok(())
+    }
+}
+
+/// The greatest instant of all, for a reading without an end.
+pub const NO_END: i64 = NEVER;
