@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from agents.history_buckets import HistoryBuckets
 from agents.history_columns import Complain, history_batches
+from agents.operation_error import OperationError
 from agents.packed_history import Group, PackedHistory, names_of
 from schemas.instants import DAY_MS
 from schemas.records import REASONS, STATES
@@ -26,6 +27,21 @@ if TYPE_CHECKING:
 
 _Open: TypeAlias = Callable[[], Callable[[int], Group]]
 Abandonments: TypeAlias = Callable[[int, pa.Table], None]
+
+
+def engine_is_there() -> bool:
+    """Whether the compiled engine is built and has backtests."""
+    try:
+        from journeys_engine import Backtest  # noqa: F401, PLC0415  (it may not be built)
+    except ImportError:
+        return False
+    return True
+
+
+def require_engine(what: str) -> None:
+    """Raise OperationError where the compiled engine is missing, which `what` needs."""
+    if not engine_is_there():
+        raise OperationError(f"{what} needs the compiled engine: build it with `make setup`, which wants Rust (cargo)")
 
 
 class History(NamedTuple):

@@ -8,7 +8,6 @@ was noticed, whatever journey's record lies beside it.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -19,7 +18,7 @@ from pyarrow.parquet import ParquetFile, ParquetWriter
 from agents.history_buckets import HistoryBuckets, view, views
 from agents.history_columns import REQUESTS
 from agents.line_files import UnreadableFileError
-from agents.operation_error import OperationError
+from agents.whole_file import whole_file
 
 if TYPE_CHECKING:
     from journeys_engine import Clock, Journeys
@@ -52,8 +51,7 @@ _SCHEMA: Final = pa.schema(
         )
     ]
 )
-_DELTAS: Final = {"clock": "DELTA_BINARY_PACKED"}
-_PLAIN: Final = {"occurred_at": "PLAIN", "cost_micros": "PLAIN"}
+_ENCODINGS: Final = {"clock": "DELTA_BINARY_PACKED", "occurred_at": "PLAIN", "cost_micros": "PLAIN"}
 
 
 class Group(NamedTuple):
@@ -77,29 +75,19 @@ def pack(buckets: HistoryBuckets, clock: Clock, path: Path, bad_lines: int) -> i
 
     Raises OperationError where the file can't be written.
     """
-    target = path.resolve()
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with ParquetWriter(
+    with (
+        whole_file(path) as partial,
+        ParquetWriter(
             partial,
             _SCHEMA,
             compression="lz4",
-            use_dictionary=[name for name in _SCHEMA.names if name not in _DELTAS | _PLAIN],
-            column_encoding=_DELTAS | _PLAIN,
-        ) as writer:
-            journeys = _write(buckets, clock, writer)
-            said = {
-                "version": _VERSION,
-                "records": buckets.records,
-                "journeys": journeys,
-                "bad_lines": bad_lines,
-            }
-            writer.add_key_value_metadata({_KEY: json.dumps(said).encode()})
-        partial.replace(target)
-    except OSError as error:
-        raise OperationError(f"{path}: can't be written: {error.strerror or error}") from None
-    finally:
-        partial.unlink(missing_ok=True)
+            use_dictionary=[name for name in _SCHEMA.names if name not in _ENCODINGS],
+            column_encoding=_ENCODINGS,
+        ) as writer,
+    ):
+        journeys = _write(buckets, clock, writer)
+        said = {"version": _VERSION, "records": buckets.records, "journeys": journeys, "bad_lines": bad_lines}
+        writer.add_key_value_metadata({_KEY: json.dumps(said).encode()})
     return journeys
 
 
