@@ -95,7 +95,7 @@ def backtest(
     """
     total = [BacktestTally() for _ in policies]
     greatest = history.clock.greatest
-    if greatest is None or (until is not None and history.clock.first_from(0) > until):
+    if greatest is None:
         return total
     behind_all = greatest + UNTIL_AFTER_LAST_MS if until is None else until
     tables = [(policy, PenaltyTable(policy.penalty)) for policy in policies]

@@ -16,14 +16,20 @@ if TYPE_CHECKING:
     from journeys_engine import Clock
 
 MIB: Final = 2**20
-_CODES: Final = {pa.int64(): "q", pa.uint8(): "B", pa.uint32(): "I", pa.float64(): "d", pa.int8(): "b"}
+_CODES: Final[dict[pa.DataType, Any]] = {
+    pa.int64(): "q",
+    pa.uint8(): "B",
+    pa.uint32(): "I",
+    pa.float64(): "d",
+    pa.int8(): "b",
+}
 _LEAST, _MOST = 16, 1024
 
 
 def view(array: pa.Array) -> memoryview:
     """Values of an array of numbers without nulls, as they lie in memory."""
     buffer = array.buffers()[1]
-    numbers = memoryview(b"" if buffer is None else buffer).cast("B").cast(_CODES[array.type])
+    numbers: memoryview = memoryview(b"" if buffer is None else buffer).cast("B").cast(_CODES[array.type])
     return numbers[array.offset : array.offset + len(array)]
 
 
@@ -64,9 +70,7 @@ class HistoryBuckets:
                 continue
             requests: dict[str, Any] | None = None if batch.requests is None else views(batch.requests)
             self.records += len(batch.ids)
-            self._add(
-                self._splitter.add(_text(batch.journey_ids), _text(batch.ids), views(batch.numbers), requests)
-            )
+            self._add(self._splitter.add(_text(batch.journey_ids), _text(batch.ids), views(batch.numbers), requests))
         self._add(self._splitter.finish())
         return self._splitter.take_clock()
 

@@ -58,6 +58,11 @@ _SCHEMA: Final = pa.schema(
 _NUMBERS: Final = ("occurred_at", "state", "cost_micros", "conversion_probability", "conversion_value_micros")
 REQUESTS: Final = ("kind", "reason", "timeout_ms", "inactivity_ms", "budget_micros", "extend_by_ms")
 
+NO_PUNCTUATIONS: Final = (
+    "a punctuation: a backtest takes history without time of its own, and makes it from the records as a replay does; "
+    "leave punctuations out, or use journeys replay"
+)
+
 Complain: TypeAlias = Callable[[int, str], None]
 
 
@@ -154,10 +159,7 @@ def _in_batches(
         if isinstance(record, Touchpoint | JourneyRegistered | JourneySignal | JourneyCommand):
             rows.append(_row(record))
         elif isinstance(record, Punctuation):
-            raise OperationError(
-                f"{path}: line {number}: a punctuation; a backtest takes history without time of its own, and makes it "
-                "from the records as a replay does: leave punctuations out, or use journeys replay"
-            )
+            raise OperationError(f"{path}: line {number}: {NO_PUNCTUATIONS}")
         if len(rows) == _LINES:
             yield _batch(rows)
             rows = []
@@ -167,8 +169,7 @@ def _in_batches(
 
 def _batch(rows: list[tuple[Any, ...]]) -> HistoryBatch:
     columns = {
-        field.name: pa.array(column, field.type)
-        for field, column in zip(_SCHEMA, zip(*rows, strict=True), strict=True)
+        field.name: pa.array(column, field.type) for field, column in zip(_SCHEMA, zip(*rows, strict=True), strict=True)
     }
     kinds = {row[7] for row in rows}
     return HistoryBatch(

@@ -155,7 +155,8 @@ class PackedHistory:
             raise UnreadableFileError(f"{path}: not packed by journeys pack")
         facts = json.loads(said)
         if facts.get("version") != _VERSION:
-            raise UnreadableFileError(f"{path}: packed in version {facts.get('version')}, not {_VERSION}: pack it again")
+            version = facts.get("version")
+            raise UnreadableFileError(f"{path}: packed in version {version}, not {_VERSION}: pack it again")
         self.records: int = facts["records"]
         self.journeys: int = facts["journeys"]
         self.bad_lines: int = facts["bad_lines"]
@@ -190,13 +191,18 @@ class PackedHistory:
         requests = {name: arrays.pop(name) for name in REQUESTS if name in arrays}
         journeys = Journeys.of_columns(view(numbers), views(arrays), views(requests) if requests else None)
         if names is not None:
-            begins = pa.Array.from_buffers(pa.uint32(), len(journeys), [None, pa.py_buffer(journeys.columns(0)["begins"])])
-            names = names.take(begins).cast(pa.large_string())
+            names = names.take(_firsts(numbers)).cast(pa.large_string())
         return Group(journeys, names)
 
     def _says_only(self, number: int, name: str, value: int) -> bool:
         statistics = self._file.metadata.row_group(number).column(self._places[name]).statistics
         return statistics is not None and statistics.has_min_max and statistics.min == statistics.max == value
+
+
+def _firsts(numbers: pa.Array) -> pa.Array:
+    """Rows in which another journey begins."""
+    others = pa.compute.not_equal(numbers.slice(1), numbers.slice(0, len(numbers) - 1))
+    return pa.compute.indices_nonzero(pa.concat_arrays([pa.array([True]), others]))
 
 
 def is_packed(path: str) -> bool:

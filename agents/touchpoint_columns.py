@@ -86,8 +86,15 @@ def _says_touchpoint(column: pa.Array | None) -> bool:
     return _is_text(column.type) and set(pc.unique(column).to_pylist()) <= {None, "", "touchpoint"}
 
 
-def _ids(column: pa.Array | None) -> pa.Array:
-    _demand(column is not None and column.null_count == 0 and _is_text(column.type))
+def _required(column: pa.Array | None) -> Any:
+    if column is None or column.null_count:
+        raise _NotPlainError
+    return column
+
+
+def _ids(found: pa.Array | None) -> pa.Array:
+    column = _required(found)
+    _demand(_is_text(column.type))
     texts = column.cast(pa.large_string())
     texts.validate(full=True)  # UTF-8
     lengths = pc.min_max(pc.binary_length(texts)).as_py()
@@ -95,8 +102,8 @@ def _ids(column: pa.Array | None) -> pa.Array:
     return texts
 
 
-def _instants(column: pa.Array | None) -> pa.Array:
-    _demand(column is not None and column.null_count == 0)
+def _instants(found: pa.Array | None) -> pa.Array:
+    column = _required(found)
     if pa.types.is_timestamp(column.type):
         _demand(column.type.tz is not None)
         times, parts = _UNITS[column.type.unit]
@@ -129,8 +136,7 @@ def _states(column: pa.Array | None, rows: int) -> pa.Array:
 
 def _costs(dollars: pa.Array | None, micros: pa.Array | None) -> pa.Array:
     if micros is None or _is_absent(micros):
-        _demand(dollars is not None and dollars.null_count == 0)
-        return _micros_of_dollars(dollars)
+        return _micros_of_dollars(_required(dollars))
     _demand(_is_absent(dollars) and micros.null_count == 0 and pa.types.is_integer(micros.type))
     micros = micros.cast(pa.int64())
     _demand(_lies_within(micros, 0, LARGEST_MICROS))

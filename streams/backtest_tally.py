@@ -17,8 +17,8 @@ def _by_reason() -> list[int]:
 class BacktestTally:
     """Counts and sums: amounts in micros, times in ms, lists by reason in the order of REASONS.
 
-    `returns` are episodes behind an abandonment, which was premature, `returns_converted` those that then converted, and
-    `returned_penalty_micros` what those abandonments had cost. `detection_ms` goes from abandonment to detection,
+    `returns` are episodes behind an abandonment, which was premature, `returns_converted` those that then converted,
+    and `returned_penalty_micros` what those abandonments had cost. `detection_ms` goes from abandonment to detection,
     `silence_ms` from the last activity to detection.
     """
 

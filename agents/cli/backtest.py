@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -128,20 +128,20 @@ def _by_engine(
 def _by_reference(
     file: LineFile, policies: list[Policy], until: int | None, bad_lines: BadLines
 ) -> list[BacktestTally]:
+    from agents.cli.regular_file import holds_punctuations
+    from agents.history_columns import NO_PUNCTUATIONS
     from agents.operation_error import OperationError
     from agents.packed_history import is_packed
-    from schemas.records import Punctuation
     from streams.backtest_tally import tally_of
     from streams.driver import replay_unpunctuated
 
     if is_packed(file.path):
         raise OperationError(f"{file.path}: a packed file needs the compiled engine; give the history itself")
+    if holds_punctuations(file):
+        raise OperationError(f"{file.path}: {NO_PUNCTUATIONS}")
     tallies = []
     for policy in policies:
         bad_lines.count = 0
-        numbered = bad_lines.left_out(file)
-        if file.has_punctuations():
-            raise OperationError(f"{file.path}: holds punctuations, which no backtest takes: use journeys replay")
-        records = ((number, record) for number, record in numbered if not isinstance(record, Punctuation))
-        tallies.append(tally_of(replay_unpunctuated(records, policy=policy, until=until)))
+        numbered: Any = bad_lines.left_out(file)
+        tallies.append(tally_of(replay_unpunctuated(numbered, policy=policy, until=until)))
     return tallies

@@ -81,9 +81,7 @@ def reference(
 ) -> tuple[BacktestTally, list[tuple[Any, ...]]]:
     """Tally and abandonments, in order, that a replay through the pure core gives."""
     effects = list(replay_unpunctuated(enumerate(records, start=1), policy=policy, until=until))
-    found = [
-        tuple(getattr(one, name) for name in COMPARED) for batch in effects for one in batch.abandonments
-    ]
+    found = [tuple(getattr(one, name) for name in COMPARED) for batch in effects for one in batch.abandonments]
     return tally_of(effects), sorted(found, key=itemgetter(0, 3))
 
 
