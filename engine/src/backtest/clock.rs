@@ -2,6 +2,8 @@
 
 /// Instants that share all but their last 16 bits lie in one group, so that a step takes two bytes.
 const LOW_BITS: u32 = 16;
+/// Groups of eight years, told by a table of 16 MiB.
+const MOST_PLACES: i64 = 1 << 22;
 
 /// Distinct values of a clock, ascending.
 #[derive(Default)]
@@ -10,6 +12,8 @@ pub struct Steps {
     begins: Vec<usize>,
     lows: Vec<u16>,
     greatest: Option<i64>,
+    /// By group from the first one on, where its place or the next one's is; empty where groups lie too far apart.
+    places: Vec<u32>,
 }
 
 impl Steps {
@@ -38,7 +42,7 @@ impl Steps {
     /// The first value of the clock that is not before an instant.
     pub fn first_from(&self, at: i64) -> Option<i64> {
         let group = at >> LOW_BITS;
-        let mut place = self.groups.partition_point(|known| *known < group);
+        let mut place = self.place_of(group);
         if self.groups.get(place) == Some(&group) {
             let lows = self.lows_of(place);
             let low = lows.partition_point(|known| *known < at as u16);
@@ -49,6 +53,36 @@ impl Steps {
         }
         let group = self.groups.get(place)?;
         Some((group << LOW_BITS) | i64::from(*self.lows_of(place).first()?))
+    }
+
+    /// The clock has come to its end: from now on it is only asked.
+    pub fn close(&mut self) {
+        let (Some(first), Some(last)) = (self.groups.first(), self.groups.last()) else {
+            return;
+        };
+        let span = last - first + 1;
+        if span > MOST_PLACES {
+            return;
+        }
+        self.places = vec![0; span as usize];
+        for (place, pair) in self.groups.windows(2).enumerate() {
+            let between = (pair[0] - first + 1) as usize..=(pair[1] - first) as usize;
+            self.places[between].fill(place as u32 + 1);
+        }
+    }
+
+    /// The first group that is not before this one.
+    #[inline]
+    fn place_of(&self, group: i64) -> usize {
+        match self.groups.first() {
+            Some(first) if !self.places.is_empty() => {
+                let place = usize::try_from(group - first).unwrap_or(0);
+                self.places
+                    .get(place)
+                    .map_or(self.groups.len(), |place| *place as usize)
+            }
+            _ => self.groups.partition_point(|known| *known < group),
+        }
     }
 
     /// At most `count` values, ascending, behind the first `skipped`.
@@ -109,6 +143,18 @@ mod tests {
                 let expected = values.into_iter().find(|known| *known >= at);
                 assert_eq!(steps.first_from(at), expected, "from {at}");
             }
+        }
+        // Without the last value the table is short enough to be made.
+        let values = &values[..6];
+        let mut steps = Steps::default();
+        for at in values {
+            steps.advance(*at);
+        }
+        steps.close();
+        assert!(!steps.places.is_empty());
+        for at in (0..500_000).step_by(7).chain(values.iter().copied()) {
+            let expected = values.iter().copied().find(|known| *known >= at);
+            assert_eq!(steps.first_from(at), expected, "from {at}");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! From a bucket to columns: its records by journey, in the order in which the journeys come, each in the log's order.
+//! From a bucket to journeys: its records by journey, in the order in which the journeys come, each in the log's order.
 
 use std::collections::HashMap;
 
 use hashbrown::HashTable;
 
-use crate::backtest::columns::{Columns, NO_ID};
+use crate::backtest::history::{History, Record, Request, NO_ID};
 use crate::backtest::split::{FIXED, MOVES_AT, OF_REQUEST};
 
 /// Ids of so many records are compared each with each; of more, by a map.
@@ -17,7 +17,7 @@ pub struct Names {
 }
 
 /// Put the records of a bucket in order. `None` for bytes that no splitter has made.
-pub fn cluster(bucket: &[u8]) -> Option<(Columns, Names)> {
+pub fn cluster(bucket: &[u8]) -> Option<(History, Names)> {
     let (places, numbers, firsts) = journeys_of(bucket)?;
     let mut begins = vec![0u32; firsts.len() + 1];
     for number in &numbers {
@@ -33,7 +33,7 @@ pub fn cluster(bucket: &[u8]) -> Option<(Columns, Names)> {
         order[*row as usize] = *place;
         *row += 1;
     }
-    let columns = columns_of(bucket, &order, begins)?;
+    let history = history_of(bucket, &order, begins)?;
     let mut names = Names {
         begins: vec![0],
         text: Vec::new(),
@@ -42,7 +42,7 @@ pub fn cluster(bucket: &[u8]) -> Option<(Columns, Names)> {
         names.text.extend_from_slice(name_of(&bucket[first..])?);
         names.begins.push(names.text.len() as i64);
     }
-    Some((columns, names))
+    Some((history, names))
 }
 
 /// Where each record lies, the number of its journey, and where each journey's first one lies.
@@ -87,67 +87,61 @@ fn number(bytes: &[u8], at: usize) -> i64 {
     i64::from_le_bytes(eight)
 }
 
-fn columns_of(bucket: &[u8], order: &[usize], begins: Vec<u32>) -> Option<Columns> {
-    let rows = order.len();
-    let mut columns = Columns {
-        begins,
-        occurred_at: Vec::with_capacity(rows),
-        behind_ms: Vec::with_capacity(rows),
-        clock_moves: Vec::with_capacity(rows),
-        state: Vec::with_capacity(rows),
-        cost_micros: Vec::with_capacity(rows),
-        probability: Vec::with_capacity(rows),
-        value_micros: Vec::with_capacity(rows),
-        repeats: vec![0; rows],
-        requests: Default::default(),
-    };
+fn history_of(bucket: &[u8], order: &[usize], begins: Vec<u32>) -> Option<History> {
     let has_requests = order.iter().any(|place| bucket[place + 65] != 0);
-    let mut ids = Vec::with_capacity(rows);
+    let mut history = History {
+        begins,
+        records: Vec::with_capacity(order.len()),
+        requests: Vec::with_capacity(if has_requests { order.len() } else { 0 }),
+    };
+    let mut ids = Vec::with_capacity(order.len());
     for place in order {
-        let record = bucket.get(*place..place + FIXED)?;
-        ids.push((record[66] == 0).then_some(number(record, 16)));
-        columns.occurred_at.push(number(record, 24));
-        columns.behind_ms.push(number(record, 32));
-        columns.cost_micros.push(number(record, 40));
-        columns.value_micros.push(number(record, 48));
-        columns
-            .probability
-            .push(f64::from_bits(number(record, 56) as u64));
-        columns.state.push(record[64]);
-        columns.clock_moves.push(record[MOVES_AT]);
+        let said = bucket.get(*place..place + FIXED)?;
+        ids.push((said[66] == 0).then_some(number(said, 16)));
+        let occurred_at = number(said, 24);
+        history.records.push(Record {
+            occurred_at,
+            clock: occurred_at + number(said, 32),
+            cost_micros: number(said, 40),
+            value_micros: number(said, 48),
+            probability: f64::from_bits(number(said, 56) as u64),
+            repeats: 0,
+            state: said[64],
+            kind: said[65],
+            clock_moves: said[MOVES_AT] != 0,
+        });
         if has_requests {
-            add_request(&mut columns, &bucket[*place..])?;
+            history.requests.push(request_of(&bucket[*place..])?);
         }
     }
-    for journey in columns.begins.windows(2) {
+    for journey in history.begins.windows(2) {
         let rows = journey[0] as usize..journey[1] as usize;
-        find_repeats(&ids[rows.clone()], &mut columns.repeats[rows]);
+        find_repeats(&ids[rows.clone()], &mut history.records[rows]);
     }
-    Some(columns)
+    Some(history)
 }
 
-fn add_request(columns: &mut Columns, record: &[u8]) -> Option<()> {
-    let requests = &mut columns.requests;
-    requests.kind.push(record[65]);
-    let mut said = [0; OF_REQUEST];
-    if record[65] != 0 {
-        let begin = FIXED + name_length(record);
-        said.copy_from_slice(record.get(begin..begin + OF_REQUEST)?);
+fn request_of(record: &[u8]) -> Option<Request> {
+    if record[65] == 0 {
+        return Some(Request::default());
     }
-    requests.reason.push(said[0]);
-    requests.timeout_ms.push(number(&said, 1));
-    requests.inactivity_ms.push(number(&said, 9));
-    requests.budget_micros.push(number(&said, 17));
-    requests.extend_by_ms.push(number(&said, 25));
-    Some(())
+    let begin = FIXED + name_length(record);
+    let said = record.get(begin..begin + OF_REQUEST)?;
+    Some(Request {
+        reason: said[0],
+        timeout_ms: number(said, 1),
+        inactivity_ms: number(said, 9),
+        budget_micros: number(said, 17),
+        extend_by_ms: number(said, 25),
+    })
 }
 
 /// For each record of a journey, how far above the first one with its id lies; `NO_ID` where it has no id.
-fn find_repeats(ids: &[Option<i64>], repeats: &mut [u32]) {
+fn find_repeats(ids: &[Option<i64>], records: &mut [Record]) {
     let mut firsts = HashMap::new();
     for (row, id) in ids.iter().enumerate() {
         let Some(known) = id else {
-            repeats[row] = NO_ID;
+            records[row].repeats = NO_ID;
             continue;
         };
         let first = if ids.len() <= FEW {
@@ -155,7 +149,7 @@ fn find_repeats(ids: &[Option<i64>], repeats: &mut [u32]) {
         } else {
             Some(*firsts.entry(*known).or_insert(row))
         };
-        repeats[row] = (row - first.unwrap_or(row)) as u32;
+        records[row].repeats = (row - first.unwrap_or(row)) as u32;
     }
 }
 
@@ -177,19 +171,25 @@ mod tests {
             splitter.add(&Line {
                 journey_id: journey_id.as_bytes(),
                 id: id.as_bytes(),
-                occurred_at,
+                record: Record {
+                    occurred_at,
+                    ..Record::default()
+                },
                 ..Line::default()
             });
         }
         splitter.finish();
         let found = cluster(&splitter.buckets[0]);
         assert!(found.is_some());
-        if let Some((columns, names)) = found {
-            assert_eq!(columns.begins, [0, 3, 4]);
-            assert_eq!(columns.occurred_at, [10, 15, 20, 20]);
-            assert_eq!(columns.behind_ms, [0, 5, 0, 0]);
-            assert_eq!(columns.clock_moves, [1, 0, 1, 0]);
-            assert_eq!(columns.repeats, [0, 0, 2, 0]);
+        if let Some((history, names)) = found {
+            assert_eq!(history.begins, [0, 3, 4]);
+            let of = |value: fn(&Record) -> i64| -> Vec<i64> {
+                history.records.iter().map(value).collect()
+            };
+            assert_eq!(of(|record| record.occurred_at), [10, 15, 20, 20]);
+            assert_eq!(of(|record| record.clock), [10, 20, 20, 20]);
+            assert_eq!(of(|record| i64::from(record.clock_moves)), [1, 0, 1, 0]);
+            assert_eq!(of(|record| i64::from(record.repeats)), [0, 0, 2, 0]);
             assert_eq!(names.text, b"ba");
             assert_eq!(names.begins, [0, 1, 2]);
         }
@@ -201,10 +201,12 @@ mod tests {
         let ids: Vec<Option<i64>> = (0..200i64)
             .map(|row| (row % 7 != 0).then_some(row % 10))
             .collect();
-        let mut long = vec![0; ids.len()];
-        find_repeats(&ids, &mut long);
-        let mut short = vec![0; FEW];
-        find_repeats(&ids[..FEW], &mut short);
+        let repeats_of = |ids: &[Option<i64>]| -> Vec<u32> {
+            let mut records = vec![Record::default(); ids.len()];
+            find_repeats(ids, &mut records);
+            records.iter().map(|record| record.repeats).collect()
+        };
+        let (long, short) = (repeats_of(&ids), repeats_of(&ids[..FEW]));
         assert_eq!(long[..FEW], short);
         assert_eq!(short[..3], [NO_ID, 0, 0]);
         assert_eq!(short[11], 10);

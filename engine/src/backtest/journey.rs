@@ -1,6 +1,6 @@
 //! What one journey is while its records are gone through: its open episode, and what it remembers of earlier ones.
 
-use crate::backtest::columns::{Columns, NOT_GIVEN};
+use crate::backtest::history::{Record, Request, NOT_GIVEN};
 use crate::names::State;
 use crate::policy::Policy;
 use crate::row::{KEPT_TOUCHPOINTS, NONE, REMEMBERED};
@@ -157,29 +157,26 @@ impl Journey {
             + (timeout_ms + self.extended_by_ms).min(policy.max_journey_duration_ms);
     }
 
-    /// Count the touchpoint of a row in the open episode.
+    /// Count a touchpoint in the open episode.
     #[inline]
-    pub fn count(&mut self, columns: &Columns, row: usize, policy: &Policy) {
-        let at = columns.occurred_at[row];
+    pub fn count(&mut self, touchpoint: &Record, policy: &Policy) {
+        let at = touchpoint.occurred_at;
         self.touchpoint_count += 1;
         self.total_cost_micros = self
             .total_cost_micros
-            .saturating_add(columns.cost_micros[row])
+            .saturating_add(touchpoint.cost_micros)
             .min(LARGEST_SUM_MICROS);
         if at >= self.last_touchpoint_at {
             self.last_touchpoint_at = at;
             self.last_activity_at = self.last_activity_at.max(at);
-            let state = columns.state[row];
-            if state != 0 {
-                self.state = state - 1;
+            if touchpoint.state != 0 {
+                self.state = touchpoint.state - 1;
             }
-            let probability = columns.probability[row];
-            if !probability.is_nan() {
-                self.probability = probability;
+            if !touchpoint.probability.is_nan() {
+                self.probability = touchpoint.probability;
             }
-            let value_micros = columns.value_micros[row];
-            if value_micros != NOT_GIVEN {
-                self.value_micros = value_micros;
+            if touchpoint.value_micros != NOT_GIVEN {
+                self.value_micros = touchpoint.value_micros;
             }
         }
         if policy.fatigue.is_some() || policy.extension.is_some() {
@@ -243,12 +240,11 @@ impl Journey {
     }
 
     /// Take the overrides that a registration carries; an absent one leaves the earlier.
-    pub fn take_overrides(&mut self, columns: &Columns, row: usize, policy: &Policy) {
-        let requests = &columns.requests;
+    pub fn take_overrides(&mut self, registration: &Request, policy: &Policy) {
         for (mine, given) in [
-            (&mut self.timeout_ms, requests.timeout_ms[row]),
-            (&mut self.inactivity_ms, requests.inactivity_ms[row]),
-            (&mut self.budget_micros, requests.budget_micros[row]),
+            (&mut self.timeout_ms, registration.timeout_ms),
+            (&mut self.inactivity_ms, registration.inactivity_ms),
+            (&mut self.budget_micros, registration.budget_micros),
         ] {
             if given != NOT_GIVEN {
                 *mine = given;

@@ -5,7 +5,7 @@
 
 mod clock;
 mod cluster;
-mod columns;
+mod history;
 mod journey;
 mod rates;
 mod rule;
@@ -18,11 +18,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList};
 
 use crate::backtest::clock::Steps;
-use crate::backtest::columns::{Columns, Requests};
+use crate::backtest::history::{History, Record, Request, NOT_GIVEN};
 use crate::backtest::journey::Journey;
 use crate::backtest::rates::Rates;
 use crate::backtest::rule::{End, Rule, NO_END};
-use crate::backtest::split::{Line, Request, Splitter};
+use crate::backtest::split::{Line, Splitter};
 use crate::policy::Policy;
 
 /// The clock of a log, by line.
@@ -45,6 +45,7 @@ impl Clock {
                 }
             });
         }
+        steps.close();
         Ok(Clock { steps })
     }
 
@@ -57,7 +58,7 @@ impl Clock {
     /// Its distinct values, ascending, as bytes of int64: at most `count` of them, `skipped` others left out before.
     fn values<'py>(&self, py: Python<'py>, skipped: usize, count: usize) -> Bound<'py, PyBytes> {
         let values: Vec<i64> = self.steps.values(skipped, count);
-        bytes_of(py, &values, i64::to_le_bytes)
+        bytes_of(py, &values, |at| at.to_le_bytes())
     }
 
     /// The first value of the clock that is not before an instant; None where it never came so far.
@@ -99,8 +100,8 @@ impl HistorySplitter {
     ) -> PyResult<Bound<'py, PyList>> {
         let journey_ids = TextColumn::of(py, &journey_ids)?;
         let ids = TextColumn::of(py, &ids)?;
-        let columns = columns_of(py, numbers, requests)?;
-        let rows = columns.occurred_at.len();
+        let history = history_of(py, numbers, requests)?;
+        let rows = history.records.len();
         if journey_ids.len() != rows || ids.len() != rows {
             return Err(PyValueError::new_err(format!(
                 "ids of {} and {} rows, where {rows} are right",
@@ -110,30 +111,12 @@ impl HistorySplitter {
         }
         let splitter = &mut self.splitter;
         py.detach(|| {
-            let requests = &columns.requests;
-            for row in 0..rows {
-                let kind = requests.kind.get(row).copied().unwrap_or(0);
-                let request = if kind == 0 {
-                    Request::default()
-                } else {
-                    Request {
-                        reason: requests.reason[row],
-                        timeout_ms: requests.timeout_ms[row],
-                        inactivity_ms: requests.inactivity_ms[row],
-                        budget_micros: requests.budget_micros[row],
-                        extend_by_ms: requests.extend_by_ms[row],
-                    }
-                };
+            for (row, record) in history.records.iter().enumerate() {
                 splitter.add(&Line {
                     journey_id: journey_ids.row(row),
                     id: ids.row(row),
-                    occurred_at: columns.occurred_at[row],
-                    kind,
-                    state: columns.state[row],
-                    cost_micros: columns.cost_micros[row],
-                    probability: columns.probability[row],
-                    value_micros: columns.value_micros[row],
-                    request,
+                    record: *record,
+                    request: history.requests.get(row).copied().unwrap_or_default(),
                 });
             }
         });
@@ -148,9 +131,9 @@ impl HistorySplitter {
 
     /// The clock of the lines so far, taken out of the splitter.
     fn take_clock(&mut self) -> Clock {
-        Clock {
-            steps: std::mem::take(&mut self.splitter.clock),
-        }
+        let mut steps = std::mem::take(&mut self.splitter.clock);
+        steps.close();
+        Clock { steps }
     }
 }
 
@@ -168,7 +151,7 @@ impl HistorySplitter {
 /// Records of some journeys, those of each together.
 #[pyclass(frozen, module = "journeys_engine")]
 struct Journeys {
-    columns: Columns,
+    history: History,
     names: Option<cluster::Names>,
 }
 
@@ -184,13 +167,13 @@ impl Journeys {
         requests: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let journey_no: Vec<u32> = taken(py, journey_no)?;
-        let mut columns = columns_of(py, numbers, requests)?;
-        if journey_no.len() != columns.occurred_at.len() {
+        let mut history = history_of(py, numbers, requests)?;
+        if journey_no.len() != history.records.len() {
             return Err(PyValueError::new_err("journey_no: another number of rows"));
         }
-        py.detach(|| columns.begin_by(&journey_no));
+        py.detach(|| history.begin_by(&journey_no));
         Ok(Journeys {
-            columns,
+            history,
             names: None,
         })
     }
@@ -199,8 +182,8 @@ impl Journeys {
     #[staticmethod]
     fn of_bucket(py: Python<'_>, bucket: &[u8]) -> PyResult<Self> {
         match py.detach(|| cluster::cluster(bucket)) {
-            Some((columns, names)) => Ok(Journeys {
-                columns,
+            Some((history, names)) => Ok(Journeys {
+                history,
                 names: Some(names),
             }),
             None => Err(PyValueError::new_err(
@@ -211,45 +194,62 @@ impl Journeys {
 
     /// Number of journeys.
     fn __len__(&self) -> usize {
-        self.columns.begins.len() - 1
+        self.history.journeys()
     }
 
-    /// Columns as bytes: `begins` of each journey and the end, `journey_no` from `first_number` on, the numbers, and
-    /// those of requests, empty where there are none.
+    /// Columns as bytes: `journey_no` from `first_number` on, the numbers, and those of requests, empty where there
+    /// are none.
     fn columns<'py>(&self, py: Python<'py>, first_number: u32) -> PyResult<Bound<'py, PyDict>> {
         let said = PyDict::new(py);
-        let columns = &self.columns;
-        let requests = &columns.requests;
-        said.set_item("begins", bytes_of(py, &columns.begins, u32::to_le_bytes))?;
-        let mut numbers = Vec::with_capacity(columns.occurred_at.len());
-        for (journey, rows) in columns.begins.windows(2).enumerate() {
+        let History {
+            begins,
+            records,
+            requests,
+        } = &self.history;
+        let mut numbers = Vec::with_capacity(records.len());
+        for (journey, rows) in begins.windows(2).enumerate() {
             numbers.resize(rows[1] as usize, first_number.wrapping_add(journey as u32));
         }
-        said.set_item("journey_no", bytes_of(py, &numbers, u32::to_le_bytes))?;
-        said.set_item("repeats", bytes_of(py, &columns.repeats, u32::to_le_bytes))?;
+        said.set_item("journey_no", bytes_of(py, &numbers, |no| no.to_le_bytes()))?;
+        said.set_item(
+            "repeats",
+            bytes_of(py, records, |of| of.repeats.to_le_bytes()),
+        )?;
         said.set_item(
             "conversion_probability",
-            bytes_of(py, &columns.probability, f64::to_le_bytes),
+            bytes_of(py, records, |of| of.probability.to_le_bytes()),
         )?;
-        for (name, column) in [
-            ("occurred_at", &columns.occurred_at),
-            ("behind_ms", &columns.behind_ms),
-            ("cost_micros", &columns.cost_micros),
-            ("conversion_value_micros", &columns.value_micros),
-            ("timeout_ms", &requests.timeout_ms),
-            ("inactivity_ms", &requests.inactivity_ms),
-            ("budget_micros", &requests.budget_micros),
-            ("extend_by_ms", &requests.extend_by_ms),
+        for (name, value) in [
+            ("occurred_at", (|of| of.occurred_at) as fn(&Record) -> i64),
+            ("behind_ms", |of| of.clock - of.occurred_at),
+            ("cost_micros", |of| of.cost_micros),
+            ("conversion_value_micros", |of| of.value_micros),
         ] {
-            said.set_item(name, bytes_of(py, column, i64::to_le_bytes))?;
+            said.set_item(name, bytes_of(py, records, |of| value(of).to_le_bytes()))?;
         }
-        for (name, column) in [
-            ("clock_moves", &columns.clock_moves),
-            ("state", &columns.state),
-            ("kind", &requests.kind),
-            ("reason", &requests.reason),
+        for (name, value) in [
+            (
+                "clock_moves",
+                (|of| u8::from(of.clock_moves)) as fn(&Record) -> u8,
+            ),
+            ("state", |of| of.state),
         ] {
-            said.set_item(name, PyBytes::new(py, column))?;
+            said.set_item(name, bytes_of(py, records, |of| [value(of)]))?;
+        }
+        let with_requests = if requests.is_empty() {
+            &[]
+        } else {
+            &records[..]
+        };
+        said.set_item("kind", bytes_of(py, with_requests, |of| [of.kind]))?;
+        said.set_item("reason", bytes_of(py, requests, |of| [of.reason]))?;
+        for (name, value) in [
+            ("timeout_ms", (|of| of.timeout_ms) as fn(&Request) -> i64),
+            ("inactivity_ms", |of| of.inactivity_ms),
+            ("budget_micros", |of| of.budget_micros),
+            ("extend_by_ms", |of| of.extend_by_ms),
+        ] {
+            said.set_item(name, bytes_of(py, requests, |of| value(of).to_le_bytes()))?;
         }
         Ok(said)
     }
@@ -258,7 +258,7 @@ impl Journeys {
     fn names<'py>(&self, py: Python<'py>) -> Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
         let names = self.names.as_ref()?;
         Some((
-            bytes_of(py, &names.begins, i64::to_le_bytes),
+            bytes_of(py, &names.begins, |at| at.to_le_bytes()),
             PyBytes::new(py, &names.text),
         ))
     }
@@ -308,9 +308,9 @@ impl Backtest {
         let (journeys, clock) = (journeys.get(), clock.get());
         let Backtest { rules, journey } = self;
         py.detach(|| {
-            for number in 0..journeys.columns.begins.len() - 1 {
+            for number in 0..journeys.history.journeys() {
                 for rule in rules.iter_mut() {
-                    rule.run(&journeys.columns, number, &clock.steps, journey)?;
+                    rule.run(&journeys.history, number, &clock.steps, journey)?;
                 }
             }
             Ok(())
@@ -367,66 +367,125 @@ fn taken<T: Element>(py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<Vec<
     PyBuffer::<T>::get(buffer)?.to_vec(py)
 }
 
-fn bytes_of<'py, T: Copy, const N: usize>(
+fn bytes_of<'py, T, const N: usize>(
     py: Python<'py>,
     column: &[T],
-    bytes: impl Fn(T) -> [u8; N],
+    bytes: impl Fn(&T) -> [u8; N],
 ) -> Bound<'py, PyBytes> {
-    let all: Vec<u8> = column.iter().flat_map(|value| bytes(*value)).collect();
+    let mut all = Vec::with_capacity(column.len() * N);
+    for value in column {
+        all.extend_from_slice(&bytes(value));
+    }
     PyBytes::new(py, &all)
 }
 
-fn columns_of(
+/// A column of numbers, read where it lies; without one, every row says the same.
+enum Column<T: Element> {
+    Said(PyBuffer<T>),
+    All(T),
+}
+
+impl<T: Element + Copy> Column<T> {
+    /// The column of a name; `missing` is what it means that there is none, where that is allowed.
+    fn of(of: &Bound<'_, PyDict>, name: &str, missing: Option<T>) -> PyResult<Self> {
+        match (of.get_item(name)?, missing) {
+            (Some(buffer), _) => Ok(Column::Said(PyBuffer::get(&buffer)?)),
+            (None, Some(all)) => Ok(Column::All(all)),
+            (None, None) => Err(PyValueError::new_err(format!("{name}: no such column"))),
+        }
+    }
+
+    /// Give each row's value to the row.
+    fn put<R>(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        rows: &mut [R],
+        put: impl Fn(&mut R, T),
+    ) -> PyResult<()> {
+        match self {
+            Column::All(all) => rows.iter_mut().for_each(|row| put(row, *all)),
+            Column::Said(buffer) => {
+                let Some(values) = buffer
+                    .as_slice(py)
+                    .filter(|values| values.len() == rows.len())
+                else {
+                    return Err(PyValueError::new_err(format!(
+                        "{name}: another number of rows"
+                    )));
+                };
+                for (row, value) in rows.iter_mut().zip(values) {
+                    put(row, value.get());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn history_of(
     py: Python<'_>,
     numbers: &Bound<'_, PyDict>,
     requests: Option<&Bound<'_, PyDict>>,
-) -> PyResult<Columns> {
-    fn column<T: Element>(py: Python<'_>, of: &Bound<'_, PyDict>, name: &str) -> PyResult<Vec<T>> {
-        match of.get_item(name)? {
-            Some(buffer) => taken(py, &buffer),
-            None => Err(PyValueError::new_err(format!("{name}: no such column"))),
-        }
-    }
-    /// A column that is left out says the same in every row.
-    fn or_all<T: Element + Copy>(
-        py: Python<'_>,
-        of: &Bound<'_, PyDict>,
-        name: &str,
-        all: T,
-        rows: usize,
-    ) -> PyResult<Vec<T>> {
-        match of.get_item(name)? {
-            Some(buffer) => taken(py, &buffer),
-            None => Ok(vec![all; rows]),
-        }
-    }
-    let occurred_at: Vec<i64> = column(py, numbers, "occurred_at")?;
-    let rows = occurred_at.len();
-    let columns = Columns {
-        begins: vec![0],
-        behind_ms: or_all(py, numbers, "behind_ms", 0, rows)?,
-        clock_moves: or_all(py, numbers, "clock_moves", 1, rows)?,
-        state: column(py, numbers, "state")?,
-        cost_micros: column(py, numbers, "cost_micros")?,
-        probability: column(py, numbers, "conversion_probability")?,
-        value_micros: column(py, numbers, "conversion_value_micros")?,
-        repeats: or_all(py, numbers, "repeats", 0, rows)?,
-        requests: match requests {
-            None => Requests::default(),
-            Some(of) => Requests {
-                kind: column(py, of, "kind")?,
-                reason: column(py, of, "reason")?,
-                timeout_ms: column(py, of, "timeout_ms")?,
-                inactivity_ms: column(py, of, "inactivity_ms")?,
-                budget_micros: column(py, of, "budget_micros")?,
-                extend_by_ms: column(py, of, "extend_by_ms")?,
-            },
-        },
-        occurred_at,
+) -> PyResult<History> {
+    let occurred_at: PyBuffer<i64> = match numbers.get_item("occurred_at")? {
+        Some(buffer) => PyBuffer::get(&buffer)?,
+        None => return Err(PyValueError::new_err("occurred_at: no such column")),
     };
-    match columns.fault() {
+    let mut history = History {
+        records: vec![Record::default(); occurred_at.item_count()],
+        ..History::default()
+    };
+    let records = &mut history.records[..];
+    Column::Said(occurred_at).put(py, "occurred_at", records, |of, at| of.occurred_at = at)?;
+    Column::of(numbers, "behind_ms", Some(0))?.put(py, "behind_ms", records, |of, by: i64| {
+        of.clock = of.occurred_at.saturating_add(by)
+    })?;
+    Column::of(numbers, "clock_moves", Some(1u8))?.put(
+        py,
+        "clock_moves",
+        records,
+        |of, moves| of.clock_moves = moves != 0,
+    )?;
+    Column::of(numbers, "repeats", Some(0))?
+        .put(py, "repeats", records, |of, by| of.repeats = by)?;
+    Column::of(numbers, "state", None)?.put(py, "state", records, |of, state| of.state = state)?;
+    Column::of(numbers, "cost_micros", None)?.put(py, "cost_micros", records, |of, micros| {
+        of.cost_micros = micros
+    })?;
+    Column::of(numbers, "conversion_probability", None)?.put(
+        py,
+        "conversion_probability",
+        records,
+        |of, said| of.probability = said,
+    )?;
+    Column::of(numbers, "conversion_value_micros", None)?.put(
+        py,
+        "conversion_value_micros",
+        records,
+        |of, micros| of.value_micros = micros,
+    )?;
+    if let Some(of) = requests {
+        Column::of(of, "kind", None)?.put(py, "kind", records, |of, kind| of.kind = kind)?;
+        history.requests = vec![Request::default(); history.records.len()];
+        let rows = &mut history.requests[..];
+        Column::of(of, "reason", None)?.put(py, "reason", rows, |of, reason| of.reason = reason)?;
+        for (name, place) in [
+            (
+                "timeout_ms",
+                (|of| &mut of.timeout_ms) as fn(&mut Request) -> &mut i64,
+            ),
+            ("inactivity_ms", |of| &mut of.inactivity_ms),
+            ("budget_micros", |of| &mut of.budget_micros),
+            ("extend_by_ms", |of| &mut of.extend_by_ms),
+        ] {
+            Column::of(of, name, Some(NOT_GIVEN))?
+                .put(py, name, rows, |of, said| *place(of) = said)?;
+        }
+    }
+    match history.fault() {
         Some(fault) => Err(PyValueError::new_err(fault)),
-        None => Ok(columns),
+        None => Ok(history),
     }
 }
 

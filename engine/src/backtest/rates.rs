@@ -52,6 +52,7 @@ pub struct Rates {
     penalties: Py<PyAny>,
     default_value_micros: i64,
     opportunity: (BigUint, BigUint),
+    opportunity_rate: f64,
     /// By state and reason, then by days.
     factors: Vec<Vec<Option<QuickRate>>>,
     defaults: [Option<QuickRate>; 5],
@@ -62,11 +63,18 @@ const REASONS: usize = 6;
 impl Rates {
     /// Rates of a penalty table.
     pub fn of(py: Python<'_>, penalties: Py<PyAny>) -> PyResult<Self> {
+        let opportunity: (BigUint, BigUint) = penalties
+            .call_method1(py, "opportunity_rate", (1.0,))?
+            .extract(py)?;
+        // Python divides integers of any length and rounds once.
+        let opportunity_rate = (&opportunity.0)
+            .into_pyobject(py)?
+            .call_method1("__truediv__", (&opportunity.1,))?
+            .extract()?;
         Ok(Rates {
             default_value_micros: penalties.getattr(py, "default_value_micros")?.extract(py)?,
-            opportunity: penalties
-                .call_method1(py, "opportunity_rate", (1.0,))?
-                .extract(py)?,
+            opportunity,
+            opportunity_rate,
             penalties,
             factors: (0..5 * REASONS).map(|_| Vec::new()).collect(),
             defaults: Default::default(),
@@ -130,6 +138,12 @@ impl Rates {
 
     /// A probability counts as its shortest decimal text: 0.05 is a twentieth.
     fn of_probability(&self, probability: f64, micros: i64) -> i64 {
+        // Four roundings of a double each add less than a 2^53rd: below 2^40 micros, less than a 2^10th of a micro.
+        let about = micros as f64 * self.opportunity_rate * probability;
+        let places = about - about.floor();
+        if about < (1u64 << SHORT_BITS) as f64 && (places - 0.5).abs() > 0.002 {
+            return (about + 0.5) as i64;
+        }
         let Some((digits, places)) = decimal(probability) else {
             return 0;
         };

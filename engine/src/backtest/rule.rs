@@ -7,7 +7,7 @@
 use pyo3::prelude::*;
 
 use crate::backtest::clock::Steps;
-use crate::backtest::columns::{Columns, ABANDON, EXTEND, NO_ID, REGISTRATION};
+use crate::backtest::history::{History, Record, Request, EXTEND, NO_ID, REGISTRATION};
 use crate::backtest::journey::{Journey, NEVER};
 use crate::backtest::rates::Rates;
 use crate::backtest::tally::{Abandonment, Tally};
@@ -69,21 +69,21 @@ impl Rule {
         }
     }
 
-    /// Run one journey of the columns; `journey` is kept between calls for its memory alone.
+    /// Run one journey of a history; `journey` is kept between calls for its memory alone.
     pub fn run(
         &mut self,
-        columns: &Columns,
+        history: &History,
         number: usize,
         clock: &Steps,
         journey: &mut Journey,
     ) -> PyResult<()> {
-        let first = columns.begins[number] as usize;
+        let first = history.begins[number] as usize;
+        let records = &history.records[first..history.begins[number + 1] as usize];
         journey.forget();
         journey.clock = NONE;
         journey.has_begun = false;
-        for row in first..columns.begins[number + 1] as usize {
-            let at = columns.occurred_at[row];
-            let now = at + columns.behind_ms[row];
+        for (row, record) in records.iter().enumerate() {
+            let now = record.clock;
             if now > self.end.last_clock {
                 break;
             }
@@ -94,11 +94,17 @@ impl Rule {
                 journey.forget();
             }
             journey.clock = now;
-            journey.clock_moves = columns.clock_moves[row] != 0;
-            match columns.requests.kind.get(row) {
-                None | Some(0) => self.touch(columns, row, first, now, journey, number)?,
-                Some(&REGISTRATION) => self.register(columns, row, now, journey),
-                Some(&kind) => self.request(columns, row, first, kind, journey, number)?,
+            journey.clock_moves = record.clock_moves;
+            let id = (row as u32).wrapping_sub(record.repeats);
+            if record.kind == 0 {
+                self.touch(record, id, journey, number)?;
+            } else {
+                let request = history
+                    .requests
+                    .get(first + row)
+                    .copied()
+                    .unwrap_or_default();
+                self.request(record, &request, id, journey, number)?;
             }
         }
         if journey.open {
@@ -146,19 +152,16 @@ impl Rule {
         self.abandon(journey, number, &ending)
     }
 
+    #[inline]
     fn touch(
         &mut self,
-        columns: &Columns,
-        row: usize,
-        first: usize,
-        now: i64,
+        touchpoint: &Record,
+        id: u32,
         journey: &mut Journey,
         number: usize,
     ) -> PyResult<()> {
-        let at = columns.occurred_at[row];
-        let repeats = columns.repeats[row];
-        let id = row as u32 - first as u32 - repeats;
-        if repeats != 0 && journey.remembers(id) {
+        let (at, now) = (touchpoint.occurred_at, touchpoint.clock);
+        if touchpoint.repeats != 0 && journey.remembers(id) {
             self.tally.duplicates += 1;
             return Ok(());
         }
@@ -176,9 +179,9 @@ impl Rule {
         }
         self.tally.applied += 1;
         journey.remember(id);
-        journey.count(columns, row, &self.policy);
+        journey.count(touchpoint, &self.policy);
         let ended_at = at.max(journey.last_activity_at);
-        if columns.state[row] == State::Converted as u8 + 1 {
+        if touchpoint.state == State::Converted as u8 + 1 {
             self.convert(journey, ended_at);
             return Ok(());
         }
@@ -208,33 +211,21 @@ impl Rule {
         );
     }
 
-    fn register(&mut self, columns: &Columns, row: usize, now: i64, journey: &mut Journey) {
-        let at = columns.occurred_at[row];
-        if journey.is_late(at, now, &self.policy) {
-            self.tally.refused += 1;
-            return;
-        }
-        if !journey.open {
-            journey.begin(at, false, &self.policy);
-            self.tally.episodes += 1;
-        }
-        journey.take_overrides(columns, row, &self.policy);
-        self.tally.applied += 1;
-    }
-
     fn request(
         &mut self,
-        columns: &Columns,
-        row: usize,
-        first: usize,
-        kind: u8,
+        record: &Record,
+        request: &Request,
+        id: u32,
         journey: &mut Journey,
         number: usize,
     ) -> PyResult<()> {
-        let at = columns.occurred_at[row];
-        let repeats = columns.repeats[row];
-        let id = (repeats != NO_ID).then(|| row as u32 - first as u32 - repeats);
-        if id.is_some_and(|id| repeats != 0 && journey.remembers(id)) {
+        let at = record.occurred_at;
+        if record.kind == REGISTRATION {
+            self.register(record, request, journey);
+            return Ok(());
+        }
+        let has_id = record.repeats != NO_ID;
+        if has_id && record.repeats != 0 && journey.remembers(id) {
             self.tally.duplicates += 1;
             return Ok(());
         }
@@ -243,17 +234,30 @@ impl Rule {
             return Ok(());
         }
         self.tally.applied += 1;
-        if let Some(id) = id {
+        if has_id {
             journey.remember(id);
         }
-        if kind == EXTEND {
-            journey.extend(columns.requests.extend_by_ms[row], &self.policy);
+        if record.kind == EXTEND {
+            journey.extend(request.extend_by_ms, &self.policy);
             return Ok(());
         }
-        debug_assert!(kind <= ABANDON);
-        let reason = REASONS[usize::from(columns.requests.reason[row])];
+        let reason = REASONS[usize::from(request.reason)];
         let ended_at = at.max(journey.last_activity_at);
-        self.abandon_now(journey, number, reason, ended_at, journey.clock)
+        self.abandon_now(journey, number, reason, ended_at, record.clock)
+    }
+
+    fn register(&mut self, record: &Record, registration: &Request, journey: &mut Journey) {
+        let at = record.occurred_at;
+        if journey.is_late(at, record.clock, &self.policy) {
+            self.tally.refused += 1;
+            return;
+        }
+        if !journey.open {
+            journey.begin(at, false, &self.policy);
+            self.tally.episodes += 1;
+        }
+        journey.take_overrides(registration, &self.policy);
+        self.tally.applied += 1;
     }
 
     /// An explicit end is inclusive: a record at exactly that instant is late.

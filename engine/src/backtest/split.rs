@@ -6,29 +6,15 @@
 use xxhash_rust::xxh3::{xxh3_128, xxh3_64_with_seed};
 
 use crate::backtest::clock::Steps;
+use crate::backtest::history::{Record, Request};
 
-/// Numbers of a record that is not a touchpoint.
-#[derive(Clone, Copy, Default)]
-pub struct Request {
-    pub reason: u8,
-    pub timeout_ms: i64,
-    pub inactivity_ms: i64,
-    pub budget_micros: i64,
-    pub extend_by_ms: i64,
-}
-
-/// One line of a log, and also a record of a bucket.
+/// One line of a log. What its record says of clock and repeats is found here.
 #[derive(Clone, Copy, Default)]
 pub struct Line<'a> {
     pub journey_id: &'a [u8],
     /// Of the touchpoint or command; empty where it has none.
     pub id: &'a [u8],
-    pub occurred_at: i64,
-    pub kind: u8,
-    pub state: u8,
-    pub cost_micros: i64,
-    pub probability: f64,
-    pub value_micros: i64,
+    pub record: Record,
     pub request: Request,
 }
 
@@ -64,22 +50,23 @@ impl Splitter {
     /// Take the next line.
     #[inline]
     pub fn add(&mut self, line: &Line<'_>) {
-        let moves = self.clock.advance(line.occurred_at);
+        let record = &line.record;
+        let moves = self.clock.advance(record.occurred_at);
         self.release(moves);
-        let behind_ms = self.clock.greatest().unwrap_or(0) - line.occurred_at;
+        let behind_ms = self.clock.greatest().unwrap_or(0) - record.occurred_at;
         let journey = xxh3_128(line.journey_id);
         // A command never equals a touchpoint of the same text.
-        let id = xxh3_64_with_seed(line.id, u64::from(line.kind != 0));
+        let id = xxh3_64_with_seed(line.id, u64::from(record.kind != 0));
         self.held_for = ((journey >> 96) as usize * self.buckets.len()) >> 32;
         let mut fixed = [0; FIXED];
         fixed[..16].copy_from_slice(&journey.to_le_bytes());
         fixed[16..24].copy_from_slice(&id.to_le_bytes());
-        fixed[24..32].copy_from_slice(&line.occurred_at.to_le_bytes());
+        fixed[24..32].copy_from_slice(&record.occurred_at.to_le_bytes());
         fixed[32..40].copy_from_slice(&behind_ms.to_le_bytes());
-        fixed[40..48].copy_from_slice(&line.cost_micros.to_le_bytes());
-        fixed[48..56].copy_from_slice(&line.value_micros.to_le_bytes());
-        fixed[56..64].copy_from_slice(&line.probability.to_le_bytes());
-        fixed[64..67].copy_from_slice(&[line.state, line.kind, u8::from(line.id.is_empty())]);
+        fixed[40..48].copy_from_slice(&record.cost_micros.to_le_bytes());
+        fixed[48..56].copy_from_slice(&record.value_micros.to_le_bytes());
+        fixed[56..64].copy_from_slice(&record.probability.to_le_bytes());
+        fixed[64..67].copy_from_slice(&[record.state, record.kind, u8::from(line.id.is_empty())]);
         let name = if self.with_names {
             line.journey_id
         } else {
@@ -88,7 +75,7 @@ impl Splitter {
         fixed[68..].copy_from_slice(&(name.len() as u16).to_le_bytes());
         self.held.extend_from_slice(&fixed);
         self.held.extend_from_slice(name);
-        if line.kind != 0 {
+        if record.kind != 0 {
             let request = &line.request;
             self.held.push(request.reason);
             for number in [
