@@ -109,9 +109,8 @@ def _write(buckets: HistoryBuckets, clock: Clock, writer: ParquetWriter) -> int:
 
 
 def _write_group(writer: ParquetWriter, held: list[pa.Table]) -> None:
-    table = pa.concat_tables(held).unify_dictionaries()
-    if table.num_rows:
-        writer.write_table(table, row_group_size=table.num_rows)
+    if rows := sum(map(len, held)):
+        writer.write_table(pa.concat_tables(held).unify_dictionaries(), row_group_size=rows)
     held.clear()
 
 

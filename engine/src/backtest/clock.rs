@@ -2,6 +2,8 @@
 
 /// Instants that share all but their last 16 bits lie in one group, so that a step takes two bytes.
 const LOW_BITS: u32 = 16;
+/// Steps from where an instant should be, before it is searched for.
+const WALKED: usize = 48;
 /// Groups of eight years, told by a table of 16 MiB.
 const MOST_PLACES: i64 = 1 << 22;
 
@@ -45,8 +47,7 @@ impl Steps {
         let mut place = self.place_of(group);
         if self.groups.get(place) == Some(&group) {
             let lows = self.lows_of(place);
-            let low = lows.partition_point(|known| *known < at as u16);
-            if let Some(low) = lows.get(low) {
+            if let Some(low) = lows.get(first_low(lows, at as u16)) {
                 return Some((group << LOW_BITS) | i64::from(*low));
             }
             place += 1;
@@ -116,6 +117,23 @@ impl Steps {
     }
 }
 
+/// Place of the first that is not before `wanted`. Lines come evenly, nearly always: it lies about where its size says,
+/// and that is one look into memory where a search by halves takes three.
+#[inline]
+fn first_low(lows: &[u16], wanted: u16) -> usize {
+    let mut place = (usize::from(wanted) * lows.len()) >> LOW_BITS;
+    for _ in 0..WALKED {
+        if place < lows.len() && lows[place] < wanted {
+            place += 1;
+        } else if place > 0 && lows[place - 1] >= wanted {
+            place -= 1;
+        } else {
+            return place;
+        }
+    }
+    lows.partition_point(|known| *known < wanted)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +142,8 @@ mod tests {
     fn finds_the_first_value_from_an_instant_on() {
         let values = [
             3,
+            10,
+            40,
             65_535,
             65_536,
             65_540,
@@ -145,7 +165,7 @@ mod tests {
             }
         }
         // Without the last value the table is short enough to be made.
-        let values = &values[..6];
+        let values = &values[..8];
         let mut steps = Steps::default();
         for at in values {
             steps.advance(*at);

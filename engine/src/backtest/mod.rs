@@ -25,6 +25,9 @@ use crate::backtest::rule::{End, Rule, NO_END};
 use crate::backtest::split::{Line, Splitter};
 use crate::policy::Policy;
 
+/// Rows that are filled at once, column by column: so many stay in the processor's cache.
+const BLOCK: usize = 256;
+
 /// The clock of a log, by line.
 #[pyclass(frozen, module = "journeys_engine")]
 struct Clock {
@@ -313,6 +316,9 @@ impl Backtest {
                     rule.run(&journeys.history, number, &clock.steps, journey)?;
                 }
             }
+            for rule in rules.iter_mut() {
+                rule.notice(&clock.steps);
+            }
             Ok(())
         })
     }
@@ -395,24 +401,20 @@ impl<T: Element + Copy> Column<T> {
         }
     }
 
-    /// Give each row's value to the row.
+    /// Give values from the row `first` on to rows.
     fn put<R>(
         &self,
         py: Python<'_>,
-        name: &str,
+        first: usize,
         rows: &mut [R],
         put: impl Fn(&mut R, T),
     ) -> PyResult<()> {
         match self {
             Column::All(all) => rows.iter_mut().for_each(|row| put(row, *all)),
             Column::Said(buffer) => {
-                let Some(values) = buffer
-                    .as_slice(py)
-                    .filter(|values| values.len() == rows.len())
-                else {
-                    return Err(PyValueError::new_err(format!(
-                        "{name}: another number of rows"
-                    )));
+                let values = buffer.as_slice(py).unwrap_or_default();
+                let Some(values) = values.get(first..first + rows.len()) else {
+                    return Err(PyValueError::new_err("columns of different lengths"));
                 };
                 for (row, value) in rows.iter_mut().zip(values) {
                     put(row, value.get());
@@ -428,59 +430,54 @@ fn history_of(
     numbers: &Bound<'_, PyDict>,
     requests: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<History> {
-    let occurred_at: PyBuffer<i64> = match numbers.get_item("occurred_at")? {
-        Some(buffer) => PyBuffer::get(&buffer)?,
-        None => return Err(PyValueError::new_err("occurred_at: no such column")),
+    let Column::Said(instants) = Column::<i64>::of(numbers, "occurred_at", None)? else {
+        return Err(PyValueError::new_err("occurred_at: no such column"));
     };
     let mut history = History {
-        records: vec![Record::default(); occurred_at.item_count()],
+        records: vec![Record::default(); instants.item_count()],
         ..History::default()
     };
-    let records = &mut history.records[..];
-    Column::Said(occurred_at).put(py, "occurred_at", records, |of, at| of.occurred_at = at)?;
-    Column::of(numbers, "behind_ms", Some(0))?.put(py, "behind_ms", records, |of, by: i64| {
-        of.clock = of.occurred_at.saturating_add(by)
-    })?;
-    Column::of(numbers, "clock_moves", Some(1u8))?.put(
-        py,
-        "clock_moves",
-        records,
-        |of, moves| of.clock_moves = moves != 0,
-    )?;
-    Column::of(numbers, "repeats", Some(0))?
-        .put(py, "repeats", records, |of, by| of.repeats = by)?;
-    Column::of(numbers, "state", None)?.put(py, "state", records, |of, state| of.state = state)?;
-    Column::of(numbers, "cost_micros", None)?.put(py, "cost_micros", records, |of, micros| {
-        of.cost_micros = micros
-    })?;
-    Column::of(numbers, "conversion_probability", None)?.put(
-        py,
-        "conversion_probability",
-        records,
-        |of, said| of.probability = said,
-    )?;
-    Column::of(numbers, "conversion_value_micros", None)?.put(
-        py,
-        "conversion_value_micros",
-        records,
-        |of, micros| of.value_micros = micros,
-    )?;
-    if let Some(of) = requests {
-        Column::of(of, "kind", None)?.put(py, "kind", records, |of, kind| of.kind = kind)?;
+    let instants = Column::Said(instants);
+    let behind = Column::<i64>::of(numbers, "behind_ms", Some(0))?;
+    let moves = Column::<u8>::of(numbers, "clock_moves", Some(1))?;
+    let repeats = Column::<u32>::of(numbers, "repeats", Some(0))?;
+    let states = Column::<u8>::of(numbers, "state", None)?;
+    let costs = Column::<i64>::of(numbers, "cost_micros", None)?;
+    let probabilities = Column::<f64>::of(numbers, "conversion_probability", None)?;
+    let values = Column::<i64>::of(numbers, "conversion_value_micros", None)?;
+    let kinds = match requests {
+        Some(requests) => Column::<u8>::of(requests, "kind", None)?,
+        None => Column::All(0),
+    };
+    for (number, rows) in history.records.chunks_mut(BLOCK).enumerate() {
+        let first = number * BLOCK;
+        instants.put(py, first, rows, |row, at| row.occurred_at = at)?;
+        behind.put(py, first, rows, |row, by| {
+            row.clock = row.occurred_at.saturating_add(by);
+        })?;
+        moves.put(py, first, rows, |row, moves| row.clock_moves = moves != 0)?;
+        repeats.put(py, first, rows, |row, by| row.repeats = by)?;
+        states.put(py, first, rows, |row, state| row.state = state)?;
+        costs.put(py, first, rows, |row, micros| row.cost_micros = micros)?;
+        probabilities.put(py, first, rows, |row, said| row.probability = said)?;
+        values.put(py, first, rows, |row, micros| row.value_micros = micros)?;
+        kinds.put(py, first, rows, |row, kind| row.kind = kind)?;
+    }
+    if let Some(requests) = requests {
         history.requests = vec![Request::default(); history.records.len()];
         let rows = &mut history.requests[..];
-        Column::of(of, "reason", None)?.put(py, "reason", rows, |of, reason| of.reason = reason)?;
+        Column::of(requests, "reason", None)?.put(py, 0, rows, |row, said| row.reason = said)?;
         for (name, place) in [
             (
                 "timeout_ms",
-                (|of| &mut of.timeout_ms) as fn(&mut Request) -> &mut i64,
+                (|row| &mut row.timeout_ms) as fn(&mut Request) -> &mut i64,
             ),
-            ("inactivity_ms", |of| &mut of.inactivity_ms),
-            ("budget_micros", |of| &mut of.budget_micros),
-            ("extend_by_ms", |of| &mut of.extend_by_ms),
+            ("inactivity_ms", |row| &mut row.inactivity_ms),
+            ("budget_micros", |row| &mut row.budget_micros),
+            ("extend_by_ms", |row| &mut row.extend_by_ms),
         ] {
-            Column::of(of, name, Some(NOT_GIVEN))?
-                .put(py, name, rows, |of, said| *place(of) = said)?;
+            Column::of(requests, name, Some(NOT_GIVEN))?
+                .put(py, 0, rows, |row, said| *place(row) = said)?;
         }
     }
     match history.fault() {

@@ -15,6 +15,8 @@ use crate::names::{Outcome, State};
 use crate::policy::Policy;
 use crate::row::NONE;
 
+/// Ends that are looked up at once.
+const UNNOTICED: usize = 1_024;
 const DAY_MS: i64 = 86_400_000;
 const STATES: [State; 5] = [
     State::Unaware,
@@ -39,6 +41,19 @@ pub struct End {
     pub behind_all: i64,
 }
 
+impl End {
+    #[inline]
+    fn detected_at(&self, detection: Detection, clock: &Steps) -> i64 {
+        match detection {
+            Detection::At(at) => at,
+            Detection::From(at) => clock
+                .first_from(at)
+                .filter(|at| *at <= self.last_clock)
+                .unwrap_or(self.behind_all),
+        }
+    }
+}
+
 /// One policy at work.
 pub struct Rule {
     pub policy: Policy,
@@ -47,6 +62,8 @@ pub struct Rule {
     pub abandonments: Option<Vec<Abandonment>>,
     rates: Rates,
     end: End,
+    /// Ends of which it is not known yet when they were noticed.
+    unnoticed: Vec<(i64, Detection)>,
 }
 
 /// How an episode ended.
@@ -54,7 +71,15 @@ struct Ending {
     reason: Outcome,
     ended_at: i64,
     late_until: i64,
-    detected_at: i64,
+    detection: Detection,
+}
+
+/// When an end was noticed.
+#[derive(Clone, Copy)]
+enum Detection {
+    At(i64),
+    /// As soon as the clock came to this instant.
+    From(i64),
 }
 
 impl Rule {
@@ -66,6 +91,7 @@ impl Rule {
             abandonments: keeps_abandonments.then(Vec::new),
             rates,
             end,
+            unnoticed: Vec::with_capacity(UNNOTICED),
         }
     }
 
@@ -97,14 +123,14 @@ impl Rule {
             journey.clock_moves = record.clock_moves;
             let id = (row as u32).wrapping_sub(record.repeats);
             if record.kind == 0 {
-                self.touch(record, id, journey, number)?;
+                self.touch(record, id, journey, number, clock)?;
             } else {
                 let request = history
                     .requests
                     .get(first + row)
                     .copied()
                     .unwrap_or_default();
-                self.request(record, &request, id, journey, number)?;
+                self.request(record, &request, id, journey, number, clock)?;
             }
         }
         if journey.open {
@@ -128,13 +154,13 @@ impl Rule {
         if deadline_at > now {
             return Ok(());
         }
-        // Of the lines behind the journey's last record, the first whose clock had reached the deadline.
-        let detected_at = if deadline_at > journey.clock {
-            clock.first_from(deadline_at)
+        // Noticed at the first line behind the journey's last record whose clock had reached the deadline.
+        let detection = if deadline_at > journey.clock {
+            Detection::From(deadline_at)
         } else if journey.clock_moves {
-            clock.first_from(journey.clock + 1)
+            Detection::From(journey.clock + 1)
         } else {
-            Some(journey.clock)
+            Detection::At(journey.clock)
         };
         let reason = if deadline_at == journey.timeout_deadline_at {
             Outcome::Timeout
@@ -145,11 +171,9 @@ impl Rule {
             reason,
             ended_at: deadline_at,
             late_until: deadline_at - 1,
-            detected_at: detected_at
-                .filter(|at| *at <= self.end.last_clock)
-                .unwrap_or(self.end.behind_all),
+            detection,
         };
-        self.abandon(journey, number, &ending)
+        self.abandon(journey, number, &ending, clock)
     }
 
     #[inline]
@@ -159,13 +183,14 @@ impl Rule {
         id: u32,
         journey: &mut Journey,
         number: usize,
+        clock: &Steps,
     ) -> PyResult<()> {
-        let (at, now) = (touchpoint.occurred_at, touchpoint.clock);
+        let at = touchpoint.occurred_at;
         if touchpoint.repeats != 0 && journey.remembers(id) {
             self.tally.duplicates += 1;
             return Ok(());
         }
-        if journey.is_late(at, now, &self.policy) {
+        if journey.is_late(at, touchpoint.clock, &self.policy) {
             self.tally.late += 1;
             return Ok(());
         }
@@ -195,7 +220,7 @@ impl Rule {
         } else {
             return Ok(());
         };
-        self.abandon_now(journey, number, reason, ended_at, now)
+        self.abandon_now(journey, number, reason, ended_at, clock)
     }
 
     fn convert(&mut self, journey: &mut Journey, ended_at: i64) {
@@ -218,6 +243,7 @@ impl Rule {
         id: u32,
         journey: &mut Journey,
         number: usize,
+        clock: &Steps,
     ) -> PyResult<()> {
         let at = record.occurred_at;
         if record.kind == REGISTRATION {
@@ -243,7 +269,7 @@ impl Rule {
         }
         let reason = REASONS[usize::from(request.reason)];
         let ended_at = at.max(journey.last_activity_at);
-        self.abandon_now(journey, number, reason, ended_at, record.clock)
+        self.abandon_now(journey, number, reason, ended_at, clock)
     }
 
     fn register(&mut self, record: &Record, registration: &Request, journey: &mut Journey) {
@@ -267,18 +293,36 @@ impl Rule {
         number: usize,
         reason: Outcome,
         ended_at: i64,
-        now: i64,
+        clock: &Steps,
     ) -> PyResult<()> {
         let ending = Ending {
             reason,
             ended_at,
             late_until: ended_at,
-            detected_at: now,
+            detection: Detection::At(journey.clock),
         };
-        self.abandon(journey, number, &ending)
+        self.abandon(journey, number, &ending, clock)
     }
 
-    fn abandon(&mut self, journey: &mut Journey, number: usize, ending: &Ending) -> PyResult<()> {
+    /// Look up when ends were noticed: many at once, so that one look into memory need not wait for the other.
+    pub fn notice(&mut self, clock: &Steps) {
+        let tally = &mut self.tally;
+        for (ended_at, detection) in self.unnoticed.drain(..) {
+            let detected_at = self.end.detected_at(detection, clock);
+            let detection_ms = detected_at - ended_at;
+            tally.detection_ms += i128::from(detection_ms);
+            tally.detection_ms_most = tally.detection_ms_most.max(detection_ms);
+            tally.silence_ms += i128::from(detected_at);
+        }
+    }
+
+    fn abandon(
+        &mut self,
+        journey: &mut Journey,
+        number: usize,
+        ending: &Ending,
+        clock: &Steps,
+    ) -> PyResult<()> {
         let reason = ending.reason;
         let state = STATES[usize::from(journey.state)];
         let days = ((ending.ended_at - journey.started_at) / DAY_MS).max(1);
@@ -292,10 +336,7 @@ impl Rule {
         tally.abandonments[reason as usize] += 1;
         tally.penalty_micros[reason as usize] += i128::from(penalty);
         tally.opportunity_micros[reason as usize] += i128::from(opportunity);
-        let detection_ms = ending.detected_at - ending.ended_at;
-        tally.detection_ms += i128::from(detection_ms);
-        tally.detection_ms_most = tally.detection_ms_most.max(detection_ms);
-        tally.silence_ms += i128::from(ending.detected_at - journey.last_activity_at);
+        tally.silence_ms -= i128::from(journey.last_activity_at);
         if let Some(kept) = &mut self.abandonments {
             kept.push(Abandonment {
                 journey: number as u32,
@@ -304,12 +345,16 @@ impl Rule {
                 started_at: journey.started_at,
                 last_touchpoint_at: journey.last_touchpoint_at.max(-1),
                 abandoned_at: ending.ended_at,
-                detected_at: ending.detected_at,
+                detected_at: self.end.detected_at(ending.detection, clock),
                 touchpoint_count: journey.touchpoint_count,
                 total_cost_micros: journey.total_cost_micros,
                 penalty_amount_micros: penalty,
                 opportunity_cost_micros: opportunity,
             });
+        }
+        self.unnoticed.push((ending.ended_at, ending.detection));
+        if self.unnoticed.len() == UNNOTICED {
+            self.notice(clock);
         }
         journey.was_abandoned = true;
         journey.previous_penalty_micros = penalty + opportunity;
