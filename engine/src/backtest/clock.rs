@@ -2,8 +2,8 @@
 
 /// Instants that share all but their last 16 bits lie in one group, so that a step takes two bytes.
 const LOW_BITS: u32 = 16;
-/// Steps from where an instant should be, before it is searched for.
-const WALKED: usize = 48;
+/// How far from where an instant should be it is looked for first.
+const AROUND: usize = 32;
 /// Groups of eight years, told by a table of 16 MiB.
 const MOST_PLACES: i64 = 1 << 22;
 
@@ -86,6 +86,16 @@ impl Steps {
         }
     }
 
+    /// Look into memory where `first_from` will; nothing waits for what is found there.
+    #[inline]
+    pub fn fetch(&self, at: i64) -> u16 {
+        let place = self.place_of(at >> LOW_BITS);
+        let begin = self.begins.get(place).copied().unwrap_or(0);
+        let end = self.begins.get(place + 1).copied().unwrap_or(begin);
+        let guess = begin + ((usize::from(at as u16) * (end - begin)) >> LOW_BITS);
+        self.lows.get(guess).copied().unwrap_or(0)
+    }
+
     /// At most `count` values, ascending, behind the first `skipped`.
     pub fn values(&self, skipped: usize, count: usize) -> Vec<i64> {
         let end = (skipped + count).min(self.lows.len());
@@ -117,21 +127,21 @@ impl Steps {
     }
 }
 
-/// Place of the first that is not before `wanted`. Lines come evenly, nearly always: it lies about where its size says,
-/// and that is one look into memory where a search by halves takes three.
+/// Place of the first that is not before `wanted`. Lines come evenly, nearly always: so it lies about where its size
+/// says, and those around there are compared all at once.
 #[inline]
 fn first_low(lows: &[u16], wanted: u16) -> usize {
-    let mut place = (usize::from(wanted) * lows.len()) >> LOW_BITS;
-    for _ in 0..WALKED {
-        if place < lows.len() && lows[place] < wanted {
-            place += 1;
-        } else if place > 0 && lows[place - 1] >= wanted {
-            place -= 1;
-        } else {
-            return place;
-        }
+    let guess = (usize::from(wanted) * lows.len()) >> LOW_BITS;
+    let begin = guess.saturating_sub(AROUND);
+    let end = (guess + AROUND).min(lows.len());
+    let around = &lows[begin..end];
+    let before = around.iter().map(|low| u16::from(*low < wanted));
+    let before = usize::from(before.sum::<u16>());
+    if (before > 0 || begin == 0) && (before < around.len() || end == lows.len()) {
+        begin + before
+    } else {
+        lows.partition_point(|known| *known < wanted)
     }
-    lows.partition_point(|known| *known < wanted)
 }
 
 #[cfg(test)]
