@@ -38,7 +38,7 @@ $(READY): pyproject.toml requirements/constraints.txt
 	@touch $@
 
 # Without it the worker is slower, and does the same.
-$(ENGINE): $(READY) $(wildcard engine/src/*.rs) engine/Cargo.toml engine/pyproject.toml engine/journeys_engine.pyi
+$(ENGINE): $(READY) $(wildcard engine/src/*.rs engine/src/*/*.rs) engine/Cargo.toml engine/pyproject.toml engine/journeys_engine.pyi
 	@if ! command -v cargo >/dev/null; then echo "no Rust toolchain (cargo): the worker runs without the compiled engine"; \
 	elif ! $(INSTALL) ./engine >$(VENV)/engine.log 2>&1; then \
 	echo "the compiled engine was not built ($(VENV)/engine.log says why): the worker runs without it"; fi

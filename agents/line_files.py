@@ -97,14 +97,14 @@ class LineFile:
                 # Columns that the format doesn't know may hold what Python can't.
                 known = [name for name in source.schema_arrow.names if name in FIELDS]
                 for batch in source.iter_batches(_PARQUET_ROWS, columns=known or None):
-                    for line in _parquet_lines(batch):
+                    for line in parquet_lines(batch):
                         number += 1
                         yield number, line
         except (ArrowException, OSError, ValueError) as error:  # ValueError: a name that is no UTF-8, for one
             raise UnreadableFileError(f"{self.path}: not Parquet: {error}") from None
 
 
-def _parquet_lines(batch: Any) -> Iterator[Any]:
+def parquet_lines(batch: Any) -> Iterator[Any]:
     """Rows of a record batch, an InvalidRecordError in place of one that Python can't hold."""
     from pyarrow import timestamp  # noqa: PLC0415  (loaded by whoever opened the file)
 

@@ -14,7 +14,7 @@ from streams.policy import Policy
 from streams.processor import Processor
 
 # A day more than the cap of 90 days on a journey: by then nothing is open.
-_UNTIL_AFTER_LAST_MS = 91 * DAY_MS
+UNTIL_AFTER_LAST_MS = 91 * DAY_MS
 
 
 def replay_unpunctuated(
@@ -44,7 +44,7 @@ def replay_unpunctuated(
         yield processor.process([_entry(number, record)])
     if greatest is not None:
         effects = Effects()
-        processor.punctuate(greatest + _UNTIL_AFTER_LAST_MS if until is None else until, behind, effects)
+        processor.punctuate(greatest + UNTIL_AFTER_LAST_MS if until is None else until, behind, effects)
         yield effects
 
 

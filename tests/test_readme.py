@@ -53,7 +53,7 @@ def second_terminals(tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
 @pytest.mark.slow
 def test_every_command_of_the_readme_runs(tmp_path: Path, second_terminals: list[subprocess.Popen[bytes]]) -> None:
     """All blocks in their order, in an empty folder; the second terminal's go on in the background."""
-    assert [bool(kind) for kind, _ in BLOCKS] == [False, False, True, False, False]
+    assert [bool(kind) for kind, _ in BLOCKS] == [False, False, False, True, False, False]
     said = ""
     for number, (kind, commands) in enumerate(BLOCKS, start=1):
         if number == len(BLOCKS):

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from agents.cli import (
+    backtest,
     broker,
     check,
     command,
@@ -18,6 +19,7 @@ from agents.cli import (
     ecom,
     generate,
     import_history,
+    pack,
     policy,
     produce,
     replay,
@@ -66,6 +68,14 @@ _add(
     "Replay a file or the input topic.",
     "replay history.jsonl --output out.jsonl",
 )
+_add(
+    app,
+    "backtest",
+    backtest.backtest,
+    "Compare policies on recorded history.",
+    "backtest packed.parquet --policy patient.toml --policy hasty.toml",
+)
+_add(app, "pack", pack.pack, "Pack history for backtests.", "pack history.jsonl --output packed.parquet")
 _add(app, "demo", demo.demo, "See it all work, in a minute.", "demo --second-worker")
 _add(app, "generate", generate.generate, "Make up touchpoints for load.", "generate --journeys 10000 --seed 7")
 _add(app, "ecom", ecom.ecom, "Write the demo's clickstream as lines.", "ecom --made 200 --output ecom.jsonl")

@@ -53,3 +53,9 @@ def _told(fault: Any) -> str:
     name = ".".join(map(str, fault["loc"]))
     value = "its value" if fault["loc"][0] in SECRETS else repr(fault["input"])
     return f"setting {name}: {value} is not allowed: {fault['msg']}"
+
+
+HeldMemory = Annotated[
+    int,
+    typer.Option("--memory", min=16, metavar="MIB", help="Memory for history that is not packed; more goes to files."),
+]

@@ -6,6 +6,7 @@
 #![allow(missing_docs)] // fields say what they are; types and functions are documented
 
 mod avro;
+mod backtest;
 mod identity;
 mod indexes;
 mod names;
@@ -307,5 +308,6 @@ fn journeys_engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
         schemas.set_item(name, fingerprint)?;
     }
     module.add("SCHEMAS", schemas)?;
-    module.add_class::<Engine>()
+    module.add_class::<Engine>()?;
+    backtest::add_to(module)
 }

@@ -24,7 +24,7 @@ pub enum Rate {
 }
 
 impl Rate {
-    fn new(numerator: BigUint, denominator: BigUint) -> Self {
+    pub fn new(numerator: BigUint, denominator: BigUint) -> Self {
         // An amount has at most 62 bits: with 64 more the product fits.
         match (u64::try_from(&numerator), u64::try_from(&denominator)) {
             (Ok(above), Ok(below)) => Rate::Small(above.into(), below.into()),

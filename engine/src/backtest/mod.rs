@@ -1,0 +1,495 @@
+//! Backtests: recorded history under other policies, journey by journey, with what each policy comes to.
+//!
+//! Whoever reads files passes columns in; results are sums. Nothing here holds Python's lock while it works, but to ask
+//! a penalty table for a factor that it has not met before.
+
+mod clock;
+mod cluster;
+mod history;
+mod journey;
+mod rates;
+mod rule;
+mod split;
+mod tally;
+
+use pyo3::buffer::{Element, PyBuffer};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyList};
+
+use crate::backtest::clock::Steps;
+use crate::backtest::history::{History, Record, Request, NOT_GIVEN};
+use crate::backtest::journey::Journey;
+use crate::backtest::rates::Rates;
+use crate::backtest::rule::{End, Rule, NO_END};
+use crate::backtest::split::{Line, Splitter};
+use crate::policy::Policy;
+
+/// Rows that are filled at once, column by column: so many stay in the processor's cache.
+const BLOCK: usize = 256;
+
+/// The clock of a log, by line.
+#[pyclass(frozen, module = "journeys_engine")]
+struct Clock {
+    steps: Steps,
+}
+
+#[pymethods]
+impl Clock {
+    /// A clock of what it said at the lines, one buffer of int64 (ms) after the other.
+    #[new]
+    fn new(py: Python<'_>, said: &Bound<'_, PyIterator>) -> PyResult<Self> {
+        let mut steps = Steps::default();
+        for part in said {
+            let part: Vec<i64> = taken(py, &part?)?;
+            py.detach(|| {
+                for at in part {
+                    steps.advance(at);
+                }
+            });
+        }
+        steps.close();
+        Ok(Clock { steps })
+    }
+
+    /// The clock behind the last line; None where there is no line.
+    #[getter]
+    fn greatest(&self) -> Option<i64> {
+        self.steps.greatest()
+    }
+
+    /// Its distinct values, ascending, as bytes of int64: at most `count` of them, `skipped` others left out before.
+    fn values<'py>(&self, py: Python<'py>, skipped: usize, count: usize) -> Bound<'py, PyBytes> {
+        let values: Vec<i64> = self.steps.values(skipped, count);
+        bytes_of(py, &values, |at| at.to_le_bytes())
+    }
+
+    /// The first value of the clock that is not before an instant; None where it never came so far.
+    fn first_from(&self, at: i64) -> Option<i64> {
+        self.steps.first_from(at)
+    }
+}
+
+/// Puts the records of a log into buckets by their journeys.
+#[pyclass(module = "journeys_engine")]
+struct HistorySplitter {
+    splitter: Splitter,
+}
+
+/// Column of text: where each begins, and one more; all text end to end.
+type Text<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
+
+#[pymethods]
+impl HistorySplitter {
+    /// A splitter into `buckets`; `with_names` keeps the ids of journeys.
+    #[new]
+    fn new(buckets: usize, with_names: bool) -> Self {
+        HistorySplitter {
+            splitter: Splitter::new(buckets, with_names),
+        }
+    }
+
+    /// Take lines of a log, given as buffers by column; gives what they add to each bucket.
+    ///
+    /// `requests` holds kind, reason, timeout_ms, inactivity_ms, budget_micros and extend_by_ms.
+    #[pyo3(signature = (journey_ids, ids, numbers, requests=None))]
+    fn add<'py>(
+        &mut self,
+        py: Python<'py>,
+        journey_ids: Text<'py>,
+        ids: Text<'py>,
+        numbers: &Bound<'py, PyDict>,
+        requests: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let journey_ids = TextColumn::of(py, &journey_ids)?;
+        let ids = TextColumn::of(py, &ids)?;
+        let history = history_of(py, numbers, requests)?;
+        let rows = history.records.len();
+        if journey_ids.len() != rows || ids.len() != rows {
+            return Err(PyValueError::new_err(format!(
+                "ids of {} and {} rows, where {rows} are right",
+                journey_ids.len(),
+                ids.len()
+            )));
+        }
+        let splitter = &mut self.splitter;
+        py.detach(|| {
+            for (row, record) in history.records.iter().enumerate() {
+                splitter.add(&Line {
+                    journey_id: journey_ids.row(row),
+                    id: ids.row(row),
+                    record: *record,
+                    request: history.requests.get(row).copied().unwrap_or_default(),
+                });
+            }
+        });
+        self.take(py)
+    }
+
+    /// End the log; gives what its last line adds to each bucket.
+    fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        self.splitter.finish();
+        self.take(py)
+    }
+
+    /// The clock of the lines so far, taken out of the splitter.
+    fn take_clock(&mut self) -> Clock {
+        let mut steps = std::mem::take(&mut self.splitter.clock);
+        steps.close();
+        Clock { steps }
+    }
+}
+
+impl HistorySplitter {
+    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let taken = PyList::empty(py);
+        for bucket in &mut self.splitter.buckets {
+            taken.append(PyBytes::new(py, bucket))?;
+            bucket.clear();
+        }
+        Ok(taken)
+    }
+}
+
+/// Records of some journeys, those of each together.
+#[pyclass(frozen, module = "journeys_engine")]
+struct Journeys {
+    history: History,
+    names: Option<cluster::Names>,
+}
+
+#[pymethods]
+impl Journeys {
+    /// Journeys of columns of a packed file; a new one begins where `journey_no` changes.
+    #[staticmethod]
+    #[pyo3(signature = (journey_no, numbers, requests=None))]
+    fn of_columns(
+        py: Python<'_>,
+        journey_no: &Bound<'_, PyAny>,
+        numbers: &Bound<'_, PyDict>,
+        requests: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let journey_no: Vec<u32> = taken(py, journey_no)?;
+        let mut history = history_of(py, numbers, requests)?;
+        if journey_no.len() != history.records.len() {
+            return Err(PyValueError::new_err("journey_no: another number of rows"));
+        }
+        py.detach(|| history.begin_by(&journey_no));
+        Ok(Journeys {
+            history,
+            names: None,
+        })
+    }
+
+    /// Journeys of a bucket, as a splitter has filled it.
+    #[staticmethod]
+    fn of_bucket(py: Python<'_>, bucket: &[u8]) -> PyResult<Self> {
+        match py.detach(|| cluster::cluster(bucket)) {
+            Some((history, names)) => Ok(Journeys {
+                history,
+                names: Some(names),
+            }),
+            None => Err(PyValueError::new_err(
+                "bucket: bytes that no splitter has made",
+            )),
+        }
+    }
+
+    /// Number of journeys.
+    fn __len__(&self) -> usize {
+        self.history.journeys()
+    }
+
+    /// Columns as bytes: `journey_no` from `first_number` on, the numbers, and those of requests, empty where there
+    /// are none.
+    fn columns<'py>(&self, py: Python<'py>, first_number: u32) -> PyResult<Bound<'py, PyDict>> {
+        let said = PyDict::new(py);
+        let History {
+            begins,
+            records,
+            requests,
+        } = &self.history;
+        let mut numbers = Vec::with_capacity(records.len());
+        for (journey, rows) in begins.windows(2).enumerate() {
+            numbers.resize(rows[1] as usize, first_number.wrapping_add(journey as u32));
+        }
+        said.set_item("journey_no", bytes_of(py, &numbers, |no| no.to_le_bytes()))?;
+        said.set_item(
+            "repeats",
+            bytes_of(py, records, |of| of.repeats.to_le_bytes()),
+        )?;
+        said.set_item(
+            "conversion_probability",
+            bytes_of(py, records, |of| of.probability.to_le_bytes()),
+        )?;
+        for (name, value) in [
+            ("occurred_at", (|of| of.occurred_at) as fn(&Record) -> i64),
+            ("behind_ms", |of| of.clock - of.occurred_at),
+            ("cost_micros", |of| of.cost_micros),
+            ("conversion_value_micros", |of| of.value_micros),
+        ] {
+            said.set_item(name, bytes_of(py, records, |of| value(of).to_le_bytes()))?;
+        }
+        for (name, value) in [
+            (
+                "clock_moves",
+                (|of| u8::from(of.clock_moves)) as fn(&Record) -> u8,
+            ),
+            ("state", |of| of.state),
+        ] {
+            said.set_item(name, bytes_of(py, records, |of| [value(of)]))?;
+        }
+        let with_requests = if requests.is_empty() {
+            &[]
+        } else {
+            &records[..]
+        };
+        said.set_item("kind", bytes_of(py, with_requests, |of| [of.kind]))?;
+        said.set_item("reason", bytes_of(py, requests, |of| [of.reason]))?;
+        for (name, value) in [
+            ("timeout_ms", (|of| of.timeout_ms) as fn(&Request) -> i64),
+            ("inactivity_ms", |of| of.inactivity_ms),
+            ("budget_micros", |of| of.budget_micros),
+            ("extend_by_ms", |of| of.extend_by_ms),
+        ] {
+            said.set_item(name, bytes_of(py, requests, |of| value(of).to_le_bytes()))?;
+        }
+        Ok(said)
+    }
+
+    /// Ids of the journeys, where they were kept: where each begins, and the text end to end.
+    fn names<'py>(&self, py: Python<'py>) -> Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let names = self.names.as_ref()?;
+        Some((
+            bytes_of(py, &names.begins, |at| at.to_le_bytes()),
+            PyBytes::new(py, &names.text),
+        ))
+    }
+}
+
+/// Policies at work on one thread's share of the journeys.
+#[pyclass(module = "journeys_engine")]
+struct Backtest {
+    rules: Vec<Rule>,
+    journey: Journey,
+}
+
+#[pymethods]
+impl Backtest {
+    /// Policies, each with its penalty table; the greatest clock (ms) that a line may have, None for any; the clock of
+    /// the punctuation behind all lines; whether abandonments are kept.
+    #[new]
+    fn new(
+        policies: Vec<(Bound<'_, PyAny>, Py<PyAny>)>,
+        last_clock: Option<i64>,
+        behind_all: i64,
+        keeps_abandonments: bool,
+    ) -> PyResult<Self> {
+        let end = End {
+            last_clock: last_clock.unwrap_or(NO_END),
+            behind_all,
+        };
+        let mut rules = Vec::new();
+        for (policy, penalties) in policies {
+            let rates = Rates::of(policy.py(), penalties.clone_ref(policy.py()))?;
+            let policy = Policy::of(&policy, penalties)?;
+            rules.push(Rule::new(policy, rates, end, keeps_abandonments));
+        }
+        Ok(Backtest {
+            rules,
+            journey: Journey::new(),
+        })
+    }
+
+    /// Run all policies over journeys.
+    fn run(
+        &mut self,
+        py: Python<'_>,
+        journeys: &Bound<'_, Journeys>,
+        clock: &Bound<'_, Clock>,
+    ) -> PyResult<()> {
+        let (journeys, clock) = (journeys.get(), clock.get());
+        let Backtest { rules, journey } = self;
+        py.detach(|| {
+            for number in 0..journeys.history.journeys() {
+                for rule in rules.iter_mut() {
+                    rule.run(&journeys.history, number, &clock.steps, journey)?;
+                }
+            }
+            for rule in rules.iter_mut() {
+                rule.notice(&clock.steps);
+            }
+            Ok(())
+        })
+    }
+
+    /// What each policy has come to so far, by name.
+    fn tallies<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        self.rules.iter().map(|rule| rule.tally.said(py)).collect()
+    }
+
+    /// Abandonments of each policy since the last call, as columns of bytes; `journey` counts within what was run.
+    fn take_abandonments<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let mut found = Vec::new();
+        for rule in &mut self.rules {
+            let kept = rule.abandonments.as_mut().map(std::mem::take);
+            found.push(tally::columns(py, &kept.unwrap_or_default())?);
+        }
+        Ok(found)
+    }
+}
+
+/// Text by row.
+struct TextColumn {
+    begins: Vec<i64>,
+    text: Vec<u8>,
+}
+
+impl TextColumn {
+    fn of(py: Python<'_>, column: &Text<'_>) -> PyResult<Self> {
+        let begins: Vec<i64> = taken(py, &column.0)?;
+        let text: Vec<u8> = taken(py, &column.1)?;
+        let last = begins.last().copied().unwrap_or(0);
+        let rises = begins.windows(2).all(|pair| pair[0] <= pair[1]);
+        if begins.first().is_some_and(|first| *first < 0) || !rises || last > text.len() as i64 {
+            return Err(PyValueError::new_err(
+                "a column of text whose rows lie outside of it",
+            ));
+        }
+        Ok(TextColumn { begins, text })
+    }
+
+    fn len(&self) -> usize {
+        self.begins.len().saturating_sub(1)
+    }
+
+    #[inline]
+    fn row(&self, row: usize) -> &[u8] {
+        &self.text[self.begins[row] as usize..self.begins[row + 1] as usize]
+    }
+}
+
+fn taken<T: Element>(py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<Vec<T>> {
+    PyBuffer::<T>::get(buffer)?.to_vec(py)
+}
+
+fn bytes_of<'py, T, const N: usize>(
+    py: Python<'py>,
+    column: &[T],
+    bytes: impl Fn(&T) -> [u8; N],
+) -> Bound<'py, PyBytes> {
+    let mut all = Vec::with_capacity(column.len() * N);
+    for value in column {
+        all.extend_from_slice(&bytes(value));
+    }
+    PyBytes::new(py, &all)
+}
+
+/// A column of numbers, read where it lies; without one, every row says the same.
+enum Column<T: Element> {
+    Said(PyBuffer<T>),
+    All(T),
+}
+
+impl<T: Element + Copy> Column<T> {
+    /// The column of a name; `missing` is what it means that there is none, where that is allowed.
+    fn of(of: &Bound<'_, PyDict>, name: &str, missing: Option<T>) -> PyResult<Self> {
+        match (of.get_item(name)?, missing) {
+            (Some(buffer), _) => Ok(Column::Said(PyBuffer::get(&buffer)?)),
+            (None, Some(all)) => Ok(Column::All(all)),
+            (None, None) => Err(PyValueError::new_err(format!("{name}: no such column"))),
+        }
+    }
+
+    /// Give values from the row `first` on to rows.
+    fn put<R>(
+        &self,
+        py: Python<'_>,
+        first: usize,
+        rows: &mut [R],
+        put: impl Fn(&mut R, T),
+    ) -> PyResult<()> {
+        match self {
+            Column::All(all) => rows.iter_mut().for_each(|row| put(row, *all)),
+            Column::Said(buffer) => {
+                let values = buffer.as_slice(py).unwrap_or_default();
+                let Some(values) = values.get(first..first + rows.len()) else {
+                    return Err(PyValueError::new_err("columns of different lengths"));
+                };
+                for (row, value) in rows.iter_mut().zip(values) {
+                    put(row, value.get());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn history_of(
+    py: Python<'_>,
+    numbers: &Bound<'_, PyDict>,
+    requests: Option<&Bound<'_, PyDict>>,
+) -> PyResult<History> {
+    let Column::Said(instants) = Column::<i64>::of(numbers, "occurred_at", None)? else {
+        return Err(PyValueError::new_err("occurred_at: no such column"));
+    };
+    let mut history = History {
+        records: vec![Record::default(); instants.item_count()],
+        ..History::default()
+    };
+    let instants = Column::Said(instants);
+    let behind = Column::<i64>::of(numbers, "behind_ms", Some(0))?;
+    let moves = Column::<u8>::of(numbers, "clock_moves", Some(1))?;
+    let repeats = Column::<u32>::of(numbers, "repeats", Some(0))?;
+    let states = Column::<u8>::of(numbers, "state", None)?;
+    let costs = Column::<i64>::of(numbers, "cost_micros", None)?;
+    let probabilities = Column::<f64>::of(numbers, "conversion_probability", None)?;
+    let values = Column::<i64>::of(numbers, "conversion_value_micros", None)?;
+    let kinds = match requests {
+        Some(requests) => Column::<u8>::of(requests, "kind", None)?,
+        None => Column::All(0),
+    };
+    for (number, rows) in history.records.chunks_mut(BLOCK).enumerate() {
+        let first = number * BLOCK;
+        instants.put(py, first, rows, |row, at| row.occurred_at = at)?;
+        behind.put(py, first, rows, |row, by| {
+            row.clock = row.occurred_at.saturating_add(by);
+        })?;
+        moves.put(py, first, rows, |row, moves| row.clock_moves = moves != 0)?;
+        repeats.put(py, first, rows, |row, by| row.repeats = by)?;
+        states.put(py, first, rows, |row, state| row.state = state)?;
+        costs.put(py, first, rows, |row, micros| row.cost_micros = micros)?;
+        probabilities.put(py, first, rows, |row, said| row.probability = said)?;
+        values.put(py, first, rows, |row, micros| row.value_micros = micros)?;
+        kinds.put(py, first, rows, |row, kind| row.kind = kind)?;
+    }
+    if let Some(requests) = requests {
+        history.requests = vec![Request::default(); history.records.len()];
+        let rows = &mut history.requests[..];
+        Column::of(requests, "reason", None)?.put(py, 0, rows, |row, said| row.reason = said)?;
+        for (name, place) in [
+            (
+                "timeout_ms",
+                (|row| &mut row.timeout_ms) as fn(&mut Request) -> &mut i64,
+            ),
+            ("inactivity_ms", |row| &mut row.inactivity_ms),
+            ("budget_micros", |row| &mut row.budget_micros),
+            ("extend_by_ms", |row| &mut row.extend_by_ms),
+        ] {
+            Column::of(requests, name, Some(NOT_GIVEN))?
+                .put(py, 0, rows, |row, said| *place(row) = said)?;
+        }
+    }
+    match history.fault() {
+        Some(fault) => Err(PyValueError::new_err(fault)),
+        None => Ok(history),
+    }
+}
+
+/// Put the classes into the module.
+pub fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Clock>()?;
+    module.add_class::<HistorySplitter>()?;
+    module.add_class::<Journeys>()?;
+    module.add_class::<Backtest>()
+}

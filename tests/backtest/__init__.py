@@ -1,0 +1,1 @@
+"""Backtests, next to the reference."""

@@ -1,0 +1,83 @@
+"""A backtest gives what a replay of the same file gives, abandonment by abandonment."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.backtest import History, backtest, packed, unpacked
+from agents.history_buckets import HistoryBuckets
+from agents.history_columns import history_batches
+from agents.packed_history import pack
+from schemas.instants import DAY_MS
+from schemas.records import JourneyRecord
+from streams.entry import Entry
+from streams.policy import Policy
+from tests.backtest.histories import SHARP, abandonments_of, read_lines, records_of, reference, write_lines
+from tests.properties.logs import logs, seeded_log
+
+pytest.importorskip("journeys_engine", reason="the engine is not built: no Rust toolchain")
+
+_HELD_BYTES = 2_000  # so little that it goes to files
+_SEEDS = 400
+
+
+def _never(number: int, why: str) -> None:
+    raise AssertionError(f"line {number} is bad: {why}")
+
+
+def _compare(history: History, records: Sequence[JourneyRecord], policies: Sequence[Policy], until: int | None) -> int:
+    tables = defaultdict(list)
+    found = backtest(
+        history, policies, until=until, abandonments=lambda number, table: tables[number].append(table), threads=2
+    )
+    count = 0
+    for number, policy in enumerate(policies):
+        tally, expected = reference(records, policy, until)
+        assert abandonments_of(tables[number]) == expected, policy.version
+        assert found[number] == tally, policy.version
+        count += len(expected)
+    return count
+
+
+def _compare_both_ways(written: Sequence[JourneyRecord], until: int | None) -> int:
+    with TemporaryDirectory() as folder:
+        lines = write_lines(written, Path(folder) / "history.jsonl")
+        records = read_lines(lines)
+        file = Path(folder) / "packed.parquet"
+        with HistoryBuckets(1_000, _HELD_BYTES, with_names=True) as buckets:
+            clock = buckets.fill(history_batches(str(lines), _never))
+            pack(buckets, clock, file, 0)
+        count = _compare(packed(str(file), with_names=True), records, SHARP, until)
+        with unpacked(str(lines), 1_000, _HELD_BYTES, _never, with_names=True) as history:
+            return count + _compare(history, records, SHARP, until)
+
+
+@settings(max_examples=60, deadline=None)
+@given(log=logs(), cut=st.one_of(st.none(), st.tuples(st.integers(0, 40), st.integers(-1, 1))))
+def test_backtest_equals_replay(log: list[Entry], cut: tuple[int, int] | None) -> None:
+    """Random histories, whole or up to an instant about one of their own: the same tallies and abandonments."""
+    records = records_of(log)
+    until = None
+    if cut is not None and records:
+        until = records[cut[0] % len(records)].occurred_at + cut[1]
+    _compare_both_ways(records, until)
+
+
+@pytest.mark.slow
+def test_backtest_equals_replay_over_many_histories() -> None:
+    """Seeded histories of several logs mixed, each whole and up to an instant in it."""
+    compared = 0
+    for seed in range(_SEEDS):
+        random = Random(seed)
+        records = records_of(seeded_log(seed, range(20, 200)))
+        until = random.choice(records).occurred_at + random.choice((0, 1, DAY_MS)) if records else None
+        compared += _compare_both_ways(records, random.choice((None, until)))
+    assert compared > 20_000
