@@ -78,9 +78,7 @@ impl Steps {
         match self.groups.first() {
             Some(first) if !self.places.is_empty() => {
                 let place = usize::try_from(group - first).unwrap_or(0);
-                self.places
-                    .get(place)
-                    .map_or(self.groups.len(), |place| *place as usize)
+                self.places.get(place).map_or(self.groups.len(), |place| *place as usize)
             }
             _ => self.groups.partition_point(|known| *known < group),
         }
@@ -99,17 +97,10 @@ impl Steps {
     /// At most `count` values, ascending, behind the first `skipped`.
     pub fn values(&self, skipped: usize, count: usize) -> Vec<i64> {
         let end = (skipped + count).min(self.lows.len());
-        let mut group = self
-            .begins
-            .partition_point(|begin| *begin <= skipped)
-            .saturating_sub(1);
+        let mut group = self.begins.partition_point(|begin| *begin <= skipped).saturating_sub(1);
         let mut values = Vec::with_capacity(count);
         for place in skipped..end {
-            while self
-                .begins
-                .get(group + 1)
-                .is_some_and(|next| *next <= place)
-            {
+            while self.begins.get(group + 1).is_some_and(|next| *next <= place) {
                 group += 1;
             }
             values.push((self.groups[group] << LOW_BITS) | i64::from(self.lows[place]));
@@ -118,11 +109,7 @@ impl Steps {
     }
 
     fn lows_of(&self, place: usize) -> &[u16] {
-        let end = self
-            .begins
-            .get(place + 1)
-            .copied()
-            .unwrap_or(self.lows.len());
+        let end = self.begins.get(place + 1).copied().unwrap_or(self.lows.len());
         &self.lows[self.begins[place]..end]
     }
 }
@@ -150,17 +137,7 @@ mod tests {
 
     #[test]
     fn finds_the_first_value_from_an_instant_on() {
-        let values = [
-            3,
-            10,
-            40,
-            65_535,
-            65_536,
-            65_540,
-            400_000,
-            400_001,
-            9_000_000_000_000,
-        ];
+        let values = [3, 10, 40, 65_535, 65_536, 65_540, 400_000, 400_001, 9_000_000_000_000];
         let mut steps = Steps::default();
         for at in values {
             assert!(steps.advance(at));

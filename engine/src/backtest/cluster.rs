@@ -34,10 +34,7 @@ pub fn cluster(bucket: &[u8]) -> Option<(History, Names)> {
         *row += 1;
     }
     let history = history_of(bucket, &order, begins)?;
-    let mut names = Names {
-        begins: vec![0],
-        text: Vec::new(),
-    };
+    let mut names = Names { begins: vec![0], text: Vec::new() };
     for first in firsts {
         names.text.extend_from_slice(name_of(&bucket[first..])?);
         names.begins.push(names.text.len() as i64);
@@ -161,20 +158,12 @@ mod tests {
     #[test]
     fn journeys_come_together_in_the_order_of_the_log() {
         let mut splitter = Splitter::new(1, true);
-        let lines = [
-            ("b", "1", 10),
-            ("a", "1", 20),
-            ("b", "2", 15),
-            ("b", "1", 20),
-        ];
+        let lines = [("b", "1", 10), ("a", "1", 20), ("b", "2", 15), ("b", "1", 20)];
         for (journey_id, id, occurred_at) in lines {
             splitter.add(&Line {
                 journey_id: journey_id.as_bytes(),
                 id: id.as_bytes(),
-                record: Record {
-                    occurred_at,
-                    ..Record::default()
-                },
+                record: Record { occurred_at, ..Record::default() },
                 ..Line::default()
             });
         }
@@ -183,9 +172,7 @@ mod tests {
         assert!(found.is_some());
         if let Some((history, names)) = found {
             assert_eq!(history.begins, [0, 3, 4]);
-            let of = |value: fn(&Record) -> i64| -> Vec<i64> {
-                history.records.iter().map(value).collect()
-            };
+            let of = |value: fn(&Record) -> i64| -> Vec<i64> { history.records.iter().map(value).collect() };
             assert_eq!(of(|record| record.occurred_at), [10, 15, 20, 20]);
             assert_eq!(of(|record| record.clock), [10, 20, 20, 20]);
             assert_eq!(of(|record| i64::from(record.clock_moves)), [1, 0, 1, 0]);
@@ -198,9 +185,7 @@ mod tests {
 
     #[test]
     fn repeats_are_the_same_in_short_and_long_journeys() {
-        let ids: Vec<Option<i64>> = (0..200i64)
-            .map(|row| (row % 7 != 0).then_some(row % 10))
-            .collect();
+        let ids: Vec<Option<i64>> = (0..200i64).map(|row| (row % 7 != 0).then_some(row % 10)).collect();
         let repeats_of = |ids: &[Option<i64>]| -> Vec<u32> {
             let mut records = vec![Record::default(); ids.len()];
             find_repeats(ids, &mut records);

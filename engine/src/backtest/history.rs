@@ -66,8 +66,7 @@ impl History {
         // Within these, no sum of instants and durations leaves 64 bits.
         let instants = EARLIEST..LATEST;
         let are_instants = |record: &Record| {
-            instants.contains(&record.occurred_at)
-                && (record.occurred_at..LATEST).contains(&record.clock)
+            instants.contains(&record.occurred_at) && (record.occurred_at..LATEST).contains(&record.clock)
         };
         if !self.records.iter().all(are_instants) {
             return Some("occurred_at, behind_ms: not between 1990 and the year 8999");

@@ -99,8 +99,7 @@ impl Journey {
     /// Instant at which the open episode is abandoned if nothing more comes.
     #[inline]
     pub fn deadline_at(&self) -> i64 {
-        self.timeout_deadline_at
-            .min(self.last_activity_at + self.inactivity_in_force_ms)
+        self.timeout_deadline_at.min(self.last_activity_at + self.inactivity_in_force_ms)
     }
 
     /// Whether a record that opens or continues an episode comes too late, at the clock `now`.
@@ -153,8 +152,8 @@ impl Journey {
         };
         self.inactivity_in_force_ms = given(self.inactivity_ms, policy.inactivity_ms);
         let timeout_ms = given(self.timeout_ms, policy.timeout_ms);
-        self.timeout_deadline_at = self.started_at
-            + (timeout_ms + self.extended_by_ms).min(policy.max_journey_duration_ms);
+        self.timeout_deadline_at =
+            self.started_at + (timeout_ms + self.extended_by_ms).min(policy.max_journey_duration_ms);
     }
 
     /// Count a touchpoint in the open episode.
@@ -162,10 +161,7 @@ impl Journey {
     pub fn count(&mut self, touchpoint: &Record, policy: &Policy) {
         let at = touchpoint.occurred_at;
         self.touchpoint_count += 1;
-        self.total_cost_micros = self
-            .total_cost_micros
-            .saturating_add(touchpoint.cost_micros)
-            .min(LARGEST_SUM_MICROS);
+        self.total_cost_micros = self.total_cost_micros.saturating_add(touchpoint.cost_micros).min(LARGEST_SUM_MICROS);
         if at >= self.last_touchpoint_at {
             self.last_touchpoint_at = at;
             self.last_activity_at = self.last_activity_at.max(at);

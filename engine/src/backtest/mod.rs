@@ -84,9 +84,7 @@ impl HistorySplitter {
     /// A splitter into `buckets`; `with_names` keeps the ids of journeys.
     #[new]
     fn new(buckets: usize, with_names: bool) -> Self {
-        HistorySplitter {
-            splitter: Splitter::new(buckets, with_names),
-        }
+        HistorySplitter { splitter: Splitter::new(buckets, with_names) }
     }
 
     /// Take lines of a log, given as buffers by column; gives what they add to each bucket.
@@ -175,23 +173,15 @@ impl Journeys {
             return Err(PyValueError::new_err("journey_no: another number of rows"));
         }
         py.detach(|| history.begin_by(&journey_no));
-        Ok(Journeys {
-            history,
-            names: None,
-        })
+        Ok(Journeys { history, names: None })
     }
 
     /// Journeys of a bucket, as a splitter has filled it.
     #[staticmethod]
     fn of_bucket(py: Python<'_>, bucket: &[u8]) -> PyResult<Self> {
         match py.detach(|| cluster::cluster(bucket)) {
-            Some((history, names)) => Ok(Journeys {
-                history,
-                names: Some(names),
-            }),
-            None => Err(PyValueError::new_err(
-                "bucket: bytes that no splitter has made",
-            )),
+            Some((history, names)) => Ok(Journeys { history, names: Some(names) }),
+            None => Err(PyValueError::new_err("bucket: bytes that no splitter has made")),
         }
     }
 
@@ -204,24 +194,14 @@ impl Journeys {
     /// are none.
     fn columns<'py>(&self, py: Python<'py>, first_number: u32) -> PyResult<Bound<'py, PyDict>> {
         let said = PyDict::new(py);
-        let History {
-            begins,
-            records,
-            requests,
-        } = &self.history;
+        let History { begins, records, requests } = &self.history;
         let mut numbers = Vec::with_capacity(records.len());
         for (journey, rows) in begins.windows(2).enumerate() {
             numbers.resize(rows[1] as usize, first_number.wrapping_add(journey as u32));
         }
         said.set_item("journey_no", bytes_of(py, &numbers, |no| no.to_le_bytes()))?;
-        said.set_item(
-            "repeats",
-            bytes_of(py, records, |of| of.repeats.to_le_bytes()),
-        )?;
-        said.set_item(
-            "conversion_probability",
-            bytes_of(py, records, |of| of.probability.to_le_bytes()),
-        )?;
+        said.set_item("repeats", bytes_of(py, records, |of| of.repeats.to_le_bytes()))?;
+        said.set_item("conversion_probability", bytes_of(py, records, |of| of.probability.to_le_bytes()))?;
         for (name, value) in [
             ("occurred_at", (|of| of.occurred_at) as fn(&Record) -> i64),
             ("behind_ms", |of| of.clock - of.occurred_at),
@@ -230,20 +210,12 @@ impl Journeys {
         ] {
             said.set_item(name, bytes_of(py, records, |of| value(of).to_le_bytes()))?;
         }
-        for (name, value) in [
-            (
-                "clock_moves",
-                (|of| u8::from(of.clock_moves)) as fn(&Record) -> u8,
-            ),
-            ("state", |of| of.state),
-        ] {
+        for (name, value) in
+            [("clock_moves", (|of| u8::from(of.clock_moves)) as fn(&Record) -> u8), ("state", |of| of.state)]
+        {
             said.set_item(name, bytes_of(py, records, |of| [value(of)]))?;
         }
-        let with_requests = if requests.is_empty() {
-            &[]
-        } else {
-            &records[..]
-        };
+        let with_requests = if requests.is_empty() { &[] } else { &records[..] };
         said.set_item("kind", bytes_of(py, with_requests, |of| [of.kind]))?;
         said.set_item("reason", bytes_of(py, requests, |of| [of.reason]))?;
         for (name, value) in [
@@ -260,10 +232,7 @@ impl Journeys {
     /// Ids of the journeys, where they were kept: where each begins, and the text end to end.
     fn names<'py>(&self, py: Python<'py>) -> Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
         let names = self.names.as_ref()?;
-        Some((
-            bytes_of(py, &names.begins, |at| at.to_le_bytes()),
-            PyBytes::new(py, &names.text),
-        ))
+        Some((bytes_of(py, &names.begins, |at| at.to_le_bytes()), PyBytes::new(py, &names.text)))
     }
 }
 
@@ -285,29 +254,18 @@ impl Backtest {
         behind_all: i64,
         keeps_abandonments: bool,
     ) -> PyResult<Self> {
-        let end = End {
-            last_clock: last_clock.unwrap_or(NO_END),
-            behind_all,
-        };
+        let end = End { last_clock: last_clock.unwrap_or(NO_END), behind_all };
         let mut rules = Vec::new();
         for (policy, penalties) in policies {
             let rates = Rates::of(policy.py(), penalties.clone_ref(policy.py()))?;
             let policy = Policy::of(&policy, penalties)?;
             rules.push(Rule::new(policy, rates, end, keeps_abandonments));
         }
-        Ok(Backtest {
-            rules,
-            journey: Journey::new(),
-        })
+        Ok(Backtest { rules, journey: Journey::new() })
     }
 
     /// Run all policies over journeys.
-    fn run(
-        &mut self,
-        py: Python<'_>,
-        journeys: &Bound<'_, Journeys>,
-        clock: &Bound<'_, Clock>,
-    ) -> PyResult<()> {
+    fn run(&mut self, py: Python<'_>, journeys: &Bound<'_, Journeys>, clock: &Bound<'_, Clock>) -> PyResult<()> {
         let (journeys, clock) = (journeys.get(), clock.get());
         let Backtest { rules, journey } = self;
         py.detach(|| {
@@ -352,9 +310,7 @@ impl TextColumn {
         let last = begins.last().copied().unwrap_or(0);
         let rises = begins.windows(2).all(|pair| pair[0] <= pair[1]);
         if begins.first().is_some_and(|first| *first < 0) || !rises || last > text.len() as i64 {
-            return Err(PyValueError::new_err(
-                "a column of text whose rows lie outside of it",
-            ));
+            return Err(PyValueError::new_err("a column of text whose rows lie outside of it"));
         }
         Ok(TextColumn { begins, text })
     }
@@ -402,13 +358,7 @@ impl<T: Element + Copy> Column<T> {
     }
 
     /// Give values from the row `first` on to rows.
-    fn put<R>(
-        &self,
-        py: Python<'_>,
-        first: usize,
-        rows: &mut [R],
-        put: impl Fn(&mut R, T),
-    ) -> PyResult<()> {
+    fn put<R>(&self, py: Python<'_>, first: usize, rows: &mut [R], put: impl Fn(&mut R, T)) -> PyResult<()> {
         match self {
             Column::All(all) => rows.iter_mut().for_each(|row| put(row, *all)),
             Column::Said(buffer) => {
@@ -425,18 +375,11 @@ impl<T: Element + Copy> Column<T> {
     }
 }
 
-fn history_of(
-    py: Python<'_>,
-    numbers: &Bound<'_, PyDict>,
-    requests: Option<&Bound<'_, PyDict>>,
-) -> PyResult<History> {
+fn history_of(py: Python<'_>, numbers: &Bound<'_, PyDict>, requests: Option<&Bound<'_, PyDict>>) -> PyResult<History> {
     let Column::Said(instants) = Column::<i64>::of(numbers, "occurred_at", None)? else {
         return Err(PyValueError::new_err("occurred_at: no such column"));
     };
-    let mut history = History {
-        records: vec![Record::default(); instants.item_count()],
-        ..History::default()
-    };
+    let mut history = History { records: vec![Record::default(); instants.item_count()], ..History::default() };
     let instants = Column::Said(instants);
     let behind = Column::<i64>::of(numbers, "behind_ms", Some(0))?;
     let moves = Column::<u8>::of(numbers, "clock_moves", Some(1))?;
@@ -468,16 +411,12 @@ fn history_of(
         let rows = &mut history.requests[..];
         Column::of(requests, "reason", None)?.put(py, 0, rows, |row, said| row.reason = said)?;
         for (name, place) in [
-            (
-                "timeout_ms",
-                (|row| &mut row.timeout_ms) as fn(&mut Request) -> &mut i64,
-            ),
+            ("timeout_ms", (|row| &mut row.timeout_ms) as fn(&mut Request) -> &mut i64),
             ("inactivity_ms", |row| &mut row.inactivity_ms),
             ("budget_micros", |row| &mut row.budget_micros),
             ("extend_by_ms", |row| &mut row.extend_by_ms),
         ] {
-            Column::of(requests, name, Some(NOT_GIVEN))?
-                .put(py, 0, rows, |row, said| *place(row) = said)?;
+            Column::of(requests, name, Some(NOT_GIVEN))?.put(py, 0, rows, |row, said| *place(row) = said)?;
         }
     }
     match history.fault() {

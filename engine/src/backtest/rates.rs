@@ -21,13 +21,8 @@ pub struct QuickRate {
 impl QuickRate {
     /// A fraction of its parts.
     pub fn new(numerator: BigUint, denominator: BigUint) -> Self {
-        let scaled = u128::try_from((&numerator << 64u32) / &denominator)
-            .ok()
-            .filter(|scaled| *scaled < 1 << 80);
-        QuickRate {
-            scaled,
-            exact: Rate::new(numerator, denominator),
-        }
+        let scaled = u128::try_from((&numerator << 64u32) / &denominator).ok().filter(|scaled| *scaled < 1 << 80);
+        QuickRate { scaled, exact: Rate::new(numerator, denominator) }
     }
 
     /// `micros` times this, rounded half-even, at most the largest sum.
@@ -63,14 +58,10 @@ const REASONS: usize = 6;
 impl Rates {
     /// Rates of a penalty table.
     pub fn of(py: Python<'_>, penalties: Py<PyAny>) -> PyResult<Self> {
-        let opportunity: (BigUint, BigUint) = penalties
-            .call_method1(py, "opportunity_rate", (1.0,))?
-            .extract(py)?;
+        let opportunity: (BigUint, BigUint) = penalties.call_method1(py, "opportunity_rate", (1.0,))?.extract(py)?;
         // Python divides integers of any length and rounds once.
-        let opportunity_rate = (&opportunity.0)
-            .into_pyobject(py)?
-            .call_method1("__truediv__", (&opportunity.1,))?
-            .extract()?;
+        let opportunity_rate =
+            (&opportunity.0).into_pyobject(py)?.call_method1("__truediv__", (&opportunity.1,))?.extract()?;
         Ok(Rates {
             default_value_micros: penalties.getattr(py, "default_value_micros")?.extract(py)?,
             opportunity,
@@ -82,13 +73,7 @@ impl Rates {
     }
 
     /// Penalty of a cost.
-    pub fn penalty(
-        &mut self,
-        cost_micros: i64,
-        state: State,
-        reason: Outcome,
-        days: i64,
-    ) -> PyResult<i64> {
+    pub fn penalty(&mut self, cost_micros: i64, state: State, reason: Outcome, days: i64) -> PyResult<i64> {
         let place = days as usize;
         let known = &mut self.factors[state as usize * REASONS + reason as usize];
         if known.len() <= place {
@@ -96,10 +81,7 @@ impl Rates {
         }
         if known[place].is_none() {
             let (numerator, denominator) = Python::attach(|py| {
-                let said = self
-                    .penalties
-                    .bind(py)
-                    .call_method1("factors", (state.name(), reason.name(), days))?;
+                let said = self.penalties.bind(py).call_method1("factors", (state.name(), reason.name(), days))?;
                 said.getattr("rate")?.extract()
             })?;
             known[place] = Some(QuickRate::new(numerator, denominator));
@@ -108,27 +90,15 @@ impl Rates {
     }
 
     /// Opportunity cost; NaN and -1 stand for what no touchpoint has said.
-    pub fn opportunity(
-        &mut self,
-        state: State,
-        probability: f64,
-        value_micros: i64,
-    ) -> PyResult<i64> {
-        let micros = if value_micros < 0 {
-            self.default_value_micros
-        } else {
-            value_micros
-        };
+    pub fn opportunity(&mut self, state: State, probability: f64, value_micros: i64) -> PyResult<i64> {
+        let micros = if value_micros < 0 { self.default_value_micros } else { value_micros };
         if !probability.is_nan() {
             return Ok(self.of_probability(probability, micros));
         }
         let known = &mut self.defaults[state as usize];
         if known.is_none() {
             let (numerator, denominator) = Python::attach(|py| {
-                let said = self
-                    .penalties
-                    .bind(py)
-                    .call_method1("default", (state.name(),))?;
+                let said = self.penalties.bind(py).call_method1("default", (state.name(),))?;
                 said.get_item(1)?.extract()
             })?;
             *known = Some(QuickRate::new(numerator, denominator));
@@ -157,28 +127,17 @@ impl Rates {
 }
 
 /// The same in 128 bits, where that is enough.
-fn short_opportunity(
-    micros: i64,
-    digits: u64,
-    places: u32,
-    numerator: &BigUint,
-    denominator: &BigUint,
-) -> Option<i64> {
-    let above = u128::from(micros.unsigned_abs())
-        .checked_mul(digits.into())?
-        .checked_mul(u128::try_from(numerator).ok()?)?;
-    let below = 10u128
-        .checked_pow(places)?
-        .checked_mul(u128::try_from(denominator).ok()?)?;
+fn short_opportunity(micros: i64, digits: u64, places: u32, numerator: &BigUint, denominator: &BigUint) -> Option<i64> {
+    let above =
+        u128::from(micros.unsigned_abs()).checked_mul(digits.into())?.checked_mul(u128::try_from(numerator).ok()?)?;
+    let below = 10u128.checked_pow(places)?.checked_mul(u128::try_from(denominator).ok()?)?;
     let (amount, rest) = match (u64::try_from(above), u64::try_from(below)) {
         (Ok(above), Ok(below)) => (u128::from(above / below), u128::from(above % below)),
         _ => above.div_rem(&below),
     };
     let twice = rest.checked_mul(2)?;
     let up = twice > below || (twice == below && amount % 2 == 1);
-    i64::try_from(amount + u128::from(up))
-        .ok()
-        .map(|amount| amount.min(LARGEST_SUM_MICROS))
+    i64::try_from(amount + u128::from(up)).ok().map(|amount| amount.min(LARGEST_SUM_MICROS))
 }
 
 /// Digits and decimal places of the shortest text that reads back as this probability; `None` for zero.
@@ -204,21 +163,11 @@ mod tests {
 
     #[test]
     fn the_short_way_rounds_as_the_exact_one() {
-        for (numerator, denominator) in [
-            (1u64, 2u64),
-            (1, 3),
-            (336_145_408, 1_220_703_125),
-            (1, 1_000_000),
-            (3, 1),
-        ] {
+        for (numerator, denominator) in [(1u64, 2u64), (1, 3), (336_145_408, 1_220_703_125), (1, 1_000_000), (3, 1)] {
             let quick = QuickRate::new(numerator.into(), denominator.into());
             let exact = Rate::new(numerator.into(), denominator.into());
             for micros in (0..5_000).chain((0..40).map(|bits| (1i64 << bits) + 1)) {
-                assert_eq!(
-                    quick.of(micros),
-                    exact.of(micros),
-                    "{micros} * {numerator}/{denominator}"
-                );
+                assert_eq!(quick.of(micros), exact.of(micros), "{micros} * {numerator}/{denominator}");
             }
         }
     }

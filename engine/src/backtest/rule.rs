@@ -18,13 +18,7 @@ use crate::row::NONE;
 /// Ends that are looked up at once.
 const UNNOTICED: usize = 256;
 const DAY_MS: i64 = 86_400_000;
-const STATES: [State; 5] = [
-    State::Unaware,
-    State::Aware,
-    State::Considering,
-    State::Intent,
-    State::Converted,
-];
+const STATES: [State; 5] = [State::Unaware, State::Aware, State::Considering, State::Intent, State::Converted];
 const REASONS: [Outcome; 6] = [
     Outcome::Timeout,
     Outcome::Inactivity,
@@ -46,10 +40,7 @@ impl End {
     fn detected_at(&self, detection: Detection, clock: &Steps) -> i64 {
         match detection {
             Detection::At(at) => at,
-            Detection::From(at) => clock
-                .first_from(at)
-                .filter(|at| *at <= self.last_clock)
-                .unwrap_or(self.behind_all),
+            Detection::From(at) => clock.first_from(at).filter(|at| *at <= self.last_clock).unwrap_or(self.behind_all),
         }
     }
 }
@@ -96,13 +87,7 @@ impl Rule {
     }
 
     /// Run one journey of a history; `journey` is kept between calls for its memory alone.
-    pub fn run(
-        &mut self,
-        history: &History,
-        number: usize,
-        clock: &Steps,
-        journey: &mut Journey,
-    ) -> PyResult<()> {
+    pub fn run(&mut self, history: &History, number: usize, clock: &Steps, journey: &mut Journey) -> PyResult<()> {
         let first = history.begins[number] as usize;
         let records = &history.records[first..history.begins[number + 1] as usize];
         journey.forget();
@@ -125,11 +110,7 @@ impl Rule {
             if record.kind == 0 {
                 self.touch(record, id, journey, number, clock)?;
             } else {
-                let request = history
-                    .requests
-                    .get(first + row)
-                    .copied()
-                    .unwrap_or_default();
+                let request = history.requests.get(first + row).copied().unwrap_or_default();
                 self.request(record, &request, id, journey, number, clock)?;
             }
         }
@@ -142,13 +123,7 @@ impl Rule {
     }
 
     /// What an open episode comes to by the clock `now`, of a later line or behind all.
-    fn fire(
-        &mut self,
-        journey: &mut Journey,
-        now: i64,
-        number: usize,
-        clock: &Steps,
-    ) -> PyResult<()> {
+    fn fire(&mut self, journey: &mut Journey, now: i64, number: usize, clock: &Steps) -> PyResult<()> {
         journey.extend_automatically(now, &self.policy);
         let deadline_at = journey.deadline_at();
         if deadline_at > now {
@@ -162,17 +137,8 @@ impl Rule {
         } else {
             Detection::At(journey.clock)
         };
-        let reason = if deadline_at == journey.timeout_deadline_at {
-            Outcome::Timeout
-        } else {
-            Outcome::Inactivity
-        };
-        let ending = Ending {
-            reason,
-            ended_at: deadline_at,
-            late_until: deadline_at - 1,
-            detection,
-        };
+        let reason = if deadline_at == journey.timeout_deadline_at { Outcome::Timeout } else { Outcome::Inactivity };
+        let ending = Ending { reason, ended_at: deadline_at, late_until: deadline_at - 1, detection };
         self.abandon(journey, number, &ending, clock)
     }
 
@@ -210,10 +176,7 @@ impl Rule {
             self.convert(journey, ended_at);
             return Ok(());
         }
-        let reason = if journey
-            .budget_micros(&self.policy)
-            .is_some_and(|budget| journey.total_cost_micros >= budget)
-        {
+        let reason = if journey.budget_micros(&self.policy).is_some_and(|budget| journey.total_cost_micros >= budget) {
             Outcome::BudgetExhausted
         } else if journey.is_tired(&self.policy) {
             Outcome::UserFatigue
@@ -229,11 +192,7 @@ impl Rule {
             self.tally.returns_converted += 1;
         }
         journey.was_abandoned = false;
-        journey.end(
-            ended_at,
-            ended_at + self.policy.quiet_period_ms,
-            &self.policy,
-        );
+        journey.end(ended_at, ended_at + self.policy.quiet_period_ms, &self.policy);
     }
 
     fn request(
@@ -295,22 +254,14 @@ impl Rule {
         ended_at: i64,
         clock: &Steps,
     ) -> PyResult<()> {
-        let ending = Ending {
-            reason,
-            ended_at,
-            late_until: ended_at,
-            detection: Detection::At(journey.clock),
-        };
+        let ending = Ending { reason, ended_at, late_until: ended_at, detection: Detection::At(journey.clock) };
         self.abandon(journey, number, &ending, clock)
     }
 
     /// Look up when ends were noticed: many at once, so that one look into memory need not wait for the other.
     pub fn notice(&mut self, clock: &Steps) {
         let tally = &mut self.tally;
-        let fetched = self
-            .unnoticed
-            .iter()
-            .map(|(ended_at, _)| clock.fetch(*ended_at));
+        let fetched = self.unnoticed.iter().map(|(ended_at, _)| clock.fetch(*ended_at));
         std::hint::black_box(fetched.fold(0, u16::wrapping_add));
         for (ended_at, detection) in self.unnoticed.drain(..) {
             let detected_at = self.end.detected_at(detection, clock);
@@ -321,22 +272,12 @@ impl Rule {
         }
     }
 
-    fn abandon(
-        &mut self,
-        journey: &mut Journey,
-        number: usize,
-        ending: &Ending,
-        clock: &Steps,
-    ) -> PyResult<()> {
+    fn abandon(&mut self, journey: &mut Journey, number: usize, ending: &Ending, clock: &Steps) -> PyResult<()> {
         let reason = ending.reason;
         let state = STATES[usize::from(journey.state)];
         let days = ((ending.ended_at - journey.started_at) / DAY_MS).max(1);
-        let penalty = self
-            .rates
-            .penalty(journey.total_cost_micros, state, reason, days)?;
-        let opportunity =
-            self.rates
-                .opportunity(state, journey.probability, journey.value_micros)?;
+        let penalty = self.rates.penalty(journey.total_cost_micros, state, reason, days)?;
+        let opportunity = self.rates.opportunity(state, journey.probability, journey.value_micros)?;
         let tally = &mut self.tally;
         tally.abandonments[reason as usize] += 1;
         tally.penalty_micros[reason as usize] += i128::from(penalty);

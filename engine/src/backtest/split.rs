@@ -67,23 +67,14 @@ impl Splitter {
         fixed[48..56].copy_from_slice(&record.value_micros.to_le_bytes());
         fixed[56..64].copy_from_slice(&record.probability.to_le_bytes());
         fixed[64..67].copy_from_slice(&[record.state, record.kind, u8::from(line.id.is_empty())]);
-        let name = if self.with_names {
-            line.journey_id
-        } else {
-            &[]
-        };
+        let name = if self.with_names { line.journey_id } else { &[] };
         fixed[68..].copy_from_slice(&(name.len() as u16).to_le_bytes());
         self.held.extend_from_slice(&fixed);
         self.held.extend_from_slice(name);
         if record.kind != 0 {
             let request = &line.request;
             self.held.push(request.reason);
-            for number in [
-                request.timeout_ms,
-                request.inactivity_ms,
-                request.budget_micros,
-                request.extend_by_ms,
-            ] {
+            for number in [request.timeout_ms, request.inactivity_ms, request.budget_micros, request.extend_by_ms] {
                 self.held.extend_from_slice(&number.to_le_bytes());
             }
         }

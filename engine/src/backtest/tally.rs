@@ -76,18 +76,12 @@ pub fn columns<'py>(py: Python<'py>, of: &[Abandonment]) -> PyResult<Bound<'py, 
     let mut bytes = Vec::with_capacity(of.len() * 8);
     bytes.extend(of.iter().flat_map(|one| one.journey.to_le_bytes()));
     said.set_item("journey", PyBytes::new(py, &bytes))?;
-    for (name, value) in [
-        ("reason", (|one| one.reason) as fn(&Abandonment) -> u8),
-        ("state", |one| one.state),
-    ] {
+    for (name, value) in [("reason", (|one| one.reason) as fn(&Abandonment) -> u8), ("state", |one| one.state)] {
         let bytes: Vec<u8> = of.iter().map(value).collect();
         said.set_item(name, PyBytes::new(py, &bytes))?;
     }
     for (name, value) in [
-        (
-            "started_at",
-            (|one| one.started_at) as fn(&Abandonment) -> i64,
-        ),
+        ("started_at", (|one| one.started_at) as fn(&Abandonment) -> i64),
         ("last_touchpoint_at", |one| one.last_touchpoint_at),
         ("abandoned_at", |one| one.abandoned_at),
         ("detected_at", |one| one.detected_at),
