@@ -21,9 +21,13 @@ _EXPECTED: Final = frozenset(
 )
 _EXTRAS: Final = {
     "aiokafka": "kafka",
+    "duckdb": "report",
     "faust": "kafka",
+    "google": "bigquery",
     "httpx": "kafka",
     "mode": "kafka",
+    "polars": "report",
+    "plotly": "report",
     "prometheus_client": "kafka",
     "psutil": "kafka",
     "pyruhvro": "kafka",

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from agents.cli import (
+    bigquery,
     broker,
     check,
     command,
@@ -22,6 +23,7 @@ from agents.cli import (
     produce,
     replay,
     show,
+    stack,
     topics,
     verify,
     watch,
@@ -57,6 +59,8 @@ app = _group(
 _broker = _group("A Kafka for development.")
 _topics = _group("The topics as they must be.")
 _policy = _group("The constants that decide.")
+_bigquery = _group("Tables and views in BigQuery.")
+_stack = _group("The whole stack for development: Kafka, registry, BigQuery emulator, Connect.")
 _dead_letters = _group("Records that could not be taken.")
 
 _add(
@@ -117,6 +121,16 @@ _add(
     "dead-letters retry journey-events:2:17 --with corrected.jsonl",
 )
 app.add_typer(_dead_letters, name="dead-letters")
+
+_add(_bigquery, "apply", bigquery.apply, "Create and evolve them.", "bigquery apply --project mine")
+_add(_bigquery, "diff", bigquery.diff, "Compare them with the contracts.", "bigquery diff")
+_add(_bigquery, "ddl", bigquery.ddl, "Print them as SQL.", "bigquery ddl mine.journeys")
+app.add_typer(_bigquery, name="bigquery")
+
+_add(_stack, "up", stack.up, "Start all of it.", "stack up")
+_add(_stack, "down", stack.down, "Stop all of it and keep its data.", "stack down")
+_add(_stack, "status", stack.status, "Tell what answers.", "stack status")
+app.add_typer(_stack, name="stack")
 
 
 def run() -> None:

@@ -1,0 +1,1 @@
+"""What is asked: tables, views and reports over the output topics."""

@@ -1,0 +1,1 @@
+"""BigQuery: tables, the sink, the connector; against an emulator as a process."""
