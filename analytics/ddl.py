@@ -31,8 +31,13 @@ def create_table(table: Table, dataset: str) -> str:
     )
 
 
+def sql_kind(column: Column) -> str:
+    """Type of a column as statements name it."""
+    return _NAMES.get(column.kind, column.kind)
+
+
 def _column(column: Column) -> str:
-    kind = _NAMES.get(column.kind, column.kind)
+    kind = sql_kind(column)
     required = " NOT NULL" if column.is_required else ""
     return f"{column.name} {kind}{required} OPTIONS (description = {_text(column.description)})"
 

@@ -11,6 +11,7 @@ from google.cloud import bigquery
 
 from agents.bigquery.client import Warehouse
 from agents.operation_error import OperationError
+from analytics.ddl import sql_kind
 from analytics.table import Column, Table, tables
 from analytics.view import View, views
 
@@ -126,6 +127,13 @@ def _bring(client: Any, house: Warehouse, table: Table) -> None:
         client.create_table(made, retry=_RETRY)
         return
     names = {field.name for field in there.schema}
+    for column in table.columns:
+        if column.name not in names:
+            # BigQuery needs but one of the two ways; the emulator stores by this and tells by the other.
+            statement = (
+                f"ALTER TABLE `{house.path}.{table.name}` ADD COLUMN IF NOT EXISTS {column.name} {sql_kind(column)}"
+            )
+            client.query(statement, retry=_RETRY).result(timeout=_RETRY_SECONDS)
     # Behind those that are there: a column has its place for good.
     there.schema = [*there.schema, *(_field(column) for column in table.columns if column.name not in names)]
     there.clustering_fields = list(table.cluster_by)

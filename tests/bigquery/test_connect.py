@@ -16,6 +16,7 @@ from agents.bigquery.registry_process import RegistryProcess
 from agents.importer import import_history
 from agents.kafka_connection import admin
 from agents.load_generator import generate
+from agents.log_reader import open_log
 from agents.settings import Settings
 from agents.topic_replay import TopicReplay
 from schemas.lines import parse_line
@@ -116,8 +117,6 @@ async def message_count(settings: Settings, topic: str) -> int:
     async with admin(settings) as client:
         if topic not in await client.list_topics():
             return 0
-    from agents.log_reader import open_log
-
     async with open_log(settings, topic) as log:
         return sum(log.end_offsets.values())
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from agents.bigquery.client import Warehouse, client
+from agents.bigquery.client import BigQueryError, Warehouse, client
 from agents.bigquery.deployment import BreakingChangeError, apply, diff
 from analytics.ddl import statements
 from analytics.table import Column, UntranslatableFieldError, columns_of, tables
@@ -69,10 +69,7 @@ def test_a_nullable_field_is_added_while_rows_are_there(bigquery_client, house):
     (change,) = diff(bigquery_client, house, wider)
     assert (change.kind, change.text) == ("add_columns", "add to journey_abandonments: device")
     apply(bigquery_client, house, wider)
-    errors = bigquery_client.insert_rows_json(
-        f"{house.path}.journey_abandonments", [_row(abandonment(2)) | {"device": "phone"}]
-    )
-    assert errors == []
+    insert(bigquery_client, house, "journey_abandonments", abandonment(2), device="phone")
     found = query(bigquery_client, house, "SELECT abandonment_id, device FROM `{d}.abandonments` ORDER BY 1")
     assert found == [("a1", None), ("a2", "phone")]
     assert diff(bigquery_client, house, wider) == []
@@ -113,14 +110,6 @@ def test_a_field_that_no_column_can_hold_is_named():
 
 def test_a_warehouse_that_does_not_answer_is_one_line():
     """Not a traceback of the client's retries."""
-    from agents.bigquery.client import BigQueryError
-
     nowhere = Warehouse("journeys", "journeys", "http://127.0.0.1:1", None)
     with pytest.raises(BigQueryError, match=r"http://127\.0\.0\.1:1 does not answer"), client(nowhere) as asked:
         asked.get_dataset("journeys.journeys", retry=None)
-
-
-def _row(record):
-    from .rows import _said
-
-    return {name: _said(name, value) for name, value in record._asdict().items()}

@@ -28,7 +28,7 @@ SELECT
   latest.journey_id, latest.user_id, latest.status, latest.started_at, latest.told_at, latest.state,
   latest.abandonment_id, latest.abandonment_reason, latest.policy_version, episodes.episode_count,
   latest.total_cost_micros, latest.total_penalty_micros,
-  latest.total_cost_micros * NUMERIC '0.000001' AS total_cost,
-  latest.total_penalty_micros * NUMERIC '0.000001' AS total_penalty
+  PARSE_NUMERIC('0.000001') * latest.total_cost_micros AS total_cost,
+  PARSE_NUMERIC('0.000001') * latest.total_penalty_micros AS total_penalty
 FROM latest
 JOIN episodes ON latest.journey_id = episodes.journey_id
