@@ -13,10 +13,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # Results name commits, whose hashes look like secrets.
 FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)))
 
-.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench soak clean
+.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench bigquery-up bigquery-down soak clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) $(ENGINE) ## make .venv with everything that the other targets need
 
@@ -77,6 +77,12 @@ chaos: setup ## kills, freezes, crashes and outages under load, 20 minutes: SEED
 
 bench: setup ## throughput next to a naive Faust agent; figures go to benchmarks/results
 	$(BIN)/python -m benchmarks
+
+bigquery-up: setup ## Kafka, schema registry, BigQuery emulator and Kafka Connect on this machine, each waited for
+	$(BIN)/journeys stack up
+
+bigquery-down: ## stop what bigquery-up started; its data is kept
+	$(BIN)/journeys stack down
 
 soak: setup ## the long form of the tests
 	$(BIN)/python -m tests.simulation $(SEEDS)

@@ -1,4 +1,4 @@
-"""Apicurio Registry as a process on loopback: the schema registry of the local stack, in memory."""
+"""Apicurio Registry as a process on loopback: the schema registry of the local stack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROJECT: Final = Path(__file__).parent / "connect" / "registry"
 
 
 class RegistryProcess(LocalService):
-    """The registry of one folder. It forgets its schemas when it ends, and so do the ids: see `Stack`."""
+    """The registry of one folder. Schemas and their ids are kept on disk: records in Kafka name them for good."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__("the schema registry", directory, path="/apis/ccompat/v7/subjects")

@@ -63,7 +63,8 @@ class Stack:
         with client(house) as asked:
             apply(asked, house)
         url, registry_url = self.emulator.url, self.registry.converter_url
-        assert url is not None and registry_url is not None, "what answers has its ports"
+        assert url is not None, "what answers has its ports"
+        assert registry_url is not None, "what answers has its ports"
         self.connect.start(kafka.bootstrap_servers, connector(house, registry_url), url, say)
         self.connect.wait(_WAIT_SECONDS)
 

@@ -40,7 +40,10 @@ def apply(project: Project = None, dataset: Dataset = None) -> None:
 
 
 def diff(project: Project = None, dataset: Dataset = None) -> None:
-    """Compare the dataset with the contracts and name each difference; exits with 1 if there is one. Changes nothing."""
+    """Compare the dataset with the contracts and name each difference; exits with 1 if there is one.
+
+    Changes nothing.
+    """
     from agents.bigquery.client import client, warehouse
     from agents.bigquery.deployment import diff as compared
 

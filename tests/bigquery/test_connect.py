@@ -83,7 +83,7 @@ def test_abandonments_reach_bigquery_as_the_replay_gives_them(
     assert connect.kill()
     workers.wait_until_applied(settings)
     expected = {one.abandonment_id: one for one in asyncio.run(replayed(settings))}
-    assert LEAST_ABANDONMENTS <= len(expected)
+    assert len(expected) >= LEAST_ABANDONMENTS
     assert came < len(expected), "it was killed too late to be in mid-stream"
     start("first")
     wait(lambda: counted(bigquery_client, house, "abandonments") >= len(expected), connect, "rows are missing")
