@@ -21,6 +21,7 @@ _EXPECTED: Final = frozenset(
 )
 _EXTRAS: Final = {
     "aiokafka": "kafka",
+    "aiolimiter": "bigquery",
     "duckdb": "report",
     "faust": "kafka",
     "google": "bigquery",
@@ -30,6 +31,7 @@ _EXTRAS: Final = {
     "plotly": "report",
     "prometheus_client": "kafka",
     "psutil": "kafka",
+    "purgatory": "bigquery",
     "pyruhvro": "kafka",
     "rocksdict": "rocksdb",
     "stamina": "kafka",

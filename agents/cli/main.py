@@ -23,6 +23,7 @@ from agents.cli import (
     produce,
     replay,
     show,
+    sink,
     stack,
     topics,
     verify,
@@ -61,6 +62,7 @@ _topics = _group("The topics as they must be.")
 _policy = _group("The constants that decide.")
 _bigquery = _group("Tables and views in BigQuery.")
 _stack = _group("The whole stack for development: Kafka, registry, BigQuery emulator, Connect.")
+_sink = _group("Output topics into tables, without Kafka Connect.")
 _dead_letters = _group("Records that could not be taken.")
 
 _add(
@@ -127,8 +129,12 @@ _add(_bigquery, "diff", bigquery.diff, "Compare them with the contracts.", "bigq
 _add(_bigquery, "ddl", bigquery.ddl, "Print them as SQL.", "bigquery ddl mine.journeys")
 app.add_typer(_bigquery, name="bigquery")
 
+_add(_sink, "bigquery", sink.bigquery, "Write them to BigQuery, exactly once.", "sink bigquery")
+app.add_typer(_sink, name="sink")
+
 _add(_stack, "up", stack.up, "Start all of it.", "stack up")
 _add(_stack, "down", stack.down, "Stop all of it and keep its data.", "stack down")
+_add(_stack, "env", stack.env, "Print settings for a worker.", "stack env")
 _add(_stack, "status", stack.status, "Tell what answers.", "stack status")
 app.add_typer(_stack, name="stack")
 

@@ -18,7 +18,7 @@ def up() -> None:
     stack = Stack(settings_of())
     stack.up(complain)
     _show(stack)
-    typer.echo(f"\nfor a worker: export JOURNEYS_SCHEMA_REGISTRY_URL={stack.registry.confluent_url}")
+    typer.echo('\nfor a worker: eval "$(journeys stack env)"')
 
 
 def down() -> None:
@@ -36,6 +36,17 @@ def status() -> None:
         raise typer.Exit(CHECK_FAILED)
 
 
+def env() -> None:
+    """Print the settings that make a worker one of this stack, for a shell: `eval "$(journeys stack env)"`."""
+    from agents.bigquery.stack import Stack
+
+    url = Stack(settings_of()).registry.confluent_url
+    if url is None:
+        complain("the stack was never started here: journeys stack up")
+        raise typer.Exit(CHECK_FAILED)
+    typer.echo(f"export JOURNEYS_SCHEMA_REGISTRY_URL={url}")
+
+
 def _show(stack: object) -> bool:
     from rich.console import Console
     from rich.table import Table
@@ -43,7 +54,8 @@ def _show(stack: object) -> bool:
     from agents.bigquery.stack import Stack
 
     assert isinstance(stack, Stack)
-    table = Table("part", "", "address", "log", show_edge=False)
+    table = Table("part", "", "address", show_edge=False)
+    table.add_column("log", overflow="fold")
     parts = stack.status()
     for part in parts:
         state = "answers" if part.answers else "does not answer"
