@@ -18,6 +18,9 @@ from agents.local_service import LocalService, ServiceError
 
 REQUIREMENTS: Final = Path(__file__).parent / "emulator_environment" / "requirements.txt"
 # DuckDB looks for its extensions below the home of its user: this copies them there out of their packages.
+# Each writer that is killed within a request takes one of its threads with it, for good, and it has but four more than
+# there are processors. So it is told of more processors.
+_PROGRAM: Final = "import os, runpy; os.cpu_count = lambda: 60; runpy.run_module('bqemulator', run_name='__main__')"
 _EXTENSIONS: Final = "from duckdb_extensions import import_extension as i; i('spatial'); i('avro')"
 
 
@@ -45,7 +48,7 @@ class Emulator(LocalService):
 
         home = made_once("bqemulator", REQUIREMENTS.parent, make)
         ports = self.choose_ports()
-        command = [str(home / "venv" / "bin" / "bqemulator"), "start"]
+        command = [str(home / "venv" / "bin" / "python"), "-c", _PROGRAM, "start"]
         command += ["--rest-port", str(ports["http"]), "--grpc-port", str(ports["grpc"]), "--log-level", "warning"]
         command += ["--persistent", "--data-dir", str(self.directory / "data")]
         return self.launch(command, {"HOME": str(home), "PATH": os.defpath})

@@ -46,6 +46,7 @@ from schemas.invalid import InvalidRecordError
 GROUP: Final = "journeys-bigquery-sink"
 _BATCH_RECORDS: Final = 500
 _POLL_MS: Final = 500
+_HEARTBEATS_PER_SESSION: Final = 5
 _ATTEMPTS: Final = 4
 _BREAKER_FAILURES: Final = 3
 _BREAKER_SECONDS: Final = 5.0
@@ -281,6 +282,8 @@ async def run_sink(settings: Settings, *, group: str = GROUP) -> None:
             auto_offset_reset="earliest",
             # The sink stands still as long as BigQuery is away, and keeps its partitions.
             max_poll_interval_ms=_LONGEST_OUTAGE_MS,
+            session_timeout_ms=round(settings.session_timeout_seconds * 1000),
+            heartbeat_interval_ms=round(settings.session_timeout_seconds * 1000 / _HEARTBEATS_PER_SESSION),
         )
         consumer.subscribe([table.topic for table in tables()], listener=rebalances)
         await consumer.start()

@@ -22,6 +22,7 @@ from agents.cli import (
     policy,
     produce,
     replay,
+    report,
     show,
     sink,
     stack,
@@ -84,6 +85,8 @@ _add(app, "abandon", command.abandon, "Abandon a journey by hand.", "abandon jou
 _add(app, "extend", command.extend, "Move a journey's timeout.", "extend journey-123 --days 7")
 _add(app, "verify", verify.verify, "Compare live with a replay.", "verify --differences 50")
 _add(app, "check", check.check, "Compare the stored table with the log.", "check --rebuild")
+_add(app, "export", report.export, "Write the output topics as Parquet files.", "export --folder parquet")
+_add(app, "report", report.report, "Show what was abandoned and what it cost.", "report --days 30 --html report.html")
 _add(app, "config", config.config, "Show the settings.", "config")
 
 _add(_broker, "start", broker.start, "Start it, and wait until it answers.", "broker start --port 9092")

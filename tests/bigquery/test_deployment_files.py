@@ -45,10 +45,14 @@ def test_strimzi_is_told_the_same_as_connect():
     production = json.loads((DEPLOY / "connect" / "bigquery-sink.json").read_text())
     resource = yaml.safe_load((DEPLOY / "connect" / "kafka-connector.yaml").read_text())
     assert resource["metadata"]["name"] == production["name"]
-    assert resource["spec"]["config"] | {
-        "connector.class": resource["spec"]["class"],
-        "tasks.max": str(resource["spec"]["tasksMax"]),
-    } == production["config"]
+    assert (
+        resource["spec"]["config"]
+        | {
+            "connector.class": resource["spec"]["class"],
+            "tasks.max": str(resource["spec"]["tasksMax"]),
+        }
+        == production["config"]
+    )
 
 
 def test_compose_names_files_that_are_there():
