@@ -1,8 +1,10 @@
 """The same questions have the same answers from BigQuery and from Parquet files, and a page shows them."""
 
 import random
+import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import polars
@@ -14,12 +16,14 @@ from agents.bigquery.deployment import apply
 from agents.parquet_export import arrow_schema, arrow_table
 from analytics.abandonment_report import report_of
 from analytics.page import page
+from analytics.parquet_warehouse import ParquetWarehouse
 from analytics.query import queries
 from analytics.table import tables
 from schemas.records import REASONS
 
 from .rows import abandonment, insert, lifecycle, query
 
+ROOT = Path(__file__).parent.parent.parent
 DAY = 86_400_000
 T0 = 1_760_000_000_000
 STATES = ("UNAWARE", "AWARE", "CONSIDERING", "INTENT")
@@ -82,6 +86,24 @@ def test_bigquery_and_duckdb_give_the_same_report(bigquery_client, house, tmp_pa
     for one in queries():
         assert getattr(there, one.name).equals(getattr(here, one.name)), one.name
         assert len(getattr(here, one.name)) > 0
+
+
+@pytest.mark.broker
+@pytest.mark.slow
+def test_the_analysts_ten_queries_run_on_both(bigquery_client, house, tmp_path):
+    """Each query of docs/analyst.md gives rows, and the same ones."""
+    apply(bigquery_client, house)
+    abandonments, told = made(300, seed=2)
+    abandonments = [one._replace(user_id=f"u{number % 40}") for number, one in enumerate(abandonments)]
+    insert(bigquery_client, house, "journey_abandonments", *abandonments)
+    insert(bigquery_client, house, "journey_lifecycle", *told)
+    here = ParquetWarehouse(exported(tmp_path / "parquet", abandonments, told))
+    found = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "analyst.md").read_text("utf-8"), re.DOTALL)
+    assert len(found) == 10
+    for sql in found:
+        rows = query(bigquery_client, house, sql.replace("DATASET", "{d}"))
+        assert rows, sql
+        assert rows == [tuple(row.values()) for row in here.ask(sql.replace("DATASET", here.dataset))], sql
 
 
 def test_a_report_says_what_is_in_the_data(tmp_path):
