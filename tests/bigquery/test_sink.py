@@ -218,10 +218,15 @@ def test_bigquery_away_loses_nothing_and_doubles_nothing(broker, sinks, tmp_path
             sink.wait_until(lambda: sink.committed() >= 2_000, "rows are missing")
             assert counts(asked, house) == (2_000, 2_000)
 
-            emulator.kill()
+            # Rows are written, the sink does not know it, and the stream that would tell is gone.
+            proxy.loses_answers, proxy.is_away_after_loss = 1, True
             publish(settings, published[2_000:])
+            sink.wait_until(lambda: proxy.is_away, "nothing was written")
+            emulator.kill()
             emulator.start(print)
             emulator.wait(_SECONDS)
+            assert counts(asked, house)[0] > 2_000
+            proxy.is_away = False
             sink.wait_until(lambda: sink.committed() >= 3_000, "rows are missing")
             sink.stop()
             assert counts(asked, house) == (3_000, 3_000)

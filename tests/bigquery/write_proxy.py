@@ -18,13 +18,15 @@ class WriteProxy(grpc.GenericRpcHandler):
     """Forwards all calls; a context manager.
 
     `is_away` makes it answer UNAVAILABLE. Rows that contain one of `refused` are refused with their reason, and
-    with them the request they stand in. `loses_answers` forwards that many requests and drops their answers.
+    with them the request they stand in. `loses_answers` forwards that many requests and drops their answers; with
+    `is_away_after_loss` it is away from then on.
     """
 
     def __init__(self, target: str) -> None:
         self.is_away = False
         self.refused: dict[bytes, str] = {}
         self.loses_answers = 0
+        self.is_away_after_loss = False
         self.turned_away = 0
         self.endpoint = ""
         self._target = target
@@ -78,6 +80,7 @@ class WriteProxy(grpc.GenericRpcHandler):
                     await context.abort(error.code(), error.details())
                 if self.loses_answers:
                     self.loses_answers -= 1
+                    self.is_away = self.is_away_after_loss
                     await context.abort(grpc.StatusCode.UNAVAILABLE, "connection reset")
             yield answer
 
