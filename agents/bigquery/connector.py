@@ -33,6 +33,9 @@ def connector(house: Warehouse, registry_url: str, *, name: str = NAME) -> dict[
             "bigQueryPartitionDecorator": "false",
             "consumer.override.auto.offset.reset": "earliest",
             "consumer.override.max.poll.records": "2000",
+            # So long the partitions of a killed worker wait for the next one.
+            "consumer.override.session.timeout.ms": "6000",
+            "consumer.override.heartbeat.interval.ms": "1500",
             "errors.tolerance": "all",
             "errors.deadletterqueue.topic.name": DEAD_LETTERS,
             "errors.deadletterqueue.topic.replication.factor": "1",

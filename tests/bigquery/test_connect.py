@@ -7,7 +7,7 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from fresh_kafka import emptied
+from fresh_kafka import create_by_hand, emptied
 
 from agents.bigquery.connect_worker import ConnectWorker
 from agents.bigquery.connector import DEAD_LETTERS, connector
@@ -16,18 +16,20 @@ from agents.bigquery.registry_process import RegistryProcess
 from agents.importer import import_history
 from agents.kafka_connection import admin
 from agents.load_generator import generate
-from agents.log_reader import open_log
 from agents.settings import Settings
 from agents.topic_replay import TopicReplay
 from schemas.lines import parse_line
+from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from tests.live.worker_process import Workers
 
+from .group_offsets import committed, message_count
 from .rows import in_milliseconds, query
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 JOURNEYS = 5_200
 LEAST_ABANDONMENTS = 5_000
+OUTPUTS = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE)
 _SECONDS = 150.0
 _VIEWS = {"abandonments": "abandonment_id", "lifecycle": "lifecycle_id", "user_journeys": "journey_id"}
 
@@ -66,6 +68,9 @@ def test_abandonments_reach_bigquery_as_the_replay_gives_them(
 ):
     """Every field of at least 5,000; Connect killed in mid-stream, and all read again by another group."""
     settings = emptied(broker, schema_registry_url=registry.confluent_url)
+    if not has_topic(settings, DEAD_LETTERS):
+        asyncio.run(create_by_hand(settings, {DEAD_LETTERS: (1, {})}))
+    letters = message_count(settings, DEAD_LETTERS)
     apply(bigquery_client, house)
     workers.start(settings).wait_until_logged("restored: partitions [")
 
@@ -78,15 +83,16 @@ def test_abandonments_reach_bigquery_as_the_replay_gives_them(
 
     start("first")
     asyncio.run(import_history(settings, enumerate(map(parse_line, generate(JOURNEYS, seed=11)))))
-    wait(lambda: raw() > 0, connect, "no row has come")
-    came = raw()
+    wait(lambda: committed(settings, "connect-first", OUTPUTS) > 0, connect, "no row has come")
     assert connect.kill()
+    came = raw()
     workers.wait_until_applied(settings)
     expected = {one.abandonment_id: one for one in asyncio.run(replayed(settings))}
     assert len(expected) >= LEAST_ABANDONMENTS
-    assert came < len(expected), "it was killed too late to be in mid-stream"
+    assert 0 < came < len(expected), "it was not killed in mid-stream"
     start("first")
-    wait(lambda: counted(bigquery_client, house, "abandonments") >= len(expected), connect, "rows are missing")
+    total = message_count(settings, *OUTPUTS)
+    wait(lambda: committed(settings, "connect-first", OUTPUTS) >= total, connect, "rows are missing")
 
     found = query(
         bigquery_client, house, "SELECT * EXCEPT ({dollars}) FROM `{d}.abandonments`".replace("{dollars}", DOLLARS)
@@ -98,9 +104,10 @@ def test_abandonments_reach_bigquery_as_the_replay_gives_them(
     before = contents(bigquery_client, house)
     connect.kill()
     start("second")
-    wait(lambda: raw() >= 2 * len(expected), connect, "the second group has not read all")
+    wait(lambda: committed(settings, "connect-second", OUTPUTS) >= total, connect, "the second group has not read all")
+    assert raw() >= 2 * len(expected)
     assert contents(bigquery_client, house) == before
-    assert asyncio.run(message_count(settings, DEAD_LETTERS)) == 0
+    assert message_count(settings, DEAD_LETTERS) == letters
 
 
 DOLLARS = "total_cost, conversion_value, penalty_amount, opportunity_cost, total_penalty"
@@ -112,13 +119,14 @@ async def replayed(settings: Settings) -> list[Any]:
     return [one async for effects in replay.effects() for one in effects.abandonments]
 
 
-async def message_count(settings: Settings, topic: str) -> int:
-    """Messages of a topic; none where there is none."""
-    async with admin(settings) as client:
-        if topic not in await client.list_topics():
-            return 0
-    async with open_log(settings, topic) as log:
-        return sum(log.end_offsets.values())
+def has_topic(settings: Settings, topic: str) -> bool:
+    """Whether a topic is there."""
+
+    async def there() -> bool:
+        async with admin(settings) as asked:
+            return topic in await asked.list_topics()
+
+    return asyncio.run(there())
 
 
 def counted(client: Any, house: Any, table: str) -> int:

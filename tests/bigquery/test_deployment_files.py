@@ -19,6 +19,8 @@ OTHERWISE = {
     "bigQueryRetryWait",
     "key.converter",
     "consumer.override.max.poll.records",
+    "consumer.override.session.timeout.ms",
+    "consumer.override.heartbeat.interval.ms",
     "errors.deadletterqueue.topic.replication.factor",
     "errors.log.include.messages",
 }

@@ -19,12 +19,13 @@ from agents.bigquery.client import Warehouse, client
 from agents.bigquery.connector import DEAD_LETTERS
 from agents.bigquery.deployment import apply
 from agents.bigquery.emulator import Emulator
-from agents.kafka_connection import KafkaRequestError, admin
+from agents.kafka_connection import admin
 from agents.log_reader import open_log
 from agents.settings import Settings
 from schemas.codec import Codec
 from schemas.topics import JOURNEY_ABANDONMENTS
 
+from .group_offsets import committed
 from .rows import abandonment, in_milliseconds, query
 from .write_proxy import WriteProxy
 
@@ -68,16 +69,7 @@ class SinkProcess:
 
     def committed(self) -> int:
         """Sum of the offsets that its group has committed of the abandonments."""
-
-        async def read() -> int:
-            async with admin(self._settings) as asked:
-                found = await asked.list_consumer_group_offsets(self._group)
-            return sum(max(0, said.offset) for tp, said in found.items() if tp.topic == JOURNEY_ABANDONMENTS)
-
-        try:
-            return asyncio.run(read())
-        except KafkaRequestError:  # of a fresh Kafka nobody has asked for a group yet
-            return 0
+        return committed(self._settings, self._group, [JOURNEY_ABANDONMENTS])
 
     def kill(self) -> None:
         """End it as a crash would."""
