@@ -23,10 +23,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # Results name commits, whose hashes look like secrets.
 FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)))
 
-.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench bench-long bench-peers test-engine soak clean
+.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench bench-long bench-peers bigquery-up bigquery-down test-engine soak clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) $(ENGINE) ## make .venv with everything that the other targets need
 
@@ -114,6 +114,12 @@ $(PEER_BYTEWAX): benchmarks/peers/bytewax/requirements.txt requirements/constrai
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt --requirement $<
 	@touch $@
+
+bigquery-up: setup ## Kafka, schema registry, BigQuery emulator and Kafka Connect on this machine, each waited for
+	$(BIN)/journeys stack up
+
+bigquery-down: ## stop what bigquery-up started; its data is kept
+	$(BIN)/journeys stack down
 
 soak: setup ## the long form of all: simulate, its faults, fuzz, chaos, every test; three hours on two cores
 	$(MAKE) simulate

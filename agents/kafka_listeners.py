@@ -3,6 +3,7 @@
 import json
 import secrets
 import socket
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from string import Template
@@ -32,7 +33,7 @@ class Listeners:
 
     def port_is_free(self) -> bool:
         """Tell whether no process listens on the port for clients."""
-        return _is_free(self.port)
+        return is_free(self.port)
 
     def store(self, directory: Path) -> None:
         """Keep the ports in `listeners.json` for every later start in the directory."""
@@ -48,12 +49,12 @@ def listeners_for(directory: Path, port: int | None = None) -> Listeners:
     """
     kept = stored_listeners(directory)
     if kept is None:
-        client_port = port or _free_port()
-        chosen = Listeners(client_port, _free_port(other_than=client_port))
+        client_port = port or free_port()
+        chosen = Listeners(client_port, free_port(other_than=[client_port]))
     else:
         chosen = replace(kept, port=port or kept.port)
-    if not _is_free(chosen.controller_port):  # no client knows it: it may change
-        chosen = replace(chosen, controller_port=_free_port(other_than=chosen.port))
+    if not is_free(chosen.controller_port):  # no client knows it: it may change
+        chosen = replace(chosen, controller_port=free_port(other_than=[chosen.port]))
     return chosen
 
 
@@ -65,14 +66,16 @@ def stored_listeners(directory: Path) -> Listeners | None:
         return None
 
 
-def _free_port(*, other_than: int | None = None) -> int:
+def free_port(*, other_than: Collection[int] = ()) -> int:
+    """Give a port of loopback on which nothing listens."""
     while True:
         port = FIRST_PORT + secrets.randbelow(LAST_PORT - FIRST_PORT + 1)
-        if port != other_than and _is_free(port):
+        if port not in other_than and is_free(port):
             return port
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Tell whether nothing listens on a port of loopback."""
     with socket.socket() as probe:
         # As Java does, or the closing connections of a killed broker would count as a listener.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

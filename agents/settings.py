@@ -72,6 +72,14 @@ class Settings(BaseSettings):
     """What applies records: the compiled engine, the Python core, or the first of them that is there."""
     max_batch_records: Annotated[int, Field(ge=1)] = 10_000
     """Records of one poll."""
+    bigquery_project: Annotated[str, Field(min_length=1)] | None = None
+    """Project of the tables in BigQuery; None takes the emulator that `journeys stack up` started."""
+    bigquery_dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,1024}$")] = "journeys"
+    """Dataset of the tables."""
+    bigquery_endpoint: str | None = None
+    """URL of an emulator of BigQuery, which is asked without credentials; None is BigQuery itself."""
+    bigquery_grpc_endpoint: str | None = None
+    """The emulator's Storage Write API, as host:port."""
     worker_id: str | None = None
     """Name of a worker in logs and punctuations; None makes one of host and process."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

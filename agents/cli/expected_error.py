@@ -21,11 +21,17 @@ _EXPECTED: Final = frozenset(
 )
 _EXTRAS: Final = {
     "aiokafka": "kafka",
+    "aiolimiter": "bigquery",
+    "duckdb": "report",
     "faust": "kafka",
+    "google": "bigquery",
     "httpx": "kafka",
     "mode": "kafka",
+    "polars": "report",
+    "plotly": "report",
     "prometheus_client": "kafka",
     "psutil": "kafka",
+    "purgatory": "bigquery",
     "pyruhvro": "kafka",
     "rocksdict": "rocksdb",
     "stamina": "kafka",

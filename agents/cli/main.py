@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from agents.cli import (
     backtest,
+    bigquery,
     broker,
     check,
     command,
@@ -23,7 +24,10 @@ from agents.cli import (
     policy,
     produce,
     replay,
+    report,
     show,
+    sink,
+    stack,
     topics,
     verify,
     watch,
@@ -59,6 +63,9 @@ app = _group(
 _broker = _group("A Kafka for development.")
 _topics = _group("The topics as they must be.")
 _policy = _group("The constants that decide.")
+_bigquery = _group("Tables and views in BigQuery.")
+_stack = _group("The whole stack for development: Kafka, registry, BigQuery emulator, Connect.")
+_sink = _group("Output topics into tables, without Kafka Connect.")
 _dead_letters = _group("Records that could not be taken.")
 
 _add(
@@ -88,6 +95,8 @@ _add(app, "abandon", command.abandon, "Abandon a journey by hand.", "abandon jou
 _add(app, "extend", command.extend, "Move a journey's timeout.", "extend journey-123 --days 7")
 _add(app, "verify", verify.verify, "Compare live with a replay.", "verify --differences 50")
 _add(app, "check", check.check, "Compare the stored table with the log.", "check --rebuild")
+_add(app, "export", report.export, "Write the output topics as Parquet files.", "export --folder parquet")
+_add(app, "report", report.report, "Show what was abandoned and what it cost.", "report --days 30 --html report.html")
 _add(app, "config", config.config, "Show the settings.", "config")
 
 _add(_broker, "start", broker.start, "Start it, and wait until it answers.", "broker start --port 9092")
@@ -127,6 +136,20 @@ _add(
     "dead-letters retry journey-events:2:17 --with corrected.jsonl",
 )
 app.add_typer(_dead_letters, name="dead-letters")
+
+_add(_bigquery, "apply", bigquery.apply, "Create and evolve them.", "bigquery apply --project mine")
+_add(_bigquery, "diff", bigquery.diff, "Compare them with the contracts.", "bigquery diff")
+_add(_bigquery, "ddl", bigquery.ddl, "Print them as SQL.", "bigquery ddl mine.journeys")
+app.add_typer(_bigquery, name="bigquery")
+
+_add(_sink, "bigquery", sink.bigquery, "Write them to BigQuery, exactly once.", "sink bigquery")
+app.add_typer(_sink, name="sink")
+
+_add(_stack, "up", stack.up, "Start all of it.", "stack up")
+_add(_stack, "down", stack.down, "Stop all of it and keep its data.", "stack down")
+_add(_stack, "env", stack.env, "Print settings for a worker.", "stack env")
+_add(_stack, "status", stack.status, "Tell what answers.", "stack status")
+app.add_typer(_stack, name="stack")
 
 
 def run() -> None:

@@ -1,0 +1,1 @@
+"""BigQuery: its tables, the way there, and an emulator of it for development."""

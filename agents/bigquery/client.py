@@ -1,0 +1,92 @@
+"""How every client of BigQuery connects: the one place for the endpoint and who is asking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from google.api_core.client_options import ClientOptions
+from google.api_core.exceptions import GoogleAPICallError, RetryError
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import bigquery
+from requests.exceptions import ConnectionError as RequestsConnectionError
+
+from agents.bigquery.emulator import Emulator
+from agents.operation_error import OperationError
+from agents.settings import Settings
+
+_EMULATED_PROJECT: Final = "journeys"
+_START_ONE: Final = "set JOURNEYS_BIGQUERY_PROJECT, or start an emulator with `make bigquery-up`"
+
+
+class BigQueryError(OperationError):
+    """BigQuery does not answer, or refuses what was asked."""
+
+
+class Warehouse(NamedTuple):
+    """Where the tables are. `endpoint` and `grpc_endpoint` are those of an emulator, None for BigQuery itself."""
+
+    project: str
+    dataset: str
+    endpoint: str | None
+    grpc_endpoint: str | None
+
+    @property
+    def path(self) -> str:
+        """The dataset as SQL names it: `project.dataset`."""
+        return f"{self.project}.{self.dataset}"
+
+
+def warehouse(settings: Settings) -> Warehouse:
+    """Give the dataset of the settings, else that of the emulator for development; raises BigQueryError for neither."""
+    if settings.bigquery_project is not None:
+        return Warehouse(
+            settings.bigquery_project,
+            settings.bigquery_dataset,
+            settings.bigquery_endpoint,
+            settings.bigquery_grpc_endpoint,
+        )
+    emulator = Emulator(emulator_folder(settings))
+    if emulator.url is None:
+        raise BigQueryError(f"no BigQuery is configured; {_START_ONE}")
+    return Warehouse(_EMULATED_PROJECT, settings.bigquery_dataset, emulator.url, emulator.grpc_endpoint)
+
+
+def emulator_folder(settings: Settings) -> Path:
+    """Folder of the emulator for development."""
+    return settings.data_dir / "stack" / "emulator"
+
+
+@contextmanager
+def client(house: Warehouse) -> Iterator[Any]:
+    """Give a google.cloud.bigquery.Client.
+
+    Raises BigQueryError, also from its use. An emulator is asked without credentials, BigQuery with those of the
+    environment.
+    """
+    given: dict[str, Any] = {"project": house.project}
+    if house.endpoint is not None:
+        given["credentials"] = AnonymousCredentials()
+        given["client_options"] = ClientOptions(api_endpoint=house.endpoint)
+    where = house.endpoint or "BigQuery"
+    try:
+        made = bigquery.Client(**given)
+        try:
+            yield made
+        finally:
+            made.close()
+    except GoogleAuthError as error:
+        raise BigQueryError(f"no credentials for BigQuery: {_line(error)}; see docs/bigquery.md") from error
+    except RetryError as error:
+        raise BigQueryError(f"{where} does not answer: {_line(error.cause)}") from error
+    except GoogleAPICallError as error:
+        raise BigQueryError(f"{where} refuses: {_line(error)}") from error
+    except RequestsConnectionError as error:
+        raise BigQueryError(f"{where} does not answer: {_line(error)}; {_START_ONE}") from error
+
+
+def _line(error: object) -> str:
+    return " ".join(str(error).split())[:400]

@@ -1,0 +1,59 @@
+"""A Kafka Connect worker as a process on loopback, with the BigQuery sink connector in it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from agents.java import java
+from agents.kafka_listeners import LOOPBACK
+from agents.local_service import LocalService
+from agents.maven_build import built
+
+_PROJECTS: Final = Path(__file__).parent / "connect"
+_LOG4J: Final = _PROJECTS / "worker" / "log4j2.properties"
+
+
+class ConnectWorker(LocalService):
+    """The standalone worker of one folder. How far it has come is in Kafka, as the offsets of its consumer group."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__("Kafka Connect", directory, path="/connectors")
+
+    def start(
+        self, bootstrap_servers: str, connector: Mapping[str, Any], emulator_url: str, say: Callable[[str], None]
+    ) -> bool:
+        """Launch it with one connector (its `name` and `config`), without waiting; False if it runs.
+
+        Raises ServiceError.
+        """
+        libs = built("connect-worker", _PROJECTS / "worker", say)
+        plugins = [
+            built("bigquery-sink", _PROJECTS / "sink", say),
+            built("avro-converter", _PROJECTS / "converter", say),
+        ]
+        self.directory.mkdir(parents=True, exist_ok=True)
+        properties = {
+            "bootstrap.servers": bootstrap_servers,
+            "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+            # The connector says its own.
+            "value.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
+            "offset.storage.file.filename": str(self.directory / "source.offsets"),
+            "offset.flush.interval.ms": "1000",
+            # A folder is found as a plugin if it is one of these; its services say what is in it.
+            "plugin.path": ",".join(str(plugin.parent) for plugin in plugins),
+            "plugin.discovery": "service_load",
+            "listeners": f"http://{LOOPBACK}:{self.choose_ports()['http']}",
+            "rest.advertised.host.name": LOOPBACK,
+        }
+        worker_file, connector_file = self.directory / "worker.properties", self.directory / "connector.json"
+        worker_file.write_text("".join(f"{name}={value}\n" for name, value in properties.items()), "utf-8")
+        connector_file.write_text(json.dumps(connector, indent=2), "utf-8")
+        command = [java(), "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.configurationFile={_LOG4J}"]
+        command += ["-cp", f"{libs}/*", "org.apache.kafka.connect.cli.ConnectStandalone"]
+        return self.launch(
+            [*command, str(worker_file), str(connector_file)], os.environ | {"BIGQUERY_EMULATOR_HOST": emulator_url}
+        )

@@ -1,0 +1,32 @@
+"""Dead letters of the sink: records that BigQuery does not take, as they came, with the reason in headers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agents.bigquery.connector import DEAD_LETTERS
+
+
+class RefusedRows:
+    """Sends them, each acknowledged before the sink goes on. At least once: a crash may repeat one."""
+
+    def __init__(self, producer: Any) -> None:
+        """`producer` is a started AIOKafkaProducer."""
+        self.count = 0
+        self._producer = producer
+
+    async def send(self, record: Any, reason: str) -> None:
+        """Send one record, aiokafka's ConsumerRecord."""
+        headers = {
+            "topic": record.topic,
+            "partition": str(record.partition),
+            "offset": str(record.offset),
+            "reason": reason,
+        }
+        await self._producer.send_and_wait(
+            DEAD_LETTERS,
+            record.value,
+            record.key,
+            headers=[(name, text.encode()) for name, text in headers.items()],
+        )
+        self.count += 1

@@ -1,0 +1,294 @@
+"""The sink without Connect: output topics into tables, exactly once.
+
+For each partition there is one committed stream, and a row's offset in it is its Kafka offset less that of the
+stream's first row (`base`). Stream and base are committed to the consumer group, as the metadata of its offset,
+*before* the first row goes into the stream. So whoever takes a partition over, after a crash or a rebalance,
+finalizes the stream, which shuts out the writer before, is told how many rows it holds, and goes on exactly behind
+them with a stream of its own. A request whose answer was lost is sent again at the same offset: BigQuery says that
+the rows are there, and that is success.
+
+A record that can't be a row is a dead letter; as a stream has no holes, the next one begins behind it.
+Nothing is buffered but one fetch: while BigQuery is away the sink stands still, and Kafka keeps the records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Final, NamedTuple
+
+import stamina
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import NewTopic
+from aiokafka.errors import CommitFailedError, TopicAlreadyExistsError
+from aiokafka.structs import OffsetAndMetadata
+from aiolimiter import AsyncLimiter
+from google.api_core.exceptions import GoogleAPICallError, InvalidArgument
+from purgatory import AsyncCircuitBreakerFactory
+from purgatory.domain.model import OpenedState
+
+from agents.bigquery.client import BigQueryError, Warehouse, warehouse
+from agents.bigquery.connector import DEAD_LETTERS
+from agents.bigquery.present_rows import present_keys
+from agents.bigquery.refused_rows import RefusedRows
+from agents.bigquery.row_encoder import RowEncoder
+from agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
+from agents.kafka_connection import admin, client_options, producer, require_broker
+from agents.schema_registry import SchemaRegistry, registry_of
+from agents.settings import Settings
+from analytics.table import Table, tables
+from schemas.codec import Codec
+from schemas.invalid import InvalidRecordError
+
+GROUP: Final = "journeys-bigquery-sink"
+_BATCH_RECORDS: Final = 500
+_POLL_MS: Final = 500
+_HEARTBEATS_PER_SESSION: Final = 5
+_ATTEMPTS: Final = 4
+_BREAKER_FAILURES: Final = 3
+_BREAKER_SECONDS: Final = 5.0
+_REQUESTS_PER_SECOND: Final = 50
+_LONGEST_OUTAGE_MS: Final = 7 * 86_400_000
+_LOG = structlog.get_logger("sink")
+
+
+class Row(NamedTuple):
+    """One record of a topic as a row."""
+
+    record: Any
+    """aiokafka's ConsumerRecord."""
+    key: str
+    encoded: bytes
+
+
+class OpenStream:
+    """The stream of one partition. `next_offset` is the Kafka offset whose row comes next."""
+
+    def __init__(self, name: str, base: int) -> None:
+        self.name = name
+        self.base = base
+        self.next_offset = base
+
+
+class BigQuerySink:
+    """One member of the sink's group. `written`, `refused` count rows of this process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        house: Warehouse,
+        group: str,
+        consumer: Any,
+        writer: StreamWriter,
+        refused: RefusedRows,
+        codec: Codec,
+    ) -> None:
+        self.written = 0
+        self._group = group
+        self._settings = settings
+        self._house = house
+        self._consumer = consumer
+        self._writer = writer
+        self._refused_rows = refused
+        self._tables: dict[str, Table] = {table.topic: table for table in tables()}
+        self._encoders = {topic: RowEncoder(table) for topic, table in self._tables.items()}
+        self._streams: dict[TopicPartition, OpenStream] = {}
+        self._unsure: set[TopicPartition] = set()
+        self._codec = codec
+        self._breakers = AsyncCircuitBreakerFactory(default_threshold=_BREAKER_FAILURES, default_ttl=_BREAKER_SECONDS)
+        self._limiter = AsyncLimiter(_REQUESTS_PER_SECOND, 1)
+
+    @property
+    def refused(self) -> int:
+        """Records that became dead letters of the sink."""
+        return self._refused_rows.count
+
+    def forget(self) -> None:
+        """Drop all streams: the partitions may be another member's now."""
+        self._streams.clear()
+
+    async def run(self, registry: SchemaRegistry | None) -> None:
+        """Write until cancelled."""
+        while True:
+            fetched = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH_RECORDS)
+            for tp, records in fetched.items():
+                if registry is not None:
+                    await registry.learn_from(record.value for record in records)
+                try:
+                    await self._write(tp, records)
+                except StreamLostError as error:
+                    _LOG.warning("stream lost", partition=str(tp), why=str(error))
+                    self._streams.pop(tp, None)
+                    await self._seek_to_committed(tp)
+                except CommitFailedError:
+                    # The group has gone on without this member; its next generation begins anew.
+                    self.forget()
+                    break
+
+    async def _write(self, tp: TopicPartition, records: Sequence[Any]) -> None:
+        stream = self._streams.get(tp)
+        if stream is None:
+            stream = await self._taken_over(tp, records[0].offset)
+        rows = []
+        for record in records:
+            if record.offset < stream.next_offset:
+                continue  # the stream before holds it
+            try:
+                rows.append(self._row(tp.topic, record))
+            except InvalidRecordError as error:
+                await self._refused_rows.send(record, str(error))
+        if tp in self._unsure and rows:
+            rows = await self._without_present(tp, rows)
+        while rows:
+            rows = await self._append(tp, rows)
+        await self._commit(tp, records[-1].offset + 1)
+
+    async def _append(self, tp: TopicPartition, rows: list[Row]) -> list[Row]:
+        """Write the rows up to the first hole and give the rest; a refused row becomes a dead letter, and a hole."""
+        stream = self._streams[tp]
+        first = rows[0].record.offset
+        if first != stream.next_offset:
+            stream = await self._begun(tp, first)
+        count = next((n for n, row in enumerate(rows) if row.record.offset != first + n), len(rows))
+        try:
+            encoded = [row.encoded for row in rows[:count]]
+            await self._asked("append", stream.name, first - stream.base, encoded, self._encoders[tp.topic].descriptor)
+        except RowsRefusedError as error:
+            for place, why in sorted(error.reasons.items()):
+                await self._refused_rows.send(rows[place].record, why)
+            return [row for place, row in enumerate(rows) if place not in error.reasons]
+        stream.next_offset = first + count
+        self.written += count
+        return rows[count:]
+
+    async def _taken_over(self, tp: TopicPartition, position: int) -> OpenStream:
+        """Shut out whoever wrote before and begin behind their rows; `position` is where the group says to begin."""
+        said = await self._committed(tp)
+        if said is not None and said.metadata:
+            known = json.loads(said.metadata)
+            try:
+                position = max(position, known["base"] + await self._asked("finalized", known["stream"]))
+            except StreamLostError:
+                # Streams go when nobody uses them for days: then the table itself is asked.
+                self._unsure.add(tp)
+        return await self._begun(tp, position)
+
+    async def _begun(self, tp: TopicPartition, base: int) -> OpenStream:
+        stream = OpenStream(await self._asked("opened", self._tables[tp.topic].name), base)
+        self._streams[tp] = stream
+        await self._commit(tp, base)
+        return stream
+
+    async def _commit(self, tp: TopicPartition, offset: int) -> None:
+        stream = self._streams[tp]
+        said = json.dumps({"stream": stream.name, "base": stream.base})
+        await self._consumer.commit({tp: OffsetAndMetadata(offset, said)})
+
+    async def _without_present(self, tp: TopicPartition, rows: list[Row]) -> list[Row]:
+        table = self._tables[tp.topic]
+        present = await asyncio.to_thread(present_keys, self._house, table, [row.key for row in rows])
+        missing = [row for row in rows if row.key not in present]
+        if missing:
+            self._unsure.discard(tp)
+        return missing
+
+    def _row(self, topic: str, record: Any) -> Row:
+        table = self._tables[topic]
+        if record.value is None:
+            raise InvalidRecordError("value", None, f"a {table.record}")
+        name, fields = self._codec.decode_fields(record.value)
+        if name != table.record:
+            raise InvalidRecordError("value", name, f"a {table.record}")
+        try:
+            return Row(record, fields[table.key], self._encoders[topic].encode(fields))
+        except (TypeError, ValueError) as error:
+            raise InvalidRecordError("value", name, f"a row of {table.name} ({error})") from None
+
+    async def _asked(self, what: str, *given: Any) -> Any:
+        """Ask BigQuery until it answers, however long that takes; what it refuses passes through."""
+        while True:
+            try:
+                async with await self._breakers.get_breaker("bigquery", exclude=[StreamLostError, RowsRefusedError]):
+                    return await self._retried(what, *given)
+            except OpenedState:
+                await asyncio.sleep(_BREAKER_SECONDS)
+            except InvalidArgument as error:
+                raise BigQueryError(f"BigQuery can't read what is sent: {error.message}") from error
+            except GoogleAPICallError as error:
+                _LOG.warning("BigQuery does not answer", why=" ".join(str(error).split())[:200])
+
+    async def _retried(self, what: str, *given: Any) -> Any:
+        async for attempt in stamina.retry_context(
+            on=_may_pass, attempts=_ATTEMPTS, wait_initial=0.2, wait_max=5.0, timeout=None
+        ):
+            with attempt:
+                async with self._limiter:
+                    return await getattr(self._writer, what)(*given)
+        raise AssertionError("a retry ends with a result or an error")
+
+    async def _seek_to_committed(self, tp: TopicPartition) -> None:
+        said = await self._committed(tp)
+        self._consumer.seek(tp, 0 if said is None else said.offset)
+
+    async def _committed(self, tp: TopicPartition) -> Any | None:
+        """What the group has committed, OffsetAndMetadata: the consumer itself tells but the offset."""
+        async with admin(self._settings) as asked:
+            found = await asked.list_consumer_group_offsets(self._group, partitions=[tp])
+        said = found.get(tp)
+        return None if said is None or said.offset < 0 else said
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, GoogleAPICallError) and not isinstance(error, InvalidArgument)
+
+
+class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is not typed
+    """Each generation takes its partitions over anew."""
+
+    def __init__(self) -> None:
+        self.sink: BigQuerySink | None = None
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 - aiokafka's interface
+        """Forget the streams."""
+        if self.sink is not None:
+            self.sink.forget()
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        """Streams are opened with the first records."""
+
+
+async def run_sink(settings: Settings, *, group: str = GROUP) -> None:
+    """Write the output topics into the tables, until cancelled. Tables must exist (`journeys bigquery apply`).
+
+    Raises BigQueryError, KafkaUnreachableError, RegistryUnreachableError and what else Kafka's doors raise.
+    """
+    house = warehouse(settings)
+    await require_broker(settings)
+    async with admin(settings) as asked:
+        with suppress(TopicAlreadyExistsError):
+            await asked.create_topics([NewTopic(DEAD_LETTERS, 1, settings.replication_factor)])
+    async with AsyncExitStack() as stack:
+        sending = await stack.enter_async_context(producer(settings))
+        writer = await stack.enter_async_context(StreamWriter.connected(house))
+        rebalances = _Rebalances()
+        options: Mapping[str, Any] = await client_options(settings)
+        consumer = AIOKafkaConsumer(
+            **options,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            # The sink stands still as long as BigQuery is away, and keeps its partitions.
+            max_poll_interval_ms=_LONGEST_OUTAGE_MS,
+            session_timeout_ms=round(settings.session_timeout_seconds * 1000),
+            heartbeat_interval_ms=round(settings.session_timeout_seconds * 1000 / _HEARTBEATS_PER_SESSION),
+        )
+        consumer.subscribe([table.topic for table in tables()], listener=rebalances)
+        await consumer.start()
+        stack.push_async_callback(consumer.stop)
+        codec = Codec()
+        registry = await stack.enter_async_context(registry_of(settings, codec.catalog))
+        rebalances.sink = BigQuerySink(settings, house, group, consumer, writer, RefusedRows(sending), codec)
+        await rebalances.sink.run(registry)

@@ -1,0 +1,39 @@
+"""`journeys sink`: output topics into tables, without Kafka Connect."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from agents.cli.options import Servers, settings_of
+
+
+def bigquery(
+    bootstrap_servers: Servers = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Consumer group; a new one reads everything again.")
+    ] = None,
+) -> None:
+    """Write abandonments and lifecycle to BigQuery until stopped, each row exactly once, by its Storage Write API.
+
+    Several may run: they share the partitions. While BigQuery is away, it waits; Kafka keeps the records. What
+    BigQuery refuses goes to the topic journeys-bigquery.dead-letter with the reason.
+    """
+    import asyncio
+    import signal
+
+    from agents.bigquery.sink import GROUP, run_sink
+    from agents.cli.operation import run_operation
+
+    settings = settings_of(bootstrap_servers=bootstrap_servers)
+
+    async def until_stopped() -> None:
+        work = asyncio.ensure_future(run_sink(settings, group=group or GROUP))
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(sign, work.cancel)
+        await asyncio.wait({work})
+        if not work.cancelled():
+            work.result()
+
+    run_operation(until_stopped())

@@ -1,0 +1,64 @@
+"""`journeys stack`: Kafka, schema registry, emulator of BigQuery and Kafka Connect, all on this machine."""
+
+from __future__ import annotations
+
+import typer
+
+from agents.cli.command_line import CHECK_FAILED, complain
+from agents.cli.options import settings_of
+
+
+def up() -> None:
+    """Start the whole local stack and wait until each part answers; what runs already is left as it is.
+
+    Needs a JDK and Maven. Topics, schemas and tables are made. The first time, parts are fetched: some minutes.
+    """
+    from agents.bigquery.stack import Stack
+
+    stack = Stack(settings_of())
+    stack.up(complain)
+    _show(stack)
+    typer.echo('\nfor a worker: eval "$(journeys stack env)"')
+
+
+def down() -> None:
+    """Stop what `journeys stack up` started and keep its data. A configured Kafka is never touched."""
+    from agents.bigquery.stack import Stack
+
+    typer.echo("stopped" if Stack(settings_of()).down() else "nothing runs")
+
+
+def status() -> None:
+    """Tell where each part is, whether it answers, and where its log lies; exits with 1 unless all answer."""
+    from agents.bigquery.stack import Stack
+
+    if not _show(Stack(settings_of())):
+        raise typer.Exit(CHECK_FAILED)
+
+
+def env() -> None:
+    """Print the settings that make a worker one of this stack, for a shell: `eval "$(journeys stack env)"`."""
+    from agents.bigquery.stack import Stack
+
+    url = Stack(settings_of()).registry.confluent_url
+    if url is None:
+        complain("the stack was never started here: journeys stack up")
+        raise typer.Exit(CHECK_FAILED)
+    typer.echo(f"export JOURNEYS_SCHEMA_REGISTRY_URL={url}")
+
+
+def _show(stack: object) -> bool:
+    from rich.console import Console
+    from rich.table import Table
+
+    from agents.bigquery.stack import Stack
+
+    assert isinstance(stack, Stack)
+    table = Table("part", "", "address", show_edge=False)
+    table.add_column("log", overflow="fold")
+    parts = stack.status()
+    for part in parts:
+        state = "answers" if part.answers else "does not answer"
+        table.add_row(part.name, state, part.address or "-", str(part.log or "-"))
+    Console(soft_wrap=True).print(table)
+    return all(part.answers for part in parts)

@@ -1,0 +1,47 @@
+"""The tables and views as statements of BigQuery's SQL, for those who deploy by text."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from analytics.table import Column, Kind, Table, tables
+from analytics.view import views
+
+_NAMES: Final[dict[Kind, str]] = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
+
+
+def statements(dataset: str) -> list[str]:
+    """Statements that create all of it, in an order that works; `dataset` is `project.dataset`."""
+    return [create_table(table, dataset) for table in tables()] + [
+        f"CREATE OR REPLACE VIEW `{dataset}.{view.name}`\nOPTIONS (description = {_text(view.description)})\n"
+        f"AS\n{view.query(dataset)};"
+        for view in views()
+    ]
+
+
+def create_table(table: Table, dataset: str) -> str:
+    """Statement that creates one table."""
+    columns = ",\n".join(f"  {_column(column)}" for column in table.columns)
+    return (
+        f"CREATE TABLE IF NOT EXISTS `{dataset}.{table.name}` (\n{columns}\n)\n"
+        f"PARTITION BY TIMESTAMP_TRUNC({table.partition_by}, DAY)\n"
+        f"CLUSTER BY {', '.join(table.cluster_by)}\n"
+        f"OPTIONS (description = {_text(table.description)});"
+    )
+
+
+def sql_kind(column: Column) -> str:
+    """Type of a column as statements name it."""
+    return _NAMES.get(column.kind, column.kind)
+
+
+def _column(column: Column) -> str:
+    kind = sql_kind(column)
+    required = " NOT NULL" if column.is_required else ""
+    return f"{column.name} {kind}{required} OPTIONS (description = {_text(column.description)})"
+
+
+def _text(words: str) -> str:
+    # BigQuery's string literals know JSON's escapes.
+    return json.dumps(words, ensure_ascii=False)

@@ -1,0 +1,32 @@
+"""The questions: one set of SQL in BigQuery's dialect, over the views."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from string import Template
+from typing import Final, NamedTuple
+
+# Average and rates are quotients of what the queries give, so that two engines need not round alike.
+NAMES: Final = ("outcomes", "by_reason", "by_state", "by_day", "by_policy")
+
+
+class Query(NamedTuple):
+    """One question. `title` is the first comment of its file."""
+
+    name: str
+    title: str
+    text: str
+
+    def sql(self, dataset: str, since: int, until: int) -> str:
+        """BigQuery's SQL over a dataset, for abandonments from `since` up to and without `until` (ms)."""
+        return Template(self.text).substitute(dataset=dataset, since=since, until=until)
+
+
+def queries() -> tuple[Query, ...]:
+    """Give all of them in the order of a report."""
+    return tuple(_query(name) for name in NAMES)
+
+
+def _query(name: str) -> Query:
+    lines = files("analytics").joinpath("sql", "reports", f"{name}.sql").read_text("utf-8").splitlines()
+    return Query(name, lines[0].removeprefix("--").strip(), "\n".join(lines[1:]))

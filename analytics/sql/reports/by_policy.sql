@@ -1,0 +1,6 @@
+-- Abandonments by the policy under which their episode began.
+SELECT policy_version, COUNT(*) AS abandonments, SUM(total_cost_micros) AS cost_micros, SUM(total_penalty_micros) AS penalty_micros
+FROM `${dataset}.abandonments`
+WHERE abandoned_at >= TIMESTAMP_MILLIS(${since}) AND abandoned_at < TIMESTAMP_MILLIS(${until})
+GROUP BY policy_version
+ORDER BY abandonments DESC, policy_version

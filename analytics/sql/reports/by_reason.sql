@@ -1,0 +1,7 @@
+-- Abandonments by reason: how many, what was spent on them, what they cost.
+SELECT abandonment_reason, COUNT(*) AS abandonments, SUM(total_cost_micros) AS cost_micros,
+  SUM(total_penalty_micros) AS penalty_micros
+FROM `${dataset}.abandonments`
+WHERE abandoned_at >= TIMESTAMP_MILLIS(${since}) AND abandoned_at < TIMESTAMP_MILLIS(${until})
+GROUP BY abandonment_reason
+ORDER BY penalty_micros DESC, abandonment_reason

@@ -1,0 +1,7 @@
+-- States in which journeys were abandoned, and spend against penalty in each.
+SELECT state, COUNT(*) AS abandonments, SUM(total_cost_micros) AS cost_micros, SUM(total_penalty_micros) AS penalty_micros,
+  SUM(touchpoint_count) AS touchpoints
+FROM `${dataset}.abandonments`
+WHERE abandoned_at >= TIMESTAMP_MILLIS(${since}) AND abandoned_at < TIMESTAMP_MILLIS(${until})
+GROUP BY state
+ORDER BY abandonments DESC, state

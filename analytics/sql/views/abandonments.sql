@@ -1,0 +1,11 @@
+-- Every abandonment once, however often it was delivered. Money in dollars (NUMERIC), exact; the micros stay beside it.
+SELECT
+  *,
+  PARSE_NUMERIC('0.000001') * total_cost_micros AS total_cost,
+  PARSE_NUMERIC('0.000001') * conversion_value_micros AS conversion_value,
+  PARSE_NUMERIC('0.000001') * penalty_amount_micros AS penalty_amount,
+  PARSE_NUMERIC('0.000001') * opportunity_cost_micros AS opportunity_cost,
+  PARSE_NUMERIC('0.000001') * total_penalty_micros AS total_penalty
+FROM `${dataset}.journey_abandonments`
+WHERE TRUE
+QUALIFY ROW_NUMBER() OVER (PARTITION BY abandonment_id ORDER BY detected_at, source_offset) = 1

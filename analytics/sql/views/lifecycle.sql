@@ -1,0 +1,10 @@
+-- Every lifecycle record once, however often it was delivered. Money in dollars (NUMERIC), exact; the micros stay beside it.
+SELECT
+  *,
+  PARSE_NUMERIC('0.000001') * total_cost_micros AS total_cost,
+  PARSE_NUMERIC('0.000001') * total_penalty_micros AS total_penalty,
+  PARSE_NUMERIC('0.000001') * conversion_value_micros AS conversion_value,
+  PARSE_NUMERIC('0.000001') * cost_micros AS cost
+FROM `${dataset}.journey_lifecycle`
+WHERE TRUE
+QUALIFY ROW_NUMBER() OVER (PARTITION BY lifecycle_id ORDER BY detected_at, source_offset) = 1

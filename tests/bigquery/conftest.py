@@ -1,0 +1,41 @@
+"""One emulator for the tests of this folder, gone when the run is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.bigquery.client import Warehouse, client
+from agents.bigquery.emulator import Emulator
+
+_START_SECONDS = 90.0
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory) -> Iterator[Emulator]:
+    """Give an emulator that answers."""
+    started = Emulator(Path(tmp_path_factory.mktemp("emulator")))
+    try:
+        started.start(print)
+        started.wait(_START_SECONDS)
+        yield started
+    finally:
+        started.kill()
+
+
+@pytest.fixture
+def house(emulator) -> Warehouse:
+    """Give a dataset of the test's own, which does not exist yet."""
+    return Warehouse("journeys", f"test_{next(_NUMBERS)}", emulator.url, emulator.grpc_endpoint)
+
+
+@pytest.fixture
+def bigquery_client(house) -> Iterator[Any]:
+    """Give a google.cloud.bigquery.Client of the emulator."""
+    with client(house) as made:
+        yield made

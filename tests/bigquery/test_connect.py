@@ -1,0 +1,149 @@
+"""Touchpoints -> Kafka -> worker -> output topics -> Kafka Connect -> tables: each part a real process."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+from fresh_kafka import create_by_hand, emptied
+
+from agents.bigquery.connect_worker import ConnectWorker
+from agents.bigquery.connector import DEAD_LETTERS, connector
+from agents.bigquery.deployment import apply
+from agents.bigquery.registry_process import RegistryProcess
+from agents.importer import import_history
+from agents.kafka_connection import admin
+from agents.load_generator import generate
+from agents.settings import Settings
+from agents.topic_replay import TopicReplay
+from schemas.lines import parse_line
+from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from tests.live.worker_process import Workers
+
+from .group_offsets import committed, message_count
+from .rows import in_milliseconds, query
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+JOURNEYS = 5_200
+LEAST_ABANDONMENTS = 5_000
+OUTPUTS = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE)
+_SECONDS = 150.0
+_VIEWS = {"abandonments": "abandonment_id", "lifecycle": "lifecycle_id", "user_journeys": "journey_id"}
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[Workers]:
+    """Give a place to start workers; none outlives the test."""
+    with Workers(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[RegistryProcess]:
+    """Give a schema registry that answers."""
+    started = RegistryProcess(tmp_path / "registry")
+    try:
+        started.start(print)
+        started.wait(_SECONDS)
+        yield started
+    finally:
+        started.kill()
+
+
+@pytest.fixture
+def connect(tmp_path: Path) -> Iterator[ConnectWorker]:
+    """Give a Connect worker that is not started yet."""
+    worker = ConnectWorker(tmp_path / "connect")
+    try:
+        yield worker
+    finally:
+        worker.kill()
+
+
+def test_abandonments_reach_bigquery_as_the_replay_gives_them(
+    broker, workers, registry, connect, bigquery_client, house
+):
+    """Every field of at least 5,000; Connect killed in mid-stream, and all read again by another group."""
+    settings = emptied(broker, schema_registry_url=registry.confluent_url)
+    if not has_topic(settings, DEAD_LETTERS):
+        asyncio.run(create_by_hand(settings, {DEAD_LETTERS: (1, {})}))
+    letters = message_count(settings, DEAD_LETTERS)
+    apply(bigquery_client, house)
+    workers.start(settings).wait_until_logged("restored: partitions [")
+
+    def start(name: str) -> None:
+        given = connector(house, registry.converter_url, name=name)
+        connect.start(settings.bootstrap_servers, given, house.endpoint, print)
+
+    def raw() -> int:
+        return counted(bigquery_client, house, "journey_abandonments")
+
+    start("first")
+    asyncio.run(import_history(settings, enumerate(map(parse_line, generate(JOURNEYS, seed=11)))))
+    wait(lambda: committed(settings, "connect-first", OUTPUTS) > 0, connect, "no row has come")
+    assert connect.kill()
+    came = raw()
+    workers.wait_until_applied(settings)
+    expected = {one.abandonment_id: one for one in asyncio.run(replayed(settings))}
+    assert len(expected) >= LEAST_ABANDONMENTS
+    assert 0 < came < len(expected), "it was not killed in mid-stream"
+    start("first")
+    total = message_count(settings, *OUTPUTS)
+    wait(lambda: committed(settings, "connect-first", OUTPUTS) >= total, connect, "rows are missing")
+
+    found = query(
+        bigquery_client, house, "SELECT * EXCEPT ({dollars}) FROM `{d}.abandonments`".replace("{dollars}", DOLLARS)
+    )
+    assert len(found) == len(expected)
+    for row in found:
+        assert tuple(map(in_milliseconds, row)) == tuple(expected[row[0]])
+
+    before = contents(bigquery_client, house)
+    connect.kill()
+    start("second")
+    wait(lambda: committed(settings, "connect-second", OUTPUTS) >= total, connect, "the second group has not read all")
+    assert raw() >= 2 * len(expected)
+    assert contents(bigquery_client, house) == before
+    assert message_count(settings, DEAD_LETTERS) == letters
+
+
+DOLLARS = "total_cost, conversion_value, penalty_amount, opportunity_cost, total_penalty"
+
+
+async def replayed(settings: Settings) -> list[Any]:
+    """Abandonments that a replay of the input topic gives."""
+    replay = TopicReplay(settings)
+    return [one async for effects in replay.effects() for one in effects.abandonments]
+
+
+def has_topic(settings: Settings, topic: str) -> bool:
+    """Whether a topic is there."""
+
+    async def there() -> bool:
+        async with admin(settings) as asked:
+            return topic in await asked.list_topics()
+
+    return asyncio.run(there())
+
+
+def counted(client: Any, house: Any, table: str) -> int:
+    """Rows of a table or view."""
+    ((count,),) = query(client, house, f"SELECT COUNT(*) FROM `{{d}}.{table}`")
+    return count
+
+
+def contents(client: Any, house: Any) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all views."""
+    return {view: query(client, house, f"SELECT * FROM `{{d}}.{view}` ORDER BY {key}") for view, key in _VIEWS.items()}
+
+
+def wait(condition: Callable[[], bool], connect: ConnectWorker, otherwise: str) -> None:
+    """Poll a condition until it holds, or fail with the end of Connect's log."""
+    deadline = monotonic() + _SECONDS
+    while not condition():
+        assert connect.pid is not None, "\n".join(["Connect has ended", *connect.log_tail(40)])
+        assert monotonic() < deadline, "\n".join([otherwise, *connect.log_tail(40)])
+        sleep(0.2)
