@@ -17,7 +17,7 @@ _BYTEWAX_PYTHON: Final = str(HERE / "bytewax" / ".venv" / "bin" / "python")
 _RECOVERY_FOLDER: Final = "recovery"
 _WORKER: Final = tuple(JOURNEYS.command)
 _PACKAGE: Final = "gaelp.journeys.peers"
-# With G1, Java's default, Kafka Streams had half to three quarters of its speed here.
+# The collector for throughput, which is what is compared; G1, Java's default, pays for short pauses.
 _COLLECTOR: Final = "-XX:+UseParallelGC"
 _QUIET: Final = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 # Flink's serializers look into the JDK's own collections.

@@ -11,8 +11,8 @@ import org.apache.kafka.streams.state.KeyValueStore;
  * Which journeys may be due when: a durable index of deadlines, one row for each span of event time.
  *
  * <p>A row holds the ids of a span, each behind its length. Rows are read with point look-ups only: a range scan over
- * keys in order of their deadlines goes through the tombstones of all that was due before, and costs four times the
- * CPU of the whole job. Entries are lazy: a journey has one, which is looked at again when it comes up.
+ * keys in order of their deadlines goes through the tombstones of all that was due before. Entries are lazy: a journey
+ * has one, which is looked at again when it comes up.
  */
 final class DeadlineBuckets {
     private static final Bytes NEXT = Bytes.wrap(new byte[] {'n'});

@@ -83,7 +83,7 @@ public final class KafkaStreamsPeer {
         properties.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
         // One input topic: there is nothing to wait for.
         properties.put(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, StreamsConfig.MAX_TASK_IDLE_MS_DISABLED);
-        // Without this every iterator registers an MBean when it opens.
+        // Nobody looks at metrics: they need not be shown over JMX.
         properties.put(StreamsConfig.METRIC_REPORTER_CLASSES_CONFIG, "");
         properties.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
         properties.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_RECORDS_CONFIG), 5_000);
