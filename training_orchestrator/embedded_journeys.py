@@ -154,6 +154,7 @@ class EmbeddedJourneys:
                         call.answer.set_exception(error)
                         call.answer.exception()  # heard, even where the caller has gone
                 continue
+            self._is_healthy = True
             at = 0
             for call in calls:
                 effects = applied[at : at + len(call.records)]
@@ -178,6 +179,7 @@ class EmbeddedJourneys:
 
     async def _punctuate(self) -> Effects:
         effects = await self._in_thread(self._journeys.punctuate)
+        self._is_healthy = True
         self._count(effects)
         return effects
 
@@ -201,12 +203,10 @@ class EmbeddedJourneys:
 
     async def _in_thread(self, work: Callable[..., Given], *args: Any) -> Given:
         try:
-            given = await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
         except StoreUnavailableError:
             self._is_healthy = False
             raise
-        self._is_healthy = True
-        return given
 
     def _count(self, effects: Effects) -> None:
         self._note(effects.abandonments)

@@ -56,8 +56,9 @@ class LocalJourneys:
         try:
             self._restore()
             for batch in self.log.entries(self.partition.applied_offset + 1, self.codec):
-                again = self._take(self._processor.process(batch)).abandonments
-                found.extend(record for record in again if not self.log.has_output(record.abandonment_id))
+                for entry in batch:  # one by one, so that outputs come in the order that they had
+                    again = self._take(self._processor.process([entry])).abandonments
+                    found.extend(record for record in again if not self.log.has_output(record.abandonment_id))
             self._require_time_source()
             if self.partition.policy != self._policy:
                 at = self._now()
