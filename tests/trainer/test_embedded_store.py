@@ -262,3 +262,26 @@ def test_a_deadline_fires_in_the_background(store):
             assert (await manager.metrics()).active_journeys == 0
 
     asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def test_outputs_that_could_not_be_stored_come_later(store, clock):
+    """The record is in the log, so the answer stands; a reader gets the output when the store takes it again."""
+
+    async def run():
+        async with manager_of(store, clock) as manager:
+            await manager.record_touchpoint("journey", cost=1)
+            await execute(store, "CREATE TRIGGER full BEFORE INSERT ON output BEGIN SELECT RAISE(ABORT, 'full'); END")
+            assert (await manager.mark_abandoned("journey")).touchpoint_count == 1
+            with pytest.raises(StoreUnavailableError, match="full"):
+                await manager.abandonments(datetime_of(BEGIN))
+            await execute(store, "DROP TRIGGER full")
+
+    asyncio.run(run())
+    assert [output.journey_id for output in outputs(store)] == ["journey", "journey"]
+    assert outputs(store) == replayed(store)
+
+
+async def execute(store, statement):
+    """Have another connection change the file."""
+    with sqlite3.connect(store) as connection:
+        connection.execute(statement)
