@@ -1,6 +1,7 @@
 """Embedded, connected and replayed: the same abandonments of the same 10,000 journeys."""
 
 import asyncio
+import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +18,7 @@ from .made_history import say
 from .stored import outputs, replayed
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
-COUNT = 10_000
+COUNT = 10_000 if os.environ.get("JOURNEYS_TEST_LONG") else 2_000
 # Where a record stood, what a request was called, and when somebody looked: not what was decided.
 INCIDENTAL = ("source_topic", "source_partition", "source_offset", "command_id", "detected_at", "lifecycle_id")
 
