@@ -28,12 +28,16 @@ from training_orchestrator.journey_timeout import JourneyTimeoutManager, create_
 from training_orchestrator.touchpoint import TrainerTouchpoint
 
 if TYPE_CHECKING:
+    from schemas.invalid import InvalidRecordError
     from training_orchestrator.abandonment_feed import AbandonmentFeed
     from training_orchestrator.feed_progress import CorrectionRule
+    from training_orchestrator.touchpoint_producer import TouchpointProducer
 
 _LATER = {
     "AbandonmentFeed": "training_orchestrator.abandonment_feed",
     "CorrectionRule": "training_orchestrator.feed_progress",
+    "InvalidRecordError": "schemas.invalid",
+    "TouchpointProducer": "training_orchestrator.touchpoint_producer",
 }
 
 __all__ = [
@@ -49,6 +53,7 @@ __all__ = [
     "CorrectionRule",
     "FeedItem",
     "Figures",
+    "InvalidRecordError",
     "JourneyAlreadyAbandonedError",
     "JourneyConvertedError",
     "JourneyRefusedError",
@@ -59,6 +64,7 @@ __all__ = [
     "StoreInUseError",
     "StoreUnavailableError",
     "TimeoutConfiguration",
+    "TouchpointProducer",
     "TrainerTouchpoint",
     "TrainingConfiguration",
     "TrainingOrchestrator",
