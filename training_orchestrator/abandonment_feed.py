@@ -72,6 +72,13 @@ class AbandonmentFeed:
         self._loop_thread: LoopThread | None = None
 
     @classmethod
+    def from_settings(cls, **more: Any) -> Self:
+        """Feed of what a manager without arguments writes to: the settings' Kafka if they name one, else its file."""
+        from agents.settings import Settings  # noqa: PLC0415  (what is read loads here)
+
+        return cls.from_store(**more) if Settings().bootstrap_servers is None else cls.from_kafka(**more)
+
+    @classmethod
     def from_store(cls, path: Path | str = DEFAULT_STORE, **more: Any) -> Self:
         """Feed of an embedded manager's file, which may be at work in this process or another."""
         from training_orchestrator.feed_files import StoreSource  # noqa: PLC0415  (what is read loads here)
