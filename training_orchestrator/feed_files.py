@@ -19,6 +19,7 @@ from schemas.records import JourneyAbandoned, JourneyLifecycle
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from training_orchestrator.answers import StoreUnavailableError
 from training_orchestrator.feed_records import Place, PublishedRecord
+from training_orchestrator.local_log import FOR_FEEDS
 
 _BATCH_RECORDS: Final = 2_000
 _POLL_SECONDS: Final = 0.2
@@ -109,9 +110,9 @@ class StoreSource:
 
     def _read(self, start: int, connection: sqlite3.Connection) -> list[PublishedRecord]:
         found = connection.execute(
-            "SELECT sequence, topic, value FROM output WHERE sequence >= ? AND topic IN (?, ?) "
+            f"SELECT sequence, topic, value FROM output WHERE sequence >= ? AND kind IN ({FOR_FEEDS}) "  # noqa: S608
             "ORDER BY sequence LIMIT ?",
-            (start, *_KINDS, _BATCH_RECORDS),
+            (start, _BATCH_RECORDS),
         ).fetchall()
         return list(decoded(self._codec, ((_STORE, sequence, topic, value) for sequence, topic, value in found)))
 

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Final
 
 from schemas.codec import Codec
-from schemas.records import DeadLetter, InputRecord, JourneyAbandoned, PolicyChanged, Punctuation
+from schemas.records import InputRecord, JourneyAbandoned, OutputRecord, PolicyChanged, Punctuation
 from schemas.rows import PolicyRow, journey_key, policy_key
-from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from streams.effects import Counts, Effects
 from streams.partition import Partition
 from streams.policy import Policy
 from streams.processor import Processor
 from streams.row import Row, stored_columns
-from streams.table import Restore, dead_letter_key, stored_partition
+from streams.table import Restore, stored_partition
 from training_orchestrator.answers import StoreUnavailableError
-from training_orchestrator.local_log import LocalLog, LoggedInput, LoggedOutput
+from training_orchestrator.local_log import LocalLog, LoggedInput
+from training_orchestrator.logged_outputs import encoded, logged_outputs
 
 _PUNCTUATE_AT_LEAST_EVERY_MS: Final = 60_000  # as a worker does, so that old journeys are forgotten on quiet days
 _ROWS_UNTIL_STORED: Final = 20_000
@@ -43,7 +43,7 @@ class LocalJourneys:
         self._processor = Processor(self.partition)
         self._touched: set[str] = set()
         self._policies: list[PolicyRow] = []
-        self._outputs: list[LoggedOutput] = []
+        self._outputs: list[OutputRecord] = []
 
     def open(self) -> list[JourneyAbandoned]:
         """Come back to where the file says, bring the policy, and fire what is overdue: each deadline once.
@@ -83,7 +83,7 @@ class LocalJourneys:
         Raises StoreUnavailableError, and then nothing has happened.
         """
         append_time = self._now()
-        inputs = [LoggedInput(_key_of(record), append_time, self.codec.encode(record)) for record in records]
+        inputs = [LoggedInput(_key_of(record), append_time, value) for record, value in encoded(records, self.codec)]
         first = self.log.append(inputs)
         applied = [
             self._take(self._processor.process([(offset, logged.key, append_time, record, logged.value)]))
@@ -124,7 +124,7 @@ class LocalJourneys:
         own = stored_partition(partition, self.codec)
         assert own.value is not None
         rows.append((own.key, own.value))
-        self.log.store(self._outputs, rows, forgotten)
+        self.log.store(logged_outputs(self._outputs, self.codec), rows, forgotten)
         self._outputs.clear()
         self._policies.clear()
         self._touched.clear()
@@ -152,17 +152,10 @@ class LocalJourneys:
         self._touched.update(effects.changed)
         self._touched.update(effects.forgotten)
         self._policies.extend(effects.policies)
-        for abandoned, value in zip(effects.abandonments, self.codec.encode_all(effects.abandonments), strict=True):
-            output = LoggedOutput(JOURNEY_ABANDONMENTS, abandoned.abandonment_id, abandoned.detected_at, value)
-            self._outputs.append(output)
-        for said, value in zip(effects.lifecycle, self.codec.encode_all(effects.lifecycle), strict=True):
-            self._outputs.append(LoggedOutput(JOURNEY_LIFECYCLE, said.lifecycle_id, said.detected_at, value))
-        self._outputs.extend(map(self._dead_letter, effects.dead_letters))
+        self._outputs += effects.abandonments
+        self._outputs += effects.lifecycle
+        self._outputs += effects.dead_letters
         return effects
-
-    def _dead_letter(self, letter: DeadLetter) -> LoggedOutput:
-        at = letter.append_time or 0
-        return LoggedOutput(DEAD_LETTERS, dead_letter_key(letter).decode(), at, self.codec.encode(letter))
 
     def _store_if_wanted(self) -> None:
         """Store what readers wait for. Where that fails it is stored later: the log has the record, which decides."""
@@ -176,7 +169,7 @@ class LocalJourneys:
 
     def _store_outputs(self) -> None:
         if self._outputs:
-            self.log.store(self._outputs)
+            self.log.store(logged_outputs(self._outputs, self.codec))
             self._outputs.clear()
 
 

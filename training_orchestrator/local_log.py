@@ -24,15 +24,19 @@ from training_orchestrator.answers import StoreInUseError, StoreUnavailableError
 _FORMAT: Final = 1
 _BUSY_SECONDS: Final = 5.0  # a reader never blocks the writer; a backup tool may, for a moment
 _READ_RECORDS: Final = 5_000
-_TABLES: Final = """
+FOR_FEEDS: Final = "'abandoned', 'returned', 'converted'"
+"""Kinds of outputs that a feed reads, as SQL."""
+_TABLES: Final = f"""
 CREATE TABLE IF NOT EXISTS input (
     "offset" INTEGER PRIMARY KEY, "key" BLOB, append_time INTEGER NOT NULL, value BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS output (
-    sequence INTEGER PRIMARY KEY, topic TEXT NOT NULL, output_id TEXT NOT NULL UNIQUE,
+    sequence INTEGER PRIMARY KEY, topic TEXT NOT NULL, kind TEXT NOT NULL, output_id TEXT NOT NULL UNIQUE,
     detected_at INTEGER NOT NULL, value BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS output_by_detection ON output (topic, detected_at);
+-- What feeds read is a few of all outputs.
+CREATE INDEX IF NOT EXISTS output_for_feeds ON output (sequence, topic) WHERE kind IN ({FOR_FEEDS});
 CREATE TABLE IF NOT EXISTS row ("key" BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 """
 
@@ -49,6 +53,8 @@ class LoggedOutput(NamedTuple):
     """One output; `detected_at` is its own (ms), or when a dead letter came."""
 
     topic: str
+    kind: str
+    """`abandoned`, a lifecycle record's kind, or `dead_letter`."""
     output_id: str
     detected_at: int
     value: bytes
@@ -139,7 +145,8 @@ class LocalLog:
         """
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT OR IGNORE INTO output (topic, output_id, detected_at, value) VALUES (?, ?, ?, ?)", outputs
+                "INSERT OR IGNORE INTO output (topic, kind, output_id, detected_at, value) VALUES (?, ?, ?, ?, ?)",
+                outputs,
             )
             connection.executemany("INSERT OR REPLACE INTO row VALUES (?, ?)", rows)
             connection.executemany('DELETE FROM row WHERE "key" = ?', ((key,) for key in forgotten))
