@@ -25,6 +25,7 @@ def door_of(
     bring_policy: bool,
     answer_seconds: float,
     now: Callable[[], int] | None,
+    redis_url: str | None,
 ) -> JourneyDoor:
     """Connected where `bootstrap_servers`, or else the settings without a `store_path`, name a Kafka; else embedded.
 
@@ -44,16 +45,25 @@ def door_of(
                     "this configuration is not the default policy, and connected, the policy of the log decides: "
                     "bring_policy=True puts this one in force for everybody, the default configuration takes the log's"
                 )
+            if redis_url is not None:
+                raise ConfigurationError("redis_url: only an embedded manager mirrors its journeys to Redis")
             return ConnectedJourneys(settings, policy if bring_policy else None, answer_seconds)
     from training_orchestrator.embedded_journeys import EmbeddedJourneys  # noqa: PLC0415  (as above)
 
-    return EmbeddedJourneys(
-        store_path or DEFAULT_STORE,
+    path = store_path or DEFAULT_STORE
+    embedded = EmbeddedJourneys(
+        path,
         policy,
         now or _present,
         "live" if now is None else "simulated",
         configuration.abandonment_check_interval_minutes * 60,
     )
+    if redis_url is not None:
+        from training_orchestrator.feed_files import StoreSource  # noqa: PLC0415  (as above)
+        from training_orchestrator.redis_mirror import RedisMirror  # noqa: PLC0415  (as above)
+
+        embedded.mirror = RedisMirror(redis_url, StoreSource(path), embedded.updates, policy.to_json())
+    return embedded
 
 
 def _present() -> int:

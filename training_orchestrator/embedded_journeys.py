@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from streams.policy import Policy
 from streams.row import Row
 from training_orchestrator.answers import AnswerOutstandingError, StoreUnavailableError
 from training_orchestrator.figures import Figures
+from training_orchestrator.journey_update import JourneyUpdate, Mirror
 from training_orchestrator.local_journeys import LocalJourneys
 from training_orchestrator.tally import DEADLINE_REASONS, Tally
 
@@ -30,6 +31,7 @@ _LARGEST_TURN: Final = 5_000  # records of one commit, so that no call waits lon
 _RETRY_SECONDS: Final = 1.0
 _LEAST_WAIT_SECONDS: Final = 0.2  # a million deadlines a second apart must not be a million commits
 _KEPT_TIMED_OUT: Final = 100_000
+_PORTION: Final = 5_000
 Given = TypeVar("Given")
 
 
@@ -58,6 +60,8 @@ class EmbeddedJourneys:
         self._timed_out: deque[JourneyAbandoned] = deque(maxlen=_KEPT_TIMED_OUT)
         self._tally = Tally()
         self._is_healthy = True
+        self.mirror: Mirror | None = None
+        """Told of every change; set it before `open`."""
 
     async def open(self) -> None:
         """Restore, fire what is overdue, and go on looking at deadlines. Raises StoreUnavailableError."""
@@ -66,6 +70,8 @@ class EmbeddedJourneys:
         except BaseException:
             self._thread.shutdown(wait=False)
             raise
+        if self.mirror is not None:
+            self.mirror.start()
         if self._watches:  # simulated time stands still between calls
             self._monitoring = asyncio.create_task(self._monitor())
 
@@ -76,6 +82,8 @@ class EmbeddedJourneys:
             await asyncio.gather(self._monitoring, return_exceptions=True)
         if self._turns is not None:
             await self._turns
+        if self.mirror is not None:
+            await self.mirror.stop()
         try:
             await self._in_thread(self._journeys.close)
         finally:
@@ -122,10 +130,26 @@ class EmbeddedJourneys:
     async def figures(self) -> Figures:
         """Counts of this process."""
         active = await self._in_thread(self._count_open)
+        breaker = None if self.mirror is None else self.mirror.breaker_state
         counts = self._journeys.counts
         return self._tally.figures(
-            "embedded", is_healthy=self._is_healthy, active=active, duplicates=counts.duplicate, forgets=True
+            "embedded",
+            is_healthy=self._is_healthy,
+            active=active,
+            duplicates=counts.duplicate,
+            forgets=True,
+            redis_breaker=breaker,
         )
+
+    async def updates(self) -> AsyncIterator[list[JourneyUpdate]]:
+        """All journeys as they stand, in portions: between two of them calls are served."""
+        names = await self._in_thread(lambda: list(self._journeys.partition.rows))
+        for start in range(0, len(names), _PORTION):
+            yield await self._in_thread(self._updates_of, names[start : start + _PORTION])
+
+    def _updates_of(self, names: Iterable[str]) -> list[JourneyUpdate]:
+        rows = self._journeys.partition.rows
+        return [JourneyUpdate.of_row(rows[name]) if name in rows else JourneyUpdate(name, None) for name in names]
 
     def _count_open(self) -> int:
         return sum(row.open for row in self._journeys.partition.rows.values())
@@ -209,6 +233,9 @@ class EmbeddedJourneys:
             raise
 
     def _count(self, effects: Effects) -> None:
+        if self.mirror is not None:
+            # The thread may be at work on the next turn already: of a row the latest is told, whichever it is.
+            self.mirror.note(self._updates_of([*effects.changed, *effects.forgotten]))
         self._note(effects.abandonments)
         self._tally.lifecycle(effects.lifecycle)
         self._tally.dead_letters += len(effects.dead_letters)

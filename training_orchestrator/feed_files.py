@@ -70,6 +70,7 @@ class StoreSource:
 
     def __init__(self, path: Path) -> None:
         self.name = "store"
+        self.place = str(path.absolute())
         self._path = path
         self._codec = Codec()
 

@@ -32,3 +32,5 @@ class Figures:
     dead_letters: int = 0
     forgotten_journeys: int | None = None
     """Ended journeys whose rows were deleted by cleanup."""
+    redis_breaker: str | None = None
+    """`closed`, `opened` or `half-opened`; None without Redis. Opened, Redis is behind, and nothing else is."""

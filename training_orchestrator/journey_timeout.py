@@ -51,7 +51,7 @@ class JourneyTimeoutManager:
     `project_id` and `dataset_id` name the BigQuery tables that the sink connector loads; nothing here talks to Google.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (the front door: each is a setting with a default)
         self,
         configuration: TimeoutConfiguration | None = None,
         *,
@@ -62,11 +62,13 @@ class JourneyTimeoutManager:
         bring_policy: bool = False,
         answer_seconds: float = 30.0,
         now: Callable[[], int] | None = None,
+        redis_url: str | None = None,
     ) -> None:
         """`now` (epoch milliseconds) in place of the clock makes an embedded store of simulated time.
 
         Connected, the policy is that of the log: a configuration other than the default is put in force there for
         everybody if `bring_policy` says so, and is else refused by `start()`. `answer_seconds`: how long to wait.
+        `redis_url` mirrors an embedded manager's journeys to a Redis (extra `redis`), which never decides.
         """
         if store_path is not None and bootstrap_servers is not None:
             raise ConfigurationError(
@@ -82,6 +84,7 @@ class JourneyTimeoutManager:
         self._bring_policy = bring_policy
         self._answer_seconds = answer_seconds
         self._now = now
+        self._redis_url = redis_url
         self._door: JourneyDoor | None = None
 
     async def __aenter__(self) -> Self:
@@ -267,6 +270,7 @@ class JourneyTimeoutManager:
             bring_policy=self._bring_policy,
             answer_seconds=self._answer_seconds,
             now=self._now,
+            redis_url=self._redis_url,
         )
 
 

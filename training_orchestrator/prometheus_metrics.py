@@ -34,6 +34,7 @@ GAUGES: Final = {
     ),
 }
 """Name and help by figure; one that is None is left out of a scrape."""
+BREAKER: Final = ("journeys_redis_breaker", "1 for the state that Redis's circuit breaker is in")
 COUNTERS: Final = {
     "total_penalty": ("journeys_penalty_dollars", "Penalties booked"),
     "late_touchpoints": ("journeys_late_touchpoints", "Touchpoints that lie before the end of an earlier episode"),
@@ -81,6 +82,10 @@ def families(figures: Figures) -> Iterator[Metric]:
             counter = CounterMetricFamily(name, text, labels=_LABEL)
             counter.add_metric([figures.mode], value)
             yield counter
+    if figures.redis_breaker is not None:
+        breaker = GaugeMetricFamily(*BREAKER, labels=(*_LABEL, "state"))
+        breaker.add_metric([figures.mode, figures.redis_breaker], 1)
+        yield breaker
     by_reason = CounterMetricFamily(*ABANDONMENTS, labels=(*_LABEL, "reason"))
     for reason, count in figures.abandonments_by_reason.items():
         by_reason.add_metric([figures.mode, reason], count)

@@ -37,7 +37,14 @@ class Tally:
         self.by_kind.update(record.kind for record in records)
 
     def figures(
-        self, mode: str, *, is_healthy: bool, active: int | None, duplicates: int | None, forgets: bool
+        self,
+        mode: str,
+        *,
+        is_healthy: bool,
+        active: int | None,
+        duplicates: int | None,
+        forgets: bool,
+        redis_breaker: str | None = None,
     ) -> Figures:
         """Figures at this moment; `forgets` says whether this process does the cleanup."""
         count = self.by_reason.total()
@@ -57,4 +64,5 @@ class Tally:
             refused=self.by_kind["refused"],
             dead_letters=self.dead_letters,
             forgotten_journeys=self.forgotten if forgets else None,
+            redis_breaker=redis_breaker,
         )

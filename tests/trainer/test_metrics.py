@@ -7,7 +7,7 @@ from urllib.request import urlopen
 from prometheus_client import CollectorRegistry, start_http_server
 
 from training_orchestrator import JourneyTimeoutManager
-from training_orchestrator.prometheus_metrics import ABANDONMENTS, COUNTERS, GAUGES, ManagerMetrics
+from training_orchestrator.prometheus_metrics import ABANDONMENTS, BREAKER, COUNTERS, GAUGES, ManagerMetrics
 
 from .documents import ROOT
 
@@ -60,4 +60,4 @@ def test_every_name_is_documented():
     """docs/trainer.md says the names that a scrape gives, and no others."""
     named = set(re.findall(r"`(journeys_[a-z_]+)(?:_total)?`", (ROOT / "docs/trainer.md").read_text()))
     given = {name for name, _ in GAUGES.values()} | {f"{name}_total" for name, _ in COUNTERS.values()}
-    assert named == given | {f"{ABANDONMENTS[0]}_total"}
+    assert named == given | {f"{ABANDONMENTS[0]}_total", BREAKER[0]}
