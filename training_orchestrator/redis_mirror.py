@@ -127,7 +127,7 @@ class RedisMirror:
                 pass  # the breaker is open: nobody is asked
             except _FAULTS as error:
                 log.warning("Redis is passed over for now: %r", error)
-                # It may have lost anything, or hold what is none of ours.
+                # It may have lost anything; one that was frozen may yet take old words behind newer ones.
                 self._must_rebuild = True
             except StoreUnavailableError as error:
                 log.warning("the store can't be read for Redis: %s", error)
