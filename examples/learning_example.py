@@ -2,8 +2,8 @@
 
     python examples/learning_example.py [seeds]
 
-Each agent bids for the same simulated customers. It learns the value of a bid level for what it sees of a customer, by a
-running mean of rewards with some exploration. They differ only in what they are told:
+Each agent bids for the same simulated customers. It learns the value of a bid level for what it sees of a customer, by
+a running mean of rewards with some exploration. They differ only in what they are told:
 
     conversions   value minus spend of journeys that convert; one that stops is never heard of again
     abandonments  the same, and the penalty of each abandonment, through AbandonmentFeed; corrections, too
@@ -99,25 +99,23 @@ async def run(arm: str, seed: int, folder: Path) -> Outcome:
     market, agent, outcome, clock = random.Random(seed), Agent(random.Random(seed + 1000)), Outcome(), Clock()
     store = folder / f"{arm}-{seed}.sqlite3"
     begun: dict[str, tuple[int, str]] = {}
-    async with (
-        JourneyTimeoutManager(store_path=store, now=clock) as manager,
-        AbandonmentFeed.from_store(store) as feed,
-    ):
+    checkpoint: bytes | str = "earliest"
+    async with JourneyTimeoutManager(store_path=store, now=clock) as manager:
         for day in range(DAYS + 4):  # four more, so that the last journeys end, too
-            counts = day * 2 >= DAYS
             if day < DAYS:
-                touchpoints = play_day(arm, day, market, agent, begun, clock.at, outcome if counts else Outcome())
-                await manager.record_touchpoints(touchpoints)
+                counted = outcome if day * 2 >= DAYS else Outcome()
+                await manager.record_touchpoints(play_day(arm, day, market, agent, begun, clock.at, counted))
             clock.at += DAY_MS
-            ended = len(await manager.check_timeouts())
-            while ended:
-                for item in await feed.take(max_records=ended, max_wait=5.0):
-                    began, action_id = begun[item.journey_id]
-                    ended -= item.kind == "abandonment"
-                    if item.kind == "abandonment" and began * 2 >= DAYS:
-                        outcome.wasted += item.total_cost
-                    if arm == "abandonments":
-                        agent.learn(action_id, item.reward, item.kind == "abandonment")
+            await manager.check_timeouts()
+            async with AbandonmentFeed.from_store(store, start=checkpoint, follow=False) as feed:
+                async for batch in feed.batches():
+                    for item in batch:
+                        began, action_id = begun[item.journey_id]
+                        if item.kind == "abandonment" and began * 2 >= DAYS:
+                            outcome.wasted += item.total_cost
+                        if arm == "abandonments":
+                            agent.learn(action_id, item.reward, item.kind == "abandonment")
+                checkpoint = feed.checkpoint()
     return outcome
 
 
@@ -183,7 +181,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for arm in ARMS:
             found[arm] = [asyncio.run(run(arm, seed, Path(folder))) for seed in range(seeds)]
-    print(f"{'told of':14}{'spend wasted':>18}{'return':>18}   dollars in the last {DAYS // 2} days, {seeds} seeds, 95%")
+    print(
+        f"{'told of':14}{'spend wasted':>18}{'return':>18}   dollars in the last {DAYS // 2} days, {seeds} seeds, 95%"
+    )
     for arm, outcomes in found.items():
         returns = [each.earned - each.spent for each in outcomes]
         print(f"{arm:14}{interval([each.wasted for each in outcomes]):>18}{interval(returns):>18}")
