@@ -1,6 +1,6 @@
 """Does an agent bid better when journeys that just stop are accounted for? Ten seeds, three agents, one market.
 
-    python examples/learning_example.py [seeds]
+    python examples/learning_example.py [seeds [days]]
 
 Each agent bids for the same simulated customers. It learns the value of a bid level for what it sees of a customer, by
 a running mean of rewards with some exploration. They differ only in what they are told:
@@ -15,7 +15,6 @@ Everything goes through a manager and its feed, in simulated time: three months 
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import sys
 import tempfile
@@ -94,16 +93,16 @@ class Clock:
         return self.at
 
 
-async def run(arm: str, seed: int, folder: Path) -> Outcome:
-    """Let one agent bid for DAYS days."""
+async def run(arm: str, seed: int, days: int, folder: Path) -> Outcome:
+    """Let one agent bid."""
     market, agent, outcome, clock = random.Random(seed), Agent(random.Random(seed + 1000)), Outcome(), Clock()
     store = folder / f"{arm}-{seed}.sqlite3"
     begun: dict[str, tuple[int, str]] = {}
     checkpoint: bytes | str = "earliest"
     async with JourneyTimeoutManager(store_path=store, now=clock) as manager:
-        for day in range(DAYS + 4):  # four more, so that the last journeys end, too
-            if day < DAYS:
-                counted = outcome if day * 2 >= DAYS else Outcome()
+        for day in range(days + 4):  # four more, so that the last journeys end, too
+            if day < days:
+                counted = outcome if day * 2 >= days else Outcome()
                 await manager.record_touchpoints(play_day(arm, day, market, agent, begun, clock.at, counted))
             clock.at += DAY_MS
             await manager.check_timeouts()
@@ -111,7 +110,7 @@ async def run(arm: str, seed: int, folder: Path) -> Outcome:
                 async for batch in feed.batches():
                     for item in batch:
                         began, action_id = begun[item.journey_id]
-                        if item.kind == "abandonment" and began * 2 >= DAYS:
+                        if item.kind == "abandonment" and began * 2 >= days:
                             outcome.wasted += item.total_cost
                         if arm == "abandonments":
                             agent.learn(action_id, item.reward, item.kind == "abandonment")
@@ -177,17 +176,24 @@ def interval(values: list[float]) -> str:
 def main() -> None:
     """Run all agents on all seeds and print what came of it."""
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    days = int(sys.argv[2]) if len(sys.argv) > 2 else DAYS
+    if seeds < 2 or days < 2:
+        print("seeds and days: at least 2 of each, for an interval over seeds and a second half of days")
+        raise SystemExit(2)
     found: dict[str, list[Outcome]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for arm in ARMS:
-            found[arm] = [asyncio.run(run(arm, seed, Path(folder))) for seed in range(seeds)]
-    print(
-        f"{'told of':14}{'spend wasted':>18}{'return':>18}   dollars in the last {DAYS // 2} days, {seeds} seeds, 95%"
-    )
+            found[arm] = [asyncio.run(run(arm, seed, days, Path(folder))) for seed in range(seeds)]
+    returns = {arm: [each.earned - each.spent for each in outcomes] for arm, outcomes in found.items()}
+    print(f"dollars in the second half of {days} days, mean of {seeds} seeds and its 95% interval")
+    print(f"{'told of':24}{'spend wasted':>18}{'return':>18}")
     for arm, outcomes in found.items():
-        returns = [each.earned - each.spent for each in outcomes]
-        print(f"{arm:14}{interval([each.wasted for each in outcomes]):>18}{interval(returns):>18}")
-    print(json.dumps({arm: [round(each.earned - each.spent, 2) for each in runs] for arm, runs in found.items()}))
+        print(f"{arm:24}{interval([each.wasted for each in outcomes]):>18}{interval(returns[arm]):>18}")
+    # The same customers come to all agents, so that differences are looked at seed by seed.
+    for arm in ARMS[1:]:
+        wasted = [a.wasted - b.wasted for a, b in zip(found[arm], found[ARMS[0]], strict=True)]
+        more = [a - b for a, b in zip(returns[arm], returns[ARMS[0]], strict=True)]
+        print(f"{arm + ', difference':24}{interval(wasted):>18}{interval(more):>18}")
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ def credit(
 ) -> dict[str, int]:
     """Micros by action_id. Touchpoints without an action earn nothing; without any action it is empty.
 
-    `last_touch`: all to the latest action. `linear`: the same for each touchpoint. `time_decay`: half as much for one that
-    lies `half_life_days` before the latest. Raises ConfigurationError.
+    `last_touch`: all to the latest action. `linear`: the same for each touchpoint. `time_decay`: half as much for one
+    that lies `half_life_days` before the latest. Raises ConfigurationError.
     """
     if rule not in _RULES:
         raise ConfigurationError(f"rule: {rule!r} is not one of {', '.join(_RULES)}")

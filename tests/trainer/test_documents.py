@@ -92,3 +92,17 @@ def test_every_name_that_is_exported_is_there_and_documented():
         assert getattr(training_orchestrator, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute"):
         _ = training_orchestrator.nothing
+
+
+@pytest.mark.usefixtures("nothing_set")
+def test_the_learning_example_runs():
+    """A short form: all agents, through the feed, and the differences seed by seed."""
+    command = [sys.executable, str(ROOT / "examples/learning_example.py"), "2", "6"]
+    run = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+    )
+    rows = [line.split("  ")[0] for line in run.stdout.splitlines()[2:]]
+    assert rows == [
+        *("conversions", "abandonments", "own spend"),
+        *("abandonments, difference", "own spend, difference"),
+    ]
