@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-ROOMS = ("schemas", "streams", "analytics", "agents")
+ROOMS = ("schemas", "streams", "analytics", "agents", "training_orchestrator")
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -1,0 +1,5 @@
+"""Fixtures of the trainer's tests."""
+
+from live.conftest import workers
+
+__all__ = ["workers"]

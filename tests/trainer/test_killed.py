@@ -1,0 +1,64 @@
+"""kill -9 of an embedded trainer at random points: nothing acknowledged is lost, nothing is booked twice."""
+
+import asyncio
+import random
+from collections import Counter
+from multiprocessing import get_context
+from time import monotonic, sleep
+
+import pytest
+
+from schemas.records import JourneyAbandoned
+from training_orchestrator import JourneyTimeoutManager
+
+from .killed_trainer import QUICK, work
+from .stored import outputs, registered, replayed
+
+KILLS = 30
+
+
+@pytest.mark.slow
+def test_30_kills_lose_no_abandonment_and_book_none_twice(tmp_path):
+    """Afterwards each journey of the log has one abandonment, and the outputs are those of a replay, field by field."""
+    store, acknowledged = tmp_path / "journeys.sqlite3", tmp_path / "acknowledged"
+    acknowledged.touch()
+    chance = random.Random(7)
+    context = get_context("forkserver")  # the rule takes a second to import: once for all runs
+    context.set_forkserver_preload(["agents.settings", "training_orchestrator.embedded_journeys", "asyncio"])
+    for run in range(KILLS):
+        process = context.Process(target=work, args=(str(store), str(acknowledged), run))
+        process.start()
+        if run % 3:  # the others die while they come back
+            wait_for(acknowledged, run - run // 3, process)
+        sleep(chance.uniform(0, 0.25))
+        process.kill()
+        process.join()
+        assert process.exitcode == -9
+
+    asyncio.run(bring_to_an_end(store))
+    journeys = registered(store)
+    abandoned = [output for output in outputs(store) if isinstance(output, JourneyAbandoned)]
+    noted = [line.split() for line in acknowledged.read_text().splitlines() if line != "started"]
+    assert len(journeys) > 10 * KILLS
+    assert {name for _, name in noted} <= set(journeys)
+    assert Counter(record.journey_id for record in abandoned) == dict.fromkeys(journeys, 1)
+    assert outputs(store) == replayed(store)
+    assert {"TIMEOUT", "MANUAL_TERMINATION"} == {record.abandonment_reason for record in abandoned}
+
+
+def wait_for(acknowledged, runs, process):
+    """Wait until so many runs have started, so that kills hit work, too."""
+    deadline = monotonic() + 30
+    while acknowledged.read_text().count("started\n") < runs:
+        assert process.is_alive(), process.exitcode
+        assert monotonic() < deadline, "the trainer did not start"
+        sleep(0.005)
+
+
+async def bring_to_an_end(store):
+    """Start once more: what is overdue fires, and the rest when its time comes."""
+    async with JourneyTimeoutManager(QUICK, store_path=store) as manager:
+        deadline = monotonic() + 30
+        while (await manager.metrics()).active_journeys:
+            assert monotonic() < deadline, "journeys stayed open"
+            await asyncio.sleep(0.05)

@@ -1,0 +1,231 @@
+"""Redis follows, and never decides: killed, started empty, frozen, flushed and spoilt under load, nothing changes."""
+
+import asyncio
+import os
+import sqlite3
+from time import monotonic, thread_time
+
+import pytest
+import redis
+
+from schemas.codec import Codec
+from schemas.records import JourneyAbandoned
+from streams.driver import replay_partition
+from streams.partition import Partition
+from streams.policy import DEFAULT_POLICY
+from training_orchestrator import JourneyTimeoutManager, TrainerTouchpoint
+from training_orchestrator.local_log import entries_of
+from training_orchestrator.redis_mirror import ABANDONMENTS, DEADLINES, MIRROR, POLICY, SUMMARY
+
+from .redis_server import PROGRAM, RedisServer
+from .store_of_journeys import BEGIN, DAY, Hands
+from .stored import outputs, replayed
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PROGRAM is None, reason="needs redis-server (Debian's package of that name)"),
+]
+FROZEN_SECONDS = 30 if os.environ.get("JOURNEYS_TEST_LONG") else 0
+WAIT_SECONDS = 40
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Give a Redis of the test's own."""
+    started = RedisServer(tmp_path)
+    started.start()
+    yield started
+    started.tidy()
+
+
+def truth(store):
+    """Open journeys of a store with their deadlines, as a replay of its log has them, and its abandonments."""
+    partition = Partition()
+    with sqlite3.connect(store) as connection:
+        for batch in entries_of(connection, 0, Codec()):
+            for _ in replay_partition(batch, partition):
+                pass
+    deadlines = {name: row.deadline_at for name, row in partition.rows.items() if row.open}
+    return deadlines, [each for each in outputs(store) if isinstance(each, JourneyAbandoned)]
+
+
+def mirrored(server):
+    """What Redis holds: deadlines, and the abandonments of the stream in their order."""
+    client = server.client()
+    deadlines = {name: int(at) for name, at in client.zrange(DEADLINES, 0, -1, withscores=True)}
+    raw = server.client()
+    raw.connection_pool.connection_kwargs["decode_responses"] = False
+    entries = [fields for _, fields in raw.xrange(ABANDONMENTS)]
+    codec = Codec()
+    return deadlines, [codec.decode(fields[b"value"]) for fields in entries if fields[b"kind"] == b"abandoned"]
+
+
+async def until_mirrored(server, store):
+    """Wait until Redis holds what the store says."""
+    expected = await asyncio.to_thread(truth, store)
+    assert all(expected)
+    deadline = monotonic() + WAIT_SECONDS
+    found = None
+    while found != expected:
+        assert monotonic() < deadline, f"Redis is not as the store is, but {str(found)[:500]}"
+        await asyncio.sleep(0.05)
+        try:
+            found = await asyncio.to_thread(mirrored, server)
+        except redis.ResponseError as error:  # it is spoilt still
+            found = error
+
+
+async def load(manager, clock, rounds, begin=0):
+    """Journeys that begin, go on, and end, round after round."""
+    for number in range(begin, begin + rounds):
+        names = [f"journey-{number}-{each}" for each in range(40)]
+        await manager.record_touchpoints(
+            [TrainerTouchpoint(name, "AWARE", 2, touchpoint_id=f"{name}-1") for name in names]
+        )
+        for name in names[::8]:
+            await manager.mark_abandoned(name)
+        clock.at += DAY // 4
+        await manager.check_timeouts()
+        await asyncio.sleep(0.01)
+
+
+def test_redis_holds_deadlines_summaries_stream_and_policy(server, tmp_path):
+    """All of it by the documented keys; a restart of the manager goes on, and consumer groups stay."""
+    store, clock = tmp_path / "s.sqlite3", Hands()
+
+    async def run():
+        async with JourneyTimeoutManager(store_path=store, now=clock, redis_url=server.url) as manager:
+            await load(manager, clock, 20)
+            await manager.register_journey("open")
+            await manager.record_touchpoint("open", state="INTENT", cost="2.5")
+            await until_mirrored(server, store)
+            client = server.client()
+            client.xgroup_create(ABANDONMENTS, "trainers", "0")
+            summary = client.hgetall(SUMMARY + "open")
+            assert 0 < client.ttl(SUMMARY + "open") <= 86_400
+        async with JourneyTimeoutManager(store_path=store, now=clock, redis_url=server.url) as manager:
+            await load(manager, clock, 5, begin=20)
+            await until_mirrored(server, store)
+        return client, summary
+
+    client, summary = asyncio.run(run())
+    deadline = int(client.zscore(DEADLINES, "open"))
+    assert summary == {
+        "state": "INTENT",
+        "touchpoints": "1",
+        "cost_micros": "2500000",
+        "deadline_at": str(deadline),
+        "outcome": "",
+    }
+    assert client.hget(SUMMARY + "journey-0-0", "outcome") == "MANUAL_TERMINATION"
+    assert client.get(POLICY) == DEFAULT_POLICY.to_json()
+    assert [group["name"] for group in client.xinfo_groups(ABANDONMENTS)] == ["trainers"]
+
+
+def test_killed_started_empty_and_frozen_under_load_changes_nothing(server, tmp_path):
+    """The outputs are those of a manager without Redis; the breaker opens and closes; then Redis is right again."""
+    store, plain = tmp_path / "s.sqlite3", tmp_path / "plain.sqlite3"
+    clock = Hands()
+    states = set()
+
+    async def watch(manager, wanted):
+        """Load goes on until the breaker is as wanted."""
+        deadline, number = monotonic() + WAIT_SECONDS, watch.rounds
+        while (state := (await manager.metrics()).redis_breaker) != wanted:
+            states.add(state)
+            await load(manager, clock, 1, begin=number)
+            number += 1
+            assert monotonic() < deadline, f"the breaker stayed {state}"
+        states.add(wanted)
+        watch.rounds = number
+
+    async def beat():
+        last = thread_time()
+        while True:
+            await asyncio.sleep(0.005)
+            blocked.append((now := thread_time()) - last)
+            last = now
+
+    blocked = []
+
+    async def run():
+        watch.rounds = 10
+        beating = asyncio.create_task(beat())
+        async with JourneyTimeoutManager(store_path=store, now=clock, redis_url=server.url) as manager:
+            await load(manager, clock, 10)
+            server.kill()
+            await watch(manager, "opened")
+            await asyncio.to_thread(server.start)
+            await watch(manager, "closed")
+            server.pause()
+            frozen = monotonic()
+            await watch(manager, "opened")
+            while monotonic() < frozen + FROZEN_SECONDS:
+                await load(manager, clock, 1, begin=watch.rounds)
+                watch.rounds += 1
+            server.go_on()
+            await watch(manager, "closed")
+            await until_mirrored(server, store)
+        beating.cancel()
+        return watch.rounds
+
+    rounds = asyncio.run(run())
+
+    async def without():
+        again = Hands()
+        async with JourneyTimeoutManager(store_path=plain, now=again) as manager:
+            await load(manager, again, rounds)
+
+    asyncio.run(without())
+    assert {"opened", "closed"} <= states
+    # CPU time of the loop's thread between two beats: how long others wait on the wall is the machine's affair.
+    assert max(blocked) < 0.05
+    assert outputs(store) == replayed(store)
+    assert [each.abandonment_id for each in outputs(store) if isinstance(each, JourneyAbandoned)] == [
+        each.abandonment_id for each in outputs(plain) if isinstance(each, JourneyAbandoned)
+    ]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda client: client.flushall(),
+        lambda client: client.set(DEADLINES, "spoilt"),
+        lambda client: client.set(ABANDONMENTS, "spoilt"),
+        lambda client: client.set("journeys:position", "spoilt"),
+        lambda client: client.set(MIRROR, "somebody else"),
+    ],
+    ids=["flushed", "deadlines", "stream", "position", "another's"],
+)
+def test_flushed_or_spoilt_it_is_rebuilt(server, tmp_path, spoil):
+    """From the rows and the store's outputs, without a word to the trainer."""
+    store, clock = tmp_path / "s.sqlite3", Hands()
+
+    async def run():
+        async with JourneyTimeoutManager(store_path=store, now=clock, redis_url=server.url) as manager:
+            await load(manager, clock, 5)
+            await until_mirrored(server, store)
+            await asyncio.to_thread(spoil, server.client())
+            await load(manager, clock, 5, begin=5)
+            await until_mirrored(server, store)
+
+    asyncio.run(run())
+    assert clock.at > BEGIN
+
+
+def test_no_redis_at_the_start_is_no_reason_not_to_start(tmp_path):
+    """Nothing listens there: the manager works, and says that Redis is behind."""
+    store, clock = tmp_path / "s.sqlite3", Hands()
+
+    async def run():
+        async with JourneyTimeoutManager(store_path=store, now=clock, redis_url="redis://127.0.0.1:1/0") as manager:
+            await load(manager, clock, 3)
+            deadline = monotonic() + WAIT_SECONDS
+            while (await manager.metrics()).redis_breaker != "opened":
+                assert monotonic() < deadline
+                await asyncio.sleep(0.05)
+            return await manager.metrics()
+
+    figures = asyncio.run(run())
+    assert figures.is_healthy
+    assert figures.abandonments == 15

@@ -1,0 +1,79 @@
+"""The trainer's front door: journeys that end, what that costs, and a feed of rewards. See docs/trainer.md.
+
+Importing it loads the standard library only; the rule, SQLite or Kafka come with `start()`, the feed and the producer
+with their names.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from training_orchestrator.abandonment import AbandonedJourney, AbandonmentPenalty, AbandonmentReason
+from training_orchestrator.analytics import AbandonmentAnalytics
+from training_orchestrator.answers import (
+    AnswerOutstandingError,
+    JourneyAlreadyAbandonedError,
+    JourneyConvertedError,
+    JourneyRefusedError,
+    NotStartedError,
+    RequestTooLateError,
+    StoreInUseError,
+    StoreUnavailableError,
+    UnknownJourneyError,
+)
+from training_orchestrator.configuration import ConfigurationError, TimeoutConfiguration, TrainingConfiguration
+from training_orchestrator.core import TrainingOrchestrator
+from training_orchestrator.feed_items import AbandonmentItem, CorrectionItem, FeedItem, RewardRule
+from training_orchestrator.figures import Figures
+from training_orchestrator.journey_timeout import JourneyTimeoutManager, create_timeout_manager
+from training_orchestrator.touchpoint import TrainerTouchpoint
+
+if TYPE_CHECKING:
+    from schemas.invalid import InvalidRecordError
+    from training_orchestrator.abandonment_feed import AbandonmentFeed
+    from training_orchestrator.feed_progress import CorrectionRule
+    from training_orchestrator.touchpoint_producer import TouchpointProducer
+
+_LATER = {
+    "AbandonmentFeed": "training_orchestrator.abandonment_feed",
+    "CorrectionRule": "training_orchestrator.feed_progress",
+    "InvalidRecordError": "schemas.invalid",
+    "TouchpointProducer": "training_orchestrator.touchpoint_producer",
+}
+
+__all__ = [
+    "AbandonedJourney",
+    "AbandonmentAnalytics",
+    "AbandonmentFeed",
+    "AbandonmentItem",
+    "AbandonmentPenalty",
+    "AbandonmentReason",
+    "AnswerOutstandingError",
+    "ConfigurationError",
+    "CorrectionItem",
+    "CorrectionRule",
+    "FeedItem",
+    "Figures",
+    "InvalidRecordError",
+    "JourneyAlreadyAbandonedError",
+    "JourneyConvertedError",
+    "JourneyRefusedError",
+    "JourneyTimeoutManager",
+    "NotStartedError",
+    "RequestTooLateError",
+    "RewardRule",
+    "StoreInUseError",
+    "StoreUnavailableError",
+    "TimeoutConfiguration",
+    "TouchpointProducer",
+    "TrainerTouchpoint",
+    "TrainingConfiguration",
+    "TrainingOrchestrator",
+    "UnknownJourneyError",
+    "create_timeout_manager",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,70 @@
+"""Which of the two ways to run: chosen by what the manager was given."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from training_orchestrator.configuration import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from training_orchestrator.configuration import TimeoutConfiguration
+    from training_orchestrator.door import JourneyDoor
+
+DEFAULT_STORE: Final = Path(".journeys") / "training.sqlite3"
+
+
+def door_of(
+    configuration: TimeoutConfiguration,
+    *,
+    store_path: Path | None,
+    bootstrap_servers: str | None,
+    bring_policy: bool,
+    answer_seconds: float,
+    now: Callable[[], int] | None,
+    redis_url: str | None,
+) -> JourneyDoor:
+    """Connected where `bootstrap_servers`, or else the settings without a `store_path`, name a Kafka; else embedded.
+
+    Raises ConfigurationError, pydantic's ValidationError for settings that are wrong.
+    """
+    policy = configuration.policy()
+    if store_path is None and now is None:
+        from agents.settings import Settings  # noqa: PLC0415  (only this way of running needs it)
+
+        settings = Settings() if bootstrap_servers is None else Settings(bootstrap_servers=bootstrap_servers)
+        if settings.bootstrap_servers is not None:
+            from streams.policy import DEFAULT_POLICY  # noqa: PLC0415  (as above)
+            from training_orchestrator.connected_journeys import ConnectedJourneys  # noqa: PLC0415  (as above)
+
+            if policy != DEFAULT_POLICY and not bring_policy:
+                raise ConfigurationError(
+                    "this configuration is not the default policy, and connected, the policy of the log decides: "
+                    "bring_policy=True puts this one in force for everybody, the default configuration takes the log's"
+                )
+            if redis_url is not None:
+                raise ConfigurationError("redis_url: only an embedded manager mirrors its journeys to Redis")
+            return ConnectedJourneys(settings, policy if bring_policy else None, answer_seconds)
+    from training_orchestrator.embedded_journeys import EmbeddedJourneys  # noqa: PLC0415  (as above)
+
+    path = store_path or DEFAULT_STORE
+    embedded = EmbeddedJourneys(
+        path,
+        policy,
+        now or _present,
+        "live" if now is None else "simulated",
+        configuration.abandonment_check_interval_minutes * 60,
+    )
+    if redis_url is not None:
+        from training_orchestrator.feed_files import StoreSource  # noqa: PLC0415  (as above)
+        from training_orchestrator.redis_mirror import RedisMirror  # noqa: PLC0415  (as above)
+
+        embedded.mirror = RedisMirror(redis_url, StoreSource(path), embedded.updates, policy.to_json())
+    return embedded
+
+
+def _present() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,91 @@
+"""TrainingOrchestrator: the journeys of a training run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from training_orchestrator.abandonment import AbandonedJourney, AbandonmentPenalty, AbandonmentReason
+from training_orchestrator.analytics import AbandonmentAnalytics
+from training_orchestrator.configuration import ConfigurationError, TrainingConfiguration
+from training_orchestrator.journey_timeout import JourneyTimeoutManager
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+    from types import TracebackType
+
+    from training_orchestrator.figures import Figures
+
+__all__ = ["TrainingConfiguration", "TrainingOrchestrator"]
+
+
+class TrainingOrchestrator:
+    """Registers a run's journeys and watches how they end. An async context manager.
+
+    `timeouts` is the manager behind it, for all that is not here.
+    """
+
+    def __init__(self, configuration: TrainingConfiguration | None = None, **more: Any) -> None:
+        """`more` are the keyword arguments of JourneyTimeoutManager (`store_path`, `bootstrap_servers`, ...)."""
+        self.configuration = configuration or TrainingConfiguration()
+        self.timeouts = JourneyTimeoutManager(self.configuration.timeouts(), **more)
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start_journey_monitoring()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        await self.stop()
+
+    async def start_journey_monitoring(self) -> None:
+        """Begin to watch deadlines; raises as JourneyTimeoutManager.start."""
+        await self.timeouts.start()
+
+    async def stop(self) -> None:
+        """Stop watching; what was acknowledged stays."""
+        await self.timeouts.stop()
+
+    async def register_training_journey(
+        self,
+        journey_id: str,
+        user_id: str | None = None,
+        start_time: datetime | None = None,
+        *,
+        budget: Decimal | float | None = None,
+    ) -> None:
+        """Begin a journey; raises as JourneyTimeoutManager.register_journey."""
+        await self.timeouts.register_journey(journey_id, start_time, user_id, budget=budget)
+
+    async def record_touchpoint(self, journey_id: str, **said: Any) -> None:
+        """Record a touchpoint; raises as JourneyTimeoutManager.record_touchpoint."""
+        await self.timeouts.record_touchpoint(journey_id, **said)
+
+    async def check_journey_timeouts(self) -> list[AbandonedJourney]:
+        """Abandonments by deadline that no earlier call has given."""
+        return await self.timeouts.check_timeouts()
+
+    async def mark_abandoned(
+        self, journey_id: str, reason: AbandonmentReason | str = AbandonmentReason.MANUAL_TERMINATION, **said: Any
+    ) -> AbandonmentPenalty:
+        """End an open journey; raises as JourneyTimeoutManager.mark_abandoned."""
+        return await self.timeouts.mark_abandoned(journey_id, reason, **said)
+
+    async def get_journey_abandonment_analytics(self, days: float = 30) -> AbandonmentAnalytics:
+        """Sum up the abandonments detected in the last `days`. Raises ConfigurationError, StoreUnavailableError."""
+        if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= 36_500:
+            raise ConfigurationError(f"days: {days!r} is not a number above zero, at most 36500")
+        since = self.timeouts.present() - timedelta(days=days)
+        since = max(since, datetime(1990, 1, 1, tzinfo=UTC))
+        return AbandonmentAnalytics.of(await self.timeouts.abandonments(since), since, days)
+
+    async def cleanup_stale_data(self) -> int | None:
+        """Forget ended journeys older than the cleanup period; see JourneyTimeoutManager.cleanup_stale_data."""
+        return await self.timeouts.cleanup_stale_data()
+
+    async def metrics(self) -> Figures:
+        """What is known of journeys and store, as figures."""
+        return await self.timeouts.metrics()

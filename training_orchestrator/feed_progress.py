@@ -1,0 +1,141 @@
+"""Progress of a feed: each abandonment once, corrections behind the abandonment that they correct."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from schemas.instants import DAY_MS
+from schemas.records import JourneyAbandoned, JourneyLifecycle
+from training_orchestrator.abandonment import AbandonmentReason
+from training_orchestrator.configuration import ConfigurationError
+from training_orchestrator.feed_checkpoint import FeedCheckpoint
+from training_orchestrator.feed_items import AbandonmentItem, CorrectionItem, FeedItem, RewardRule
+from training_orchestrator.feed_records import PublishedRecord
+from training_orchestrator.local_time import datetime_of
+
+_MICROS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionRule:
+    """What corrects an abandonment: the journey's `return`, a `conversion` after it, or nothing (`never`).
+
+    `share` of the penalty is taken back. `mature_after_days`: how long a return may name an abandonment (the cleanup
+    period of the rule's policy).
+    """
+
+    upon: Literal["return", "conversion", "never"] = "return"
+    share: float = 1.0
+    mature_after_days: float = 30
+
+    def __post_init__(self) -> None:
+        """Refuse what is no rule. Raises ConfigurationError."""
+        if self.upon not in ("return", "conversion", "never"):
+            raise ConfigurationError(f"upon: {self.upon!r} is not one of return, conversion, never")
+        if not 0 < self.share <= 1:
+            raise ConfigurationError(f"share: {self.share!r} is not a number above zero, at most 1")
+
+    def is_met(self, said: JourneyLifecycle) -> bool:
+        """Whether a lifecycle record corrects the abandonment that it names."""
+        if self.upon == "return":
+            return said.kind == "returned"
+        # One that converts at once says both; the conversion's own record is the one that counts.
+        return self.upon == "conversion" and said.kind == "converted"
+
+
+class FeedProgress:
+    """Takes published records one by one, and says what there is to give. Holds its checkpoint up to date."""
+
+    def __init__(
+        self, checkpoint: FeedCheckpoint, rewards: RewardRule, corrections: CorrectionRule, known_at: int
+    ) -> None:
+        """`known_at` (ms) is when maturity is looked at."""
+        self.checkpoint = checkpoint
+        self._rewards = rewards
+        self._corrections = corrections
+        self._mature_until = known_at - int(corrections.mature_after_days * DAY_MS)
+        # A crash may have come between an abandonment and its correction.
+        self._due: deque[str] = deque(named for named in checkpoint.held if bytes.fromhex(named) in checkpoint.given)
+
+    def take(self, published: PublishedRecord) -> FeedItem | None:
+        """Take the next record of its place; gives what it is to the trainer, None for what is known or not wanted."""
+        checkpoint = self.checkpoint
+        checkpoint.positions[published.place] = published.offset + 1
+        record = published.record
+        if checkpoint.as_of is not None and record.detected_at > checkpoint.as_of:
+            return None
+        if checkpoint.since is not None and record.detected_at < checkpoint.since:
+            return None
+        if isinstance(record, JourneyAbandoned):
+            return self._abandonment(record)
+        if record.abandonment_id is not None and self._corrections.is_met(record):
+            self._hold(record.abandonment_id, record)
+        return self.due()
+
+    def due(self) -> FeedItem | None:
+        """A correction whose abandonment has been given; None when there is none."""
+        if not self._due:
+            return None
+        named = self._due.popleft()
+        said = JourneyLifecycle(**self.checkpoint.held.pop(named))
+        self.checkpoint.corrected.add(bytes.fromhex(named))
+        micros = round((said.total_penalty_micros or 0) * self._corrections.share)
+        full = self._rewards.reward(said.total_penalty_micros or 0)
+        return CorrectionItem(
+            abandonment_id=named,
+            journey_id=said.journey_id,
+            because="returned" if said.kind == "returned" else "converted",
+            detected_at=datetime_of(said.detected_at),
+            converts_at_once=bool(said.converts_at_once),
+            corrected_penalty_micros=micros,
+            reward=-full * self._corrections.share,
+        )
+
+    def _hold(self, named: str, said: JourneyLifecycle) -> None:
+        checkpoint = self.checkpoint
+        id_bytes = bytes.fromhex(named)
+        if id_bytes in checkpoint.corrected or named in checkpoint.held:
+            return
+        checkpoint.held[named] = {name: value for name, value in said._asdict().items() if value is not None} | {
+            "user_id": None
+        }
+        if id_bytes in checkpoint.given:
+            self._due.append(named)
+
+    def _abandonment(self, record: JourneyAbandoned) -> AbandonmentItem | None:
+        checkpoint = self.checkpoint
+        id_bytes = bytes.fromhex(record.abandonment_id)
+        if id_bytes in checkpoint.given:
+            return None
+        checkpoint.given.add(id_bytes)
+        if record.abandonment_id in checkpoint.held:
+            self._due.append(record.abandonment_id)
+        return AbandonmentItem(
+            abandonment_id=record.abandonment_id,
+            journey_id=record.journey_id,
+            user_id=record.user_id,
+            reason=AbandonmentReason(record.abandonment_reason),
+            state=record.state,
+            started_at=datetime_of(record.started_at),
+            abandoned_at=datetime_of(record.abandoned_at),
+            detected_at=datetime_of(record.detected_at),
+            days_active=record.days_active,
+            touchpoint_count=record.touchpoint_count,
+            total_cost=record.total_cost_micros / _MICROS,
+            penalty_amount=record.penalty_amount_micros / _MICROS,
+            opportunity_cost=record.opportunity_cost_micros / _MICROS,
+            state_weight=record.state_weight,
+            time_factor=record.time_factor,
+            reason_multiplier=record.reason_multiplier,
+            total_penalty_micros=record.total_penalty_micros,
+            reward=self._rewards.reward(record.total_penalty_micros),
+            terminated=record.terminated,
+            truncated=record.truncated,
+            is_mature=record.abandoned_at <= self._mature_until,
+            action_id=record.action_id,
+            touchpoint_policy_version=record.touchpoint_policy_version,
+            propensity=record.propensity,
+            policy_version=record.policy_version,
+        )

@@ -1,0 +1,36 @@
+"""Figures of a manager, for trainers and for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a manager knows of its journeys. None stands for what this way of running can't know.
+
+    Counts are since `start()`; money is in dollars, durations in seconds.
+    """
+
+    mode: str
+    """`embedded` or `connected`."""
+    is_healthy: bool
+    """Whether the last attempt to reach the store went well."""
+    active_journeys: int | None
+    abandonments: int
+    abandonments_by_reason: Mapping[str, int] = field(default_factory=dict)
+    total_penalty: float = 0.0
+    average_penalty: float | None = None
+    timeout_share: float | None = None
+    """Share of the abandonments that came by deadline (TIMEOUT or INACTIVITY)."""
+    detection_delay_seconds: float | None = None
+    """Greatest detected_at - abandoned_at of the latest 1,000 abandonments."""
+    late_touchpoints: int = 0
+    duplicates: int | None = None
+    refused: int = 0
+    dead_letters: int = 0
+    forgotten_journeys: int | None = None
+    """Ended journeys whose rows were deleted by cleanup."""
+    redis_breaker: str | None = None
+    """`closed`, `opened` or `half-opened`; None without Redis. Opened, Redis is behind, and nothing else is."""

@@ -1,0 +1,297 @@
+"""JourneyTimeoutManager: registers journeys, ends them, and says what that costs.
+
+    manager = create_timeout_manager(timeout_days=14)
+    async with manager:
+        await manager.register_journey(journey_id="journey-123", start_time=datetime.now(), user_id="user-456")
+        penalty = await manager.mark_abandoned(journey_id="journey-123", reason=AbandonmentReason.USER_FATIGUE)
+
+It runs embedded, with a file and no server, or connected to Kafka, where workers decide. The calls and their answers
+are the same (docs/trainer.md). Importing this loads neither Kafka nor the rule: they come with `start()`.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+from uuid import uuid4
+
+from training_orchestrator.abandonment import AbandonedJourney, AbandonmentPenalty, AbandonmentReason, penalty_of
+from training_orchestrator.answers import NotStartedError, refusal_of
+from training_orchestrator.configuration import ConfigurationError, TimeoutConfiguration
+from training_orchestrator.local_time import datetime_of, instant_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from decimal import Decimal
+    from types import TracebackType
+
+    from schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle
+    from training_orchestrator.door import JourneyDoor
+    from training_orchestrator.figures import Figures
+    from training_orchestrator.touchpoint import TrainerTouchpoint
+
+__all__ = [
+    "AbandonmentPenalty",
+    "AbandonmentReason",
+    "JourneyTimeoutManager",
+    "TimeoutConfiguration",
+    "create_timeout_manager",
+]
+
+_DAY_MS: Final = 86_400_000
+_HOUR_MS: Final = 3_600_000
+
+
+class JourneyTimeoutManager:
+    """Journeys with their timeouts. An async context manager; `start()` and `stop()` do the same by hand.
+
+    Embedded, unless `bootstrap_servers` (or JOURNEYS_BOOTSTRAP_SERVERS, without a `store_path`) names a Kafka.
+    `project_id` and `dataset_id` name the BigQuery tables that the sink connector loads; nothing here talks to Google.
+    """
+
+    def __init__(  # noqa: PLR0913  (the front door: each is a setting with a default)
+        self,
+        configuration: TimeoutConfiguration | None = None,
+        *,
+        project_id: str | None = None,
+        dataset_id: str | None = None,
+        store_path: Path | str | None = None,
+        bootstrap_servers: str | None = None,
+        bring_policy: bool = False,
+        answer_seconds: float = 30.0,
+        now: Callable[[], int] | None = None,
+        redis_url: str | None = None,
+    ) -> None:
+        """`now` (epoch milliseconds) in place of the clock makes an embedded store of simulated time.
+
+        Connected, the policy is that of the log: a configuration other than the default is put in force there for
+        everybody if `bring_policy` says so, and is else refused by `start()`. `answer_seconds`: how long to wait.
+        `redis_url` mirrors an embedded manager's journeys to a Redis (extra `redis`), which never decides.
+        """
+        if store_path is not None and bootstrap_servers is not None:
+            raise ConfigurationError(
+                "store_path and bootstrap_servers: give one of them; connected, Kafka is the store"
+            )
+        if now is not None and bootstrap_servers is not None:
+            raise ConfigurationError("now: connected, time is that of the topic's workers")
+        self.configuration = configuration or TimeoutConfiguration()
+        self.project_id = project_id
+        self.dataset_id = dataset_id
+        self._store_path = None if store_path is None else Path(store_path)
+        self._bootstrap_servers = bootstrap_servers
+        self._bring_policy = bring_policy
+        self._answer_seconds = answer_seconds
+        self._now = now
+        self._redis_url = redis_url
+        self._door: JourneyDoor | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        await self.stop()
+
+    async def start(self) -> None:
+        """Open the store and begin to watch deadlines; what came due meanwhile fires now, once.
+
+        A second start does nothing. Raises StoreUnavailableError, ConfigurationError.
+        """
+        if self._door is None:
+            door = self._make_door()
+            await door.open()
+            self._door = door
+
+    async def stop(self) -> None:
+        """Stop watching and close the store; what was acknowledged stays. A second stop does nothing."""
+        door, self._door = self._door, None
+        if door is not None:
+            await door.close()
+
+    async def register_journey(
+        self,
+        journey_id: str,
+        start_time: datetime | None = None,
+        user_id: str | None = None,
+        *,
+        timeout_days: float | None = None,
+        inactivity_hours: float | None = None,
+        budget: Decimal | float | None = None,
+    ) -> None:
+        """Begin a journey (default: now), or change what is given of an open one's timeout, inactivity and budget.
+
+        Durable when it returns. One that lies before the journey's last end opens nothing and counts as refused.
+        Raises InvalidRecordError, StoreUnavailableError.
+        """
+        from schemas.money import dollars_to_micros  # noqa: PLC0415  (light imports)
+        from schemas.records import JourneyRegistered  # noqa: PLC0415  (the same)
+
+        record = JourneyRegistered(
+            journey_id,
+            user_id,
+            self._at(start_time),
+            timeout_ms=_milliseconds(timeout_days, _DAY_MS, "timeout_days"),
+            inactivity_ms=_milliseconds(inactivity_hours, _HOUR_MS, "inactivity_hours"),
+            budget_micros=None if budget is None else dollars_to_micros(budget, "budget"),
+        )
+        await self._started().write([record])
+
+    async def record_touchpoint(self, journey_id: str, **said: Any) -> None:
+        """Record a touchpoint; `said` are the fields of TrainerTouchpoint. Durable when it returns.
+
+        One whose id was given before counts once, one that lies before the journey's last end is late and changes
+        nothing; metrics count both. Raises InvalidRecordError, StoreUnavailableError.
+        """
+        from training_orchestrator.touchpoint import TrainerTouchpoint  # noqa: PLC0415  (light imports)
+
+        await self.record_touchpoints([TrainerTouchpoint(journey_id, **said)])
+
+    async def record_touchpoints(self, touchpoints: Sequence[TrainerTouchpoint]) -> None:
+        """Record many touchpoints in one go; raises as `record_touchpoint`, and then none of them is taken."""
+        await self._started().write([touchpoint.record(self._present()) for touchpoint in touchpoints])
+
+    async def check_timeouts(self) -> list[AbandonedJourney]:
+        """Abandonments by deadline found out since `start()` that no earlier call has given, in order of firing.
+
+        Embedded, deadlines are looked at now; connected, workers do that every second. Raises StoreUnavailableError.
+        """
+        return [AbandonedJourney.of_record(record) for record in await self._started().take_timed_out()]
+
+    async def mark_abandoned(
+        self,
+        journey_id: str,
+        reason: AbandonmentReason | str = AbandonmentReason.MANUAL_TERMINATION,
+        *,
+        at: datetime | None = None,
+        note: str | None = None,
+        requested_by: str | None = None,
+    ) -> AbandonmentPenalty:
+        """End an open journey (default: now) and give the penalty that was booked.
+
+        Raises UnknownJourneyError, JourneyConvertedError, JourneyAlreadyAbandonedError, RequestTooLateError: nothing is
+        booked then. A journey whose deadline has passed was abandoned at its deadline, and already. Raises
+        InvalidRecordError, StoreUnavailableError, AnswerOutstandingError.
+        """
+        command = self._command(journey_id, "abandon", at, note, requested_by)
+        answer = await self._ask(command._replace(reason=str(reason)))
+        return penalty_of(answer)  # type: ignore[arg-type]  # to `abandon` it is an abandonment or was raised
+
+    async def extend_timeout(
+        self,
+        journey_id: str,
+        days: float,
+        *,
+        at: datetime | None = None,
+        note: str | None = None,
+        requested_by: str | None = None,
+    ) -> datetime:
+        """Move an open journey's timeout by `days` and give the new one, in UTC; the cap of the policy stands.
+
+        Raises as `mark_abandoned`.
+        """
+        command = self._command(journey_id, "extend", at, note, requested_by)
+        answer = await self._ask(command._replace(extend_by_ms=_milliseconds(days, _DAY_MS, "days")))
+        return datetime_of(answer.timeout_deadline_at)  # type: ignore[union-attr, arg-type]  # `extended` has one
+
+    async def calculate_abandonment_cost(
+        self, journey_id: str, reason: AbandonmentReason | str = AbandonmentReason.TIMEOUT
+    ) -> AbandonmentPenalty:
+        """What abandoning the open journey now for `reason` would cost; books nothing.
+
+        Raises as `mark_abandoned`. Connected, the journey is as of the worker's last flush, and is looked for in the
+        stored table: seconds, not milliseconds.
+        """
+        from training_orchestrator.abandonment_cost import cost_of  # noqa: PLC0415  (light imports)
+
+        row = await self._started().row(journey_id)
+        return cost_of(journey_id, row, str(reason), self._present())
+
+    async def cleanup_stale_data(self) -> int | None:
+        """Forget ended journeys older than the policy's cleanup period; gives how many were.
+
+        None when connected: workers do it by themselves. Raises StoreUnavailableError.
+        """
+        return await self._started().clean_up()
+
+    async def abandonments(self, since: datetime) -> list[AbandonedJourney]:
+        """Abandonments detected since then, earlier runs included, each once. Raises StoreUnavailableError."""
+        found = await self._started().abandonments_since(instant_of(since))
+        return [AbandonedJourney.of_record(record) for record in found]
+
+    async def metrics(self) -> Figures:
+        """What is known of journeys and store, as figures."""
+        return await self._started().figures()
+
+    def present(self) -> datetime:
+        """Now, in UTC, as this manager takes it."""
+        return datetime_of(self._present())
+
+    async def _ask(self, command: JourneyCommand) -> JourneyAbandoned | JourneyLifecycle:
+        from schemas.records import JourneyLifecycle  # noqa: PLC0415  (light imports)
+
+        answer = await self._started().request(command)
+        if isinstance(answer, JourneyLifecycle) and answer.kind == "refused":
+            raise refusal_of(command.journey_id, answer.refusal, answer.abandonment_id, answer.abandonment_reason)
+        return answer
+
+    def _command(
+        self, journey_id: str, command: str, at: datetime | None, note: str | None, requested_by: str | None
+    ) -> JourneyCommand:
+        from schemas.records import JourneyCommand  # noqa: PLC0415  (light imports)
+
+        return JourneyCommand(
+            journey_id, self._at(at), command, command_id=str(uuid4()), requested_by=requested_by, note=note
+        )
+
+    def _present(self) -> int:
+        return time.time_ns() // 1_000_000 if self._now is None else self._now()
+
+    def _at(self, moment: datetime | None) -> int:
+        return self._present() if moment is None else instant_of(moment)
+
+    def _started(self) -> JourneyDoor:
+        if self._door is None:
+            raise NotStartedError("call start() first, or use the manager as an async context manager")
+        return self._door
+
+    def _make_door(self) -> JourneyDoor:
+        from training_orchestrator.choice import door_of  # noqa: PLC0415  (the rule, and what it needs, loads here)
+
+        return door_of(
+            self.configuration,
+            store_path=self._store_path,
+            bootstrap_servers=self._bootstrap_servers,
+            bring_policy=self._bring_policy,
+            answer_seconds=self._answer_seconds,
+            now=self._now,
+            redis_url=self._redis_url,
+        )
+
+
+def create_timeout_manager(
+    timeout_days: float = 14,
+    project_id: str | None = None,
+    dataset_id: str | None = None,
+    *,
+    inactivity_hours: float = 72,
+    **more: Any,
+) -> JourneyTimeoutManager:
+    """Make a manager; `more` are the keyword arguments of JourneyTimeoutManager."""
+    configuration = TimeoutConfiguration(default_timeout_days=timeout_days, inactivity_threshold_hours=inactivity_hours)
+    return JourneyTimeoutManager(configuration, project_id=project_id, dataset_id=dataset_id, **more)
+
+
+def _milliseconds(value: float | None, unit_ms: int, field: str) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        from schemas.invalid import InvalidRecordError  # noqa: PLC0415  (light imports)
+
+        raise InvalidRecordError(field, value, "a number above zero")
+    return int(value * unit_ms)

@@ -1,0 +1,177 @@
+"""One partition over a local log: the rule that a worker runs, with a file in Kafka's place.
+
+A record is appended first and applied when it is on the disk. What it brings about is determined then: outputs are
+stored at once, rows now and then, and a restart makes up for whatever a crash has cut off by reading the rest of the
+input. Not thread-safe: one thread at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from schemas.codec import Codec
+from schemas.records import InputRecord, JourneyAbandoned, OutputRecord, PolicyChanged, Punctuation
+from schemas.rows import PolicyRow, journey_key, policy_key
+from streams.effects import Counts, Effects
+from streams.partition import Partition
+from streams.policy import Policy
+from streams.processor import Processor
+from streams.row import Row, stored_columns
+from streams.table import Restore, stored_partition
+from training_orchestrator.answers import StoreUnavailableError
+from training_orchestrator.local_log import LocalLog, LoggedInput
+from training_orchestrator.logged_outputs import encoded, logged_outputs
+
+_PUNCTUATE_AT_LEAST_EVERY_MS: Final = 60_000  # as a worker does, so that old journeys are forgotten on quiet days
+_ROWS_UNTIL_STORED: Final = 20_000
+_WRITTEN_BY: Final = "training_orchestrator"
+
+
+class LocalJourneys:
+    """Journeys of one file. `now` gives the present in epoch milliseconds, `time_source` says what kind it is."""
+
+    def __init__(self, path: Path, policy: Policy, now: Callable[[], int], time_source: str) -> None:
+        self.log = LocalLog(path)
+        self.partition = Partition()
+        self.counts = Counts()
+        self.codec = Codec()
+        self._policy = policy
+        self._now = now
+        self._time_source = time_source
+        self._processor = Processor(self.partition)
+        self._touched: set[str] = set()
+        self._policies: list[PolicyRow] = []
+        self._outputs: list[OutputRecord] = []
+
+    def open(self) -> list[JourneyAbandoned]:
+        """Come back to where the file says, bring the policy, and fire what is overdue: each deadline once.
+
+        Gives the abandonments that were not stored before: those that a crash cut off, and the overdue.
+        Raises StoreUnavailableError, StoreInUseError.
+        """
+        self.log.open()
+        found: list[JourneyAbandoned] = []
+        try:
+            self._restore()
+            for batch in self.log.entries(self.partition.applied_offset + 1, self.codec):
+                for entry in batch:  # one by one, so that outputs come in the order that they had
+                    again = self._take(self._processor.process([entry])).abandonments
+                    found.extend(record for record in again if not self.log.has_output(record.abandonment_id))
+            self._require_time_source()
+            if self.partition.policy != self._policy:
+                at = self._now()
+                self.apply([PolicyChanged(self._policy.version, self._policy.to_json(), at, _WRITTEN_BY)])
+            found.extend(self.punctuate().abandonments)
+            self.store_rows()
+        except BaseException:
+            self.log.close()
+            raise
+        return found
+
+    def close(self) -> None:
+        """Store where the rule stands, and give the file back. Raises StoreUnavailableError."""
+        try:
+            self.store_rows()
+        finally:
+            self.log.close()
+
+    def apply(self, records: Sequence[InputRecord]) -> list[Effects]:
+        """Append valid records, all or none, then apply them; gives the effects of each.
+
+        Raises StoreUnavailableError, and then nothing has happened.
+        """
+        append_time = self._now()
+        inputs = [LoggedInput(_key_of(record), append_time, value) for record, value in encoded(records, self.codec)]
+        first = self.log.append(inputs)
+        applied = [
+            self._take(self._processor.process([(offset, logged.key, append_time, record, logged.value)]))
+            for offset, (logged, record) in enumerate(zip(inputs, records, strict=True), start=first)
+        ]
+        self._store_if_wanted()
+        return applied
+
+    def punctuate(self) -> Effects:
+        """Append the present as a record, and so fire what is due. Raises as `apply`."""
+        return self.apply([Punctuation(self._now(), self._time_source, _WRITTEN_BY)])[0]
+
+    def punctuation_due_at(self) -> int:
+        """When the next punctuation has something to do (ms): a deadline plus grace, and at least every minute."""
+        at = (self.partition.clock or 0) + _PUNCTUATE_AT_LEAST_EVERY_MS
+        due_at = self.partition.next_due_at()
+        return at if due_at is None else min(at, due_at)
+
+    def row(self, journey_id: str) -> Row | None:
+        """Row of a journey that is known; None where it was never seen or counts as absent."""
+        row = self.partition.rows.get(journey_id)
+        return None if row is None or self.partition.counts_as_absent(row, self._now()) else row
+
+    def abandonments_since(self, at: int) -> list[JourneyAbandoned]:
+        """Abandonments detected at `at` (ms) or later, as they came. Raises StoreUnavailableError."""
+        self._store_outputs()
+        return [self.codec.decode(value) for value in self.log.abandonments_since(at)]
+
+    def store_rows(self) -> None:
+        """Store outputs and rows, in one step with what they stand for. Raises StoreUnavailableError."""
+        partition = self.partition
+        changed = [row for name in self._touched if (row := partition.rows.get(name)) is not None]
+        forgotten = [journey_key(name) for name in self._touched if name not in partition.rows]
+        rows = [(policy_key(row.policy_version), self.codec.encode(row)) for row in self._policies]
+        if changed:
+            values = self.codec.encode_columns("JourneyRow", stored_columns(changed))
+            rows.extend((journey_key(row.journey_id), value) for row, value in zip(changed, values, strict=True))
+        own = stored_partition(partition, self.codec)
+        assert own.value is not None
+        rows.append((own.key, own.value))
+        self.log.store(logged_outputs(self._outputs, self.codec), rows, forgotten)
+        self._outputs.clear()
+        self._policies.clear()
+        self._touched.clear()
+
+    def _restore(self) -> None:
+        restore = Restore()
+        for batch in self.log.rows():
+            restore.add_all(batch)
+        restore.onto(self.partition, self.codec)
+        # So that a later release knows the schemas of all rows that it finds.
+        told = [(row.key, row.value) for row in restore.missing_schemas(self.codec) if row.value is not None]
+        if told:
+            self.log.store((), told)
+
+    def _require_time_source(self) -> None:
+        kept = self.partition.time_source
+        if kept is not None and kept != self._time_source:
+            raise StoreUnavailableError(
+                f"{self.log.path} keeps {kept} time, and this manager's is {self._time_source}: use another file"
+            )
+
+    def _take(self, effects: Effects) -> Effects:
+        """Note what is to be stored of a record's effects."""
+        self.counts.add(effects.counts)
+        self._touched.update(effects.changed)
+        self._touched.update(effects.forgotten)
+        self._policies.extend(effects.policies)
+        self._outputs += effects.abandonments
+        self._outputs += effects.lifecycle
+        self._outputs += effects.dead_letters
+        return effects
+
+    def _store_if_wanted(self) -> None:
+        """Store what readers wait for. Where that fails it is stored later: the log has the record, which decides."""
+        try:
+            if len(self._touched) >= _ROWS_UNTIL_STORED:
+                self.store_rows()
+            else:
+                self._store_outputs()
+        except StoreUnavailableError:
+            return
+
+    def _store_outputs(self) -> None:
+        if self._outputs:
+            self.log.store(logged_outputs(self._outputs, self.codec))
+            self._outputs.clear()
+
+
+def _key_of(record: InputRecord) -> bytes | None:
+    return None if isinstance(record, PolicyChanged | Punctuation) else record.journey_id.encode()

@@ -1,0 +1,68 @@
+"""Counts what a manager sees of abandonments and of other outputs."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import Final
+
+from schemas.records import JourneyAbandoned, JourneyLifecycle
+from training_orchestrator.figures import Figures
+
+DEADLINE_REASONS: Final = frozenset({"TIMEOUT", "INACTIVITY"})
+_DELAYS_KEPT: Final = 1_000
+_MICROS: Final = 1_000_000
+
+
+class Tally:
+    """Running sums; each abandonment must be given once."""
+
+    def __init__(self) -> None:
+        self.by_reason: Counter[str] = Counter()
+        self.by_kind: Counter[str] = Counter()
+        self.total_penalty_micros = 0
+        self.dead_letters = 0
+        self.forgotten = 0
+        self._delays_ms: deque[int] = deque(maxlen=_DELAYS_KEPT)
+
+    def abandonments(self, records: Iterable[JourneyAbandoned]) -> None:
+        """Count abandonments."""
+        for record in records:
+            self.by_reason[record.abandonment_reason] += 1
+            self.total_penalty_micros += record.total_penalty_micros
+            self._delays_ms.append(record.detected_at - record.abandoned_at)
+
+    def lifecycle(self, records: Iterable[JourneyLifecycle]) -> None:
+        """Count lifecycle records by their kind."""
+        self.by_kind.update(record.kind for record in records)
+
+    def figures(
+        self,
+        mode: str,
+        *,
+        is_healthy: bool,
+        active: int | None,
+        duplicates: int | None,
+        forgets: bool,
+        redis_breaker: str | None = None,
+    ) -> Figures:
+        """Figures at this moment; `forgets` says whether this process does the cleanup."""
+        count = self.by_reason.total()
+        by_deadline = sum(self.by_reason[reason] for reason in DEADLINE_REASONS)
+        return Figures(
+            mode=mode,
+            is_healthy=is_healthy,
+            active_journeys=active,
+            abandonments=count,
+            abandonments_by_reason=dict(self.by_reason),
+            total_penalty=self.total_penalty_micros / _MICROS,
+            average_penalty=self.total_penalty_micros / _MICROS / count if count else None,
+            timeout_share=by_deadline / count if count else None,
+            detection_delay_seconds=max(self._delays_ms) / 1000 if self._delays_ms else None,
+            late_touchpoints=self.by_kind["late_touchpoint"],
+            duplicates=duplicates,
+            refused=self.by_kind["refused"],
+            dead_letters=self.dead_letters,
+            forgotten_journeys=self.forgotten if forgets else None,
+            redis_breaker=redis_breaker,
+        )
