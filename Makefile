@@ -13,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # Results name commits, whose hashes look like secrets.
 FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)))
 
-.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench soak clean
+.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench bench-backtest soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,10 @@ chaos: setup ## kills, freezes, crashes and outages under load, 20 minutes: SEED
 
 bench: setup ## throughput next to a naive Faust agent; figures go to benchmarks/results
 	$(BIN)/python -m benchmarks
+
+bench-backtest: setup ## ways to backtest side by side, polars among them; HISTORY=folder keeps what is generated
+	$(INSTALL) --editable '.[bench]'
+	$(BIN)/python -m benchmarks.backtest $(if $(HISTORY),--folder $(HISTORY))
 
 soak: setup ## the long form of the tests
 	$(BIN)/python -m tests.simulation $(SEEDS)
