@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _KEY: Final = b"journeys_packed"
 _VERSION: Final = 1
-_GROUP_ROWS: Final = 262_144
+GROUP_ROWS: Final = 262_144
 _NUMBERS: Final = {
     "occurred_at": pa.int64(),
     "behind_ms": pa.int64(),
@@ -70,8 +70,10 @@ def names_of(journeys: Journeys) -> pa.Array | None:
     return pa.LargeStringArray.from_buffers(len(journeys), begins, text)
 
 
-def pack(buckets: HistoryBuckets, clock: Clock, path: Path, bad_lines: int) -> int:
+def pack(buckets: HistoryBuckets, clock: Clock, path: Path, bad_lines: int, *, group_rows: int = GROUP_ROWS) -> int:
     """Write filled buckets as a packed file, there as a whole or not at all; gives how many journeys there are.
+
+    A row group has at least `group_rows`, and whole buckets.
 
     Raises OperationError where the file can't be written.
     """
@@ -85,13 +87,13 @@ def pack(buckets: HistoryBuckets, clock: Clock, path: Path, bad_lines: int) -> i
             column_encoding=_ENCODINGS,
         ) as writer,
     ):
-        journeys = _write(buckets, clock, writer)
+        journeys = _write(buckets, clock, writer, group_rows)
         said = {"version": _VERSION, "records": buckets.records, "journeys": journeys, "bad_lines": bad_lines}
         writer.add_key_value_metadata({_KEY: json.dumps(said).encode()})
     return journeys
 
 
-def _write(buckets: HistoryBuckets, clock: Clock, writer: ParquetWriter) -> int:
+def _write(buckets: HistoryBuckets, clock: Clock, writer: ParquetWriter, group_rows: int) -> int:
     from journeys_engine import Journeys  # noqa: PLC0415  (it may not be built)
 
     held: list[pa.Table] = []
@@ -102,7 +104,7 @@ def _write(buckets: HistoryBuckets, clock: Clock, writer: ParquetWriter) -> int:
         journeys += len(found)
         rows += table.num_rows
         held.append(table)
-        if sum(map(len, held)) >= _GROUP_ROWS:
+        if sum(map(len, held)) >= group_rows:
             _write_group(writer, held)
     _write_group(writer, held)
     return journeys
