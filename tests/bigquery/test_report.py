@@ -171,6 +171,8 @@ def test_without_an_export_the_command_says_how_to_make_one(tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        f"journeys: {tmp_path}/journey_abandonments has no Parquet files: "
-        f"write them with journeys export --folder {tmp_path}"
+        (
+            f"journeys: {tmp_path}/journey_abandonments has no Parquet files: "
+            f"write them with journeys export --folder {tmp_path}"
+        )
     ]
