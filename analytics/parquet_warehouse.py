@@ -31,7 +31,9 @@ class ParquetWarehouse:
         for table in tables():
             files = folder / table.name / "*.parquet"
             if not any(files.parent.glob(files.name)):
-                raise NoExportError(f"{files.parent} has no Parquet files: journeys export --output {folder}")
+                raise NoExportError(
+                    f"{files.parent} has no Parquet files: write them with journeys export --folder {folder}"
+                )
             relation = self._connection.read_parquet(str(files))
             relation.create_view("loaded", replace=True)
             self._connection.execute(f"CREATE TABLE {_DATASET}.{table.name} AS SELECT * FROM loaded")  # noqa: S608 - names of the contracts

@@ -42,7 +42,9 @@ class ConnectWorker(LocalService):
             # The connector says its own.
             "value.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
             "offset.storage.file.filename": str(self.directory / "source.offsets"),
-            "offset.flush.interval.ms": "1000",
+            "offset.flush.interval.ms": "2000",
+            # A commit waits for the rows in flight, which on a loaded machine take longer than the default of 5 s.
+            "offset.flush.timeout.ms": "60000",
             # A folder is found as a plugin if it is one of these; its services say what is in it.
             "plugin.path": ",".join(str(plugin.parent) for plugin in plugins),
             "plugin.discovery": "service_load",

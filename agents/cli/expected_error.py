@@ -14,6 +14,7 @@ _EXPECTED: Final = frozenset(
         "agents.ecom.MappingError",
         "agents.line_files.UnreadableFileError",
         "agents.operation_error.OperationError",
+        "analytics.parquet_warehouse.NoExportError",
         "streams.policy.InvalidPolicyError",
         "streams.restored_rows.UnreadableRowError",
         "streams.table.TableMismatchError",

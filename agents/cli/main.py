@@ -64,7 +64,7 @@ _broker = _group("A Kafka for development.")
 _topics = _group("The topics as they must be.")
 _policy = _group("The constants that decide.")
 _bigquery = _group("Tables and views in BigQuery.")
-_stack = _group("The whole stack for development: Kafka, registry, BigQuery emulator, Connect.")
+_stack = _group("The whole stack for development.")
 _sink = _group("Output topics into tables, without Kafka Connect.")
 _dead_letters = _group("Records that could not be taken.")
 

@@ -4,6 +4,7 @@ import random
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -157,3 +158,21 @@ def test_nothing_at_all_is_a_report_of_nothing(tmp_path):
     assert (report.abandonments, report.timeout_rate, report.average_penalty_micros) == (0, None, None)
     assert isinstance(report.by_day, polars.DataFrame)
     assert "Abandoned journeys" in page(report)
+
+
+def test_without_an_export_the_command_says_how_to_make_one(tmp_path):
+    """One line and exit code 2, no traceback."""
+    done = subprocess.run(
+        [sys.executable, "-m", "agents.cli", "report", "--folder", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        (
+            f"journeys: {tmp_path}/journey_abandonments has no Parquet files: "
+            f"write them with journeys export --folder {tmp_path}"
+        )
+    ]
