@@ -104,7 +104,9 @@ class JourneyTimeoutManager:
         A second start does nothing. Raises StoreUnavailableError, ConfigurationError.
         """
         if self._door is None:
-            door = self._make_door()
+            import asyncio  # noqa: PLC0415  (light imports)
+
+            door = await asyncio.to_thread(self._make_door)  # its imports take most of a second
             await door.open()
             self._door = door
 
