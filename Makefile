@@ -26,7 +26,7 @@ FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cac
 .PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench bench-long bench-peers bench-backtest bigquery-up bigquery-down test-engine soak clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) $(ENGINE) ## make .venv with everything that the other targets need
 
