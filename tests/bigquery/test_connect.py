@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from os import environ
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -25,7 +26,11 @@ from tests.live.worker_process import Workers
 from .group_offsets import committed, message_count
 from .rows import in_milliseconds, query
 
-pytestmark = [pytest.mark.broker, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.broker,
+    pytest.mark.slow,
+    pytest.mark.skipif(not environ.get("JOURNEYS_TEST_LONG"), reason="takes minutes: part of make soak"),
+]
 
 JOURNEYS = 5_200
 LEAST_ABANDONMENTS = 5_000
