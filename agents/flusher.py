@@ -13,7 +13,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -25,9 +25,9 @@ from agents.refused_write import ends_where_refused, require_growth
 from agents.tombstone import TOMBSTONE_OFFSET_HEADER, tombstone_offset
 from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
-from streams.effects import Effects
+from streams.effects import Effects, EncodedOutput
 from streams.partition import Partition
-from streams.table import Restore, StoredRow, output_messages, row_offset, stored_partition, stored_rows, tombstones
+from streams.table import Restore, StoredRow, outputs_by_topic, row_offset, stored_partition, stored_rows, tombstones
 
 if TYPE_CHECKING:
     from agents.app import JourneyApp
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("journeys.flusher")
 _GAP_POLL_MS = 500
 BATCH_BYTES = 512 * 1024
-Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+Record: TypeAlias = EncodedOutput | StoredRow
 _NO_HEADERS: list[tuple[str, bytes]] = []
 
 
@@ -69,9 +69,7 @@ class Flusher:
     async def flush(self, partition: Partition, effects: Effects) -> None:
         """Publish and store; returns when all of it is acknowledged."""
         number = partition.number
-        by_topic: defaultdict[str, list[Record]] = defaultdict(list)
-        for message in output_messages(effects, self._codec):
-            by_topic[message.topic].append((message.key, message.value, _NO_HEADERS))
+        by_topic = outputs_by_topic(effects, self._codec)
         if by_topic:
             await asyncio.gather(*(self._send(topic, number, records) for topic, records in by_topic.items()))
         rows = stored_rows(effects, self._codec)
@@ -87,7 +85,7 @@ class Flusher:
         changelog = self._app.changelog_topic
         complete_to: int | None = None
         as_of = time()
-        for base, count in await self._send(changelog, number, list(map(_record_of, rows))):
+        for base, count in await self._send(changelog, number, rows):
             expected = self._next_changelog_offset[number]
             self._next_changelog_offset[number] = base + count
             require_growth(changelog, number, base, expected)
@@ -154,16 +152,15 @@ class Flusher:
             await consumer.stop()
 
 
-def _record_of(row: StoredRow) -> Record:
-    key, value, offset = row
-    return key, value, _NO_HEADERS if value is not None else [(TOMBSTONE_OFFSET_HEADER, str(offset).encode())]
-
-
 def _filled(builder: Any, records: Sequence[Record], begin: int) -> tuple[Any, int]:
     """Fill a batch with records from `begin` on; gives it, and the index of the first that found no room."""
     append = builder.append
     for end in range(begin, len(records)):
-        key, value, headers = records[end]
-        if append(timestamp=None, key=key, value=value, headers=headers) is None:
+        record = records[end]
+        value = record[1]
+        headers = _NO_HEADERS
+        if value is None:  # of the changelog: a tombstone
+            headers = [(TOMBSTONE_OFFSET_HEADER, str(record[2]).encode())]
+        if append(timestamp=None, key=record[0], value=value, headers=headers) is None:
             return builder, end
     return builder, len(records)

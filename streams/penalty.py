@@ -64,6 +64,8 @@ class PenaltyTable:
         self._defaults: dict[str, tuple[float, tuple[int, int]]] = {}
         self.default_value_micros = int(constants.default_conversion_value * MICROS)
         """Value of a conversion where no touchpoint said."""
+        self.opportunity_fraction = constants.opportunity_rate.as_integer_ratio()
+        """Opportunity cost of a micro of expected value, as a fraction."""
 
     def amount(
         self,

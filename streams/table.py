@@ -39,6 +39,7 @@ __all__ = [
     "TableMismatchError",
     "UnreadableRowError",
     "output_messages",
+    "outputs_by_topic",
     "row_offset",
     "stored_partition",
     "stored_rows",
@@ -62,13 +63,17 @@ class TableMismatchError(RuntimeError):
 
 def output_messages(effects: Effects, codec: Codec) -> list[OutputMessage]:
     """Messages of a batch's outputs, per topic in firing order."""
-    messages: list[OutputMessage] = []
-    for topic, records in (*encoded_outputs(effects, codec).items(), *effects.encoded.items()):
-        messages.extend(OutputMessage(topic, key, value) for key, value in records)
-    messages.extend(
-        OutputMessage(DEAD_LETTERS, dead_letter_key(letter), codec.encode(letter)) for letter in effects.dead_letters
-    )
-    return messages
+    by_topic = outputs_by_topic(effects, codec)
+    return [OutputMessage(topic, key, value) for topic, outputs in by_topic.items() for key, value in outputs]
+
+
+def outputs_by_topic(effects: Effects, codec: Codec) -> dict[str, list[EncodedOutput]]:
+    """Outputs of a batch in firing order, by topic; topics that get none are left out."""
+    found = encoded_outputs(effects, codec)
+    for topic, outputs in effects.encoded.items():
+        found[topic] += outputs
+    found[DEAD_LETTERS] = [(dead_letter_key(letter), codec.encode(letter)) for letter in effects.dead_letters]
+    return {topic: outputs for topic, outputs in found.items() if outputs}
 
 
 def encoded_outputs(effects: Effects, codec: Codec) -> dict[str, list[EncodedOutput]]:

@@ -314,7 +314,7 @@ impl Partition {
 fn penalty_of(py: Python<'_>, row: &Row, policy: &mut Policy, reason: Outcome, ended_at: i64) -> PyResult<Penalty> {
     let conversion_value_micros = row.conversion_value_micros().unwrap_or(policy.default_value_micros);
     let (conversion_probability, opportunity_cost_micros) = match row.conversion_probability() {
-        Some(probability) => (probability, policy.opportunity_rate(py, probability)?.of(conversion_value_micros)),
+        Some(probability) => (probability, policy.opportunity_rate(probability).of(conversion_value_micros)),
         None => {
             let (probability, rate) = policy.default_probability(py, row.state)?;
             (probability, rate.of(conversion_value_micros))

@@ -12,8 +12,6 @@ use pyo3::prelude::*;
 use crate::names::{Outcome, State};
 
 const LARGEST_SUM_MICROS: i64 = (1 << 62) - 1;
-/// Probabilities are a producer's: any number of different ones may come.
-const REMEMBERED_RATES: usize = 4_096;
 
 /// A fraction that amounts are multiplied with.
 pub enum Rate {
@@ -79,7 +77,7 @@ pub struct Policy {
     pub penalties: Py<PyAny>,
     factors: HashMap<(State, Outcome, i64), Factors>,
     defaults: HashMap<State, (f64, Rate)>,
-    rates: HashMap<u64, Rate>,
+    opportunity: (BigUint, BigUint),
 }
 
 fn fraction(found: (BigUint, BigUint)) -> Rate {
@@ -110,10 +108,10 @@ impl Policy {
             extension: rule("extension", "extend_by_ms")?,
             formula_version: policy.getattr("penalty")?.getattr("formula_version")?.extract()?,
             default_value_micros: penalties.getattr(policy.py(), "default_value_micros")?.extract(policy.py())?,
+            opportunity: penalties.getattr(policy.py(), "opportunity_fraction")?.extract(policy.py())?,
             penalties,
             factors: HashMap::new(),
             defaults: HashMap::new(),
-            rates: HashMap::new(),
         })
     }
 
@@ -140,23 +138,38 @@ impl Policy {
         Ok((*probability, rate))
     }
 
-    /// What a micro of value costs under a probability.
-    pub fn opportunity_rate(&mut self, py: Python<'_>, probability: f64) -> PyResult<&Rate> {
-        let key = probability.to_bits();
-        if !self.rates.contains_key(&key) {
-            if self.rates.len() >= REMEMBERED_RATES {
-                self.rates.clear();
-            }
-            let said = self.penalties.call_method1(py, "opportunity_rate", (probability,))?;
-            self.rates.insert(key, fraction(said.extract(py)?));
-        }
-        Ok(&self.rates[&key])
+    /// What a micro of value costs under a probability: it counts as its shortest decimal that reads back as this double.
+    pub fn opportunity_rate(&self, probability: f64) -> Rate {
+        let (digits, scale) = decimal(probability);
+        let (numerator, denominator) = &self.opportunity;
+        Rate::new(numerator * digits, denominator * scale)
     }
+}
+
+/// A probability as a fraction: the digits of its shortest decimal, and the power of ten below them.
+fn decimal(probability: f64) -> (BigUint, BigUint) {
+    let text = format!("{probability:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits: BigUint = format!("{whole}{part}").parse().unwrap_or_default();
+    let behind = part.len() as i32 - exponent;
+    let power = |of: i32| BigUint::from(10u8).pow(u32::try_from(of).unwrap_or(0));
+    (digits * power(-behind), power(behind))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_probability_is_its_shortest_decimal() {
+        for (probability, above, below) in
+            [(0.05, 5u32, 100u32), (0.0, 0, 1), (1.0, 1, 1), (0.125, 125, 1000), (1e-7, 1, 10_000_000)]
+        {
+            assert_eq!(decimal(probability), (BigUint::from(above), BigUint::from(below)));
+        }
+    }
 
     #[test]
     fn rounds_half_even_whatever_its_size() {
