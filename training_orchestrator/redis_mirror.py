@@ -44,6 +44,7 @@ STREAM_LENGTH: Final = 100_000
 _SUMMARY_SECONDS: Final = 86_400
 _BUFFERED_JOURNEYS: Final = 50_000  # beyond them a rebuild is cheaper, and memory stays bounded
 _PIPELINE: Final = 250  # commands; packing them is what the event loop sees of Redis
+_CANCELLED_AGAIN_SECONDS = 0.2
 _ROUND_SECONDS: Final = 0.1
 _TIMEOUT_SECONDS: Final = 1.0
 _CONNECTIONS: Final = 4
@@ -108,8 +109,10 @@ class RedisMirror:
     async def stop(self) -> None:
         """Follow no more; what Redis holds stays."""
         if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+            # A cancellation that meets a timeout of the client's may be lost in it: the next one is not.
+            while not self._following.done():
+                self._following.cancel()
+                await asyncio.wait([self._following], timeout=_CANCELLED_AGAIN_SECONDS)
         try:
             await self._redis.aclose()
         except _FAULTS as error:
