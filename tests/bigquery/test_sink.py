@@ -52,6 +52,7 @@ class SinkProcess:
             "JOURNEYS_BOOTSTRAP_SERVERS": str(settings.bootstrap_servers),
             # So long a new one waits for the partitions of a killed one.
             "JOURNEYS_SESSION_TIMEOUT_SECONDS": "1",
+            "JOURNEYS_FREEZE_LIMIT_SECONDS": "0.5",
             "JOURNEYS_BIGQUERY_PROJECT": house.project,
             "JOURNEYS_BIGQUERY_DATASET": house.dataset,
             "JOURNEYS_BIGQUERY_ENDPOINT": str(house.endpoint),
