@@ -159,8 +159,9 @@ def _filled(builder: Any, records: Sequence[Record], begin: int) -> tuple[Any, i
         record = records[end]
         value = record[1]
         headers = _NO_HEADERS
-        if value is None:  # of the changelog: a tombstone
-            headers = [(TOMBSTONE_OFFSET_HEADER, str(record[2]).encode())]
+        if value is None:
+            assert isinstance(record, StoredRow)  # a tombstone; outputs have values
+            headers = [(TOMBSTONE_OFFSET_HEADER, str(record.offset).encode())]
         if append(timestamp=None, key=record[0], value=value, headers=headers) is None:
             return builder, end
     return builder, len(records)
