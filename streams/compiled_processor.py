@@ -89,6 +89,11 @@ class CompiledProcessor(Processor):
         effects.encoded[JOURNEY_ABANDONMENTS] += engine.take_abandonments()
         effects.encoded[JOURNEY_LIFECYCLE] += engine.take_lifecycle()
 
+    def _changed(self, row: Row, offset: int, effects: Effects) -> None:
+        """Keep a row that changed at a record of its journey; the engine sees to its entry in the index."""
+        row.offset = offset
+        effects.changed[row.journey_id] = row
+
     def punctuate(self, at: int, offset: int, effects: Effects) -> None:
         """Move the clock to `at` (ms) unless it is further, fire what is due, and clean up."""
         partition = self.partition

@@ -83,7 +83,7 @@ class Processor:
         due = partition.take_due()
         while due:
             _, journey_id = heappop(due)
-            row = touched.get(journey_id) or partition.rows[journey_id]
+            row = partition.rows[journey_id]
             if row.offset >= offset:  # a row that a crash left ahead of this punctuation is none of its business
                 partition.keep(row)
                 continue

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.cli.command_line import WRONG_INPUT, complain
-from agents.cli.instant import instant
-from agents.cli.options import HeldMemory
+from agents.cli.options import HeldMemory, HistoryUntil
 
 if TYPE_CHECKING:
     from agents.backtest import Abandonments
@@ -34,14 +33,7 @@ def backtest(
         list[Path] | None,
         typer.Option(metavar="FILE", help="A policy (TOML); as many as you like. Without any, the default policy."),
     ] = None,
-    until: Annotated[
-        int | None,
-        typer.Option(
-            parser=instant,
-            metavar="INSTANT",
-            help="Stop there; RFC 3339 or epoch milliseconds. Without it, 91 days after the last record.",
-        ),
-    ] = None,
+    until: HistoryUntil = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The comparison as Parquet, one row a policy.")
     ] = None,

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.cli.command_line import WRONG_INPUT, complain
-from agents.cli.instant import instant
-from agents.cli.options import Servers, settings_of
+from agents.cli.options import HistoryUntil, Servers, settings_of
 
 if TYPE_CHECKING:
     from agents.importer import ImportReport
@@ -23,14 +22,7 @@ def import_history(
         float,
         typer.Option(min=0.001, metavar="MINUTES", help="Minutes of event time from one punctuation to the next."),
     ] = 60.0,
-    until: Annotated[
-        int | None,
-        typer.Option(
-            parser=instant,
-            metavar="INSTANT",
-            help="Stop there; RFC 3339 or epoch milliseconds. Without it, 91 days after the last record.",
-        ),
-    ] = None,
+    until: HistoryUntil = None,
     allow_unpunctuated: Annotated[
         bool,
         typer.Option("--allow-unpunctuated", help="Take a topic that holds journeys and nobody's time yet."),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agents.cli.instant import instant
+
 if TYPE_CHECKING:
     from agents.settings import Settings
 
@@ -25,6 +27,18 @@ Application = Annotated[
         metavar="ID",
         help="Which table and consumer group [env JOURNEYS_APPLICATION_ID; else journeys]",
     ),
+]
+HistoryUntil = Annotated[
+    int | None,
+    typer.Option(
+        parser=instant,
+        metavar="INSTANT",
+        help="Stop there; RFC 3339 or epoch milliseconds. Without it, 91 days after the last record.",
+    ),
+]
+HeldMemory = Annotated[
+    int,
+    typer.Option("--memory", min=16, metavar="MIB", help="Memory for history that is not packed; more goes to files."),
 ]
 
 
@@ -53,9 +67,3 @@ def _told(fault: Any) -> str:
     name = ".".join(map(str, fault["loc"]))
     value = "its value" if fault["loc"][0] in SECRETS else repr(fault["input"])
     return f"setting {name}: {value} is not allowed: {fault['msg']}"
-
-
-HeldMemory = Annotated[
-    int,
-    typer.Option("--memory", min=16, metavar="MIB", help="Memory for history that is not packed; more goes to files."),
-]
