@@ -6,10 +6,12 @@ types that it does not know, fastavro does the same one by one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+Decoded = TypeVar("Decoded")
 
 # Only looked for: loading it takes longer than reading a small file, which does not need it.
 IS_INSTALLED = find_spec("pyruhvro") is not None
@@ -38,15 +40,24 @@ def columns_of(bodies: list[bytes], schema_json: str) -> list[list[Any]] | None:
     None where one of the bodies is not Avro of it in its shortest form, not UTF-8, or has bytes behind it: one by one
     tells which and what of it.
     """
+    return _unless_damaged(lambda: _columns(bodies, schema_json))
+
+
+def _columns(bodies: list[bytes], schema_json: str) -> list[list[Any]] | None:
     from pyruhvro import deserialize_array, serialize_record_batch  # noqa: PLC0415  (see IS_INSTALLED)
 
+    batch = deserialize_array(bodies, schema_json)
+    # It does not say where a body ended. No encoding is shorter than its own, so equal sums are equal lengths.
+    again = serialize_record_batch(batch, schema_json, 1)
+    if sum(chunk.total_values_length for chunk in again) != sum(map(len, bodies)):
+        return None
+    return [column.to_pylist() for column in batch.columns]
+
+
+def _unless_damaged(decode: Callable[[], Decoded]) -> Decoded | None:
+    """What `decode` gives; None where the bodies are the cause that it can't."""
     try:
-        batch = deserialize_array(bodies, schema_json)
-        # It does not say where a body ended. No encoding is shorter than its own, so equal sums are equal lengths.
-        again = serialize_record_batch(batch, schema_json, 1)
-        if sum(chunk.total_values_length for chunk in again) != sum(map(len, bodies)):
-            return None
-        return [column.to_pylist() for column in batch.columns]
+        return decode()
     except ValueError:
         return None
     except BaseException as error:
@@ -78,12 +89,4 @@ def arrays_of(bodies: list[bytes], schema_json: str) -> list[Any] | None:
     """Arrow arrays in the order of the schema's fields, for who makes Python's values itself; None as `columns_of`."""
     from pyruhvro import deserialize_array  # noqa: PLC0415  (see IS_INSTALLED)
 
-    try:
-        arrays: list[Any] = deserialize_array(bodies, schema_json).columns
-    except ValueError:
-        return None
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        return None
-    return arrays
+    return _unless_damaged(lambda: deserialize_array(bodies, schema_json).columns)

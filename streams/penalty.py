@@ -82,7 +82,7 @@ class PenaltyTable:
         if conversion_probability is None:
             conversion_probability, opportunity_rate = self.default(state)
         else:
-            opportunity_rate = self.opportunity_rate(conversion_probability)
+            opportunity_rate = _opportunity_rate(self._constants.opportunity_rate, conversion_probability)
         if conversion_value_micros is None:
             conversion_value_micros = self.default_value_micros
         return PenaltyAmount(
@@ -111,10 +111,6 @@ class PenaltyTable:
         multiply = _EXACT.multiply
         rate = multiply(multiply(_EXACT.add(constants.base_rate, weight), time_factor), multiplier)
         return Factors(rate.as_integer_ratio(), float(weight), float(time_factor), float(multiplier))
-
-    def opportunity_rate(self, conversion_probability: float) -> tuple[int, int]:
-        """Opportunity cost of a micro of value under a probability, as a fraction."""
-        return _opportunity_rate(self._constants.opportunity_rate, conversion_probability)
 
     def default(self, state: str) -> tuple[float, tuple[int, int]]:
         """Probability by default, and the opportunity cost of a micro of value under it."""

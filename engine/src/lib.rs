@@ -7,6 +7,7 @@
 
 mod avro;
 mod backtest;
+mod decimal;
 mod identity;
 mod indexes;
 mod names;

@@ -9,6 +9,7 @@ use num_bigint::BigUint;
 use num_integer::Integer;
 use pyo3::prelude::*;
 
+use crate::decimal::decimal;
 use crate::names::{Outcome, State};
 
 const LARGEST_SUM_MICROS: i64 = (1 << 62) - 1;
@@ -140,36 +141,15 @@ impl Policy {
 
     /// What a micro of value costs under a probability: it counts as its shortest decimal that reads back as this double.
     pub fn opportunity_rate(&self, probability: f64) -> Rate {
-        let (digits, scale) = decimal(probability);
         let (numerator, denominator) = &self.opportunity;
-        Rate::new(numerator * digits, denominator * scale)
+        let (digits, places) = decimal(probability).unwrap_or((0, 0));
+        Rate::new(numerator * digits, denominator * BigUint::from(10u8).pow(places))
     }
-}
-
-/// A probability as a fraction: the digits of its shortest decimal, and the power of ten below them.
-fn decimal(probability: f64) -> (BigUint, BigUint) {
-    let text = format!("{probability:e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits: BigUint = format!("{whole}{part}").parse().unwrap_or_default();
-    let behind = part.len() as i32 - exponent;
-    let power = |of: i32| BigUint::from(10u8).pow(u32::try_from(of).unwrap_or(0));
-    (digits * power(-behind), power(behind))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_probability_is_its_shortest_decimal() {
-        for (probability, above, below) in
-            [(0.05, 5u32, 100u32), (0.0, 0, 1), (1.0, 1, 1), (0.125, 125, 1000), (1e-7, 1, 10_000_000)]
-        {
-            assert_eq!(decimal(probability), (BigUint::from(above), BigUint::from(below)));
-        }
-    }
 
     #[test]
     fn rounds_half_even_whatever_its_size() {

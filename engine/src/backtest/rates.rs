@@ -4,6 +4,7 @@ use num_bigint::BigUint;
 use num_integer::Integer;
 use pyo3::prelude::*;
 
+use crate::decimal::decimal;
 use crate::names::{Outcome, State};
 use crate::policy::Rate;
 
@@ -58,7 +59,7 @@ const REASONS: usize = 6;
 impl Rates {
     /// Rates of a penalty table.
     pub fn of(py: Python<'_>, penalties: Py<PyAny>) -> PyResult<Self> {
-        let opportunity: (BigUint, BigUint) = penalties.call_method1(py, "opportunity_rate", (1.0,))?.extract(py)?;
+        let opportunity: (BigUint, BigUint) = penalties.getattr(py, "opportunity_fraction")?.extract(py)?;
         // Python divides integers of any length and rounds once.
         let opportunity_rate =
             (&opportunity.0).into_pyobject(py)?.call_method1("__truediv__", (&opportunity.1,))?.extract()?;
@@ -140,23 +141,6 @@ fn short_opportunity(micros: i64, digits: u64, places: u32, numerator: &BigUint,
     i64::try_from(amount + u128::from(up)).ok().map(|amount| amount.min(LARGEST_SUM_MICROS))
 }
 
-/// Digits and decimal places of the shortest text that reads back as this probability; `None` for zero.
-fn decimal(probability: f64) -> Option<(u64, u32)> {
-    if probability == 0.0 {
-        return None;
-    }
-    let text = format!("{probability:e}");
-    let (digits, exponent) = text.split_once('e')?;
-    let (whole, places) = digits.split_once('.').unwrap_or((digits, ""));
-    let mut number: u64 = 0;
-    for digit in whole.bytes().chain(places.bytes()) {
-        number = number * 10 + u64::from(digit - b'0');
-    }
-    // A probability is at most one: there is nothing to the left of the point but that one.
-    let places = places.len() as i32 - exponent.parse::<i32>().ok()?;
-    Some((number, u32::try_from(places).ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,14 +154,5 @@ mod tests {
                 assert_eq!(quick.of(micros), exact.of(micros), "{micros} * {numerator}/{denominator}");
             }
         }
-    }
-
-    #[test]
-    fn decimals_are_the_shortest() {
-        assert_eq!(decimal(0.05), Some((5, 2)));
-        assert_eq!(decimal(1.0), Some((1, 0)));
-        assert_eq!(decimal(0.1 + 0.2), Some((30_000_000_000_000_004, 17)));
-        assert_eq!(decimal(5e-324), Some((5, 324)));
-        assert_eq!(decimal(0.0), None);
     }
 }
