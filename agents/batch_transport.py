@@ -29,6 +29,7 @@ _WHILE_REBALANCING_SECONDS = 0.1
 _WHILE_FULL_SECONDS = 0.02
 _FETCH_WAIT_MS = 100
 _NOTHING_ACTIVE_SECONDS = 0.02
+_NO_ROOM_SECONDS = 0.005
 _MS = 1_000.0
 
 
@@ -136,6 +137,17 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
             tp=tp,
             generation_id=generation_id,
         )
+
+    async def _wait_next_records(
+        self,
+        timeout: float,  # noqa: ASYNC109  (Faust's signature)
+    ) -> tuple[Mapping[Any, list[Any]] | None, set[TP] | None]:
+        """Fetch; where no partition's buffer has room, Faust waits a whole second, however soon there is some again."""
+        if self.flow_active and self._buffered_partitions and not self._get_active_partitions():
+            await asyncio.sleep(_NO_ROOM_SECONDS)
+            return {}, set()
+        found: tuple[Mapping[Any, list[Any]] | None, set[TP] | None] = await super()._wait_next_records(timeout)
+        return found
 
     async def _getmany(
         self,
