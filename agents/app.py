@@ -141,7 +141,7 @@ def create_app(
     app.memory = MemoryLimit(settings.memory_limit_mib)
     app.flusher = Flusher(app, app.guard)
     app.punctuator = Punctuator(app, worker_id)
-    app.journey_agent = JourneyAgent(app)
+    app.journey_agent = JourneyAgent(app, settings.gather_seconds)
     raw: dict[str, Any] = {
         "key_type": bytes,
         "value_type": bytes,
@@ -162,6 +162,8 @@ def _attach(app: JourneyApp, raw: dict[str, Any], settings: Settings, policy: Po
     app.task(Watchdog(app).watch)
     app.task(Admission(app, settings).watch)
     app.timer(settings.punctuation_interval_seconds)(app.punctuator.punctuate)
+    if settings.gather_seconds:
+        app.timer(settings.gather_seconds / 2)(app.journey_agent.flush_due)
     app.timer(_REPORT_INTERVAL_SECONDS)(app.journey_agent.report)
     if policy is not None:
         brought = policy

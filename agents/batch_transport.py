@@ -18,6 +18,7 @@ from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from agents.batch import Batch
 from agents.metadata_questions import ask_in_peace
 from agents.worker_exit import WorkerExit, end_now
 
@@ -31,20 +32,6 @@ _FETCH_WAIT_MS = 100
 _NOTHING_ACTIVE_SECONDS = 0.02
 _NO_ROOM_SECONDS = 0.005
 _MS = 1_000.0
-
-
-class Batch(list[Any]):
-    """Records of one fetch of one partition, and how many seeks back there were before it.
-
-    `fetched_from` is the position at which it began, of the first fetch behind a seek back; else None.
-    """
-
-    __slots__ = ("epoch", "fetched_from")
-
-    def __init__(self, records: list[Any], epoch: int, fetched_from: int | None) -> None:
-        super().__init__(records)
-        self.epoch = epoch
-        self.fetched_from = fetched_from
 
 
 class _NeverRead(dict[TP, int | None]):
@@ -119,7 +106,16 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 # aiokafka's position has moved past records that nobody gets: what comes next will be a gap.
                 continue
-            yield tp, self._message(tp, Batch(fetched, self._epochs[tp], fetched_from), generation)
+            is_all = self._is_all(tp, fetched[-1].offset)
+            yield tp, self._message(tp, Batch(fetched, self._epochs[tp], fetched_from, is_all=is_all), generation)
+
+    def _is_all(self, tp: TP, last_offset: int) -> bool:
+        """Whether the last answer of the broker named no record behind this one."""
+        try:
+            end = self.highwater(tp)
+        except AssertionError:  # aiokafka's, in whose thread a rebalance has just taken the partition
+            return True
+        return end is None or last_offset + 1 >= end
 
     def _message(self, tp: TP, batch: Batch, generation_id: int) -> ConsumerMessage:
         """Faust's message of a batch: it stands at the last offset, and what belongs to single records is empty."""

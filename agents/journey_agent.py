@@ -1,7 +1,7 @@
 """The agent: applies batches of the input topic, each from its partition's next offset on.
 
-A partition's next batch is applied only when all of the last one is acknowledged: rows are the live objects. While
-Kafka has one partition's batch, another's is applied.
+While more is waiting, batches are gathered. A partition's next one is applied only when all that was flushed is
+acknowledged: rows are the live objects. While Kafka has one partition's flush, another's batches are applied.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
 
-from agents.batch_transport import Batch
+from agents.batch import Batch
+from agents.gathering import Gathering
 from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
-from streams.effects import Counts, Effects
-from streams.partition import Partition
+from streams.effects import Counts
 
 if TYPE_CHECKING:
     from agents.app import JourneyApp
@@ -30,14 +30,16 @@ log = logging.getLogger("journeys.agent")
 class JourneyAgent:
     """Handles messages of the batch transport, under a lock that the rebalance barrier takes too."""
 
-    def __init__(self, app: JourneyApp) -> None:
+    def __init__(self, app: JourneyApp, gather_seconds: float) -> None:
         self._app = app
+        self._gather_seconds = gather_seconds
         self.codec: Codec = app.codec
         self.lock = asyncio.Lock()
         self.counts = Counts()
         self.batches_dropped = 0
         self._reported = Counts()
         self._flushes: dict[TP, asyncio.Task[None]] = {}
+        self._gatherings: dict[TP, Gathering] = {}
 
     async def run(self, stream: Any) -> None:
         """Consume the stream for ever; any error ends the process, for Faust would restart the agent in silence."""
@@ -49,11 +51,19 @@ class JourneyAgent:
                         await self._handle(event)
 
     async def barrier(self) -> None:
-        """Wait for the batches in flight and commit them: called while partitions are being revoked, and to stop."""
+        """Flush what was gathered, wait and commit it: called while partitions are being revoked, and to stop."""
         async with self.lock:
+            for tp in list(self._gatherings):
+                self._begin_flush(tp)
             await asyncio.gather(*self._flushes.values())
             self._flushes.clear()
             await self._app.consumer.commit_positions()
+
+    async def flush_due(self) -> None:
+        """Flush what has been gathered long enough and no batch comes to say so; a Faust timer calls this."""
+        async with self.lock:
+            for tp in [tp for tp, gathering in self._gatherings.items() if gathering.is_due]:
+                self._begin_flush(tp)
 
     async def report(self) -> None:
         """Say what became of the records since the last report; a Faust timer calls this."""
@@ -69,22 +79,36 @@ class JourneyAgent:
         flush = self._flushes.get(tp)
         if flush is not None:
             await flush
-        if not self._is_next(tp, batch, message.generation_id):
-            self.batches_dropped += 1
-            return
+        gathering = self._gatherings.get(tp)
+        if gathering is not None and not gathering.is_followed_by(batch, message.generation_id):
+            await self._begin_flush(tp)
+            gathering = None
+        if gathering is None:
+            if not self._is_next(tp, batch, message.generation_id):
+                self.batches_dropped += 1
+                return
+            gathering = Gathering(self._app.store.processors[tp.partition], self._gather_seconds)
         if self._app.registry is not None:
             await self._app.registry.learn_from(record.value for record in batch)
-        processor = self._app.store.processors[tp.partition]
-        effects = processor.process_log(batch, self.codec)
-        self._flushes[tp] = asyncio.create_task(self._flush(event, tp, processor.partition, effects))
-        await asyncio.sleep(0)  # so that it is under way before the next batch keeps the loop busy
+        gathering.apply(event, self.codec)
+        self._gatherings[tp] = gathering
+        if gathering.is_due:
+            self._begin_flush(tp)
+        await asyncio.sleep(0)  # so that a flush is under way before the next batch keeps the loop busy
 
-    async def _flush(self, event: Any, tp: TP, partition: Partition, effects: Effects) -> None:
+    def _begin_flush(self, tp: TP) -> asyncio.Task[None]:
+        gathering = self._gatherings.pop(tp)
+        self._flushes[tp] = flush = asyncio.create_task(self._flush(tp, gathering))
+        return flush
+
+    async def _flush(self, tp: TP, gathering: Gathering) -> None:
         with self._ends_the_process():
-            await self._app.flusher.flush(partition, effects)
+            effects = gathering.complete()
+            await self._app.flusher.flush(gathering.partition, effects)
             self.counts.add(effects.counts)
-            self._app.consumer.next_position[tp] = event.message.offset + 1
-            event.ack()
+            self._app.consumer.next_position[tp] = gathering.position
+            for event in gathering.events:
+                event.ack()
 
     @contextmanager
     def _ends_the_process(self) -> Iterator[None]:

@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     """What applies records: the compiled engine, the Python core, or the first of them that is there."""
     max_batch_records: Annotated[int, Field(ge=1)] = 10_000
     """Records of one poll."""
+    gather_seconds: Annotated[float, Field(ge=0, le=10)] = 1.0
+    """While input is waiting, a worker stores its rows only so often, each row once; 0 stores after every poll."""
     bigquery_project: Annotated[str, Field(min_length=1)] | None = None
     """Project of the tables in BigQuery; None takes the emulator that `journeys stack up` started."""
     bigquery_dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,1024}$")] = "journeys"

@@ -37,10 +37,21 @@ class CompiledProcessor(Processor):
 
     partition: CompiledPartition
 
-    def process_log(self, records: Sequence[Any], codec: Codec) -> Effects:
-        """Apply records of the input topic, in order of their offsets."""
+    def begin(self) -> Effects:
+        """Effects of nothing yet; the engine notes which rows change."""
+        return Effects(changed=_Changed(self.partition), encoded={JOURNEY_ABANDONMENTS: [], JOURNEY_LIFECYCLE: []})
+
+    def complete(self, effects: Effects) -> Effects:
+        """Give the effects of all batches since `begin`, with the rows as they are now."""
+        engine = self.partition.engine
+        effects.changed = {}
+        effects.stored = list(map(StoredRow._make, engine.take_changed()))
+        effects.forgotten = dict(engine.take_forgotten())
+        return effects
+
+    def apply_log(self, records: Sequence[Any], codec: Codec, effects: Effects) -> None:
+        """Apply records as Kafka gives them, and add to the effects what they bring about."""
         partition, engine = self.partition, self.partition.engine
-        effects = Effects(changed=_Changed(partition), encoded={JOURNEY_ABANDONMENTS: [], JOURNEY_LIFECYCLE: []})
         counts = effects.counts
         batch = list(records)
         index = 0
@@ -65,15 +76,11 @@ class CompiledProcessor(Processor):
             self._process_one(batch[index], effects, codec)
             index += 1
         self._take_outputs(effects)
-        effects.changed = {}
-        effects.stored = list(map(StoredRow._make, engine.take_changed()))
-        effects.forgotten = dict(engine.take_forgotten())
-        return effects
 
     def _process_one(self, record: Any, effects: Effects, codec: Codec) -> None:
         """Let the reference apply a record that the engine left."""
         entry = self._entry(record, codec)
-        self._process_into(effects, [entry])
+        self.apply([entry], effects)
         for topic, outputs in encoded_outputs(effects, codec).items():
             effects.encoded[topic] += outputs
         effects.abandonments.clear()

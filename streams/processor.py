@@ -32,7 +32,11 @@ _REASON_CHARACTERS = 1000
 
 
 class Processor:
-    """Applies entries to one partition's state."""
+    """Applies entries to one partition's state.
+
+    What several batches bring about can be gathered, so that a row that changed in each is stored once:
+    `begin`, `apply` or `apply_log` for each batch, `complete`.
+    """
 
     def __init__(self, partition: Partition, *, provenance: bool = True) -> None:
         self.partition = partition
@@ -40,15 +44,30 @@ class Processor:
 
     def process(self, entries: Iterable[EntryFields]) -> Effects:
         """Apply entries in order of their offsets; what was applied before a restart is skipped."""
-        effects = Effects()
-        self._process_into(effects, entries)
-        return effects
+        effects = self.begin()
+        self.apply(entries, effects)
+        return self.complete(effects)
 
     def process_log(self, records: Sequence[Any], codec: Codec) -> Effects:
         """Apply records of the input topic as Kafka gives them, in order of their offsets."""
-        return self.process(log_entries(records, codec))
+        effects = self.begin()
+        self.apply_log(records, codec, effects)
+        return self.complete(effects)
 
-    def _process_into(self, effects: Effects, entries: Iterable[EntryFields]) -> None:
+    def begin(self) -> Effects:
+        """Effects of nothing yet, for batches to be added."""
+        return Effects()
+
+    def complete(self, effects: Effects) -> Effects:
+        """Give the effects of all batches since `begin`, with the rows as they are now."""
+        return effects
+
+    def apply_log(self, records: Sequence[Any], codec: Codec, effects: Effects) -> None:
+        """Apply records as Kafka gives them, and add to the effects what they bring about."""
+        self.apply(log_entries(records, codec), effects)
+
+    def apply(self, entries: Iterable[EntryFields], effects: Effects) -> None:
+        """Apply entries, and add to the effects what they bring about."""
         partition = self.partition
         for offset, key, append_time, record, value in entries:
             if offset <= partition.applied_offset:

@@ -16,6 +16,7 @@ from agents.settings import Settings
 from schemas.catalog import Catalog
 from schemas.codec import Codec
 from schemas.records import Punctuation
+from streams.effects import Effects
 from streams.partition import Partition
 from streams.processor import Processor
 from tests.offsets.memory_thread import MemoryLog, MemoryThread
@@ -35,11 +36,11 @@ class RecordingProcessor(Processor):
         super().__init__(partition)
         self.given: list[int] = []
 
-    def process(self, entries: Iterable[Any]) -> Any:
+    def apply(self, entries: Iterable[Any], effects: Effects) -> None:
         """Apply entries."""
         taken = list(entries)
         self.given += [entry[0] for entry in taken]
-        return super().process(taken)
+        super().apply(taken, effects)
 
 
 class MemoryFlusher:
@@ -107,6 +108,14 @@ class Member:
         message = self.delivered.popleft()
         event = SimpleNamespace(message=message, ack=lambda: self.consumer.ack(message))
         self.run(self.app.journey_agent._handle(event))
+        self.run(_turns())
+
+    def let_time_pass(self) -> None:
+        """Let what was gathered be due, and the timer find it."""
+        agent = self.app.journey_agent
+        for gathering in agent._gatherings.values():
+            gathering._ends_at = 0.0
+        self.run(agent.flush_due())
         self.run(_turns())
 
     def lose_partitions(self) -> None:

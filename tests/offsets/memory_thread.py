@@ -56,6 +56,10 @@ class MemoryThread:
         assert self._fetch is not None
         self._fetch.set_result(counts)
 
+    def highwater(self, tp: TP) -> int:
+        """Offset behind the last record, as a fetch would tell it."""
+        return self.logs[tp].end
+
     async def getmany(self, active: set[TP], timeout: float) -> dict[TopicPartition, list[ConsumerRecord]]:  # noqa: ASYNC109
         """Wait until records are to be brought; then take them from where the positions are by now."""
         self.waits_seconds = timeout

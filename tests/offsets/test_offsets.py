@@ -70,6 +70,11 @@ class Offsets(RuleBasedStateMachine):
         """The agent gets on."""
         self.member.handle()
 
+    @rule()
+    def time_passes(self) -> None:
+        """What was gathered is due, and no batch comes that would say so."""
+        self.member.let_time_pass()
+
     @precondition(lambda self: self.member.delivered)
     @rule(number=st.integers(0, 9))
     def lose_batch(self, number: int) -> None:

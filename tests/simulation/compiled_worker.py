@@ -22,12 +22,20 @@ IS_BUILT = find_spec("journeys_engine") is not None
 class _Processor(CompiledProcessor):
     """Takes the entries of the simulated transport: on the wire again, as a consumer gives them."""
 
-    def process(self, entries: Iterable[Any]) -> Effects:
+    _left: Entry | None = None
+    """What the engine has left to the reference. A dead letter shows its value, which was never encoded here."""
+
+    def apply(self, entries: Iterable[Any], effects: Effects) -> None:
+        if self._left is not None:
+            entry, self._left = self._left, None
+            super().apply([entry], effects)
+            return
         self._given = {entry[0]: Entry(*entry) for entry in entries}
-        return self.process_log([on_the_wire(entry, CODEC) for entry in self._given.values()], CODEC)
+        self.apply_log([on_the_wire(entry, CODEC) for entry in self._given.values()], CODEC, effects)
 
     def _entry(self, record: Any, codec: object) -> Entry:  # noqa: ARG002  (the signature of what it stands for)
-        return self._given[record.offset]  # a dead letter shows the value, which was never encoded here
+        self._left = self._given[record.offset]
+        return self._left
 
 
 class CompiledWorker(Worker):

@@ -24,6 +24,8 @@ CODEC: Final = Codec()
 SEND: Final = "send"
 """Begin of a step at which nothing is written yet."""
 _LOST_ACKNOWLEDGEMENTS: Final = 0.04
+_GATHERS: Final = 0.3
+"""How often a worker takes one more batch before it writes."""
 
 
 class FencedError(Exception):
@@ -48,6 +50,8 @@ class Worker:
         self.between_batches = False
         self.next_position = 0
         self._sought: int | None = None
+        self._left: Delivery | None = None
+        """A batch that did not join those that were gathered: it is next, when they are flushed."""
         self.looked_to = 0
         """Changelog position up to which this worker has seen what others wrote, and repaired it."""
         self._read_to = 0
@@ -78,18 +82,33 @@ class Worker:
         # What the group knows may be old; so far the transport fetches from there.
         transport = Transport(self.topics.input, self.chance, self.chance.choice((0, self.topics.committed)))
         self.next_position = self.resume_at()
-        self._sought = None
+        self._sought = self._left = None
         transport.seek(self.next_position)
         while self.next_position < self.topics.end:
-            delivery = transport.deliver()
+            delivery, self._left = self._left or transport.deliver(), None
             if delivery is None:
                 raise StalledError
             if not self.takes(delivery, transport):
                 continue
             self.between_batches = False
-            effects = processor.process(delivery.entries)
-            yield from self.flush(effects)
+            effects = processor.begin()
+            processor.apply(delivery.entries, effects)
             self.next_position = delivery.entries[-1].offset + 1
+            yield from self.gather(processor, transport, effects)
+            yield from self.flush(processor.complete(effects))
+
+    def gather(self, processor: Processor, transport: Transport, effects: Effects) -> Iterator[str]:
+        """Apply more batches before anything is written, as long as they join without a hole."""
+        while self.next_position < self.topics.end and self.chance.random() < _GATHERS:
+            yield "gathered"
+            following = transport.deliver()
+            if following is None:
+                raise StalledError
+            if following.entries[0].offset != self.next_position:
+                self._left = following
+                return
+            processor.apply(following.entries, effects)
+            self.next_position = following.entries[-1].offset + 1
 
     def takes(self, delivery: Delivery, transport: Transport) -> bool:
         """Whether the batch holds the record to be applied next; if records were left out, they are fetched again."""
