@@ -62,6 +62,7 @@ PEERS: Final = {
     peer.name: peer
     for peer in (
         _journeys("journeys"),
+        _journeys("journeys-each-poll", JOURNEYS_GATHER_SECONDS="0"),
         _journeys("journeys-2-workers", processes=2),
         _journeys("journeys-python", JOURNEYS_ENGINE="python"),
         _flink("flink-heap", "hashmap"),
