@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from agents.log_reader import open_log
 from agents.schema_registry import registry_of
 from agents.settings import Settings
-from analytics.table import Table, tables
+from analytics.table import Column, Table, tables
 from schemas.codec import Codec
 from schemas.invalid import InvalidRecordError
 
@@ -23,7 +23,6 @@ _ARROW = {
     "FLOAT": pa.float64(),
     "BOOLEAN": pa.bool_(),
     "BYTES": pa.binary(),
-    "TIMESTAMP": pa.timestamp("ms"),  # UTC, said nowhere: zones need an extension of DuckDB
 }
 
 
@@ -57,7 +56,14 @@ async def export(settings: Settings, folder: Path) -> dict[str, int]:
 
 def arrow_schema(table: Table) -> Any:
     """Columns of a table's files."""
-    return pa.schema([pa.field(one.name, _ARROW[one.kind], nullable=not one.is_required) for one in table.columns])
+    return pa.schema([arrow_field(one, "ms") for one in table.columns])
+
+
+def arrow_field(column: Column, unit: Literal["ms", "us"]) -> Any:
+    """A column of a file; `unit` is that of instants."""
+    # UTC, said nowhere: zones need an extension of DuckDB.
+    kind = pa.timestamp(unit) if column.kind == "TIMESTAMP" else _ARROW[column.kind]
+    return pa.field(column.name, kind, nullable=not column.is_required)
 
 
 def arrow_table(table: Table, rows: Sequence[dict[str, Any]]) -> Any:
