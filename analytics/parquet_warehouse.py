@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,11 +43,7 @@ class ParquetWarehouse:
         if not any(files.values()):
             raise NoExportError(f"{folder} has no Parquet files: write them with journeys export --folder {folder}")
         for table in tables():
-            # Files of an archive have the columns that there were in their time.
-            rows = _no_rows(table)
-            if files[table.name]:
-                self._connection.read_parquet(files[table.name], union_by_name=True).create_view("loaded", replace=True)
-                rows += " UNION ALL BY NAME SELECT * FROM loaded"
+            rows = rows_of_files(self._connection, table, files[table.name])
             self._connection.execute(f"CREATE TABLE {_DATASET}.{table.name} AS {rows}")
         for view in views():
             self._connection.execute(f"CREATE VIEW {_DATASET}.{view.name} AS {duckdb_sql(view.query(_DATASET))}")
@@ -58,9 +55,17 @@ class ParquetWarehouse:
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-def _no_rows(table: Table) -> str:
+def rows_of_files(connection: Any, table: Table, paths: Sequence[str]) -> str:
+    """Query for the rows of Parquet files of a table, with all columns of the contract.
+
+    Files of an archive have the columns that there were in their time. The query is good until the next call.
+    """
     columns = ", ".join(f"CAST(NULL AS {_TYPES[column.kind]}) AS {column.name}" for column in table.columns)
-    return f"SELECT {columns} WHERE FALSE"
+    rows = f"SELECT {columns} WHERE FALSE"
+    if not paths:
+        return rows
+    connection.read_parquet(list(paths), union_by_name=True).create_view("loaded", replace=True)
+    return rows + " UNION ALL BY NAME SELECT * FROM loaded"
 
 
 def duckdb_sql(sql: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -107,3 +108,45 @@ def archive(
     )
     if run.left:
         raise typer.Exit(CHECK_FAILED)
+
+
+def load(
+    folder: Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Of an export, or of an archive.")],
+    *,
+    older_than_days: Annotated[
+        int | None,
+        typer.Option(
+            "--older-than-days",
+            min=0,
+            metavar="N",
+            help="Rows of days that lie more than N days back; without it, those that are too old to be streamed.",
+        ),
+    ] = None,
+    really: Annotated[bool, typer.Option("--really", help="Do it; without this only say what there is to do.")] = False,
+    project: Project = None,
+    dataset: Dataset = None,
+) -> None:
+    """Load history from Parquet files of `journeys export`, or bring an archive back; rows that are there stay one.
+
+    Rows before 1990 or more than a year ahead are left out. A run that was cut off is run again.
+    """
+    from datetime import timedelta
+
+    from agents.bigquery.client import warehouse
+    from agents.bigquery.event_time import STREAMED_DAYS_BACK
+    from agents.bigquery.history_load import load as run_load
+    from agents.bigquery.table_days import today
+
+    house = warehouse(settings_of(bigquery_project=project, bigquery_dataset=dataset))
+    # A day more than what no stream takes: a stream's window moves on while rows are under way.
+    back = STREAMED_DAYS_BACK - 1 if older_than_days is None else older_than_days
+    run = run_load(house, folder, today() - timedelta(days=back), really=really)
+    for year in run.years:
+        said = "loaded" if really else "would be loaded"
+        typer.echo(f"{year.table} {year.year}: {year.rows:,} rows {said}, {year.present:,} were there")
+    if run.absurd:
+        typer.echo(f"{run.absurd:,} rows left out: before 1990, or more than a year ahead")
+    if really:
+        typer.echo(f"{run.rows:,} rows loaded, {run.seconds:.1f} s")
+    else:
+        typer.echo(f"{run.rows:,} rows to load; nothing was changed, --really does it")

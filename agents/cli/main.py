@@ -147,6 +147,13 @@ _add(
     "Move old rows into Parquet files.",
     "bigquery archive --older-than-days 400 --to gs://bucket/archive --really",
 )
+_add(
+    _bigquery,
+    "load",
+    bigquery.load,
+    "Load history from Parquet files.",
+    "bigquery load --folder .journeys/parquet --really",
+)
 app.add_typer(_bigquery, name="bigquery")
 
 _add(_sink, "bigquery", sink.bigquery, "Write them to BigQuery, exactly once.", "sink bigquery")

@@ -3,8 +3,6 @@
 import math
 import random
 import re
-import subprocess
-import sys
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -25,12 +23,12 @@ from analytics.query import queries
 from analytics.table import tables
 
 from .archived_rows import in_bigquery, in_files, killed_run
+from .bigquery_command import bigquery_command
 from .exports import exported
 from .rows import abandonment, insert, lifecycle
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
-ROOT = Path(__file__).parent.parent.parent
 TABLES = tables()
 DAY_MS = 86_400_000
 FIRST = date(2021, 3, 1)
@@ -132,7 +130,6 @@ def test_killed_at_each_step_and_resumed_every_row_is_in_exactly_one_place(house
             ledger.fill([FIRST])
             if step in {"delete", "settle"}:
                 kill(house, folder, "delete")
-    finish(house, folder, ledger, kept)
     ledger.fill([FIRST])
     finish(house, folder, ledger, kept)
     assert len(folder.files(ABANDONMENTS, "")) > 1, "what comes in later for a day makes another file of it"
@@ -234,22 +231,3 @@ def test_a_bucket_is_a_setting(house, ledger):
     assert folder.fingerprint(file) == file.holds
     with pytest.raises(ArchiveError, match=r"nonesuch://bucket: .*nonesuch"):
         ArchiveFolder("nonesuch://bucket")
-
-
-def bigquery_command(house, *words):
-    """Run `journeys bigquery ...` on a dataset."""
-    settings = {
-        "PYTHONPATH": str(ROOT),
-        "JOURNEYS_BIGQUERY_PROJECT": house.project,
-        "JOURNEYS_BIGQUERY_DATASET": house.dataset,
-        "JOURNEYS_BIGQUERY_ENDPOINT": str(house.endpoint),
-        "JOURNEYS_BIGQUERY_GRPC_ENDPOINT": str(house.grpc_endpoint),
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "agents.cli", "bigquery", *words],
-        cwd=ROOT,
-        env={name: value for name, value in environ.items() if not name.startswith("JOURNEYS_")} | settings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
