@@ -36,6 +36,12 @@ def connector(house: Warehouse, registry_url: str, *, name: str = NAME) -> dict[
             # So long the partitions of a killed worker wait for the next one.
             "consumer.override.session.timeout.ms": "6000",
             "consumer.override.heartbeat.interval.ms": "1500",
+            "transforms": "eventTime",
+            "transforms.eventTime.type": "gaelp.journeys.EventTimeGuard",
+            "transforms.eventTime.columns": ",".join(f"{table.topic}:{table.partition_by}" for table in tables()),
+            # What insertAll takes: 1,825 and 366, less a day for rows that are under way at midnight.
+            "transforms.eventTime.days.back": "1824",
+            "transforms.eventTime.days.ahead": "365",
             "errors.tolerance": "all",
             "errors.deadletterqueue.topic.name": DEAD_LETTERS,
             "errors.deadletterqueue.topic.replication.factor": "1",

@@ -82,18 +82,17 @@ class TableDays:
         """Send the statement that deletes a day's rows if they are those of the fingerprint, else none of them.
 
         One statement, so nothing can come between the look and the deletion; what comes in meanwhile stays. Gives
-        the job, for `deleted`.
+        the job, for `deleted`. Raises DeleteRefusedError.
         """
         within = self._within(day)
         still = is_still(self._source, self.columns, within, expected)
-        return self._client.query(f"DELETE FROM {self._source} WHERE {within} AND {still}")  # noqa: S608 - names of the contracts
+        with _refusals():
+            return self._client.query(f"DELETE FROM {self._source} WHERE {within} AND {still}")  # noqa: S608 - names of the contracts
 
     def deleted(self, job: Any, day: date) -> bool:
         """Wait for a job of `delete_if_still`: whether the rows are gone. Raises DeleteRefusedError."""
-        try:
+        with _refusals():
             job.result()
-        except BadRequest as error:
-            raise DeleteRefusedError(" ".join(str(error.message).split())[:300]) from None
         # None are deleted, and none are left: an earlier job, whose answer was lost, deleted them.
         return bool(job.num_dml_affected_rows) or self.fingerprint(day).rows == 0
 
@@ -109,6 +108,14 @@ class TableDays:
 
     def _asked(self, sql: str) -> list[dict[str, Any]]:
         return [dict(row.items()) for row in self._client.query(sql).result()]
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except BadRequest as error:
+        raise DeleteRefusedError(" ".join(str(error.message).split())[:300]) from None
 
 
 def today() -> date:

@@ -24,6 +24,7 @@ from analytics.table import tables
 
 from .archived_rows import in_bigquery, in_files, killed_run
 from .bigquery_command import bigquery_command
+from .delete_proxy import DeleteProxy
 from .exports import exported
 from .rows import abandonment, insert, lifecycle
 
@@ -220,6 +221,20 @@ def test_the_command_looks_first_then_does_it_and_reports_read_the_archive(bigqu
     assert (here.abandonments, here.return_rate) == (8, 1 / 8)
     for one in queries():
         assert getattr(there, one.name).equals(getattr(here, one.name)), one.name
+
+
+def test_rows_that_bigquery_does_not_delete_yet_are_left_with_its_reason(house, folder, ledger):
+    """As it refuses to touch rows streamed by insertAll within half an hour; the next run needs no new file."""
+    ledger.fill([FIRST])
+    why = "would affect rows in the streaming buffer, which is not supported"
+    with DeleteProxy(house.endpoint, why) as proxy:
+        run = archive(house._replace(endpoint=proxy.url), folder, KEPT_FROM, really=True, chosen=TABLES[:1])
+    assert [why in str(day.left) for day in run.left] == [True]
+    assert ledger.live() == ledger.everything == in_files(folder, ".pending")
+    said = []
+    archive(house, folder, KEPT_FROM, really=True, chosen=TABLES[:1], say=lambda step, _file: said.append(step))
+    assert said == ["count", "delete", "await", "publish"]
+    assert in_files(folder) == ledger.everything
 
 
 def test_a_bucket_is_a_setting(house, ledger):
