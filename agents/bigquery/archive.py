@@ -112,6 +112,7 @@ class _TableArchive:
 
     def run(self, live: dict[date, Fingerprint]) -> list[ArchivedDay]:
         """Do it: what an earlier run has left first, then each day that BigQuery has."""
+        self._folder.files(self._name, "")  # raises for a folder that is not an archive's alone
         for part in self._folder.files(self._name, ".part"):
             self._folder.remove(part)
         pending: dict[date, list[DayFile]] = {}

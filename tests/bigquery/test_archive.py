@@ -1,5 +1,6 @@
 """Old rows leave BigQuery for files: each is in exactly one place, whatever is killed, comes in, or is damaged."""
 
+import asyncio
 import math
 import random
 import re
@@ -19,6 +20,9 @@ import analytics
 from agents.bigquery.archive import Step, archive
 from agents.bigquery.archive_folder import ArchiveError, ArchiveFolder
 from agents.bigquery.deployment import apply
+from agents.operation_error import OperationError
+from agents.parquet_export import export
+from agents.settings import Settings
 from analytics.query import queries
 from analytics.table import tables
 
@@ -235,6 +239,21 @@ def test_rows_that_bigquery_does_not_delete_yet_are_left_with_its_reason(house, 
     archive(house, folder, KEPT_FROM, really=True, chosen=TABLES[:1], say=lambda step, _file: said.append(step))
     assert said == ["count", "delete", "await", "publish"]
     assert in_files(folder) == ledger.everything
+
+
+def test_an_archive_and_an_export_never_share_a_folder(house, tmp_path, ledger):
+    """An export replaces its folder whole, and would take the archive with it: both refuse the other's folder."""
+    ledger.fill([FIRST])
+    export_folder = exported(tmp_path / "export", [], [])
+    with pytest.raises(ArchiveError, match="rows: no file of an archive; use a folder that holds nothing else"):
+        archive(house, ArchiveFolder(str(export_folder)), KEPT_FROM, really=True)
+    assert ledger.live() == ledger.everything
+    archived = tmp_path / "archive" / ABANDONMENTS / "2021-03-01.1.00.parquet.pending"
+    archived.parent.mkdir(parents=True)
+    archived.touch()
+    with pytest.raises(OperationError, match=rf"{archived.name}, which no export wrote"):
+        asyncio.run(export(Settings(), tmp_path / "archive"))
+    assert archived.exists()
 
 
 def test_a_bucket_is_a_setting(house, ledger):

@@ -3,12 +3,15 @@
 import re
 import time
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from fresh_kafka import emptied
 
 from agents.bigquery.deployment import apply
 from agents.bigquery.event_time import DAYS_AHEAD, STREAMED_DAYS_BACK, require_streamable
+from agents.bigquery.history_load import load
+from agents.bigquery.table_days import today
 from analytics.table import tables
 from schemas.instants import DAY_MS, EARLIEST, parse_instant
 from schemas.invalid import InvalidRecordError
@@ -87,22 +90,16 @@ def test_older_history_is_loaded_once_and_absurd_times_are_left_out(bigquery_cli
     insert(bigquery_client, house, "journey_abandonments", *old[:3], recent)
     folder = exported(tmp_path / "parquet", [*old, *old[:10], recent, *absurd], told)
 
-    looked = load(house, folder)
+    looked = bigquery_command(house, "load", "--folder", str(folder))
+    assert (looked.returncode, looked.stderr) == (0, "")
     assert looked.stdout.splitlines()[-2:] == [
         "2 rows left out: before 1990, or more than a year ahead",
         "38 rows to load; nothing was changed, --really does it",
     ]
     assert counts(bigquery_client, house) == (4, 4)
     for loaded in (38, 0):
-        assert re.search(rf"^{loaded} rows loaded, ", load(house, folder, "--really").stdout, re.MULTILINE)
+        assert load(house, folder, today() - timedelta(days=STREAMED_DAYS_BACK), really=True).rows == loaded
         assert counts(bigquery_client, house) == (41, 41)
     found = query(bigquery_client, house, "SELECT abandonment_id, UNIX_MILLIS(abandoned_at), * FROM `{d}.abandonments`")
     assert {row[0]: row[1] for row in found} == {one.abandonment_id: one.abandoned_at for one in [*old, recent]}
     assert query(bigquery_client, house, "SELECT UNIX_MILLIS(occurred_at) FROM `{d}.lifecycle`") == [(NOW - 20 * YEAR,)]
-
-
-def load(house, folder, *words):
-    """Run `journeys bigquery load`."""
-    done = bigquery_command(house, "load", "--folder", str(folder), *words)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done
