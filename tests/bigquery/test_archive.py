@@ -186,10 +186,16 @@ def test_a_file_that_does_not_hold_what_bigquery_has_deletes_nothing(house, fold
     assert in_files(folder) + in_files(folder, ".pending") == Counter()
 
 
-def test_a_damaged_file_that_may_be_the_only_place_is_left_alone(house, folder, ledger, kill):
-    """Killed when the rows were deleted, and the file damaged since: one line, and nobody removes the file."""
+def test_a_damaged_file_that_may_be_the_only_place_is_left_alone(house, folder, ledger):
+    """A run that ended when the rows were deleted, and the file damaged since: nobody removes the file."""
     ledger.fill([FIRST])
-    kill(house, folder, "publish")
+
+    def end(step, _file):
+        if step == "publish":
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        archive(house, folder, KEPT_FROM, really=True, chosen=TABLES[:1], say=end)
     assert ledger.live() == Counter()
     (file,) = folder.files(ABANDONMENTS, ".pending")
     path = Path(folder.url, file.name)

@@ -18,7 +18,6 @@ OTHERWISE = {
     "bigQueryRetry",
     "bigQueryRetryWait",
     "key.converter",
-    "transforms.eventTime.days.back",
     "consumer.override.max.poll.records",
     "consumer.override.session.timeout.ms",
     "consumer.override.heartbeat.interval.ms",
