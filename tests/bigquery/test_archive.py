@@ -40,6 +40,8 @@ FIRST = date(2021, 3, 1)
 KEPT_FROM = date(2025, 1, 1)
 IS_LONG = bool(environ.get("JOURNEYS_TEST_LONG"))
 ABANDONMENTS = "journey_abandonments"
+# The emulator takes over half a second for each checksum.
+in_soak = pytest.mark.skipif(not IS_LONG, reason="takes seconds: part of make soak")
 
 
 def instant(day: date, milliseconds: int = 0) -> int:
@@ -186,6 +188,7 @@ def test_a_file_that_does_not_hold_what_bigquery_has_deletes_nothing(house, fold
     assert in_files(folder) + in_files(folder, ".pending") == Counter()
 
 
+@in_soak
 def test_a_damaged_file_that_may_be_the_only_place_is_left_alone(house, folder, ledger):
     """A run that ended when the rows were deleted, and the file damaged since: nobody removes the file."""
     ledger.fill([FIRST])
@@ -233,6 +236,7 @@ def test_the_command_looks_first_then_does_it_and_reports_read_the_archive(bigqu
         assert getattr(there, one.name).equals(getattr(here, one.name)), one.name
 
 
+@in_soak
 def test_rows_that_bigquery_does_not_delete_yet_are_left_with_its_reason(house, folder, ledger):
     """As it refuses to touch rows streamed by insertAll within half an hour; the next run needs no new file."""
     ledger.fill([FIRST])
