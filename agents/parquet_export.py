@@ -5,34 +5,37 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from agents.log_reader import open_log
+from agents.operation_error import OperationError
 from agents.schema_registry import registry_of
 from agents.settings import Settings
-from analytics.table import Table, tables
+from analytics.table import Column, Table, tables
 from schemas.codec import Codec
 from schemas.invalid import InvalidRecordError
 
+_FILE: Final = "rows.parquet"
 _ARROW = {
     "STRING": pa.string(),
     "INTEGER": pa.int64(),
     "FLOAT": pa.float64(),
     "BOOLEAN": pa.bool_(),
     "BYTES": pa.binary(),
-    "TIMESTAMP": pa.timestamp("ms"),  # UTC, said nowhere: zones need an extension of DuckDB
 }
 
 
 async def export(settings: Settings, folder: Path) -> dict[str, int]:
     """Write what the topics hold now, as delivered; gives rows by table. Replaces an earlier export whole.
 
-    Records that nobody can read are left out. Raises UnknownTopicError, ReaderStalledError, KafkaUnreachableError,
+    Records that nobody can read are left out. Raises OperationError for a folder that holds other files, which
+    would go with the earlier export, UnknownTopicError, ReaderStalledError, KafkaUnreachableError,
     RegistryUnreachableError.
     """
+    _require_export_or_nothing(folder)
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     codec = Codec()
@@ -42,7 +45,7 @@ async def export(settings: Settings, folder: Path) -> dict[str, int]:
             (part / table.name).mkdir(parents=True)
             rows[table.name] = 0
             async with open_log(settings, table.topic) as log:
-                with pq.ParquetWriter(part / table.name / "rows.parquet", arrow_schema(table)) as writer:
+                with pq.ParquetWriter(part / table.name / _FILE, arrow_schema(table)) as writer:
                     for number in range(log.partition_count):
                         async for batch in log.read_partition(number):
                             if registry is not None:
@@ -55,9 +58,22 @@ async def export(settings: Settings, folder: Path) -> dict[str, int]:
     return rows
 
 
+def _require_export_or_nothing(folder: Path) -> None:
+    others = [path for path in folder.glob("**/*") if path.is_file() and path.name != _FILE]
+    if others:
+        raise OperationError(f"{folder} holds {others[0].name}, which no export wrote: use a folder of its own")
+
+
 def arrow_schema(table: Table) -> Any:
     """Columns of a table's files."""
-    return pa.schema([pa.field(one.name, _ARROW[one.kind], nullable=not one.is_required) for one in table.columns])
+    return pa.schema([arrow_field(one, "ms") for one in table.columns])
+
+
+def arrow_field(column: Column, unit: Literal["ms", "us"]) -> Any:
+    """A column of a file; `unit` is that of instants."""
+    # UTC, said nowhere: zones need an extension of DuckDB.
+    kind = pa.timestamp(unit) if column.kind == "TIMESTAMP" else _ARROW[column.kind]
+    return pa.field(column.name, kind, nullable=not column.is_required)
 
 
 def arrow_table(table: Table, rows: Sequence[dict[str, Any]]) -> Any:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 import sqlglot
 
-from analytics.table import tables
+from analytics.table import Kind, Table, tables
 from analytics.view import views
 
 _DATASET: Final = "journeys.main"
+_TYPES: Final[dict[Kind, str]] = {
+    "STRING": "VARCHAR",
+    "INTEGER": "BIGINT",
+    "FLOAT": "DOUBLE",
+    "BOOLEAN": "BOOLEAN",
+    "TIMESTAMP": "TIMESTAMP",
+    "BYTES": "BLOB",
+}
 
 
 class NoExportError(Exception):
@@ -25,29 +34,42 @@ class ParquetWarehouse:
     """What to call the dataset in queries."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises NoExportError unless each table has a file."""
+        """`folder` is that of `journeys export`, or an archive; raises NoExportError if no table has a file."""
         self._connection = duckdb.connect()
         self._connection.execute("ATTACH ':memory:' AS journeys")
+        files = {
+            table.name: [str(path) for path in sorted(folder.glob(f"{table.name}/*.parquet"))] for table in tables()
+        }
+        if not any(files.values()):
+            raise NoExportError(f"{folder} has no Parquet files: write them with journeys export --folder {folder}")
         for table in tables():
-            files = folder / table.name / "*.parquet"
-            if not any(files.parent.glob(files.name)):
-                raise NoExportError(
-                    f"{files.parent} has no Parquet files: write them with journeys export --folder {folder}"
-                )
-            relation = self._connection.read_parquet(str(files))
-            relation.create_view("loaded", replace=True)
-            self._connection.execute(f"CREATE TABLE {_DATASET}.{table.name} AS SELECT * FROM loaded")  # noqa: S608 - names of the contracts
+            rows = rows_of_files(self._connection, table, files[table.name])
+            self._connection.execute(f"CREATE TABLE {_DATASET}.{table.name} AS {rows}")
         for view in views():
-            self._connection.execute(f"CREATE VIEW {_DATASET}.{view.name} AS {_translated(view.query(_DATASET))}")
+            self._connection.execute(f"CREATE VIEW {_DATASET}.{view.name} AS {duckdb_sql(view.query(_DATASET))}")
 
     def ask(self, sql: str) -> list[dict[str, Any]]:
         """Rows of a query in BigQuery's SQL, by column name."""
-        found = self._connection.execute(_translated(sql))
+        found = self._connection.execute(duckdb_sql(sql))
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-def _translated(sql: str) -> str:
+def rows_of_files(connection: Any, table: Table, paths: Sequence[str]) -> str:
+    """Query for the rows of Parquet files of a table, with all columns of the contract.
+
+    Files of an archive have the columns that there were in their time. The query is good until the next call.
+    """
+    columns = ", ".join(f"CAST(NULL AS {_TYPES[column.kind]}) AS {column.name}" for column in table.columns)
+    rows = f"SELECT {columns} WHERE FALSE"
+    if not paths:
+        return rows
+    connection.read_parquet(list(paths), union_by_name=True).create_view("loaded", replace=True)
+    return rows + " UNION ALL BY NAME SELECT * FROM loaded"  # noqa: S608 - names of the contracts
+
+
+def duckdb_sql(sql: str) -> str:
+    """BigQuery's SQL as DuckDB understands it."""
     # DuckDB's plain DECIMAL has three decimals; BigQuery's NUMERIC has nine.
     said = sql.replace("PARSE_NUMERIC('0.000001')", "CAST('0.000001' AS DECIMAL(38, 9))")
     return sqlglot.transpile(said, read="bigquery", write="duckdb")[0]

@@ -13,8 +13,8 @@ from agents.kafka_listeners import LOOPBACK
 from agents.local_service import LocalService
 from agents.maven_build import built
 
-_PROJECTS: Final = Path(__file__).parent / "connect"
-_LOG4J: Final = _PROJECTS / "worker" / "log4j2.properties"
+PROJECTS: Final = Path(__file__).parent / "connect"
+_LOG4J: Final = PROJECTS / "worker" / "log4j2.properties"
 
 
 class ConnectWorker(LocalService):
@@ -30,10 +30,11 @@ class ConnectWorker(LocalService):
 
         Raises ServiceError.
         """
-        libs = built("connect-worker", _PROJECTS / "worker", say)
+        libs = built("connect-worker", PROJECTS / "worker", say)
         plugins = [
-            built("bigquery-sink", _PROJECTS / "sink", say),
-            built("avro-converter", _PROJECTS / "converter", say),
+            built("bigquery-sink", PROJECTS / "sink", say),
+            built("avro-converter", PROJECTS / "converter", say),
+            built("event-time-guard", PROJECTS / "guard", say),
         ]
         self.directory.mkdir(parents=True, exist_ok=True)
         properties = {

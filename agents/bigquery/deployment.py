@@ -12,12 +12,12 @@ from google.cloud import bigquery
 from agents.bigquery.client import Warehouse
 from agents.operation_error import OperationError
 from analytics.ddl import sql_kind
-from analytics.table import Column, Table, tables
+from analytics.table import Column, Kind, Table, tables
 from analytics.view import View, views
 
 _RETRY_SECONDS: Final = 30.0
 _RETRY: Final = bigquery.DEFAULT_RETRY.with_timeout(_RETRY_SECONDS)
-_ALIASES: Final = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
+_KINDS: Final[dict[str, Kind]] = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
 
 
 class BreakingChangeError(OperationError):
@@ -87,6 +87,12 @@ def table_changes(table: Table, there: Any) -> list[Change]:
     return changes
 
 
+def column_of(field: Any) -> Column:
+    """A column that is there, a google.cloud.bigquery.SchemaField; its kind may be one that no contract has."""
+    kind = _KINDS.get(field.field_type, field.field_type)
+    return Column(field.name, kind, field.mode == "REQUIRED", field.description or "")
+
+
 def _broken(table: Table, found: dict[str, Any], added: Sequence[Column], there: Any) -> list[str]:
     why = [
         f"{column.name} is new and required: rows that are there have none" for column in added if column.is_required
@@ -95,7 +101,7 @@ def _broken(table: Table, found: dict[str, Any], added: Sequence[Column], there:
         field = found.get(column.name)
         if field is None:
             continue
-        kind = _ALIASES.get(field.field_type, field.field_type)
+        kind = column_of(field).kind
         if kind != column.kind:
             why.append(f"{column.name} is {kind} and would become {column.kind}")
         mode = "REQUIRED" if column.is_required else "NULLABLE"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, NamedTuple
@@ -32,6 +33,7 @@ from purgatory.domain.model import OpenedState
 
 from agents.bigquery.client import BigQueryError, Warehouse, warehouse
 from agents.bigquery.connector import DEAD_LETTERS
+from agents.bigquery.event_time import require_streamable
 from agents.bigquery.present_rows import present_keys
 from agents.bigquery.refused_rows import RefusedRows
 from agents.bigquery.row_encoder import RowEncoder
@@ -202,6 +204,7 @@ class BigQuerySink:
         name, fields = self._codec.decode_fields(record.value)
         if name != table.record:
             raise InvalidRecordError("value", name, f"a {table.record}")
+        require_streamable(table, fields, time.time_ns() // 1_000_000)
         try:
             return Row(record, fields[table.key], self._encoders[topic].encode(fields))
         except (TypeError, ValueError) as error:

@@ -1,7 +1,8 @@
-"""`journeys bigquery`: the tables and views, compared with the contracts and brought to them."""
+"""`journeys bigquery`: the tables and views, compared with the contracts and brought to them; their archive."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,3 +63,90 @@ def ddl(dataset: Annotated[str, typer.Argument(metavar="PROJECT.DATASET", help="
     from analytics.ddl import statements
 
     typer.echo("\n\n".join(statements(dataset)))
+
+
+def archive(
+    older_than_days: Annotated[
+        int, typer.Option("--older-than-days", min=1, metavar="N", help="Rows of days that lie more than N days back.")
+    ],
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="Folder or bucket, such as gs://bucket/archive.")],
+    *,
+    really: Annotated[bool, typer.Option("--really", help="Do it; without this only say what there is to do.")] = False,
+    table: Annotated[str | None, typer.Option("--table", metavar="NAME", help="Only this table.")] = None,
+    project: Project = None,
+    dataset: Dataset = None,
+) -> None:
+    """Move old rows into Parquet files and delete them in BigQuery, day by day; exits with 1 if a day had to stay.
+
+    A day is deleted only when its file has been read again and holds, by count and checksum, what BigQuery has. A run
+    that was cut off is taken up by the next one. `journeys report --folder` reads what is archived.
+    """
+    from datetime import timedelta
+
+    from agents.bigquery.archive import archive as run_archive
+    from agents.bigquery.archive_folder import ArchiveFolder
+    from agents.bigquery.client import warehouse
+    from agents.bigquery.table_days import today
+    from analytics.table import tables
+
+    house = warehouse(settings_of(bigquery_project=project, bigquery_dataset=dataset))
+    before = today() - timedelta(days=older_than_days)
+    chosen = [one for one in tables() if table in (None, one.name)]
+    if not chosen:
+        names = ", ".join(one.name for one in tables())
+        raise typer.BadParameter(f"{table!r} is no table; use one of {names}", param_hint="--table")
+    run = run_archive(house, ArchiveFolder(to), before, really=really, chosen=chosen)
+    for day in run.days:
+        said = "would be archived" if not really else f"left in BigQuery: {day.left}" if day.left else "archived"
+        typer.echo(f"{day.table} {day.day}: {day.rows:,} rows {said}")
+    if not really:
+        typer.echo(f"before {before}: {run.rows:,} rows to archive; nothing was changed, --really does it")
+        return
+    typer.echo(
+        f"before {before}: {run.rows:,} rows archived ({run.bytes:,} bytes), {run.deleted:,} deleted, "
+        f"{run.seconds:.1f} s, {run.rows / run.seconds:,.0f} rows/s"
+    )
+    if run.left:
+        raise typer.Exit(CHECK_FAILED)
+
+
+def load(
+    folder: Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Of an export, or of an archive.")],
+    *,
+    older_than_days: Annotated[
+        int | None,
+        typer.Option(
+            "--older-than-days",
+            min=0,
+            metavar="N",
+            help="Rows of days that lie more than N days back; without it, those that are too old to be streamed.",
+        ),
+    ] = None,
+    really: Annotated[bool, typer.Option("--really", help="Do it; without this only say what there is to do.")] = False,
+    project: Project = None,
+    dataset: Dataset = None,
+) -> None:
+    """Load history from Parquet files of `journeys export`, or bring an archive back; rows that are there stay one.
+
+    Rows before 1990 or more than a year ahead are left out. A run that was cut off is run again.
+    """
+    from datetime import timedelta
+
+    from agents.bigquery.client import warehouse
+    from agents.bigquery.event_time import STREAMED_DAYS_BACK
+    from agents.bigquery.history_load import load as run_load
+    from agents.bigquery.table_days import today
+
+    house = warehouse(settings_of(bigquery_project=project, bigquery_dataset=dataset))
+    # A day more than what no stream takes: a stream's window moves on while rows are under way.
+    back = STREAMED_DAYS_BACK - 1 if older_than_days is None else older_than_days
+    run = run_load(house, folder, today() - timedelta(days=back), really=really)
+    for year in run.years:
+        said = "loaded" if really else "would be loaded"
+        typer.echo(f"{year.table} {year.year}: {year.rows:,} rows {said}, {year.present:,} were there")
+    if run.absurd:
+        typer.echo(f"{run.absurd:,} rows left out: before 1990, or more than a year ahead")
+    if really:
+        typer.echo(f"{run.rows:,} rows loaded, {run.seconds:.1f} s")
+    else:
+        typer.echo(f"{run.rows:,} rows to load; nothing was changed, --really does it")

@@ -24,6 +24,7 @@ _EXTRAS: Final = {
     "aiokafka": "kafka",
     "aiolimiter": "bigquery",
     "duckdb": "report",
+    "fsspec": "bigquery",
     "faust": "kafka",
     "google": "bigquery",
     "httpx": "kafka",
@@ -35,6 +36,7 @@ _EXTRAS: Final = {
     "purgatory": "bigquery",
     "pyruhvro": "kafka",
     "rocksdict": "rocksdb",
+    "sqlglot": "report",
     "stamina": "kafka",
     "testcontainers": "docker",
 }

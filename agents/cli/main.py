@@ -140,6 +140,20 @@ app.add_typer(_dead_letters, name="dead-letters")
 _add(_bigquery, "apply", bigquery.apply, "Create and evolve them.", "bigquery apply --project mine")
 _add(_bigquery, "diff", bigquery.diff, "Compare them with the contracts.", "bigquery diff")
 _add(_bigquery, "ddl", bigquery.ddl, "Print them as SQL.", "bigquery ddl mine.journeys")
+_add(
+    _bigquery,
+    "archive",
+    bigquery.archive,
+    "Move old rows into Parquet files.",
+    "bigquery archive --older-than-days 400 --to gs://bucket/archive --really",
+)
+_add(
+    _bigquery,
+    "load",
+    bigquery.load,
+    "Load history from Parquet files.",
+    "bigquery load --folder .journeys/parquet --really",
+)
 app.add_typer(_bigquery, name="bigquery")
 
 _add(_sink, "bigquery", sink.bigquery, "Write them to BigQuery, exactly once.", "sink bigquery")

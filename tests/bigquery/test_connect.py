@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterator
 from os import environ
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time_ns
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from fresh_kafka import create_by_hand, emptied
 
 from agents.bigquery.connect_worker import ConnectWorker
@@ -17,14 +18,17 @@ from agents.bigquery.registry_process import RegistryProcess
 from agents.importer import import_history
 from agents.kafka_connection import admin
 from agents.load_generator import generate
+from agents.log_reader import open_log
+from agents.schema_registry import own_catalog
 from agents.settings import Settings
 from agents.topic_replay import TopicReplay
+from schemas.codec import Codec
 from schemas.lines import parse_line
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from tests.live.worker_process import Workers
 
 from .group_offsets import committed, message_count
-from .rows import in_milliseconds, query
+from .rows import abandonment, in_milliseconds, query
 
 pytestmark = [
     pytest.mark.broker,
@@ -113,6 +117,48 @@ def test_abandonments_reach_bigquery_as_the_replay_gives_them(
     assert raw() >= 2 * len(expected)
     assert contents(bigquery_client, house) == before
     assert message_count(settings, DEAD_LETTERS) == letters
+
+
+def test_an_absurd_time_is_a_dead_letter_of_connect_and_the_rest_flows(
+    broker, registry, connect, bigquery_client, house
+):
+    """Rows of 1970 and 9999 never reach the table; the dead letter's headers say why."""
+    settings = emptied(broker, schema_registry_url=registry.confluent_url)
+    if not has_topic(settings, DEAD_LETTERS):
+        asyncio.run(create_by_hand(settings, {DEAD_LETTERS: (1, {})}))
+    letters = message_count(settings, DEAD_LETTERS)
+    apply(bigquery_client, house)
+    now = time_ns() // 1_000_000
+    times = [now, 0, 253_402_214_400_000, now - 1_000 * 86_400_000]
+
+    async def publish() -> None:
+        codec = Codec(await own_catalog(settings))
+        async with AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers) as producer:
+            for number, at in enumerate(times):
+                value = codec.encode(abandonment(number, abandoned_at=at))
+                await producer.send_and_wait(JOURNEY_ABANDONMENTS, value, f"j{number}".encode(), partition=0)
+
+    asyncio.run(publish())
+    given = connector(house, registry.converter_url, name="guarded")
+    connect.start(settings.bootstrap_servers, given, house.endpoint, print)
+    wait(lambda: committed(settings, "connect-guarded", OUTPUTS) >= len(times), connect, "rows are missing")
+    found = query(bigquery_client, house, "SELECT abandonment_id FROM `{d}.journey_abandonments` ORDER BY 1")
+    assert found == [("a0",), ("a3",)]
+    assert message_count(settings, DEAD_LETTERS) == letters + 2
+    assert {reason.partition(" is not")[0] for reason in asyncio.run(reasons(settings))[letters:]} == {
+        "abandoned_at: 0",
+        "abandoned_at: 253402214400000",
+    }
+
+
+async def reasons(settings: Settings) -> list[str]:
+    """What Connect says of its dead letters."""
+    async with open_log(settings, DEAD_LETTERS) as log:
+        return [
+            dict(record.headers)["__connect.errors.exception.message"].decode()
+            async for batch in log.read_partition(0)
+            for record in batch.records
+        ]
 
 
 DOLLARS = "total_cost, conversion_value, penalty_amount, opportunity_cost, total_penalty"

@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import polars
-import pyarrow.parquet as pq
 import pytest
 
 import analytics
 from agents.bigquery.deployment import apply
-from agents.parquet_export import arrow_schema, arrow_table
 from analytics.abandonment_report import report_of
 from analytics.page import page
 from analytics.parquet_warehouse import ParquetWarehouse
 from analytics.query import queries
-from analytics.table import tables
 from schemas.records import REASONS
 
+from .exports import exported
 from .rows import abandonment, insert, lifecycle, query
 
 ROOT = Path(__file__).parent.parent.parent
@@ -54,16 +52,6 @@ def made(count: int, seed: int) -> tuple[list[Any], list[Any]]:
         if number % 5 == 0:
             told.append(lifecycle(count + number, "converted", f"other-{number}", at))
     return abandonments, told
-
-
-def exported(folder, abandonments, told):
-    """Parquet files as `journeys export` writes them."""
-    for table, records in zip(tables(), (abandonments, told), strict=True):
-        (folder / table.name).mkdir(parents=True)
-        found = arrow_table(table, [record._asdict() for record in records])
-        pq.write_table(found, folder / table.name / "rows.parquet")
-        assert found.schema == arrow_schema(table)
-    return folder
 
 
 @pytest.mark.broker
@@ -171,8 +159,5 @@ def test_without_an_export_the_command_says_how_to_make_one(tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        (
-            f"journeys: {tmp_path}/journey_abandonments has no Parquet files: "
-            f"write them with journeys export --folder {tmp_path}"
-        )
+        f"journeys: {tmp_path} has no Parquet files: write them with journeys export --folder {tmp_path}"
     ]

@@ -1,0 +1,133 @@
+"""History that is too old for streams goes from Parquet files into the tables by load jobs, each row once.
+
+The files are those of `journeys export`, or of an archive. A year at a time, so that no job touches more partitions
+than one may (4,000); the rows that BigQuery has already, by their key, are left out, so a run that was cut off is
+simply run again.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from google.cloud import bigquery
+
+from agents.bigquery.client import Warehouse, client
+from agents.bigquery.event_time import latest_loadable
+from agents.operation_error import OperationError
+from agents.parquet_export import arrow_schema
+from analytics.parquet_warehouse import rows_of_files
+from analytics.table import Table, tables
+from schemas.instants import EARLIEST
+
+
+class LoadedYear(NamedTuple):
+    """Rows of one table and year: those that were loaded, or would be, and those that BigQuery had."""
+
+    table: str
+    year: int
+    rows: int
+    present: int
+
+
+class LoadRun(NamedTuple):
+    """A run over all tables. `absurd` rows lie before 1990 or too far ahead, and are left out."""
+
+    years: list[LoadedYear]
+    absurd: int
+    seconds: float
+
+    @property
+    def rows(self) -> int:
+        """Rows that were loaded, or would be."""
+        return sum(one.rows for one in self.years)
+
+
+def load(house: Warehouse, folder: Path, before: date, *, really: bool = False) -> LoadRun:
+    """Load the rows of a folder's days before one (UTC); without `really` only look.
+
+    Raises BigQueryError, and OperationError for a folder without files.
+    """
+    start = monotonic()
+    years: list[LoadedYear] = []
+    absurd = 0
+    files = {table: [str(path) for path in sorted(folder.glob(f"{table.name}/*.parquet"))] for table in tables()}
+    if not any(files.values()):
+        raise OperationError(f"{folder} has no Parquet files: write them with journeys export --folder {folder}")
+    with client(house) as asked, duckdb.connect() as engine:
+        for table, paths in files.items():
+            if paths:
+                engine.execute(f"CREATE OR REPLACE VIEW files AS {rows_of_files(engine, table, paths)}")
+                absurd += _absurd(engine, table)
+                years += [
+                    _load_year(asked, engine, house, table, year, really) for year in _years(engine, table, before)
+                ]
+    return LoadRun(years, absurd, monotonic() - start)
+
+
+def _absurd(engine: Any, table: Table) -> int:
+    allowed = (
+        f"epoch_ms({table.partition_by}) BETWEEN {EARLIEST} AND {latest_loadable(time.time_ns() // 1_000_000) - 1}"
+    )
+    # Each row once, of at-least-once delivery, in an order in which BigQuery's partitions fill one after the other.
+    engine.execute(
+        f"CREATE OR REPLACE VIEW history AS SELECT * FROM files WHERE {allowed} "  # noqa: S608 - names of the contracts
+        f"QUALIFY ROW_NUMBER() OVER (PARTITION BY {table.key}) = 1 ORDER BY {table.partition_by}"
+    )
+    ((count,),) = engine.execute(f"SELECT COUNT(*) FROM files WHERE NOT ({allowed})").fetchall()  # noqa: S608
+    return int(count)
+
+
+def _years(engine: Any, table: Table, before: date) -> Iterator[tuple[str, int]]:
+    """Each year that there is, with the condition for its rows."""
+    column = table.partition_by
+    older = f"{column} < TIMESTAMP '{before.isoformat()}'"
+    found = engine.execute(f"SELECT DISTINCT year({column}) FROM history WHERE {older} ORDER BY 1").fetchall()  # noqa: S608
+    for (year,) in found:
+        yield f"{older} AND year({column}) = {year}", year
+
+
+def _load_year(
+    asked: Any, engine: Any, house: Warehouse, table: Table, wanted: tuple[str, int], really: bool
+) -> LoadedYear:
+    where, year = wanted
+    name = f"{house.path}.{table.name}"
+    column = table.partition_by
+    there = (
+        f"SELECT DISTINCT {table.key} FROM `{name}` WHERE {column} >= {_start(year)} AND {column} < {_start(year + 1)}"  # noqa: S608
+    )
+    engine.register(
+        "present", pa.table({"key": pa.array([key for (key,) in asked.query(there).result()], pa.string())})
+    )
+    columns = ", ".join(one.name for one in table.columns)
+    missing = f"SELECT {columns} FROM history WHERE {where} AND {table.key} NOT IN (SELECT key FROM present)"  # noqa: S608
+    rows = engine.execute(missing).to_arrow_table()
+    ((total,),) = engine.execute(f"SELECT COUNT(*) FROM history WHERE {where}").fetchall()  # noqa: S608
+    if really and len(rows):
+        file = io.BytesIO()
+        pq.write_table(rows.cast(_in_utc(table)), file)
+        file.seek(0)
+        options = bigquery.LoadJobConfig(source_format="PARQUET", write_disposition="WRITE_APPEND")
+        asked.load_table_from_file(file, name, job_config=options).result()
+    return LoadedYear(table.name, year, len(rows), total - len(rows))
+
+
+def _start(year: int) -> str:
+    return f"TIMESTAMP '{datetime(year, 1, 1, tzinfo=UTC).isoformat(sep=' ')}'"
+
+
+def _in_utc(table: Table) -> Any:
+    """Columns as BigQuery takes them for TIMESTAMP: an instant that does not say its zone is a DATETIME there."""
+    schema = arrow_schema(table)
+    for place, field in enumerate(schema):
+        if pa.types.is_timestamp(field.type):
+            schema = schema.set(place, field.with_type(pa.timestamp("us", "UTC")))
+    return schema

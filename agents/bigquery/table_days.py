@@ -1,0 +1,127 @@
+"""One table of the warehouse by days, which are its partitions: counted with a checksum, read, and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+import grpc
+import pyarrow as pa
+from google.api_core.exceptions import BadRequest
+from google.cloud.bigquery_storage_v1 import BigQueryReadClient, types
+from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
+
+from agents.bigquery.client import Warehouse
+from agents.bigquery.deployment import column_of
+from agents.operation_error import OperationError
+from analytics.fingerprint import Fingerprint, UncheckableColumnError, is_still, sums
+from analytics.table import Table
+
+_NONE: Final = Fingerprint(0, "0" * 32)
+
+
+class DeleteRefusedError(OperationError):
+    """BigQuery does not delete these rows now, such as rows that were streamed by `insertAll` within half an hour."""
+
+
+@contextmanager
+def reading(house: Warehouse) -> Iterator[Any]:
+    """Give a client of the Storage Read API; an emulator is asked without credentials."""
+    if house.grpc_endpoint is None:
+        with BigQueryReadClient() as made:
+            yield made
+        return
+    with grpc.insecure_channel(house.grpc_endpoint) as channel:
+        yield BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
+
+
+class TableDays:
+    """The days of one table (UTC, by its partition column). `columns` are those that it has in BigQuery."""
+
+    def __init__(self, client: Any, reader: Any, house: Warehouse, table: Table) -> None:
+        """`client`, `reader`: of `agents.bigquery.client.client` and `reading`. Raises NotFound for no such table."""
+        self.columns = [column_of(field) for field in client.get_table(f"{house.path}.{table.name}").schema]
+        self.table = table
+        self._client = client
+        self._reader = reader
+        self._house = house
+        self._source = f"`{house.path}.{table.name}`"
+
+    def fingerprints(self, before: date) -> dict[date, Fingerprint]:
+        """All days before one that have rows, in their order; reads those days once."""
+        column = self.table.partition_by
+        where = f"{column} < {_instant(before)}"
+        found = self._asked(self._sums(where, by=f"CAST(DATE({column}) AS STRING)"))
+        return {date.fromisoformat(row["part"]): Fingerprint.of(row) for row in found}
+
+    def fingerprint(self, day: date) -> Fingerprint:
+        """Rows of one day."""
+        (row,) = self._asked(self._sums(self._within(day)))
+        return Fingerprint.of(row) if row["row_count"] else _NONE
+
+    def read(self, day: date) -> Iterator[Any]:
+        """Rows of one day as they stand now, as pyarrow.RecordBatch after RecordBatch."""
+        house = self._house
+        session = self._reader.create_read_session(
+            parent=f"projects/{house.project}",
+            read_session=types.ReadSession(
+                table=f"projects/{house.project}/datasets/{house.dataset}/tables/{self.table.name}",
+                data_format=types.DataFormat.ARROW,
+                read_options=types.ReadSession.TableReadOptions(row_restriction=self._within(day)),
+            ),
+            max_stream_count=1,
+        )
+        schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
+        for stream in session.streams:
+            for answer in self._reader.read_rows(stream.name):
+                yield pa.ipc.read_record_batch(pa.py_buffer(answer.arrow_record_batch.serialized_record_batch), schema)
+
+    def delete_if_still(self, day: date, expected: Fingerprint) -> Any:
+        """Send the statement that deletes a day's rows if they are those of the fingerprint, else none of them.
+
+        One statement, so nothing can come between the look and the deletion; what comes in meanwhile stays. Gives
+        the job, for `deleted`. Raises DeleteRefusedError.
+        """
+        within = self._within(day)
+        still = is_still(self._source, self.columns, within, expected)
+        with _refusals():
+            return self._client.query(f"DELETE FROM {self._source} WHERE {within} AND {still}")  # noqa: S608 - names of the contracts
+
+    def deleted(self, job: Any, day: date) -> bool:
+        """Wait for a job of `delete_if_still`: whether the rows are gone. Raises DeleteRefusedError."""
+        with _refusals():
+            job.result()
+        # None are deleted, and none are left: an earlier job, whose answer was lost, deleted them.
+        return bool(job.num_dml_affected_rows) or self.fingerprint(day).rows == 0
+
+    def _within(self, day: date) -> str:
+        column = self.table.partition_by
+        return f"{column} >= {_instant(day)} AND {column} < {_instant(day + timedelta(days=1))}"
+
+    def _sums(self, where: str, *, by: str | None = None) -> str:
+        try:
+            return sums(self._source, self.columns, where, by=by)
+        except UncheckableColumnError as error:
+            raise OperationError(f"{self.table.name}: {error}") from None
+
+    def _asked(self, sql: str) -> list[dict[str, Any]]:
+        return [dict(row.items()) for row in self._client.query(sql).result()]
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except BadRequest as error:
+        raise DeleteRefusedError(" ".join(str(error.message).split())[:300]) from None
+
+
+def today() -> date:
+    """The day that it is, in UTC."""
+    return datetime.now(UTC).date()
+
+
+def _instant(day: date) -> str:
+    return f"TIMESTAMP '{day.isoformat()} 00:00:00+00:00'"

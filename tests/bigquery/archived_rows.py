@@ -1,0 +1,65 @@
+"""Where rows are: in BigQuery, in an archive. And an archive run that kills itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from agents.bigquery.archive import Step, archive
+from agents.bigquery.archive_folder import ArchiveFolder, DayFile, State
+from agents.bigquery.client import Warehouse
+from analytics.table import Table, tables
+
+from .rows import in_milliseconds, query
+
+Row = tuple[Any, ...]
+
+
+def in_bigquery(client: Any, house: Warehouse) -> Counter[Row]:
+    """Rows of all tables, each as often as it is there, with its table before its values."""
+    return Counter(
+        (table.name, *map(in_milliseconds, row))
+        for table in tables()
+        for row in query(client, house, f"SELECT {_names(table)} FROM `{{d}}.{table.name}`")
+    )
+
+
+def in_files(folder: ArchiveFolder, state: State = "") -> Counter[Row]:
+    """Rows of an archive's files in one state; of pending ones, whose rows may overlap, each as often as one has it."""
+    found: Counter[Row] = Counter()
+    for table in tables():
+        for file in folder.files(table.name, state):
+            rows = pq.read_table(f"{folder.url}/{file.name}").to_pylist()
+            held = Counter((table.name, *(_plain(row[column.name]) for column in table.columns)) for row in rows)
+            found = found | held if state else found + held
+    return found
+
+
+def killed_run(house: tuple[Any, ...], url: str, before: str, step: Step) -> None:
+    """Archive the abandonments, and end as by `kill -9` when a step is about to be done."""
+
+    def kill_there(now: Step, _file: DayFile | None) -> None:
+        if now == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    archive(
+        Warehouse(*house),
+        ArchiveFolder(url),
+        date.fromisoformat(before),
+        really=True,
+        chosen=tables()[:1],
+        say=kill_there,
+    )
+
+
+def _names(table: Table) -> str:
+    return ", ".join(column.name for column in table.columns)
+
+
+def _plain(value: Any) -> Any:
+    return in_milliseconds(value.replace(tzinfo=UTC)) if isinstance(value, datetime) else value

@@ -1,0 +1,16 @@
+"""Parquet files as `journeys export` writes them, of rows that a test has made."""
+
+import pyarrow.parquet as pq
+
+from agents.parquet_export import arrow_schema, arrow_table
+from analytics.table import tables
+
+
+def exported(folder, abandonments, told):
+    """Parquet files as `journeys export` writes them."""
+    for table, records in zip(tables(), (abandonments, told), strict=True):
+        (folder / table.name).mkdir(parents=True)
+        found = arrow_table(table, [record._asdict() for record in records])
+        pq.write_table(found, folder / table.name / "rows.parquet")
+        assert found.schema == arrow_schema(table)
+    return folder

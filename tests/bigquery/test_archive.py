@@ -1,0 +1,277 @@
+"""Old rows leave BigQuery for files: each is in exactly one place, whatever is killed, comes in, or is damaged."""
+
+import asyncio
+import math
+import random
+import re
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from multiprocessing import get_context
+from os import environ
+from pathlib import Path
+from typing import get_args
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import analytics
+from agents.bigquery.archive import Step, archive
+from agents.bigquery.archive_folder import ArchiveError, ArchiveFolder
+from agents.bigquery.deployment import apply
+from agents.operation_error import OperationError
+from agents.parquet_export import export
+from agents.settings import Settings
+from analytics.query import queries
+from analytics.table import tables
+
+from .archived_rows import in_bigquery, in_files, killed_run
+from .bigquery_command import bigquery_command
+from .delete_proxy import DeleteProxy
+from .exports import exported
+from .rows import abandonment, insert, lifecycle
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+TABLES = tables()
+DAY_MS = 86_400_000
+FIRST = date(2021, 3, 1)
+KEPT_FROM = date(2025, 1, 1)
+IS_LONG = bool(environ.get("JOURNEYS_TEST_LONG"))
+ABANDONMENTS = "journey_abandonments"
+# The emulator takes over half a second for each checksum.
+in_soak = pytest.mark.skipif(not IS_LONG, reason="takes seconds: part of make soak")
+
+
+def instant(day: date, milliseconds: int = 0) -> int:
+    """Milliseconds of a time of a day."""
+    return round(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000) + milliseconds
+
+
+def made(numbers, days, per_day=4):
+    """Abandonments of some days, at the first and the last instant of each among others."""
+    chance = random.Random(17)
+    for day in days:
+        for place in range(per_day):
+            at = instant(day, (0, DAY_MS - 1, *(chance.randrange(DAY_MS) for _ in range(per_day)))[place])
+            yield abandonment(
+                next(numbers),
+                abandoned_at=at,
+                started_at=at - 3 * DAY_MS,
+                user_id=chance.choice([None, "", "é|☃", "-", "5:a|b"]),
+                conversion_probability=chance.random(),
+                state_weight=chance.choice([0.1, 1 / 3, 5e-324, 0.0, 1e300]),
+                total_penalty_micros=chance.randrange(-(2**62), 2**62),
+                truncated=chance.random() < 0.5,
+            )
+
+
+def days_from(day, count):
+    """Some days in a row."""
+    return [day + timedelta(days=number) for number in range(count)]
+
+
+class Ledger:
+    """Writes rows into BigQuery, and knows all that were ever written: each must be somewhere, and nowhere twice."""
+
+    def __init__(self, client, house):
+        self.everything = Counter()
+        self._client, self._house = client, house
+        self._numbers = count()
+
+    def fill(self, days, per_day=4):
+        """Abandonments; the first of each call comes twice, as at-least-once delivery brings it."""
+        rows = list(made(self._numbers, days, per_day))
+        insert(self._client, self._house, ABANDONMENTS, *rows, rows[0])
+        self.everything.update((ABANDONMENTS, *row) for row in [*rows, rows[0]])
+
+    def live(self):
+        """Rows that BigQuery has now."""
+        return in_bigquery(self._client, self._house)
+
+
+@pytest.fixture
+def ledger(bigquery_client, house):
+    """Give a ledger of tables that are there and empty."""
+    apply(bigquery_client, house)
+    return Ledger(bigquery_client, house)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Give an archive's folder, which is not there yet."""
+    return ArchiveFolder(str(tmp_path / "archive"))
+
+
+@pytest.fixture
+def kill():
+    """Give a way to run an archive that is killed before a step, and to see that it was."""
+    context = get_context("forkserver")  # BigQuery's client takes a second to import: once for all runs
+    context.set_forkserver_preload(["tests.bigquery.archived_rows"])
+
+    def run(house, folder, step):
+        process = context.Process(target=killed_run, args=(tuple(house), folder.url, KEPT_FROM.isoformat(), step))
+        process.start()
+        process.join(60)
+        assert process.exitcode == -9, f"it never came to {step}"
+
+    return run
+
+
+def test_killed_at_each_step_and_resumed_every_row_is_in_exactly_one_place(house, folder, kill, ledger):
+    """A kill before each step, rows that come in between, and at last a run to the end."""
+    ledger.fill([KEPT_FROM])
+    kept = ledger.live()
+    ledger.fill([FIRST])
+    # Rows that come in after a file was verified are what has to be settled.
+    comes_in_before = {"settle", "await"}
+    for step in ("count", "write", "verify", "keep", "delete", "settle", "await", "publish"):
+        if step in comes_in_before:
+            ledger.fill([FIRST], per_day=2)
+        kill(house, folder, step)
+        live, pending = ledger.live(), in_files(folder, ".pending")
+        assert (live | pending) + in_files(folder) == ledger.everything, f"killed at {step}"
+        if IS_LONG:
+            finish(house, folder, ledger, kept)
+            ledger.fill([FIRST])
+            if step in {"delete", "settle"}:
+                kill(house, folder, "delete")
+    ledger.fill([FIRST])
+    finish(house, folder, ledger, kept)
+    assert len(folder.files(ABANDONMENTS, "")) > 1, "what comes in later for a day makes another file of it"
+    assert {*get_args(Step)} == {"count", "write", "verify", "keep", "delete", "settle", "await", "publish"}
+
+
+def finish(house, folder, ledger, kept):
+    """Archive to the end: everything is in one place, whole days of it in files."""
+    run = archive(house, folder, KEPT_FROM, really=True, chosen=TABLES[:1])
+    assert run.left == []
+    assert ledger.live() == kept
+    assert in_files(folder) + kept == ledger.everything
+    assert in_files(folder, ".pending") + in_files(folder, ".part") == Counter()
+
+
+def test_rows_that_come_in_while_a_day_is_archived_are_not_deleted(house, folder, ledger):
+    """The day is left whole, and the next run takes all of it."""
+    ledger.fill([FIRST])
+
+    def come_in(step, _file):
+        if step == "delete":
+            ledger.fill([FIRST], per_day=1)
+
+    run = archive(house, folder, KEPT_FROM, really=True, chosen=TABLES[:1], say=come_in)
+    assert [day.left for day in run.left] == ["rows have come in meanwhile"]
+    assert (run.rows, run.deleted) == (0, 0)
+    assert ledger.live() == ledger.everything
+    assert in_files(folder) == Counter()
+    finish(house, folder, ledger, Counter())
+    assert len(folder.files(ABANDONMENTS, "")) == 1
+
+
+def test_a_file_that_does_not_hold_what_bigquery_has_deletes_nothing(house, folder, ledger):
+    """One bit of one row is another: the run ends with the reason, and the rows stay."""
+    ledger.fill([FIRST])
+
+    def one_other_row(step, file):
+        if step == "verify":
+            path = Path(folder.url, file.name)
+            rows = pq.read_table(path)
+            factors = rows["time_factor"].to_pylist()
+            factors[0] = math.nextafter(factors[0], 2)
+            place = rows.schema.get_field_index("time_factor")
+            pq.write_table(rows.set_column(place, rows.schema.field(place), pa.array(factors)), path)
+
+    with pytest.raises(ArchiveError, match=r"\.part: holds .*, BigQuery has Fingerprint\(rows=5"):
+        archive(house, folder, KEPT_FROM, really=True, chosen=TABLES[:1], say=one_other_row)
+    assert ledger.live() == ledger.everything
+    assert in_files(folder) + in_files(folder, ".pending") == Counter()
+
+
+@in_soak
+def test_a_damaged_file_that_may_be_the_only_place_is_left_alone(house, folder, ledger):
+    """A run that ended when the rows were deleted, and the file damaged since: nobody removes the file."""
+    ledger.fill([FIRST])
+
+    def end(step, _file):
+        if step == "publish":
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        archive(house, folder, KEPT_FROM, really=True, chosen=TABLES[:1], say=end)
+    assert ledger.live() == Counter()
+    (file,) = folder.files(ABANDONMENTS, ".pending")
+    path = Path(folder.url, file.name)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    with pytest.raises(ArchiveError, match="damaged, it holds None; its rows may be nowhere else"):
+        archive(house, folder, KEPT_FROM, really=True, chosen=TABLES[:1])
+    path.write_bytes(whole)
+    finish(house, folder, ledger, Counter())
+
+
+def test_the_command_looks_first_then_does_it_and_reports_read_the_archive(bigquery_client, house, tmp_path):
+    """Dry by default; with --really figures; and the archive's report is the one that an export of the rows gives."""
+    apply(bigquery_client, house)
+    ended = list(made(count(), [FIRST, FIRST + timedelta(days=20)]))
+    told = [lifecycle(1, "returned", "j1", instant(FIRST), abandonment_id="a1")]
+    insert(bigquery_client, house, ABANDONMENTS, *ended)
+    insert(bigquery_client, house, "journey_lifecycle", *told)
+    before = in_bigquery(bigquery_client, house)
+    url = tmp_path / "archive"
+    words = ["archive", "--older-than-days", "100", "--to", str(url)]
+    looked = bigquery_command(house, *words)
+    assert (looked.returncode, looked.stderr) == (0, "")
+    assert looked.stdout.splitlines()[-1].endswith(": 9 rows to archive; nothing was changed, --really does it")
+    assert "journey_lifecycle 2021-03-01: 1 rows would be archived" in looked.stdout
+    assert in_bigquery(bigquery_client, house) == before
+    assert not url.exists()
+    done = bigquery_command(house, *words, "--really")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r": 9 rows archived \([\d,]+ bytes\), 9 deleted, [\d.]+ s, ", done.stdout)
+    assert in_bigquery(bigquery_client, house) == Counter()
+    there, here = (analytics.report(60, folder=each) for each in (exported(tmp_path / "export", ended, told), url))
+    assert (here.abandonments, here.return_rate) == (8, 1 / 8)
+    for one in queries():
+        assert getattr(there, one.name).equals(getattr(here, one.name)), one.name
+
+
+@in_soak
+def test_rows_that_bigquery_does_not_delete_yet_are_left_with_its_reason(house, folder, ledger):
+    """As it refuses to touch rows streamed by insertAll within half an hour; the next run needs no new file."""
+    ledger.fill([FIRST])
+    why = "would affect rows in the streaming buffer, which is not supported"
+    with DeleteProxy(house.endpoint, why) as proxy:
+        run = archive(house._replace(endpoint=proxy.url), folder, KEPT_FROM, really=True, chosen=TABLES[:1])
+    assert [why in str(day.left) for day in run.left] == [True]
+    assert ledger.live() == ledger.everything == in_files(folder, ".pending")
+    said = []
+    archive(house, folder, KEPT_FROM, really=True, chosen=TABLES[:1], say=lambda step, _file: said.append(step))
+    assert said == ["count", "delete", "await", "publish"]
+    assert in_files(folder) == ledger.everything
+
+
+def test_an_archive_and_an_export_never_share_a_folder(house, tmp_path, ledger):
+    """An export replaces its folder whole, and would take the archive with it: both refuse the other's folder."""
+    ledger.fill([FIRST])
+    export_folder = exported(tmp_path / "export", [], [])
+    with pytest.raises(ArchiveError, match="rows: no file of an archive; use a folder that holds nothing else"):
+        archive(house, ArchiveFolder(str(export_folder)), KEPT_FROM, really=True)
+    assert ledger.live() == ledger.everything
+    archived = tmp_path / "archive" / ABANDONMENTS / "2021-03-01.1.00.parquet.pending"
+    archived.parent.mkdir(parents=True)
+    archived.touch()
+    with pytest.raises(OperationError, match=rf"{archived.name}, which no export wrote"):
+        asyncio.run(export(Settings(), tmp_path / "archive"))
+    assert archived.exists()
+
+
+def test_a_bucket_is_a_setting(house, ledger):
+    """Whatever fsspec opens takes the files; what it can't open is one line."""
+    ledger.fill([FIRST])
+    folder = ArchiveFolder("memory://bucket/archive")
+    assert archive(house, folder, KEPT_FROM, really=True, chosen=TABLES[:1]).deleted == 5
+    (file,) = folder.files(ABANDONMENTS, "")
+    assert folder.fingerprint(file) == file.holds
+    with pytest.raises(ArchiveError, match=r"nonesuch://bucket: .*nonesuch"):
+        ArchiveFolder("nonesuch://bucket")
