@@ -49,7 +49,8 @@ demo: setup ## a clickstream through a real Kafka and a worker, and the proof by
 
 test: setup check-static test-engine ## everything, with a real Kafka
 	$(PYTEST) -m 'not broker' -n auto
-	$(PYTEST) -m broker
+# They wait more than they compute. A file's tests stay together: they share a broker.
+	$(PYTEST) -m broker -n 2 --dist loadfile
 
 check-static: setup secrets
 	$(BIN)/ruff format --check --quiet .
