@@ -26,11 +26,8 @@ from tests.live.worker_process import Workers
 from .group_offsets import committed, message_count
 from .rows import in_milliseconds, query
 
-pytestmark = [
-    pytest.mark.broker,
-    pytest.mark.slow,
-    pytest.mark.skipif(not environ.get("JOURNEYS_TEST_LONG"), reason="takes minutes: part of make soak"),
-]
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+is_long = pytest.mark.skipif(not environ.get("JOURNEYS_TEST_LONG"), reason="takes minutes: part of make soak")
 
 JOURNEYS = 5_200
 LEAST_ABANDONMENTS = 5_000
@@ -68,51 +65,88 @@ def connect(tmp_path: Path) -> Iterator[ConnectWorker]:
         worker.kill()
 
 
-def test_abandonments_reach_bigquery_as_the_replay_gives_them(
-    broker, workers, registry, connect, bigquery_client, house
-):
-    """Every field of at least 5,000; Connect killed in mid-stream, and all read again by another group."""
-    settings = emptied(broker, schema_registry_url=registry.confluent_url)
-    if not has_topic(settings, DEAD_LETTERS):
-        asyncio.run(create_by_hand(settings, {DEAD_LETTERS: (1, {})}))
-    letters = message_count(settings, DEAD_LETTERS)
-    apply(bigquery_client, house)
-    workers.start(settings).wait_until_logged("restored: partitions [")
+class Line:
+    """The whole line for one test: a worker and Connect, which `start` begins again under a name of its group."""
 
-    def start(name: str) -> None:
-        given = connector(house, registry.converter_url, name=name)
-        connect.start(settings.bootstrap_servers, given, house.endpoint, print)
+    def __init__(self, broker, workers, registry, connect, client, house) -> None:
+        self.settings = emptied(broker, schema_registry_url=registry.confluent_url)
+        if not has_topic(self.settings, DEAD_LETTERS):
+            asyncio.run(create_by_hand(self.settings, {DEAD_LETTERS: (1, {})}))
+        self._letters = message_count(self.settings, DEAD_LETTERS)
+        self._registry, self._connect, self._client, self._house = registry, connect, client, house
+        self._workers = workers
+        apply(client, house)
 
-    def raw() -> int:
-        return counted(bigquery_client, house, "journey_abandonments")
+    def start(self, name: str) -> None:
+        """Start Connect."""
+        given = connector(self._house, self._registry.converter_url, name=name)
+        self._connect.start(self.settings.bootstrap_servers, given, self._house.endpoint, print)
 
-    start("first")
-    asyncio.run(import_history(settings, enumerate(map(parse_line, generate(JOURNEYS, seed=11)))))
-    wait(lambda: committed(settings, "connect-first", OUTPUTS) > 0, connect, "no row has come")
-    assert connect.kill()
-    came = raw()
-    workers.wait_until_applied(settings)
-    expected = {one.abandonment_id: one for one in asyncio.run(replayed(settings))}
+    def play(self) -> None:
+        """Start a worker and write the journeys."""
+        self._workers.start(self.settings).wait_until_logged("restored: partitions [")
+        asyncio.run(import_history(self.settings, enumerate(map(parse_line, generate(JOURNEYS, seed=11)))))
+
+    def expected(self) -> dict[str, Any]:
+        """Abandonments of a replay by id, once the worker has published all of them."""
+        self._workers.wait_until_applied(self.settings)
+        return {one.abandonment_id: one for one in asyncio.run(replayed(self.settings))}
+
+    def wait_for_all(self, name: str) -> None:
+        """Wait until Connect's group has committed all that the output topics hold."""
+        total = message_count(self.settings, *OUTPUTS)
+        wait(lambda: committed(self.settings, f"connect-{name}", OUTPUTS) >= total, self._connect, "rows are missing")
+
+    def require_no_letters(self) -> None:
+        """Fail if a row has become a dead letter."""
+        assert message_count(self.settings, DEAD_LETTERS) == self._letters
+
+
+@pytest.fixture
+def line(broker, workers, registry, connect, bigquery_client, house) -> Line:
+    """Give the whole line, with tables and without rows; Connect and the worker are not started."""
+    return Line(broker, workers, registry, connect, bigquery_client, house)
+
+
+def test_abandonments_reach_bigquery_as_the_replay_gives_them(line, bigquery_client, house):
+    """Every field of at least 5,000."""
+    line.start("whole")
+    line.play()
+    expected = line.expected()
     assert len(expected) >= LEAST_ABANDONMENTS
-    assert 0 < came < len(expected), "it was not killed in mid-stream"
-    start("first")
-    total = message_count(settings, *OUTPUTS)
-    wait(lambda: committed(settings, "connect-first", OUTPUTS) >= total, connect, "rows are missing")
+    line.wait_for_all("whole")
+    require_equal(bigquery_client, house, expected)
+    line.require_no_letters()
 
-    found = query(
-        bigquery_client, house, "SELECT * EXCEPT ({dollars}) FROM `{d}.abandonments`".replace("{dollars}", DOLLARS)
-    )
+
+@is_long
+def test_a_kill_and_a_second_reading_change_no_view(line, connect, bigquery_client, house):
+    """Connect killed in mid-stream, and all read again by another group."""
+    line.start("first")
+    line.play()
+    wait(lambda: committed(line.settings, "connect-first", OUTPUTS) > 0, connect, "no row has come")
+    assert connect.kill()
+    came = counted(bigquery_client, house, "journey_abandonments")
+    expected = line.expected()
+    assert 0 < came < len(expected), "it was not killed in mid-stream"
+    line.start("first")
+    line.wait_for_all("first")
+    require_equal(bigquery_client, house, expected)
+    before = contents(bigquery_client, house)
+    connect.kill()
+    line.start("second")
+    line.wait_for_all("second")
+    assert counted(bigquery_client, house, "journey_abandonments") >= 2 * len(expected)
+    assert contents(bigquery_client, house) == before
+    line.require_no_letters()
+
+
+def require_equal(client: Any, house: Any, expected: dict[str, Any]) -> None:
+    """Fail unless the view has these abandonments, by id, in every field and no other."""
+    found = query(client, house, f"SELECT * EXCEPT ({DOLLARS}) FROM `{{d}}.abandonments`")
     assert len(found) == len(expected)
     for row in found:
         assert tuple(map(in_milliseconds, row)) == tuple(expected[row[0]])
-
-    before = contents(bigquery_client, house)
-    connect.kill()
-    start("second")
-    wait(lambda: committed(settings, "connect-second", OUTPUTS) >= total, connect, "the second group has not read all")
-    assert raw() >= 2 * len(expected)
-    assert contents(bigquery_client, house) == before
-    assert message_count(settings, DEAD_LETTERS) == letters
 
 
 DOLLARS = "total_cost, conversion_value, penalty_amount, opportunity_cost, total_penalty"
