@@ -8,7 +8,7 @@ from typing import Any, Final
 import duckdb
 import sqlglot
 
-from analytics.table import tables
+from analytics.table import all_tables
 from analytics.view import views
 
 _DATASET: Final = "journeys.main"
@@ -28,7 +28,7 @@ class ParquetWarehouse:
         """Raises NoExportError unless each table has a file."""
         self._connection = duckdb.connect()
         self._connection.execute("ATTACH ':memory:' AS journeys")
-        for table in tables():
+        for table in all_tables():
             files = folder / table.name / "*.parquet"
             if not any(files.parent.glob(files.name)):
                 raise NoExportError(
