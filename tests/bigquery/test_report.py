@@ -193,7 +193,7 @@ def last_channel(abandoned, touchpoints):
 
 @pytest.mark.slow
 def test_the_pages_charts_have_the_data_in_a_real_browser(tmp_path):
-    """A browser draws a bar for each reason, state and day, and loads nothing from anywhere."""
+    """A browser draws a bar for each reason, state, channel, policy and day, and loads nothing from anywhere."""
     browser = shutil.which("chromium")
     if browser is None:
         pytest.skip("chromium is not installed")
@@ -212,7 +212,10 @@ def test_the_pages_charts_have_the_data_in_a_real_browser(tmp_path):
         check=True,
     )
     bars = done.stdout.count('<g class="point">')
-    assert bars == len(report.by_reason) + len(report.by_state) + len(report.by_day)
+    charted = (report.by_reason, report.by_state, report.by_channel, report.by_policy, report.by_day)
+    assert bars == sum(map(len, charted))
+    for name in (*report.by_reason["abandonment_reason"], *report.by_channel["channel"], *report.by_policy[:, 0]):
+        assert re.search(f"<text[^>]*>{re.escape(name)} *</text>", done.stdout), f"no bar is called {name}"
     assert f"<b>{report.abandonments:,}</b>" in done.stdout
 
 
