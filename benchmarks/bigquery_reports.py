@@ -19,6 +19,8 @@ from agents.bigquery.deployment import apply
 from agents.bigquery.emulator import Emulator
 from agents.bigquery.parquet_load import load
 from analytics.table import all_tables
+from benchmarks.bigquery_page import update_page
+from benchmarks.billed_bytes import report_bytes
 from benchmarks.machine import describe_machine
 from benchmarks.made_abandonments import SPAN_DAYS, write_abandonments
 from benchmarks.measure import ROOT
@@ -44,6 +46,7 @@ def main(
         console.print(f"writing {abandonments:,} abandonments and what belongs to them")
         rows = write_abandonments(parquet, abandonments, _SEED)
         file_bytes = sum(file.stat().st_size for file in parquet.rglob("*.parquet"))
+        billed = report_bytes(parquet)
         engines = {"duckdb": _duckdb(parquet), "bigquery emulator": _emulator(parquet, Path(folder) / "emulator")}
     told = [{days: one["said"] for days, one in engine["reports"].items()} for engine in engines.values()]
     is_same = told[0] == told[1]
@@ -57,9 +60,11 @@ def main(
         "machine": machine,
         "workload": {"rows": rows, "parquet_bytes": file_bytes, "seed": _SEED},
         "reports_are_equal": is_same,
+        "billed_bytes": billed,
         "engines": engines,
     }
     write_results(results, FILE)
+    update_page()
     _show(engines, console)
     console.print("the reports are equal" if is_same else "THE REPORTS DIFFER")
     if not is_same:

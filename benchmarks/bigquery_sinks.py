@@ -38,6 +38,7 @@ from agents.schema_registry import own_catalog
 from agents.settings import Settings
 from agents.topic_setup import create_topics
 from analytics.table import tables
+from benchmarks.bigquery_page import update_page
 from benchmarks.machine import describe_machine
 from benchmarks.made_abandonments import abandonments
 from benchmarks.measure import RunFailedError, fresh_kafka, running
@@ -127,6 +128,7 @@ def main(
         "systems": [_figures(of) for of in measured.values()],
     }
     write_results(results, FILE)
+    update_page()
     _show(results["systems"], console)
 
 

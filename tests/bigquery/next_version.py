@@ -7,15 +7,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from os import environ
 from pathlib import Path
 from typing import Any
 
+from fastavro import parse_schema, schemaless_writer
+
 from agents.bigquery.client import Warehouse
-from schemas.catalog import own_schemas
+from schemas.catalog import own_schemas, without_logical_types
+from schemas.codec import head_of
+
+from .rows import abandonment
 
 ROOT = Path(__file__).parent.parent.parent
 CONTRACT = "JourneyAbandoned"
+DEVICE = {"name": "device", "type": ["null", "string"], "default": None, "doc": "What the journey was last seen on."}
 _ROOMS = ("schemas", "streams", "analytics", "agents")
 
 
@@ -45,6 +52,19 @@ class NextVersion:
             text=True,
             check=False,
         )
+
+
+def with_device(contract: dict[str, Any]) -> None:
+    """The change of a new nullable field."""
+    contract["fields"].append(DEVICE)
+
+
+def written_as(contract: dict[str, Any], schema_id: int, number: int, **more: Any) -> bytes:
+    """Wire bytes of an abandonment under another contract, as a worker of that version writes it."""
+    out = BytesIO(head_of(schema_id))
+    out.seek(0, 2)
+    schemaless_writer(out, parse_schema(without_logical_types(contract)), abandonment(number)._asdict() | more)
+    return out.getvalue()
 
 
 def environment_of(house: Warehouse) -> dict[str, str]:

@@ -82,6 +82,11 @@ class SinkProcess:
         self._process.terminate()
         assert self._process.wait(30) == 0, self.log_path.read_text()[-3000:]
 
+    def exit_code(self) -> int:
+        """Wait until it has ended by itself."""
+        assert self._process is not None
+        return self._process.wait(SECONDS)
+
     def wait_until(self, condition: Callable[[], bool], otherwise: str) -> None:
         """Poll a condition until it holds; fail when the sink ends by itself."""
         assert self._process is not None

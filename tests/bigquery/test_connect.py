@@ -1,12 +1,15 @@
 """Touchpoints -> Kafka -> worker -> output topics -> Kafka Connect -> tables: each part a real process."""
 
 import asyncio
+import copy
+import json
 from collections.abc import Callable, Iterator
 from os import environ
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+import httpx
 import pytest
 from fresh_kafka import create_by_hand, emptied
 
@@ -17,14 +20,20 @@ from agents.bigquery.registry_process import RegistryProcess
 from agents.importer import import_history
 from agents.kafka_connection import admin
 from agents.load_generator import generate
+from agents.schema_registry import own_catalog
 from agents.settings import Settings
 from agents.topic_replay import TopicReplay
+from analytics.table import Column, all_tables, tables
+from schemas.catalog import own_schemas
+from schemas.codec import Codec
 from schemas.lines import parse_line
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from tests.live.worker_process import Workers
 
 from .group_offsets import committed, message_count
-from .rows import in_milliseconds, query
+from .next_version import DEVICE, with_device, written_as
+from .rows import abandonment, in_milliseconds, query
+from .sink_process import publish
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 is_long = pytest.mark.skipif(not environ.get("JOURNEYS_TEST_LONG"), reason="takes minutes: part of make soak")
@@ -138,6 +147,38 @@ def test_a_kill_and_a_second_reading_change_no_view(line, connect, bigquery_clie
     line.wait_for_all("second")
     assert counted(bigquery_client, house, "journey_abandonments") >= 2 * len(expected)
     assert contents(bigquery_client, house) == before
+    line.require_no_letters()
+
+
+@is_long
+def test_a_nullable_field_comes_in_while_connect_runs(line, registry, connect, bigquery_client, house):
+    """The table first, then the worker: rows of both versions are readable, and Connect goes on as it was."""
+    settings = line.settings
+    line.start("fields")
+    codec = Codec(asyncio.run(own_catalog(settings)))
+    publish(settings, [codec.encode(abandonment(number)) for number in range(200)])
+    line.wait_for_all("fields")
+    wider = tables()[0]._replace(columns=(*tables()[0].columns, Column("device", "STRING", False, DEVICE["doc"])))
+    apply(bigquery_client, house, (wider, *all_tables()[1:]))
+    contract = copy.deepcopy(own_schemas()["JourneyAbandoned"])
+    with_device(contract)
+    subject = f"{registry.confluent_url}/subjects/{JOURNEY_ABANDONMENTS}-gaelp.journeys.JourneyAbandoned/versions"
+    schema_id = httpx.post(subject, json={"schema": json.dumps(contract)}).raise_for_status().json()["id"]
+    publish(
+        settings,
+        [
+            written_as(contract, schema_id, number, device=f"phone {number}")
+            if number % 2
+            else codec.encode(abandonment(number))
+            for number in range(200, 400)
+        ],
+    )
+    line.wait_for_all("fields")
+    assert connect.kill()
+    found = query(bigquery_client, house, "SELECT abandonment_id, device FROM `{d}.abandonments`")
+    assert sorted(found) == sorted(
+        (f"a{number}", f"phone {number}" if number >= 200 and number % 2 else None) for number in range(400)
+    )
     line.require_no_letters()
 
 

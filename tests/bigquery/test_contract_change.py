@@ -1,29 +1,20 @@
 """A contract changes while rows flow: a nullable field comes in, and nothing else can."""
 
-from io import BytesIO
 from typing import Any
 
 import pytest
-from fastavro import parse_schema, schemaless_writer
 from fresh_kafka import emptied
 
 from agents.bigquery.deployment import apply
-from schemas.catalog import fingerprint, without_logical_types
-from schemas.codec import head_of
+from schemas.catalog import fingerprint
 
-from .next_version import NextVersion
+from .next_version import DEVICE, NextVersion, with_device, written_as
 from .rows import abandonment, query
 from .sink_process import publish
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 PART = 200
-DEVICE = {"name": "device", "type": ["null", "string"], "default": None, "doc": "What the journey was last seen on."}
-
-
-def with_device(contract: dict[str, Any]) -> None:
-    """The change of a new nullable field."""
-    contract["fields"].append(DEVICE)
 
 
 def with_text_for_days(contract: dict[str, Any]) -> None:
@@ -31,14 +22,6 @@ def with_text_for_days(contract: dict[str, Any]) -> None:
     (field,) = [field for field in contract["fields"] if field["name"] == "days_active"]
     field["type"] = "string"
     contract["fields"].append(DEVICE | {"name": "harmless"})
-
-
-def written_as(contract: dict[str, Any], number: int, **more: Any) -> bytes:
-    """Wire bytes of an abandonment under another contract, as a worker without a registry writes it."""
-    out = BytesIO(head_of(fingerprint(contract)))
-    out.seek(0, 2)
-    schemaless_writer(out, parse_schema(without_logical_types(contract)), abandonment(number)._asdict() | more)
-    return out.getvalue()
 
 
 def test_a_nullable_field_comes_in_while_the_sink_runs_and_a_breaking_change_does_not(
@@ -63,7 +46,9 @@ def test_a_nullable_field_comes_in_while_the_sink_runs_and_a_breaking_change_doe
     newer.start()
     older.stop()
     both = [
-        written_as(later.contract, number, device=f"phone {number}") if number % 2 else abandonment(number)
+        written_as(later.contract, fingerprint(later.contract), number, device=f"phone {number}")
+        if number % 2
+        else abandonment(number)
         for number in range(2 * PART, 3 * PART)
     ]
     publish(settings, both)
@@ -74,7 +59,13 @@ def test_a_nullable_field_comes_in_while_the_sink_runs_and_a_breaking_change_doe
     assert refused.returncode == 2
     assert "journey_abandonments: days_active is INTEGER and would become STRING" in refused.stderr
     assert "nothing was changed" in refused.stderr
-    publish(settings, [written_as(later.contract, number, device="phone") for number in range(3 * PART, 4 * PART)])
+    publish(
+        settings,
+        [
+            written_as(later.contract, fingerprint(later.contract), number, device="phone")
+            for number in range(3 * PART, 4 * PART)
+        ],
+    )
     newer.wait_until(lambda: newer.committed() >= 4 * PART, "the refused change has stopped the sink")
     newer.stop()
 

@@ -71,7 +71,21 @@ def test_touchpoints_reach_their_table_and_nothing_else_does(broker, sinks, bigq
     ]
 
 
-def test_a_table_that_is_not_there_is_wrong_usage(tmp_path):
+@pytest.mark.broker
+@pytest.mark.slow
+def test_a_sink_without_its_table_ends_and_says_what_makes_it(broker, sinks, bigquery_client, house):
+    """It does not wait for what nobody is about to do."""
+    settings = emptied(broker)
+    bigquery_client.create_dataset(house.dataset)
+    append(settings, touch("a", 1, HOUR))
+    sink = sinks(settings, house, "--table", "journey_touchpoints")
+    sink.start()
+    assert sink.exit_code() == 2
+    assert "journey_touchpoints takes no rows" in sink.log_path.read_text().splitlines()[-1]
+    assert sink.log_path.read_text().splitlines()[-1].endswith("journeys bigquery apply")
+
+
+def test_an_unknown_table_is_wrong_usage():
     """It says which there are."""
     done = subprocess.run(
         [sys.executable, "-m", "agents.cli", "sink", "bigquery", "--table", "touchpoints"],
