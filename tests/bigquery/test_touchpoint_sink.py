@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from fresh_kafka import emptied
-from topic_contents import Raw, home, punctuation, touch, write
+from topic_contents import START_AT, Raw, home, punctuation, touch, write
 
 from agents.bigquery.deployment import apply
+from schemas.records import JourneyRegistered
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS
 from tests.live.topic_exchange import append
 
@@ -35,7 +36,8 @@ def test_touchpoints_reach_their_table_and_nothing_else_does(broker, sinks, bigq
     garbage = Raw(JOURNEY_EVENTS, home("a"), b"a", b"no Avro")
     with WriteProxy(str(house.grpc_endpoint)) as proxy:
         proxy.refused = {b"journey-17\x1a": "Field channel: too long"}
-        append(settings, punctuation(0), *first, punctuation(HOUR))
+        registered = JourneyRegistered(JOURNEYS[0], None, START_AT)
+        append(settings, punctuation(0), registered, *first, punctuation(HOUR))
         sink = sinks(settings, house._replace(grpc_endpoint=proxy.endpoint), "--table", "journey_touchpoints")
         sink.start()
         # Written, and not known to be: they come twice.
