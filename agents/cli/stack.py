@@ -55,8 +55,9 @@ def _show(stack: object) -> bool:
     from agents.bigquery.stack import Stack
 
     assert isinstance(stack, Stack)
-    table = Table("part", "", "address", show_edge=False)
-    table.add_column("log", overflow="fold")
+    table = Table("part", "", show_edge=False)
+    for name in ("address", "log"):
+        table.add_column(name, overflow="fold")
     parts = stack.status()
     for part in parts:
         state = "answers" if part.answers else "does not answer"
