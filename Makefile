@@ -23,7 +23,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # Results name commits, whose hashes look like secrets.
 FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)))
 
-.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench bench-long bench-peers bench-backtest bigquery-up bigquery-down test-engine soak clean
+.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench bench-long bench-peers bench-backtest bench-bigquery bigquery-up bigquery-down test-engine soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -121,6 +121,10 @@ bigquery-up: setup ## Kafka, schema registry, BigQuery emulator and Kafka Connec
 
 bigquery-down: ## stop what bigquery-up started; its data is kept
 	$(BIN)/journeys stack down
+
+bench-bigquery: setup ## both ways into the emulator, and reports over a million abandonments; figures go to docs/bigquery.md
+	$(BIN)/python -m benchmarks.bigquery_sinks
+	$(BIN)/python -m benchmarks.bigquery_reports
 
 bench-backtest: setup ## ways to backtest side by side, polars among them; HISTORY=folder keeps what is generated
 	$(INSTALL) --editable '.[bench]'
