@@ -101,7 +101,7 @@ def test_the_commands_load_an_export_and_say_what_asking_costs(bigquery_client, 
     """Rows by table; loaded twice they show once; bytes by query, and that an emulator counts none."""
     apply(bigquery_client, house)
     for _ in range(2):
-        done = journeys(house, "bigquery", "load", "--folder", str(folder))
+        done = journeys(house, "bigquery", "fill", "--folder", str(folder))
         assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         f"{house.path}.journey_abandonments: 10 rows",
