@@ -54,6 +54,8 @@ class EpisodeSteps:
     ended_at: int = 0
     conversion_micros: int = 0
     """What the conversion was worth: millionths of a reward."""
+    last_action_id: str | None = None
+    """Of an abandonment, as its record says it."""
 
 
 class Rewards(NamedTuple):
@@ -150,12 +152,12 @@ class StepRecorder:
                 episode.conversion_micros = round(item.reward * _MICROS)
                 yield episode
             return
-        self._share(item.reward, episode)
         if episode is not None:
             episode.outcome, episode.terminated = "abandoned", item.terminated
-            episode.ended_at = instant_of(item.abandoned_at)
+            episode.ended_at, episode.last_action_id = instant_of(item.abandoned_at), item.action_id
             self._ended[item.abandonment_id] = episode
             heappush(self._final_at, (episode.ended_at + self._held_ms(), next(self._order), item.abandonment_id))
+        self._share(item.reward, episode)
 
     def _held_ms(self) -> int:
         """How long after an abandonment a record may still correct it, under any of the log's policies.
@@ -180,16 +182,18 @@ class StepRecorder:
 
     def _share(self, reward: float, episode: EpisodeSteps | None) -> None:
         micros = round(reward * _MICROS)
-        if episode is None or not episode.steps:
+        is_last_touch = self._rewards.credit == "last_touch"
+        # By their place: one action may have bought several touchpoints. Which was last, the record says.
+        touches = [
+            TouchedBy(datetime_of(step.touchpoint.occurred_at), str(place))
+            for place, step in enumerate(episode.steps if episode is not None else ())
+            if episode is not None and (not is_last_touch or step.touchpoint.action_id == episode.last_action_id)
+        ]
+        if episode is None or not touches:
             self.uncredited_micros += micros
             return
         self.credited_micros += micros
-        # By their place: one action may have bought several touchpoints.
-        touches = [
-            TouchedBy(datetime_of(step.touchpoint.occurred_at), str(place)) for place, step in enumerate(episode.steps)
-        ]
-        shares = credit(micros, touches, self._rewards.credit, self._rewards.half_life_days)
-        for place, share in shares.items():
+        for place, share in credit(micros, touches, self._rewards.credit, self._rewards.half_life_days).items():
             episode.steps[int(place)].late_micros += share
 
 

@@ -15,7 +15,7 @@ and, unless it is now, `occurred_at`: what it gave the touchpoint. Needs the ext
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, SupportsFloat, TypeVar
@@ -62,6 +62,9 @@ class Transition(Generic[Observed, Acted]):
 class JourneyRewards(gymnasium.Wrapper[Observed, Acted, Observed, Acted], Generic[Observed, Acted]):
     """Gives what the environment gives, and beside it what earlier steps have earned since.
 
+    To be stored with the model, in one step: `feed.checkpoint()`, from which a new feed starts, and
+    `env.ledger.to_bytes()`, of which `RewardLedger.from_bytes` makes the ledger of a new wrapper.
+
     A step's `reward` is the environment's alone: a penalty that comes meanwhile belongs to other steps. It is told in
     two ways, for two kinds of trainers: `info["late_rewards"]` names the step that earned it, as soon as the feed gives
     it; `settled()` gives transitions when nothing more can come. Use one of them.
@@ -70,16 +73,17 @@ class JourneyRewards(gymnasium.Wrapper[Observed, Acted, Observed, Acted], Generi
     def __init__(
         self,
         env: gymnasium.Env[Observed, Acted],
-        feed: AbandonmentFeed,
+        feed: AbandonmentFeed | None = None,
         *,
         ledger: RewardLedger | None = None,
         now: Callable[[], datetime] | None = None,
         read_every: int = 1,
         **more: Any,
     ) -> None:
-        """`feed` is open, with `with`. `more` makes a ledger where none is given; `now` is in place of the clock.
+        """`feed` is open, with `with`; without one, items come by `credit`. `more` makes a ledger where none is given.
 
-        Before every `read_every` steps the feed is looked at, which waits for nothing. Raises ConfigurationError.
+        `now` is in place of the clock. Before every `read_every` steps the feed is looked at, which waits for nothing.
+        Raises ConfigurationError.
         """
         super().__init__(env)
         if read_every < 1:
@@ -122,10 +126,14 @@ class JourneyRewards(gymnasium.Wrapper[Observed, Acted, Observed, Acted], Generi
     def read(self, max_wait: float = 0.0) -> list[LateReward]:
         """Take what the feed has, waiting `max_wait` seconds for the first of it. Raises StoreUnavailableError."""
         late: list[LateReward] = []
-        while items := self._feed.take_blocking(_READ_ITEMS, max_wait):
-            late += self._credited(items)
+        while self._feed is not None and (items := self._feed.take_blocking(_READ_ITEMS, max_wait)):
+            late += self.credit(items)
             max_wait = 0.0
         return late
+
+    def credit(self, items: Iterable[FeedItem]) -> list[LateReward]:
+        """Share what a feed gave that the trainer reads by itself; each item once."""
+        return [late for item in items for late in self.ledger.take(item)]
 
     def settled(self) -> list[Transition[Observed, Acted]]:
         """Transitions for which nothing more can come, each once.
@@ -138,16 +146,6 @@ class JourneyRewards(gymnasium.Wrapper[Observed, Acted, Observed, Acted], Generi
                 self._final.append(_with_late(transition, step))
         final, self._final = self._final, []
         return final
-
-    def checkpoint(self) -> tuple[bytes, bytes]:
-        """The feed's position and the ledger, to be stored with the model in one step.
-
-        A new feed starts at the first; `RewardLedger.from_bytes` takes the second.
-        """
-        return self._feed.checkpoint(), self.ledger.to_bytes()
-
-    def _credited(self, items: list[FeedItem]) -> list[LateReward]:
-        return [late for item in items for late in self.ledger.take(item)]
 
     def _note(self, transition: Transition[Observed, Acted], info: dict[str, Any]) -> None:
         if "action_id" not in info or (info["action_id"] is not None and "journey_id" not in info):

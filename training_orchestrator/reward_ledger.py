@@ -193,10 +193,10 @@ class RewardLedger:
         heappush(self._waiting, (at, next(self._order), named))
 
     def _abandonment(self, item: AbandonmentItem) -> list[LateReward]:
-        # A deadline that was moved into the past may lie before touchpoints that had counted already.
-        end = max(item.abandoned_at, item.last_touchpoint_at or item.abandoned_at)
-        steps = self._episode(item.journey_id, item.started_at, end)
-        # What the journey's last action was, its record knows better: another trainer's may have come behind ours.
+        # Not to its end: what occurred at the very deadline is of the next episode.
+        end = item.last_touchpoint_at or item.started_at
+        steps = self._episode(item.journey_id, item.started_at, end, item.action_id)
+        # What the last action was, the record knows better: another trainer's may have come behind ours, or ours late.
         earners = [step for step in steps if step.action_id == item.action_id] if self._rule == "last_touch" else steps
         if steps:
             steps[-1].terminated, steps[-1].truncated = item.terminated, item.truncated
@@ -222,11 +222,12 @@ class RewardLedger:
             return []
         return self._share(item.reward, steps, "conversion", item.detected_at)
 
-    def _episode(self, journey_id: str, start: datetime, end: datetime) -> list[Step]:
-        """Steps held of one episode, by time."""
+    def _episode(self, journey_id: str, start: datetime, end: datetime, named: str | None = None) -> list[Step]:
+        """Steps held of one episode, by time; the one that its record names may have come out of order, before it."""
         span = range(instant_of(start), instant_of(end) + 1)
         held = self._open.get(journey_id, {}).values()
-        return sorted((step for step in held if step.occurred_at in span), key=lambda step: step.occurred_at)
+        found = [step for step in held if step.occurred_at in span or step.action_id == named]
+        return sorted(found, key=lambda step: step.occurred_at)
 
     def _leave(self, steps: Sequence[Step]) -> Sequence[Step]:
         """Take steps out of those whose end is not known."""
