@@ -23,7 +23,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # Results name commits, whose hashes look like secrets.
 FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)))
 
-.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench bench-long bench-peers bench-backtest bigquery-up bigquery-down test-engine soak clean
+.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos learn bench bench-long bench-peers bench-backtest bigquery-up bigquery-down test-engine soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ audit: setup ## known vulnerabilities of the pinned packages; needs an advisory 
 format: setup ## put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+learn: setup ## the learning example: ten seeds, three agents, table and plot of docs/learning.md; two minutes
+	$(BIN)/python examples/learning_example.py --plot docs/learning.svg
 
 simulate: setup ## crash simulation: SEEDS=n; SEED=s repeats one; FAULT=name (or all) breaks one thing
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(SEEDS) --results benchmarks/results) $(if $(FAULT),--fault $(FAULT))
