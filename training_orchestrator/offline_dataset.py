@@ -33,12 +33,8 @@ from training_orchestrator.recorded_log import RecordedLog, recorded_log
 
 Observation: TypeAlias = Callable[[JourneyView], Sequence[float]]
 Action: TypeAlias = Callable[[Touchpoint], int | Sequence[float]]
-RLLIB_COLUMNS: Final = (
-    *("eps_id", "t", "obs", "actions", "rewards", "new_obs", "terminateds", "truncateds", "action_prob"),
-)
-"""The columns that RLlib knows; the others are for people and for other learners."""
 _MICROS: Final = 1_000_000
-_GROUP_ROWS: Final = 65_536
+_GROUP_ROWS: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +208,7 @@ def _schema(*, is_discrete: bool) -> Any:
         "policy_version": text,
         "action_id": text,
         "journey_id": text,
-        "occurred_at": pa.timestamp("ms", "UTC"),
+        "occurred_at": pa.int64(),  # milliseconds: of a timestamp RLlib makes no tensor
         "outcome": text,
         "late_rewards": share,
         "conversion_rewards": share,

@@ -20,11 +20,12 @@ from training_orchestrator import (
     export_dataset,
 )
 from training_orchestrator.local_time import datetime_of
-from training_orchestrator.offline_dataset import RLLIB_COLUMNS
 
 from .store_of_journeys import BEGIN, DAY, Hands, fill
 
 COUNT = 40
+# What RLlib's reader knows (SCHEMA of its offline_prelearner); `make check-rllib` has it train.
+RLLIB_COLUMNS = ("eps_id", "t", "obs", "actions", "rewards", "new_obs", "terminateds", "truncateds")
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_an_episode_is_its_steps_with_what_was_seen_before_each(store, tmp_path)
     assert [row["action_prob"] for row in first] == [0.25, 0.5, 0.75]
     assert {row["policy_version"] for row in first} == {"bidder-7"}
     assert [row["action_id"] for row in first] == ["bid-5-0", "bid-5-1", "bid-5-2"]
-    assert [row["occurred_at"] for row in first] == [datetime_of(BEGIN + step * DAY) for step in range(3)]
+    assert [row["occurred_at"] for row in first] == [BEGIN + step * DAY for step in range(3)]
 
 
 def test_an_episode_ends_once_and_says_how(store, tmp_path):
@@ -119,7 +120,7 @@ def test_rewards_are_those_of_a_feed_as_of_the_same_instant(store, tmp_path, rul
     assert round(sum(row["late_rewards"] for row in rows) * 1e6) == given
     assert (round(said.credited * 1e6), said.uncredited) == (given, 0)
     assert all(row["rewards"] == pytest.approx(row["late_rewards"] + row["conversion_rewards"]) for row in rows)
-    assert all(as_of is None or row["occurred_at"] <= as_of for row in rows)
+    assert all(as_of is None or datetime_of(row["occurred_at"]) <= as_of for row in rows)
     if days == 2.5:
         assert {row["outcome"] for row in rows} == {"open", "converted"}
 
