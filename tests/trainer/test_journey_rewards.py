@@ -50,7 +50,7 @@ def play(env, journeys, first=0):
 def drained(env):
     """Late rewards by action, until the feed has no more to give."""
     late = Counter()
-    while found := env.read(max_wait=0.5):
+    while found := env.read(max_wait=0.3):
         add(late, found)
     return late
 
