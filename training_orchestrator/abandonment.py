@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from training_orchestrator.local_time import datetime_of
 
@@ -47,7 +47,8 @@ class AbandonmentPenalty:
 class AbandonedJourney:
     """An abandonment that was booked. Times are in UTC, money is in dollars.
 
-    `abandoned_at` is the deadline or the explicit end, `detected_at` when the rule found out.
+    `abandoned_at` is the deadline or the explicit end, `detected_at` when the rule found out, `last_touchpoint_at`
+    None for a journey without touchpoints.
     """
 
     journey_id: str
@@ -56,14 +57,16 @@ class AbandonedJourney:
     reason: AbandonmentReason
     state: str
     started_at: datetime
+    last_touchpoint_at: datetime | None
     abandoned_at: datetime
     detected_at: datetime
     total_cost: float
     penalty: AbandonmentPenalty
 
     @classmethod
-    def of_record(cls, record: JourneyAbandoned) -> AbandonedJourney:
-        """What a record of `journey-abandonments` says."""
+    def of_record(cls, record: JourneyAbandoned, **more: Any) -> Self:
+        """What a record of `journey-abandonments` says; `more` are the fields of a subclass."""
+        last = record.last_touchpoint_at
         return cls(
             journey_id=record.journey_id,
             abandonment_id=record.abandonment_id,
@@ -71,10 +74,12 @@ class AbandonedJourney:
             reason=AbandonmentReason(record.abandonment_reason),
             state=record.state,
             started_at=datetime_of(record.started_at),
+            last_touchpoint_at=None if last is None else datetime_of(last),
             abandoned_at=datetime_of(record.abandoned_at),
             detected_at=datetime_of(record.detected_at),
             total_cost=record.total_cost_micros / _MICROS,
             penalty=penalty_of(record),
+            **more,
         )
 
 

@@ -42,7 +42,8 @@ class AbandonmentFeed:
 
     `start`: `earliest`, `latest`, an instant (what was detected then or later), or the bytes of a checkpoint.
     `as_of`: only what was known at that instant. `follow`: whether to wait for more at the end; by default a feed does,
-    unless it has an `as_of` or reads files. The order is that of publication, partition by partition.
+    unless it has an `as_of` or reads files. `conversions`: whether conversions are given, too, as items of their own.
+    The order is that of publication, partition by partition.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class AbandonmentFeed:
         follow: bool | None = None,
         rewards: RewardRule | None = None,
         corrections: CorrectionRule | None = None,
+        conversions: bool = False,
     ) -> None:
         """Raises ConfigurationError, BadCheckpointError."""
         if not isinstance(start, bytes | datetime) and start not in ("earliest", "latest"):
@@ -64,6 +66,7 @@ class AbandonmentFeed:
         self._follow = self._as_of is None if follow is None else follow
         self._rewards = rewards or RewardRule()
         self._corrections = corrections or CorrectionRule()
+        self._gives_conversions = conversions
         self._progress: FeedProgress | None = None
         self._read: deque[PublishedRecord] = deque()
         self._queue: asyncio.Queue[list[PublishedRecord] | BaseException | None] = asyncio.Queue(_READ_AHEAD)
@@ -158,7 +161,13 @@ class AbandonmentFeed:
         if self._progress is not None:
             return
         known_at = time.time_ns() // 1_000_000 if self._as_of is None else self._as_of
-        self._progress = FeedProgress(await self._begin(), self._rewards, self._corrections, known_at)
+        self._progress = FeedProgress(
+            await self._begin(),
+            self._rewards,
+            self._corrections,
+            known_at,
+            gives_conversions=self._gives_conversions,
+        )
         self._reading = asyncio.create_task(self._read_source())
 
     async def _begin(self) -> FeedCheckpoint:

@@ -6,7 +6,6 @@ Calls that come while the thread is at work are taken together by its next turn,
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,8 +24,9 @@ from training_orchestrator.figures import Figures
 from training_orchestrator.journey_update import JourneyUpdate, Mirror
 from training_orchestrator.local_journeys import LocalJourneys
 from training_orchestrator.tally import DEADLINE_REASONS, Tally
+from training_orchestrator.trainer_log import trainer_log
 
-log = logging.getLogger("journeys.trainer")
+log = trainer_log("journeys.trainer")
 _LARGEST_TURN: Final = 5_000  # records of one commit, so that no call waits long behind another's batch
 _RETRY_SECONDS: Final = 1.0
 _LEAST_WAIT_SECONDS: Final = 0.2  # a million deadlines a second apart must not be a million commits
@@ -222,7 +222,7 @@ class EmbeddedJourneys:
                 await self._punctuate()
                 await self._in_thread(self._journeys.store_rows)
             except StoreUnavailableError as error:
-                log.warning("deadlines wait: %s", error)
+                log.warning("deadlines wait", error=str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _in_thread(self, work: Callable[..., Given], *args: Any) -> Given:

@@ -1,16 +1,25 @@
-"""Counts what a manager sees of abandonments and of other outputs."""
+"""Counts what a manager sees of abandonments and of other outputs, and logs it by its ids."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable
+from logging import INFO
 from typing import Final
 
 from schemas.records import JourneyAbandoned, JourneyLifecycle
 from training_orchestrator.figures import Figures
+from training_orchestrator.trainer_log import trainer_log
 
+log = trainer_log("journeys.trainer")
 DEADLINE_REASONS: Final = frozenset({"TIMEOUT", "INACTIVITY"})
 _DELAYS_KEPT: Final = 1_000
+_LOGGED_KINDS: Final = {
+    "returned": "journey returned",
+    "converted": "journey converted",
+    "late_touchpoint": "touchpoint was late",
+    "refused": "request refused",
+}
 _MICROS: Final = 1_000_000
 
 
@@ -27,14 +36,32 @@ class Tally:
 
     def abandonments(self, records: Iterable[JourneyAbandoned]) -> None:
         """Count abandonments."""
+        is_logged = log.isEnabledFor(INFO)  # asked once: a turn may end thousands
         for record in records:
             self.by_reason[record.abandonment_reason] += 1
             self.total_penalty_micros += record.total_penalty_micros
             self._delays_ms.append(record.detected_at - record.abandoned_at)
+            if is_logged:
+                log.info(
+                    "journey abandoned",
+                    journey_id=record.journey_id,
+                    abandonment_id=record.abandonment_id,
+                    reason=record.abandonment_reason,
+                    total_penalty_micros=record.total_penalty_micros,
+                )
 
     def lifecycle(self, records: Iterable[JourneyLifecycle]) -> None:
         """Count lifecycle records by their kind."""
-        self.by_kind.update(record.kind for record in records)
+        is_logged = log.isEnabledFor(INFO)
+        for record in records:
+            self.by_kind[record.kind] += 1
+            if is_logged and record.kind in _LOGGED_KINDS:
+                log.info(
+                    _LOGGED_KINDS[record.kind],
+                    journey_id=record.journey_id,
+                    abandonment_id=record.abandonment_id,
+                    lifecycle_id=record.lifecycle_id,
+                )
 
     def figures(
         self,
