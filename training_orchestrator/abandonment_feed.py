@@ -38,7 +38,7 @@ _BATCH_SECONDS: Final = 1.0
 
 
 class AbandonmentFeed:
-    """One reader of abandonments and their corrections. Make it with `from_store`, `from_files` or `from_kafka`.
+    """One reader of abandonments and their corrections. Make it with `from_store`, `from_kafka`, `from_redis` or `from_files`.
 
     `start`: `earliest`, `latest`, an instant (what was detected then or later), or the bytes of a checkpoint.
     `as_of`: only what was known at that instant. `follow`: whether to wait for more at the end; by default a feed does,
@@ -99,6 +99,16 @@ class AbandonmentFeed:
         from training_orchestrator.feed_topics import TopicSource, settings_of  # noqa: PLC0415  (as above)
 
         return cls(TopicSource(settings_of(bootstrap_servers)), **more)
+
+    @classmethod
+    def from_redis(cls, url: str, **more: Any) -> Self:
+        """Feed of the stream that a manager's mirror fills: the latest outputs, and none passed over in silence.
+
+        Its checkpoints go on `from_kafka` or `from_store`, and theirs here.
+        """
+        from training_orchestrator.feed_redis import RedisSource  # noqa: PLC0415  (as above)
+
+        return cls(RedisSource(url), **more)
 
     def checkpoint(self) -> bytes:
         """Position behind all items given so far: store it with the model that has learned from them."""
@@ -165,12 +175,13 @@ class AbandonmentFeed:
         name, start = self._source.name, self._start
         if isinstance(start, bytes):
             stored = FeedCheckpoint.from_bytes(start)
-            if stored.source != name:
+            if stored.source not in self._source.continues:
                 raise BadCheckpointError(f"this checkpoint is of a feed from {stored.source}, not from {name}")
             if stored.as_of != self._as_of:
                 raise BadCheckpointError(
                     "this checkpoint is of a feed with another as_of: it has passed over other items"
                 )
+            stored.source = name
             return stored
         checkpoint = FeedCheckpoint(name, self._as_of)
         if start == "latest":

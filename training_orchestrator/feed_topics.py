@@ -32,6 +32,7 @@ class TopicSource:
     """`journey-abandonments` and `journey-lifecycle`. Reading from an instant on needs the input topic, too."""
 
     name = "kafka"
+    continues = frozenset({"kafka", "redis"})
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

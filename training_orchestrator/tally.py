@@ -8,6 +8,7 @@ from typing import Final
 
 from schemas.records import JourneyAbandoned, JourneyLifecycle
 from training_orchestrator.figures import Figures
+from training_orchestrator.journey_update import Follower
 
 DEADLINE_REASONS: Final = frozenset({"TIMEOUT", "INACTIVITY"})
 _DELAYS_KEPT: Final = 1_000
@@ -44,7 +45,7 @@ class Tally:
         active: int | None,
         duplicates: int | None,
         forgets: bool,
-        redis_breaker: str | None = None,
+        redis: Follower | None = None,
     ) -> Figures:
         """Figures at this moment; `forgets` says whether this process does the cleanup."""
         count = self.by_reason.total()
@@ -64,5 +65,7 @@ class Tally:
             refused=self.by_kind["refused"],
             dead_letters=self.dead_letters,
             forgotten_journeys=self.forgotten if forgets else None,
-            redis_breaker=redis_breaker,
+            redis_breaker=None if redis is None else redis.breaker_state,
+            redis_openings=None if redis is None else redis.openings,
+            redis_rebuilds=None if redis is None else redis.rebuilds,
         )

@@ -15,7 +15,7 @@ from streams.partition import Partition
 from streams.policy import DEFAULT_POLICY
 from training_orchestrator import JourneyTimeoutManager, TrainerTouchpoint
 from training_orchestrator.local_log import entries_of
-from training_orchestrator.redis_mirror import ABANDONMENTS, DEADLINES, MIRROR, POLICY, SUMMARY
+from training_orchestrator.redis_keys import ABANDONMENTS, DEADLINES, MIRROR, POLICY, POSITION, SUMMARY
 
 from .redis_server import PROGRAM, RedisServer
 from .store_of_journeys import BEGIN, DAY, Hands
@@ -192,10 +192,17 @@ def test_killed_started_empty_and_frozen_under_load_changes_nothing(server, tmp_
         lambda client: client.flushall(),
         lambda client: client.set(DEADLINES, "spoilt"),
         lambda client: client.set(ABANDONMENTS, "spoilt"),
-        lambda client: client.set("journeys:position", "spoilt"),
+        lambda client: client.set(POSITION, "spoilt"),
+        lambda client: client.hset(POSITION, "store:0", "spoilt"),
+        lambda client: client.set(SUMMARY + "journey-5-1", "spoilt"),
+        lambda client: client.delete(ABANDONMENTS),
+        lambda client: client.delete(DEADLINES),
         lambda client: client.set(MIRROR, "somebody else"),
     ],
-    ids=["flushed", "deadlines", "stream", "position", "another's"],
+    ids=[
+        *("flushed", "deadlines", "stream", "position", "position's field", "summary"),
+        *("stream deleted", "deadlines deleted", "another's"),
+    ],
 )
 def test_flushed_or_spoilt_it_is_rebuilt(server, tmp_path, spoil):
     """From the rows and the store's outputs, without a word to the trainer."""
