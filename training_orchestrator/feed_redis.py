@@ -59,7 +59,10 @@ class RedisSource:
                 stream = found
                 if raw:
                     begin = f"({raw[-1][0].decode()}"
-                    yield list(self._taken(raw, reached))
+                    taken, missing = self._taken(raw, reached)
+                    yield taken
+                    if missing is not None:
+                        raise missing
                 elif not follow:
                     return
                 else:
@@ -78,7 +81,8 @@ class RedisSource:
         """The beginning."""
         return {}
 
-    def _taken(self, raw: Raw, reached: dict[Place, int]) -> list[PublishedRecord]:
+    def _taken(self, raw: Raw, reached: dict[Place, int]) -> tuple[list[PublishedRecord], StoreUnavailableError | None]:
+        """What comes next of each place, and the error where something is missing behind it."""
         taken: list[PublishedRecord] = []
         for entry_id, entry, published in self._readable(raw):
             if entry is None or published is None:
@@ -89,14 +93,14 @@ class RedisSource:
             if entry.offset < known:
                 continue
             if known < entry.after:
-                raise StoreUnavailableError(
+                return taken, StoreUnavailableError(
                     f"Redis: {ABANDONMENTS} lacks outputs of {':'.join(map(str, entry.place))} between {known} and "
                     f"{entry.after}, which are trimmed or lost: go on with the same checkpoint from Kafka "
                     "(from_kafka) or the store (from_store), or begin with start='latest'"
                 )
             reached[entry.place] = entry.offset + 1
             taken.append(published)
-        return taken
+        return taken, None
 
     def _readable(self, raw: Raw) -> list[tuple[bytes, StreamEntry | None, PublishedRecord | None]]:
         entries = [(entry_id, StreamEntry.of_fields(fields)) for entry_id, fields in raw]

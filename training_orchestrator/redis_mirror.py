@@ -18,6 +18,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OpenedState
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError, WatchError
 
 from schemas.codec import Codec
@@ -72,6 +74,7 @@ class RedisMirror:
             timeout=_TIMEOUT_SECONDS,
             socket_timeout=_TIMEOUT_SECONDS,
             socket_connect_timeout=_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),  # the next round is the retry, with jitter, and the breaker counts it
         )
         self._redis: Any = Redis(connection_pool=pool)
         self._source = source
