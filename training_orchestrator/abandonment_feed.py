@@ -38,7 +38,7 @@ _BATCH_SECONDS: Final = 1.0
 
 
 class AbandonmentFeed:
-    """One reader of abandonments and their corrections. Make it with `from_store`, `from_kafka`, `from_redis` or `from_files`.
+    """One reader of abandonments and their corrections: `from_store`, `from_kafka`, `from_redis` or `from_files`.
 
     `start`: `earliest`, `latest`, an instant (what was detected then or later), or the bytes of a checkpoint.
     `as_of`: only what was known at that instant. `follow`: whether to wait for more at the end; by default a feed does,

@@ -7,8 +7,8 @@ from time import monotonic
 
 import pytest
 import redis
-from benchmarks.results import RESULTS, described_run, write_results
 
+from benchmarks.results import RESULTS, described_run, write_results
 from schemas.codec import Codec
 from schemas.records import JourneyAbandoned
 from streams.driver import replay_partition

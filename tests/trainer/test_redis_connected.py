@@ -1,4 +1,4 @@
-"""Redis beside a connected manager: a real Kafka, a worker that decides, and a Redis that is killed and started empty."""
+"""Redis beside connected managers: a real Kafka, a worker that decides, and a Redis that is killed."""
 
 import asyncio
 import json
