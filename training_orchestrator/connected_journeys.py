@@ -58,9 +58,13 @@ class ConnectedJourneys:
         async with self._answered("start"):
             self._codec.catalog = await own_catalog(self._settings)
             await self._listener.open()
-            producer = await self._connected()
-            if self._policy is not None:
-                await self._bring(self._policy, producer)
+            try:
+                producer = await self._connected()
+                if self._policy is not None:
+                    await self._bring(self._policy, producer)
+            except BaseException:
+                await self._listener.close()
+                raise
         if self.mirror is not None:
             self.mirror.start()
 
@@ -157,6 +161,8 @@ class ConnectedJourneys:
 
     async def _connected(self) -> RecordProducer:
         async with self._opening:
+            if self._producer is not None and self._producer.has_failed:
+                await self._drop_producer()  # over records of an earlier call, whose caller has been told
             if self._producer is None:
                 self._producer = await RecordProducer(self._settings, self._codec).__aenter__()
             return self._producer
