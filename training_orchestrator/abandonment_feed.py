@@ -27,6 +27,7 @@ from training_orchestrator.feed_items import FeedItem, RewardRule
 from training_orchestrator.feed_progress import CorrectionRule, FeedProgress
 from training_orchestrator.local_time import instant_of
 from training_orchestrator.loop_thread import LoopThread
+from training_orchestrator.task_end import end
 
 if TYPE_CHECKING:
     from training_orchestrator.feed_records import FeedSource, PublishedRecord
@@ -192,9 +193,7 @@ class AbandonmentFeed:
         return checkpoint
 
     async def _close(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+        await end(self._reading)
 
     def _opened(self) -> FeedProgress:
         if self._progress is None:

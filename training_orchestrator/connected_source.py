@@ -31,6 +31,7 @@ from training_orchestrator.followed_outputs import FollowedOutputs
 from training_orchestrator.journey_update import JourneyUpdate
 from training_orchestrator.mirror_source import KnownPolicies
 from training_orchestrator.table_rows import TableRows
+from training_orchestrator.task_end import end
 
 log = logging.getLogger("journeys.redis")
 _REQUESTED_BY: Final = "redis"
@@ -59,9 +60,7 @@ class ConnectedSource:
     async def close(self) -> None:
         """Follow no more."""
         await self._outputs.close()
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+        await end(self._following)
 
     async def identity(self) -> str:
         """Application and topic: one that was created anew under the same name is another."""

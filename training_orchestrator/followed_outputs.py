@@ -10,6 +10,7 @@ from schemas.invalid import InvalidRecordError
 from training_orchestrator.answers import StoreUnavailableError
 from training_orchestrator.feed_records import Place, PublishedRecord
 from training_orchestrator.feed_topics import TopicSource
+from training_orchestrator.task_end import end
 
 _READ_AHEAD: Final = 4  # batches
 
@@ -43,9 +44,7 @@ class FollowedOutputs:
     async def close(self) -> None:
         """Read no more."""
         reading, self._reading = self._reading, None
-        if reading is not None:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+        await end(reading)
 
     async def _follow(self, positions: dict[Place, int], read: asyncio.Queue[list[PublishedRecord]]) -> None:
         try:

@@ -39,12 +39,12 @@ from training_orchestrator.redis_keys import (
     WANTED_POLICY,
 )
 from training_orchestrator.redis_stream import StreamState
+from training_orchestrator.task_end import end
 from training_orchestrator.wanted_policy import grant
 
 log = logging.getLogger("journeys.redis")
 _BUFFERED_JOURNEYS: Final = 50_000  # beyond them a rebuild is cheaper, and memory stays bounded
 _PIPELINE: Final = 250  # commands; packing them is what the event loop sees of Redis
-_CANCELLED_AGAIN_SECONDS: Final = 0.2
 _ROUND_SECONDS: Final = 0.1
 _TIMEOUT_SECONDS: Final = 1.0
 _CONNECTIONS: Final = 4
@@ -123,11 +123,7 @@ class RedisMirror:
 
     async def stop(self) -> None:
         """Follow no more; what Redis holds stays."""
-        if self._following is not None:
-            # A cancellation that meets a timeout of the client's may be lost in it: the next one is not.
-            while not self._following.done():
-                self._following.cancel()
-                await asyncio.wait([self._following], timeout=_CANCELLED_AGAIN_SECONDS)
+        await end(self._following)
         try:
             await self._redis.aclose()
         except _FAULTS as error:
