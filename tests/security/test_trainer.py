@@ -22,7 +22,6 @@ from .secure_kafka import ADMIN
 from .users import ROLE_RIGHTS, without
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
-WAYS = {"SCRAM": lambda kafka, user: kafka.scram(user), "certificate": lambda kafka, user: kafka.mutual_tls(user)}
 
 
 @pytest.fixture
@@ -62,25 +61,25 @@ async def every_call():
     return penalty
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_trainers_do_their_work_with_their_rights_alone(kafka, workers, become, way):
-    """A manager, a feed and a producer of touchpoints, each as its own user, by the settings that a worker takes."""
+def test_trainers_do_their_work_with_their_rights_alone(kafka, workers, become):
+    """A manager (with a password), a feed and a producer (with certificates), by the settings that a worker takes."""
+    operator, trainer, producer = (kafka.mutual_tls(user) for user in ("operator", "trainer", "producer"))
     delete_topics(kafka.mutual_tls(ADMIN))
     asyncio.run(create_topics(kafka.mutual_tls(ADMIN)))
-    worker = workers.start(way(kafka, "worker"))
+    worker = workers.start(kafka.scram("worker"))
     worker.wait_until_logged("restored: partitions [0, 1, 2, 3]")
-    become(way(kafka, "manager"))
+    become(kafka.scram("manager"))
     penalty = asyncio.run(every_call())
-    become(way(kafka, "trainer"))
+    become(trainer)
     for start in ("earliest", datetime.now(UTC) - timedelta(hours=1)):
         with AbandonmentFeed.from_kafka(follow=False, start=start) as feed:
             assert [(item.journey_id, item.reward) for item in feed] == [("journey-1", -penalty.total)]
-    become(way(kafka, "producer"))
-    with TouchpointProducer() as producer:
-        producer.send_blocking("journey-2", cost=1)
-    workers.wait_until_applied(kafka.mutual_tls("operator"))
+    become(producer)
+    with TouchpointProducer() as sender:
+        sender.send_blocking("journey-2", cost=1)
+    workers.wait_until_applied(operator)
     worker.stop()
-    verified(kafka.mutual_tls("operator"))
+    verified(operator)
 
 
 @pytest.mark.parametrize("lacking", ROLE_RIGHTS["manager"], ids=str)
