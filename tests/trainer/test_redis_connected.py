@@ -12,7 +12,7 @@ from live.verified import verified
 from agents.row_reader import read_row
 from streams.policy import policy_from_json
 from training_orchestrator import AbandonmentFeed, JourneyTimeoutManager
-from training_orchestrator.redis_keys import DEADLINES, POLICY, POLICY_ANSWER, SUMMARY, WANTED_POLICY
+from training_orchestrator.redis_keys import ABANDONMENTS, DEADLINES, POLICY, POLICY_ANSWER, SUMMARY, WANTED_POLICY
 
 from .redis_server import PROGRAM, RedisServer
 
@@ -104,6 +104,8 @@ def test_connected_redis_holds_the_workers_journeys_and_the_log_decides(broker, 
             (item.abandonment_id, item.reward) for item in items
         }
     assert len(items) == 2 * COUNT // 3
+    places = [(fields[b"place"], fields[b"offset"]) for _, fields in server.raw_client().xrange(ABANDONMENTS)]
+    assert len(set(places)) == len(places)  # though two managers wrote
     with AbandonmentFeed.from_kafka(settings.bootstrap_servers, follow=False, start=checkpoint) as feed:
         assert list(feed) == []
     workers.wait_until_applied(settings)
