@@ -77,6 +77,9 @@ def test_a_policy_wanted_in_redis_goes_into_the_log_which_decides(server, tmp_pa
         async with JourneyTimeoutManager(patient, store_path=store, now=clock, redis_url=server.url) as other:
             assert await silent_for_two_days(other, clock, "configured") is None
             await until(lambda: client.get(POLICY) == patient.policy().to_json())
+            assert (await answered(server, HASTY.replace("hasty-1", "hasty-2"))).startswith("appended: ")
+        async with JourneyTimeoutManager(patient, store_path=store, now=clock, redis_url=server.url) as last:
+            assert await silent_for_two_days(last, clock, "changed since") == "INACTIVITY"
 
     asyncio.run(run())
     assert outputs(store) == replayed(store)
