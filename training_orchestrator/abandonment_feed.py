@@ -27,6 +27,7 @@ from training_orchestrator.feed_items import FeedItem, RewardRule
 from training_orchestrator.feed_progress import CorrectionRule, FeedProgress
 from training_orchestrator.local_time import instant_of
 from training_orchestrator.loop_thread import LoopThread
+from training_orchestrator.task_end import end
 
 if TYPE_CHECKING:
     from training_orchestrator.feed_records import FeedSource, PublishedRecord
@@ -38,7 +39,7 @@ _BATCH_SECONDS: Final = 1.0
 
 
 class AbandonmentFeed:
-    """One reader of abandonments and their corrections. Make it with `from_store`, `from_files` or `from_kafka`.
+    """One reader of abandonments and their corrections: `from_store`, `from_kafka`, `from_redis` or `from_files`.
 
     `start`: `earliest`, `latest`, an instant (what was detected then or later), or the bytes of a checkpoint.
     `as_of`: only what was known at that instant. `follow`: whether to wait for more at the end; by default a feed does,
@@ -102,6 +103,16 @@ class AbandonmentFeed:
         from training_orchestrator.feed_topics import TopicSource, settings_of  # noqa: PLC0415  (as above)
 
         return cls(TopicSource(settings_of(bootstrap_servers)), **more)
+
+    @classmethod
+    def from_redis(cls, url: str, **more: Any) -> Self:
+        """Feed of the stream that a manager's mirror fills: the latest outputs, and none passed over in silence.
+
+        Its checkpoints go on `from_kafka` or `from_store`, and theirs here.
+        """
+        from training_orchestrator.feed_redis import RedisSource  # noqa: PLC0415  (as above)
+
+        return cls(RedisSource(url), **more)
 
     def checkpoint(self) -> bytes:
         """Position behind all items given so far: store it with the model that has learned from them."""
@@ -174,12 +185,13 @@ class AbandonmentFeed:
         name, start = self._source.name, self._start
         if isinstance(start, bytes):
             stored = FeedCheckpoint.from_bytes(start)
-            if stored.source != name:
+            if stored.source not in self._source.continues:
                 raise BadCheckpointError(f"this checkpoint is of a feed from {stored.source}, not from {name}")
             if stored.as_of != self._as_of:
                 raise BadCheckpointError(
                     "this checkpoint is of a feed with another as_of: it has passed over other items"
                 )
+            stored.source = name
             return stored
         checkpoint = FeedCheckpoint(name, self._as_of)
         if start == "latest":
@@ -190,9 +202,7 @@ class AbandonmentFeed:
         return checkpoint
 
     async def _close(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+        await end(self._reading)
 
     def _opened(self) -> FeedProgress:
         if self._progress is None:

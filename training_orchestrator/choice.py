@@ -45,9 +45,12 @@ def door_of(
                     "this configuration is not the default policy, and connected, the policy of the log decides: "
                     "bring_policy=True puts this one in force for everybody, the default configuration takes the log's"
                 )
+            connected = ConnectedJourneys(settings, policy if bring_policy else None, answer_seconds)
             if redis_url is not None:
-                raise ConfigurationError("redis_url: only an embedded manager mirrors its journeys to Redis")
-            return ConnectedJourneys(settings, policy if bring_policy else None, answer_seconds)
+                from training_orchestrator.connected_mirror import ConnectedMirror  # noqa: PLC0415  (as above)
+
+                connected.mirror = ConnectedMirror(redis_url, settings)
+            return connected
     from training_orchestrator.embedded_journeys import EmbeddedJourneys  # noqa: PLC0415  (as above)
 
     path = store_path or DEFAULT_STORE
@@ -59,10 +62,11 @@ def door_of(
         configuration.abandonment_check_interval_minutes * 60,
     )
     if redis_url is not None:
+        from training_orchestrator.embedded_source import EmbeddedSource  # noqa: PLC0415  (as above)
         from training_orchestrator.feed_files import StoreSource  # noqa: PLC0415  (as above)
         from training_orchestrator.redis_mirror import RedisMirror  # noqa: PLC0415  (as above)
 
-        embedded.mirror = RedisMirror(redis_url, StoreSource(path), embedded.updates, policy.to_json())
+        embedded.mirror = RedisMirror(redis_url, EmbeddedSource(embedded, StoreSource(path)))
     return embedded
 
 

@@ -130,7 +130,6 @@ class EmbeddedJourneys:
     async def figures(self) -> Figures:
         """Counts of this process."""
         active = await self._in_thread(self._count_open)
-        breaker = None if self.mirror is None else self.mirror.breaker_state
         counts = self._journeys.counts
         return self._tally.figures(
             "embedded",
@@ -138,8 +137,17 @@ class EmbeddedJourneys:
             active=active,
             duplicates=counts.duplicate,
             forgets=True,
-            redis_breaker=breaker,
+            redis=self.mirror,
         )
+
+    async def policies(self) -> tuple[Policy, dict[str, Policy]]:
+        """The policy in force, and all that the log knows by their versions."""
+        return await self._in_thread(self._journeys.policies)
+
+    async def change_policy(self, policy: Policy, requested_by: str) -> None:
+        """Append PolicyChanged and apply it; it stays in force until a manager brings another configuration."""
+        for effects in await self._in_thread(self._journeys.change_policy, policy, requested_by):
+            self._count(effects)
 
     async def updates(self) -> AsyncIterator[list[JourneyUpdate]]:
         """All journeys as they stand, in portions: between two of them calls are served."""

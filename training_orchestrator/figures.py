@@ -34,3 +34,7 @@ class Figures:
     """Ended journeys whose rows were deleted by cleanup."""
     redis_breaker: str | None = None
     """`closed`, `opened` or `half-opened`; None without Redis. Opened, Redis is behind, and nothing else is."""
+    redis_openings: int | None = None
+    """How often the breaker has opened."""
+    redis_rebuilds: int | None = None
+    """How often Redis was filled anew: at the start, and after whatever it may have lost."""

@@ -68,7 +68,7 @@ class JourneyTimeoutManager:
 
         Connected, the policy is that of the log: a configuration other than the default is put in force there for
         everybody if `bring_policy` says so, and is else refused by `start()`. `answer_seconds`: how long to wait.
-        `redis_url` mirrors an embedded manager's journeys to a Redis (extra `redis`), which never decides.
+        `redis_url` mirrors the journeys to a Redis (extra `redis`), which never decides.
         """
         if store_path is not None and bootstrap_servers is not None:
             raise ConfigurationError(

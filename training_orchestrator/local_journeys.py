@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from schemas.codec import Codec
+from schemas.codec import Codec, schema_id_of
 from schemas.records import InputRecord, JourneyAbandoned, OutputRecord, PolicyChanged, Punctuation
 from schemas.rows import PolicyRow, journey_key, policy_key
 from streams.effects import Counts, Effects
 from streams.partition import Partition
-from streams.policy import Policy
+from streams.policy import DEFAULT_POLICY, Policy
 from streams.processor import Processor
 from streams.row import Row, stored_columns
 from streams.table import Restore, stored_partition
@@ -32,7 +32,8 @@ _WRITTEN_BY: Final = "training_orchestrator"
 class LocalJourneys:
     """Journeys of one file. `now` gives the present in epoch milliseconds, `time_source` says what kind it is."""
 
-    def __init__(self, path: Path, policy: Policy, now: Callable[[], int], time_source: str) -> None:
+    def __init__(self, path: Path, policy: Policy | None, now: Callable[[], int], time_source: str) -> None:
+        """`policy` is brought unless it was the last to be brought here; None leaves in force what is."""
         self.log = LocalLog(path)
         self.partition = Partition()
         self.counts = Counts()
@@ -60,9 +61,12 @@ class LocalJourneys:
                     again = self._take(self._processor.process([entry])).abandonments
                     found.extend(record for record in again if not self.log.has_output(record.abandonment_id))
             self._require_time_source()
-            if self.partition.policy != self._policy:
-                at = self._now()
-                self.apply([PolicyChanged(self._policy.version, self._policy.to_json(), at, _WRITTEN_BY)])
+            if (
+                self._policy is not None
+                and self.partition.policy != self._policy
+                and not self._has_brought(self._policy)
+            ):
+                self.change_policy(self._policy, _WRITTEN_BY)
             found.extend(self.punctuate().abandonments)
             self.store_rows()
         except BaseException:
@@ -91,6 +95,14 @@ class LocalJourneys:
         ]
         self._store_if_wanted()
         return applied
+
+    def change_policy(self, policy: Policy, requested_by: str) -> list[Effects]:
+        """Append PolicyChanged and apply it. Raises as `apply`."""
+        return self.apply([PolicyChanged(policy.version, policy.to_json(), self._now(), requested_by)])
+
+    def policies(self) -> tuple[Policy, dict[str, Policy]]:
+        """The policy in force, and all that the log knows by their versions."""
+        return self.partition.policy, dict(self.partition.policies)
 
     def punctuate(self) -> Effects:
         """Append the present as a record, and so fire what is due. Raises as `apply`."""
@@ -138,6 +150,15 @@ class LocalJourneys:
         told = [(row.key, row.value) for row in restore.missing_schemas(self.codec) if row.value is not None]
         if told:
             self.log.store((), told)
+
+    def _has_brought(self, policy: Policy) -> bool:
+        """Whether the last policy that a configuration brought is this one: then somebody else has changed it since."""
+        for value in self.log.newest_of_no_journey():
+            if self.codec.catalog.writer(schema_id_of(value)).name == "PolicyChanged":
+                changed: PolicyChanged = self.codec.decode(value)
+                if changed.requested_by == _WRITTEN_BY:
+                    return changed.policy_version == policy.version
+        return policy == DEFAULT_POLICY  # which a store begins with
 
     def _require_time_source(self) -> None:
         kept = self.partition.time_source

@@ -133,6 +133,12 @@ class LocalLog:
         with self._guarded() as connection:
             yield from entries_of(connection, start, codec)
 
+    def newest_of_no_journey(self) -> Iterator[bytes]:
+        """Yield wire bytes of policies and punctuations, the newest first."""
+        with self._guarded() as connection:
+            for (value,) in connection.execute('SELECT value FROM input WHERE "key" IS NULL ORDER BY "offset" DESC'):
+                yield value
+
     def store(
         self,
         outputs: Iterable[LoggedOutput],

@@ -41,6 +41,8 @@ COUNTERS: Final = {
     "duplicates": ("journeys_duplicates", "Records whose id was known"),
     "refused": ("journeys_refused", "Requests and registrations that were refused"),
     "dead_letters": ("journeys_dead_letters", "Records that could not be taken"),
+    "redis_openings": ("journeys_redis_breaker_openings", "How often Redis's circuit breaker has opened"),
+    "redis_rebuilds": ("journeys_redis_rebuilds", "How often Redis was filled anew"),
     "forgotten_journeys": ("journeys_forgotten", "Rows of ended journeys that cleanup deleted"),
 }
 """The same; Prometheus adds `_total` to the names."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from schemas.records import JourneyAbandoned, JourneyLifecycle
 from training_orchestrator.figures import Figures
+from training_orchestrator.journey_update import Follower
 from training_orchestrator.trainer_log import trainer_log
 
 log = trainer_log("journeys.trainer")
@@ -71,7 +72,7 @@ class Tally:
         active: int | None,
         duplicates: int | None,
         forgets: bool,
-        redis_breaker: str | None = None,
+        redis: Follower | None = None,
     ) -> Figures:
         """Figures at this moment; `forgets` says whether this process does the cleanup."""
         count = self.by_reason.total()
@@ -91,5 +92,7 @@ class Tally:
             refused=self.by_kind["refused"],
             dead_letters=self.dead_letters,
             forgotten_journeys=self.forgotten if forgets else None,
-            redis_breaker=redis_breaker,
+            redis_breaker=None if redis is None else redis.breaker_state,
+            redis_openings=None if redis is None else redis.openings,
+            redis_rebuilds=None if redis is None else redis.rebuilds,
         )
