@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
@@ -20,6 +21,7 @@ from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
 from streams.effects import Counts, Effects
 from streams.partition import Partition
+from streams.tally import Tally
 
 if TYPE_CHECKING:
     from agents.app import JourneyApp
@@ -35,7 +37,12 @@ class JourneyAgent:
         self.codec: Codec = app.codec
         self.lock = asyncio.Lock()
         self.counts = Counts()
+        self.tally = Tally()
+        """Of abandonments that Kafka has acknowledged."""
+        self.forgotten = 0
         self.batches_dropped = 0
+        self.flushing_since: dict[TP, float] = {}
+        """When the flushes under way began, by the monotonic clock."""
         self._reported = Counts()
         self._flushes: dict[TP, asyncio.Task[None]] = {}
 
@@ -81,8 +88,14 @@ class JourneyAgent:
 
     async def _flush(self, event: Any, tp: TP, partition: Partition, effects: Effects) -> None:
         with self._ends_the_process():
+            self.flushing_since[tp] = monotonic()
             await self._app.flusher.flush(partition, effects)
+            del self.flushing_since[tp]
             self.counts.add(effects.counts)
+            self.tally.abandonments(effects.abandonments)
+            if effects.booked is not None:
+                self.tally.add(effects.booked)
+            self.forgotten += len(effects.forgotten)
             self._app.consumer.next_position[tp] = event.message.offset + 1
             event.ack()
 

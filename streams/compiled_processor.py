@@ -19,6 +19,7 @@ from streams.processor import Processor
 from streams.row import Row
 from streams.stored_row import StoredRow
 from streams.table import encoded_outputs
+from streams.tally import DELAY_BOUNDS_MS, Tally
 
 
 class _Changed(dict[str, Row]):
@@ -41,6 +42,7 @@ class CompiledProcessor(Processor):
         """Apply records of the input topic, in order of their offsets."""
         partition, engine = self.partition, self.partition.engine
         effects = Effects(changed=_Changed(partition), encoded={JOURNEY_ABANDONMENTS: [], JOURNEY_LIFECYCLE: []})
+        effects.booked = booked = Tally()
         counts = effects.counts
         batch = list(records)
         index = 0
@@ -68,6 +70,7 @@ class CompiledProcessor(Processor):
         effects.changed = {}
         effects.stored = list(map(StoredRow._make, engine.take_changed()))
         effects.forgotten = dict(engine.take_forgotten())
+        booked.counted(*engine.take_booked(DELAY_BOUNDS_MS))
         return effects
 
     def _process_one(self, record: Any, effects: Effects, codec: Codec) -> None:
@@ -76,6 +79,8 @@ class CompiledProcessor(Processor):
         self._process_into(effects, [entry])
         for topic, outputs in encoded_outputs(effects, codec).items():
             effects.encoded[topic] += outputs
+        assert effects.booked is not None
+        effects.booked.abandonments(effects.abandonments)
         effects.abandonments.clear()
         effects.lifecycle.clear()
         if isinstance(entry[3], Touchpoint):

@@ -19,7 +19,18 @@ from streams.decide import decide, decide_due, decide_overdue, only_counts
 from streams.effects import Effects
 from streams.entry import Entry, EntryFields
 from streams.evolve import apply_touchpoint, evolve
-from streams.facts import Abandoned, Converted, Duplicate, ExtendedAutomatically, Fact, Late, Refused, TouchpointApplied
+from streams.facts import (
+    Abandoned,
+    Converted,
+    Duplicate,
+    ExtendedAutomatically,
+    Fact,
+    Late,
+    Refused,
+    Returned,
+    Started,
+    TouchpointApplied,
+)
 from streams.log_entries import log_entries
 from streams.partition import Partition
 from streams.policy import InvalidPolicyError, policy_from_json
@@ -213,9 +224,13 @@ class Processor:
             last_offset = row.record_offset if fact.cause is None else offset
             effects.abandonments.append(publisher.abandoned(row, fact, penalty, detected_at, last_offset))
             evolve(row, fact, penalty.total_micros)
+            self.partition.count_opened(-1)
             return
         if isinstance(fact, Converted):
             effects.lifecycle.append(publisher.converted(row, fact, detected_at, offset))
+            self.partition.count_opened(-1)
+        elif isinstance(fact, Started | Returned):
+            self.partition.count_opened(1)
         evolve(row, fact)
         said = publisher.lifecycle(row, fact, detected_at, offset)
         if said is not None:
