@@ -75,16 +75,30 @@ class Codec:
             raise InvalidRecordError("value", f"{behind} bytes behind the record", f"Avro of {writer.name} and no more")
         return writer.name, fields
 
+    def decode_all(self, name: str, values: Sequence[bytes]) -> list[Any]:
+        """Record tuples that are all of one name, of whatever schema, not validated; raises InvalidRecordError."""
+        columns = self._own_columns(name, values)
+        if columns is not None:
+            make: Any = _TUPLES[name]._make  # type: ignore[attr-defined]  # they are NamedTuples
+            return list(map(make, zip(*columns, strict=True)))
+        return [self.decode(value) for value in values]
+
     def decode_all_fields(self, name: str, values: Sequence[bytes]) -> list[dict[str, Any]]:
         """Fields of records that are all of one name, of whatever schema; raises InvalidRecordError."""
+        columns = self._own_columns(name, values)
+        if columns is not None:
+            names = self.catalog.writer(self.catalog.id_of(name)).field_names
+            return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        return [self.decode_fields(value)[1] for value in values]
+
+    def _own_columns(self, name: str, values: Sequence[bytes]) -> list[list[Any]] | None:
+        """Columns of records that are all of the present schema; None where they are to be decoded one by one."""
         schema_id = self.catalog.id_of(name)
         writer = self.catalog.writer(schema_id)
         head = head_of(schema_id)
-        if writer.has_columns and len(values) >= WORTHWHILE and all(value.startswith(head) for value in values):
-            columns = columns_of([value[HEADER_BYTES:] for value in values], writer.plain_json)
-            if columns is not None:
-                return [dict(zip(writer.field_names, row, strict=True)) for row in zip(*columns, strict=True)]
-        return [self.decode_fields(value)[1] for value in values]
+        if not writer.has_columns or len(values) < WORTHWHILE or not all(value.startswith(head) for value in values):
+            return None
+        return columns_of([value[HEADER_BYTES:] for value in values], writer.plain_json)
 
     def decode(self, value: bytes) -> Any:
         """Record tuple of wire bytes, not validated; raises InvalidRecordError."""

@@ -138,6 +138,11 @@ class Partition:
         first = self._cleanups.first()
         return None if first is None else first[0]
 
+    def cleanup_lag_ms(self) -> int:
+        """How far the clock is past the first row that may be deleted; 0 where none may be yet."""
+        first = self.next_cleanup_at()
+        return 0 if first is None or self.clock is None else max(0, self.clock - first)
+
     def next_due_at(self) -> int | None:
         """Clock at which the next deadline fires; None when nothing is open. Puts stale entries right on the way."""
         while (first := self._deadlines.first()) is not None:

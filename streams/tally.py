@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from schemas.records import JourneyAbandoned
@@ -23,7 +23,7 @@ DELAY_BOUNDS_MS: Final = (
     3_600_000,
     86_400_000,
 )
-"""Upper bounds of classes of delays. They are close where most delays lie: a minute's grace and the next punctuation."""
+"""Upper bounds of classes of delays; close where most delays lie: a minute's grace and the next punctuation."""
 
 
 class Tally:
@@ -37,7 +37,7 @@ class Tally:
         self.delays = [0] * (len(DELAY_BOUNDS_MS) + 1)
         self.delay_ms = 0
 
-    def abandonments(self, records: Iterable[JourneyAbandoned]) -> None:
+    def abandonments(self, records: Sequence[JourneyAbandoned]) -> None:
         """Count abandonments."""
         for record in records:
             delay_ms = record.detected_at - record.abandoned_at

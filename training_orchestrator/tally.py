@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from schemas.records import JourneyAbandoned, JourneyLifecycle
+from streams import tally
+from streams.samples import BY_DEADLINE, delays_of
 from training_orchestrator.figures import Figures
 
-DEADLINE_REASONS: Final = frozenset({"TIMEOUT", "INACTIVITY"})
 _DELAYS_KEPT: Final = 1_000
 _MICROS: Final = 1_000_000
 
 
-class Tally:
-    """Running sums; each abandonment must be given once."""
+class Tally(tally.Tally):
+    """Running sums of a manager; each abandonment must be given once."""
+
+    __slots__ = ("_delays_ms", "by_kind", "dead_letters", "forgotten")
 
     def __init__(self) -> None:
-        self.by_reason: Counter[str] = Counter()
+        super().__init__()
         self.by_kind: Counter[str] = Counter()
-        self.total_penalty_micros = 0
         self.dead_letters = 0
         self.forgotten = 0
         self._delays_ms: deque[int] = deque(maxlen=_DELAYS_KEPT)
 
-    def abandonments(self, records: Iterable[JourneyAbandoned]) -> None:
+    def abandonments(self, records: Sequence[JourneyAbandoned]) -> None:
         """Count abandonments."""
-        for record in records:
-            self.by_reason[record.abandonment_reason] += 1
-            self.total_penalty_micros += record.total_penalty_micros
-            self._delays_ms.append(record.detected_at - record.abandoned_at)
+        super().abandonments(records)
+        self._delays_ms.extend(record.detected_at - record.abandoned_at for record in records[-_DELAYS_KEPT:])
 
     def lifecycle(self, records: Iterable[JourneyLifecycle]) -> None:
         """Count lifecycle records by their kind."""
@@ -48,7 +48,7 @@ class Tally:
     ) -> Figures:
         """Figures at this moment; `forgets` says whether this process does the cleanup."""
         count = self.by_reason.total()
-        by_deadline = sum(self.by_reason[reason] for reason in DEADLINE_REASONS)
+        by_deadline = sum(self.by_reason[reason] for reason in BY_DEADLINE)
         return Figures(
             mode=mode,
             is_healthy=is_healthy,
@@ -59,6 +59,7 @@ class Tally:
             average_penalty=self.total_penalty_micros / _MICROS / count if count else None,
             timeout_share=by_deadline / count if count else None,
             detection_delay_seconds=max(self._delays_ms) / 1000 if self._delays_ms else None,
+            detection_delays=delays_of(self),
             late_touchpoints=self.by_kind["late_touchpoint"],
             duplicates=duplicates,
             refused=self.by_kind["refused"],
