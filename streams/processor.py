@@ -147,17 +147,10 @@ class Processor:
     ) -> None:
         partition = self.partition
         journey_id = record.journey_id
-        if key != journey_id.encode():
-            raise InvalidRecordError("key", key, f"the journey_id {journey_id!r} in UTF-8")
-        if append_time is not None and partition.time_source != "simulated":
-            self._check_not_ahead(record, append_time)
+        self.require_own(record, key, append_time)
         row = partition.rows.get(journey_id)
         if row is None:
-            home = partition_of(key, partition.count)
-            if home != partition.number:
-                raise InvalidRecordError(
-                    "partition", partition.number, f"{home}, which murmur2 gives (librdkafka's own default differs)"
-                )
+            self.require_home(key)
             row = Row(journey_id, partition.policy)
         elif offset <= row.offset:
             effects.counts.skipped += 1
@@ -174,6 +167,22 @@ class Processor:
         elif partition.counts_as_absent(row, record.occurred_at):
             row = Row(journey_id, partition.policy)
         self._decide(row, record, offset, effects)
+
+    def require_own(self, record: JourneyRecord, key: bytes | None, append_time: int | None) -> None:
+        """Raise InvalidRecordError for a record that is under another key than its own, or lies ahead of its time."""
+        if key != record.journey_id.encode():
+            raise InvalidRecordError("key", key, f"the journey_id {record.journey_id!r} in UTF-8")
+        if append_time is not None and self.partition.time_source != "simulated":
+            self._check_not_ahead(record, append_time)
+
+    def require_home(self, key: bytes | None) -> None:
+        """Raise InvalidRecordError for the key of a journey that belongs into another partition."""
+        assert key is not None
+        home = partition_of(key, self.partition.count)
+        if home != self.partition.number:
+            raise InvalidRecordError(
+                "partition", self.partition.number, f"{home}, which murmur2 gives (librdkafka's own default differs)"
+            )
 
     def _decide(self, row: Row, record: JourneyRecord, offset: int, effects: Effects) -> None:
         partition = self.partition
