@@ -10,6 +10,7 @@ import pytest
 
 from training_orchestrator import (
     AbandonmentReason,
+    InvalidRecordError,
     JourneyAlreadyAbandonedError,
     JourneyTimeoutManager,
     NotStartedError,
@@ -111,6 +112,20 @@ def test_a_restart_resumes_where_it_was(store, clock):
     assert outputs(store) == replayed(store)
 
 
+def test_on_live_time_nothing_happens_later_than_now(store):
+    """A touchpoint of the day after tomorrow is refused with the field's name, whichever engine looks at it."""
+
+    async def run():
+        async with JourneyTimeoutManager(store_path=store) as manager:
+            ahead = manager.present() + timedelta(days=2)
+            with pytest.raises(InvalidRecordError, match="occurred_at"):
+                await manager.record_touchpoint("hasty", occurred_at=ahead)
+            return await manager.metrics()
+
+    figures = asyncio.run(run())
+    assert (figures.active_journeys, figures.dead_letters) == (0, 1)
+
+
 def test_a_file_of_the_earlier_format_is_taken_over(store, clock):
     """Its outputs and rows are made again of its input, under the same sequence numbers; nothing is told twice."""
 
@@ -153,6 +168,7 @@ def test_what_was_applied_and_not_stored_is_made_up_for(store, clock):
             connection.execute("DELETE FROM row")
         async with manager_of(store, clock) as manager:
             assert await manager.check_timeouts() == []
+        assert outputs(store) == replayed(store)
         with sqlite3.connect(store) as connection:
             connection.execute("DELETE FROM row")
             connection.execute("DELETE FROM output")
