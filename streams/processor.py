@@ -147,7 +147,9 @@ class Processor:
     ) -> None:
         partition = self.partition
         journey_id = record.journey_id
-        self.require_own(record, key, append_time)
+        # Asked of every record: no call where there is nothing to look at.
+        if append_time is not None or key != journey_id.encode():
+            self.require_own(record, key, append_time)
         row = partition.rows.get(journey_id)
         if row is None:
             self.require_home(key)
@@ -169,11 +171,21 @@ class Processor:
         self._decide(row, record, offset, effects)
 
     def require_own(self, record: JourneyRecord, key: bytes | None, append_time: int | None) -> None:
-        """Raise InvalidRecordError for a record that is under another key than its own, or lies ahead of its time."""
+        """Raise InvalidRecordError for a record under another key than its own, or that lies ahead of its append time.
+
+        On live topics nothing happens later than it is appended, clocks' skew apart.
+        """
         if key != record.journey_id.encode():
             raise InvalidRecordError("key", key, f"the journey_id {record.journey_id!r} in UTF-8")
-        if append_time is not None and self.partition.time_source != "simulated":
-            self._check_not_ahead(record, append_time)
+        if append_time is None or self.partition.time_source == "simulated":
+            return
+        latest = append_time + self.partition.policy.future_skew_ms
+        if record.occurred_at > latest:
+            raise InvalidRecordError(
+                "occurred_at",
+                format_instant(record.occurred_at),
+                f"at most {format_instant(latest)}, the append time and the policy's skew",
+            )
 
     def require_home(self, key: bytes | None) -> None:
         """Raise InvalidRecordError for the key of a journey that belongs into another partition."""
@@ -244,16 +256,6 @@ class Processor:
         said = publisher.lifecycle(row, fact, detected_at, offset)
         if said is not None:
             effects.lifecycle.append(said)
-
-    def _check_not_ahead(self, record: JourneyRecord, append_time: int) -> None:
-        """On live topics nothing happens later than it is appended, clocks' skew apart."""
-        latest = append_time + self.partition.policy.future_skew_ms
-        if record.occurred_at > latest:
-            raise InvalidRecordError(
-                "occurred_at",
-                format_instant(record.occurred_at),
-                f"at most {format_instant(latest)}, the append time and the policy's skew",
-            )
 
     def _dead_letter(self, entry: Entry, error: InvalidRecordError) -> DeadLetter:
         value = entry.value
