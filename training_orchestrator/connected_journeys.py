@@ -25,10 +25,10 @@ from schemas.topics import JOURNEY_ABANDONMENTS
 from schemas.validation import check_lengths, validate
 from streams.policy import Policy
 from streams.row import Row
+from streams.samples import BY_DEADLINE
 from training_orchestrator.answers import AnswerOutstandingError, StoreUnavailableError
 from training_orchestrator.figures import Figures
 from training_orchestrator.output_listener import OutputListener
-from training_orchestrator.tally import DEADLINE_REASONS
 
 if TYPE_CHECKING:
     from training_orchestrator.connected_mirror import ConnectedMirror
@@ -148,7 +148,7 @@ class ConnectedJourneys:
         )
 
     def _note(self, record: JourneyAbandoned) -> None:
-        if record.abandonment_reason in DEADLINE_REASONS:
+        if record.abandonment_reason in BY_DEADLINE:
             self._timed_out.append(record)
 
     async def _bring(self, policy: Policy, producer: RecordProducer) -> None:

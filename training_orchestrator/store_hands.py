@@ -28,11 +28,14 @@ from streams.processor import Processor
 from streams.table import Restore
 from training_orchestrator.answers import StoreUnavailableError
 from training_orchestrator.local_journeys import LocalJourneys
-from training_orchestrator.local_log import entries_of
-from training_orchestrator.logged_outputs import logged_outputs
+from training_orchestrator.local_log import FORMAT, entries_of
 
 _BUSY_SECONDS: Final = 5.0
-_INSERT: Final = "INSERT INTO output (topic, kind, output_id, detected_at, value) VALUES (?, ?, ?, ?, ?)"
+# With the offset of the output before it: the manager goes by the last one to know what it has stored.
+_INSERT: Final = """
+INSERT INTO output ("offset", topic, kind, detected_at, value)
+VALUES (coalesce((SELECT "offset" FROM output ORDER BY sequence DESC LIMIT 1), -1), ?, ?, ?, ?)
+"""
 _NO_JOURNEYS: Final = "\"key\" < x'6a' OR \"key\" >= x'6b'"  # keys of journeys begin with j
 
 
@@ -108,9 +111,17 @@ class StoreHands:
         return report
 
     def leave_audit(self, record: JourneyLifecycle) -> None:
-        """Keep it with the outputs: beside them, as no replay gives it."""
+        """Keep it with the outputs: beside them, as no replay gives it. Raises StoreUnavailableError."""
         with self._connected("rw") as connection, connection:
-            connection.executemany(_INSERT, logged_outputs([record], self._codec))
+            (found,) = connection.execute("PRAGMA user_version").fetchone()
+            if found != FORMAT:
+                raise StoreUnavailableError(
+                    f"{self._path}: of format {found}, and this release writes {FORMAT}: "
+                    "a manager that starts over it takes it over"
+                )
+            connection.execute(
+                _INSERT, (JOURNEY_LIFECYCLE, record.kind, record.detected_at, self._codec.encode(record))
+            )
 
     def _clock(self) -> Callable[[], int]:
         """The present; simulated time stands where it stood."""

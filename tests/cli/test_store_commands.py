@@ -6,9 +6,11 @@ import sqlite3
 
 import pytest
 from trainer.store_of_journeys import BEGIN, DAY, Hands, fill
+from trainer.stored import replayed
 
 from schemas.codec import Codec
 from schemas.instants import format_instant
+from schemas.records import JourneyLifecycle
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from training_orchestrator import AbandonmentFeed, JourneyTimeoutManager
 
@@ -76,9 +78,12 @@ def test_a_manager_goes_on_behind_a_hand(cli, store):
         async with JourneyTimeoutManager(store_path=store) as manager:
             return await manager.extend_timeout("journey-1", 1), manager.present()
 
+    assert cli("show", "journey-1", "--store", str(store)).exit_code == 0
     deadline, present = asyncio.run(run())
     assert (deadline - present).days == 14 + 7 + 1 - 1
     assert cli("check", "--store", str(store)).exit_code == 0
+    said = [each for each in outputs(store, JOURNEY_LIFECYCLE) if not each.kind.startswith("audited_")]
+    assert said == [each for each in replayed(store) if isinstance(each, JourneyLifecycle)]
 
 
 def test_while_a_manager_holds_the_file_it_is_read_and_not_commanded(cli, store):
@@ -98,6 +103,17 @@ def test_while_a_manager_holds_the_file_it_is_read_and_not_commanded(cli, store)
     assert refused.exit_code == 2
     assert refused.stderr == f"journeys: {store}: another process decides the journeys of this file\n"
     assert [kind for kind, *_ in audits(store)] == ["audited_show", "audited_check"]
+
+
+def test_a_file_of_an_earlier_release_is_taken_over_first(cli, store):
+    """It has no place for an audit record yet: nothing is shown, and exit code 2 with what to do."""
+    with sqlite3.connect(store) as connection:
+        connection.execute("PRAGMA user_version=1")
+    shown = cli("show", "journey-1", "--store", str(store))
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert "a manager that starts over it takes it over" in shown.stderr
+    assert cli("extend", "journey-1", "--days", "7", "--store", str(store)).exit_code == 0
+    assert cli("show", "journey-1", "--store", str(store)).exit_code == 0
 
 
 def test_check_finds_a_row_that_the_log_does_not_make(cli, store):
