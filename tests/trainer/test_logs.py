@@ -1,9 +1,15 @@
 """Logs of a training run: JSON lines that name journeys and abandonments, and nobody."""
 
+import asyncio
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
+
+import structlog
+
+from training_orchestrator import JourneyTimeoutManager
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = """
@@ -63,3 +69,19 @@ def test_a_program_that_sets_up_nothing_hears_nothing(tmp_path):
     """A library does not print."""
     printed, log = run(tmp_path, "")
     assert (len(printed), log) == (1, "")
+
+
+def test_a_log_is_written_off_the_loop_in_the_context_of_the_caller(tmp_path, caplog):
+    """Thousands of ends at once must not hold the trainer's loop; what the trainer has bound goes with each."""
+
+    async def run():
+        structlog.contextvars.bind_contextvars(seed="seed-7")
+        async with JourneyTimeoutManager(store_path=tmp_path / "s.sqlite3") as manager:
+            await manager.record_touchpoint("journey-1", cost=1)
+            await manager.mark_abandoned("journey-1")
+
+    with caplog.at_level("INFO", "journeys.trainer"):
+        asyncio.run(run())
+    (said,) = [record for record in caplog.records if record.message == "journey abandoned"]
+    assert (said.journey_id, said.seed) == ("journey-1", "seed-7")
+    assert said.thread != threading.get_ident()
