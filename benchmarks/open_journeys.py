@@ -1,4 +1,4 @@
-"""A changelog of open journeys, written as a worker writes it: rows, then each partition's own row."""
+"""A changelog of open journeys, written as a worker writes it: schemas, rows, then each partition's own row."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from schemas.topics import DEFAULT_PARTITION_COUNT, MAX_MESSAGE_BYTES, changelog
 from streams.partition import Partition
 from streams.policy import DEFAULT_POLICY
 from streams.row import HASH_BYTES, REMEMBERED_IDS, Row, stored_columns
+from streams.schema_rows import missing_schemas
 from streams.table import stored_partition
 
 _BATCH_BYTES = 512 * 1024
@@ -51,6 +52,9 @@ async def write_open_journeys(settings: Settings, numbers: range) -> int:
     size = 0
     async with producer(settings, max_batch_size=_BATCH_BYTES, max_request_size=MAX_MESSAGE_BYTES) as client:
         writers = [_Writer(client, changelog, number) for number in range(DEFAULT_PARTITION_COUNT)]
+        for writer in writers:
+            for schema in missing_schemas((), codec):
+                await writer.append(schema.key, schema.value)
         for chunk in _chunks(numbers):
             rows = [open_row(number, now) for number in chunk]
             for row, value in zip(rows, codec.encode_columns("JourneyRow", stored_columns(rows)), strict=True):
