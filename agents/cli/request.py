@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import typer
 
-from agents.audit import audit_of
+from agents.audit import audit_of, is_audit
 from agents.audit_trail import leave_audit
 from agents.cli.answer import Answer, NoInstantError, told
 from agents.cli.command_line import CHECK_FAILED
@@ -20,7 +20,7 @@ from agents.settings import Settings
 from agents.topic_time import topic_time
 from schemas.codec import Codec
 from schemas.lines import parse_line
-from schemas.records import DeadLetter, JourneyCommand
+from schemas.records import DeadLetter, JourneyCommand, JourneyLifecycle
 from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 
 _ANSWERS: Final = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE, DEAD_LETTERS)
@@ -61,6 +61,8 @@ async def _answer(settings: Settings, command: JourneyCommand, ends: dict[tuple[
             if isinstance(record, DeadLetter):
                 if command.command_id.encode() in (record.record_value or b""):
                     return Answer(f"not taken, a dead letter now: {record.reason}", CHECK_FAILED)
+            elif isinstance(record, JourneyLifecycle) and is_audit(record.kind):
+                continue  # our own, which bears the command's id, too
             elif getattr(record, "command_id", None) == command.command_id:
                 return told(record)
     raise AssertionError("a tail has no end")
