@@ -24,7 +24,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # Results name commits, whose hashes look like secrets.
 FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)))
 
-.PHONY: help setup demo test check check-static check-rllib secrets audit format simulate fuzz chaos learn bench bench-long bench-peers bench-backtest bigquery-up bigquery-down test-engine soak clean
+.PHONY: help setup demo test check check-static check-rllib secrets audit format simulate fuzz chaos learn bench bench-long bench-peers bench-backtest bench-bigquery bigquery-up bigquery-down test-engine soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,7 +50,8 @@ demo: setup ## a clickstream through a real Kafka and a worker, and the proof by
 
 test: setup check-static test-engine ## everything, with a real Kafka
 	$(PYTEST) -m 'not broker' -n auto
-	$(PYTEST) -m broker
+# They wait more than they compute. A file's tests stay together: they share a broker.
+	$(PYTEST) -m broker -n 2 --dist loadfile
 
 check-static: setup secrets
 	$(BIN)/ruff format --check --quiet .
@@ -132,6 +133,10 @@ bigquery-up: setup ## Kafka, schema registry, BigQuery emulator and Kafka Connec
 
 bigquery-down: ## stop what bigquery-up started; its data is kept
 	$(BIN)/journeys stack down
+
+bench-bigquery: setup ## both ways into the emulator, and reports over a million abandonments; figures go to docs/bigquery.md
+	$(BIN)/python -m benchmarks.bigquery_sinks
+	$(BIN)/python -m benchmarks.bigquery_reports
 
 bench-backtest: setup ## ways to backtest side by side, polars among them; HISTORY=folder keeps what is generated
 	$(INSTALL) --editable '.[bench]'

@@ -1,9 +1,9 @@
-"""The output topics as Parquet files, one folder for each table."""
+"""The topics as Parquet files, one folder for each table."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -14,9 +14,10 @@ from agents.log_reader import open_log
 from agents.operation_error import OperationError
 from agents.schema_registry import registry_of
 from agents.settings import Settings
-from analytics.table import Column, Table, tables
+from analytics.table import Column, Table, all_tables
 from schemas.codec import Codec
 from schemas.invalid import InvalidRecordError
+from schemas.topics import JOURNEY_EVENTS
 
 _FILE: Final = "rows.parquet"
 _ARROW = {
@@ -41,7 +42,7 @@ async def export(settings: Settings, folder: Path) -> dict[str, int]:
     codec = Codec()
     rows = {}
     async with registry_of(settings, codec.catalog) as registry:
-        for table in tables():
+        for table in all_tables():
             (part / table.name).mkdir(parents=True)
             rows[table.name] = 0
             async with open_log(settings, table.topic) as log:
@@ -50,7 +51,7 @@ async def export(settings: Settings, folder: Path) -> dict[str, int]:
                         async for batch in log.read_partition(number):
                             if registry is not None:
                                 await registry.learn_from(record.value for record in batch.records)
-                            found = [fields for one in batch.records if (fields := _fields(codec, table, one.value))]
+                            found = list(rows_of(codec, table, [record.value for record in batch.records]))
                             writer.write_table(arrow_table(table, found))
                             rows[table.name] += len(found)
     shutil.rmtree(folder, ignore_errors=True)
@@ -82,9 +83,18 @@ def arrow_table(table: Table, rows: Sequence[dict[str, Any]]) -> Any:
     return pa.table(columns, schema=arrow_schema(table))
 
 
-def _fields(codec: Codec, table: Table, value: bytes | None) -> dict[str, Any] | None:
-    try:
-        name, fields = codec.decode_fields(value or b"")
-    except InvalidRecordError:
-        return None
-    return fields if name == table.record else None
+def rows_of(codec: Codec, table: Table, values: Sequence[bytes | None]) -> Iterator[dict[str, Any]]:
+    """Rows of a table among the values of its topic; what is not one, or nobody can read, is left out."""
+    if table.topic == JOURNEY_EVENTS:
+        # Of the input, what a worker would make a dead letter of is no row either.
+        for record in codec.decode_inputs(values):
+            if type(record).__name__ == table.record:
+                yield record._asdict()  # type: ignore[union-attr]  # by its name it is a record
+        return
+    for value in values:
+        try:
+            name, fields = codec.decode_fields(value or b"")
+        except InvalidRecordError:
+            continue
+        if name == table.record:
+            yield fields

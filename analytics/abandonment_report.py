@@ -30,6 +30,7 @@ class Report:
     by_reason: polars.DataFrame
     by_state: polars.DataFrame
     by_day: polars.DataFrame
+    by_channel: polars.DataFrame
     by_policy: polars.DataFrame
 
     @property

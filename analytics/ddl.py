@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from analytics.table import Column, Kind, Table, tables
+from analytics.table import Column, Kind, Table, all_tables
 from analytics.view import views
 
 _NAMES: Final[dict[Kind, str]] = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
@@ -13,7 +13,7 @@ _NAMES: Final[dict[Kind, str]] = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLE
 
 def statements(dataset: str) -> list[str]:
     """Statements that create all of it, in an order that works; `dataset` is `project.dataset`."""
-    return [create_table(table, dataset) for table in tables()] + [
+    return [create_table(table, dataset) for table in all_tables()] + [
         f"CREATE OR REPLACE VIEW `{dataset}.{view.name}`\nOPTIONS (description = {_text(view.description)})\n"
         f"AS\n{view.query(dataset)};"
         for view in views()

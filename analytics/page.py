@@ -19,18 +19,28 @@ _STYLE: Final = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117; --line: #30363d; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 60rem;
   margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; margin: 1rem 0 2rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; }
 th:first-child, td:first-child { text-align: left; }
+h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; } summary { cursor: pointer; }
+.js-plotly-plot text { fill: var(--ink) !important; } /* the library says a colour, which can't follow the scheme */
+.wide { overflow-x: auto; }
 .figures { display: flex; flex-wrap: wrap; gap: 2rem; } .figures b { display: block; font-size: 1.6rem; }
 """
-# A grey that is read on white and on black alike; everything else of a chart is transparent.
+# Greys that are read on white and on black alike; the rest of a chart is transparent, its text as the page's.
 _INK: Final = "#808890"
+_GRID: Final = "rgba(128,136,144,0.25)"
 _COLOUR: Final = "#3b82c4"
+_BAR_PIXELS: Final = 34
+_MARGIN_PIXELS: Final = 30
+_LABEL_PIXELS: Final = 95  # for what stands behind the longest bar
+# Of each: what a bar is, how long it is, and what that says.
 _CHARTS: Final = {
-    "by_day": ("day", "penalty_micros", "Penalty by day, dollars"),
-    "by_reason": ("abandonment_reason", "penalty_micros", "Penalty by reason, dollars"),
-    "by_state": ("state", "abandonments", "Abandonments by state"),
+    "by_reason": ("abandonment_reason", "penalty_micros", "penalty"),
+    "by_state": ("state", "abandonments", "abandonments"),
+    "by_channel": ("channel", "penalty_micros", "penalty"),
+    "by_policy": ("policy_version", "penalty_micros", "penalty"),
+    "by_day": ("day", "penalty_micros", "penalty, dollars"),
 }
 
 
@@ -41,10 +51,13 @@ def page(report: Report) -> str:
         frame: polars.DataFrame = getattr(report, query.name)
         parts.append(f"<h2>{escape(query.title.rstrip('.'))}</h2>")
         if query.name in _CHARTS and len(frame):
+            x, y, said = _CHARTS[query.name]
+            figure = _columns(frame, x, y, said) if query.name == "by_day" else _bars(frame, x, y, said)
             # The library stands in the page once, with the first chart.
-            parts.append(_chart(frame, *_CHARTS[query.name], is_first=query.name == "by_reason"))
-        parts.append(_table(frame))
-    span = f"{format_instant(report.since)} to {format_instant(report.until)}"
+            parts.append(_chart(figure, is_first=query.name == "by_reason"))
+        table = _table(frame)
+        parts.append(f"<details><summary>Each day</summary>{table}</details>" if query.name == "by_day" else table)
+    span = f"{_day(report.since)} to {_day(report.until)}"
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Abandoned journeys</title>"
         f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head>"
@@ -65,19 +78,47 @@ def _figures(report: Report) -> str:
     return f"<div class='figures'>{shown}</div>"
 
 
-def _chart(frame: polars.DataFrame, x: str, y: str, title: str, *, is_first: bool) -> str:
-    scale = MICROS if y.endswith("_micros") else 1
-    heights = [value / scale for value in frame[y].to_list()]
-    figure: Any = graph.Figure(graph.Bar(x=frame[x].to_list(), y=heights, marker_color=_COLOUR))
+def _bars(frame: polars.DataFrame, name: str, value: str, said: str) -> Any:
+    """A bar lying for each row: names of any length stand beside it, and its value behind it."""
+    found = frame[value].to_list()
+    figure: Any = graph.Figure(
+        graph.Bar(
+            x=found,
+            y=frame[name].to_list(),
+            orientation="h",
+            text=[_said(value, one) for one in found],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate=f"%{{y}}: %{{text}} {said}<extra></extra>",
+        )
+    )
+    figure.update_layout(height=_BAR_PIXELS * len(frame) + 2 * _MARGIN_PIXELS, bargap=0.3)
+    # A number that is taken for a date or a quantity would not be the name that it is.
+    figure.update_yaxes(type="category", autorange="reversed", automargin=True, ticksuffix="  ", showgrid=False)
+    figure.update_xaxes(visible=False, range=[0, max(*found, 1)])
+    figure.update_layout(margin={"r": _LABEL_PIXELS})
+    return figure
+
+
+def _columns(frame: polars.DataFrame, name: str, value: str, said: str) -> Any:
+    """A column standing for each day, money in dollars."""
+    heights = [one / MICROS for one in frame[value].to_list()]
+    figure: Any = graph.Figure(graph.Bar(x=frame[name].to_list(), y=heights, hovertemplate="%{x}: $%{y:,.2f}"))
+    figure.update_traces(name="")
+    figure.update_layout(height=320, bargap=0.15, margin={"r": 0})
+    figure.update_yaxes(title=said, gridcolor=_GRID, zerolinecolor=_GRID, automargin=True)
+    figure.update_xaxes(showgrid=False)
+    return figure
+
+
+def _chart(figure: Any, *, is_first: bool) -> str:
+    figure.update_traces(marker={"color": _COLOUR, "line": {"width": 0}})
     figure.update_layout(
-        title=title,
-        height=320,
-        margin={"l": 60, "r": 20, "t": 50, "b": 60},
+        margin={"l": 0, "t": _MARGIN_PIXELS // 2, "b": _MARGIN_PIXELS},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font_color=_INK,
+        font={"color": _INK, "size": 13, "family": "system-ui, sans-serif"},
     )
-    figure.update_yaxes(gridcolor=_INK, gridwidth=0.3)
     return str(to_html(figure, full_html=False, include_plotlyjs=is_first, config={"displayModeBar": False}))
 
 
@@ -87,7 +128,7 @@ def _table(frame: polars.DataFrame) -> str:
         "".join(f"<td>{escape(_said(name, value))}</td>" for name, value in zip(frame.columns, row, strict=True))
         for row in frame.iter_rows()
     )
-    return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+    return f"<div class='wide'><table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table></div>"
 
 
 def _said(name: str, value: object) -> str:
@@ -102,3 +143,7 @@ def _dollars(micros: float | None) -> str:
 
 def _rate(rate: float | None) -> str:
     return "-" if rate is None else f"{rate:.1%}"
+
+
+def _day(instant: int) -> str:
+    return format_instant(instant).partition("T")[0]

@@ -9,7 +9,7 @@ from typing import Any, Final
 import duckdb
 import sqlglot
 
-from analytics.table import Kind, Table, tables
+from analytics.table import Kind, Table, all_tables
 from analytics.view import views
 
 _DATASET: Final = "journeys.main"
@@ -38,11 +38,11 @@ class ParquetWarehouse:
         self._connection = duckdb.connect()
         self._connection.execute("ATTACH ':memory:' AS journeys")
         files = {
-            table.name: [str(path) for path in sorted(folder.glob(f"{table.name}/*.parquet"))] for table in tables()
+            table.name: [str(path) for path in sorted(folder.glob(f"{table.name}/*.parquet"))] for table in all_tables()
         }
         if not any(files.values()):
             raise NoExportError(f"{folder} has no Parquet files: write them with journeys export --folder {folder}")
-        for table in tables():
+        for table in all_tables():
             rows = rows_of_files(self._connection, table, files[table.name])
             self._connection.execute(f"CREATE TABLE {_DATASET}.{table.name} AS {rows}")
         for view in views():

@@ -7,7 +7,7 @@ from string import Template
 from typing import Final, NamedTuple
 
 # Average and rates are quotients of what the queries give, so that two engines need not round alike.
-NAMES: Final = ("outcomes", "by_reason", "by_state", "by_day", "by_policy")
+NAMES: Final = ("outcomes", "by_reason", "by_state", "by_channel", "by_policy", "by_day")
 
 
 class Query(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal, NamedTuple
 
 from schemas.catalog import own_schemas
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, JOURNEY_LIFECYCLE
 
 Kind = Literal["STRING", "INTEGER", "FLOAT", "BOOLEAN", "TIMESTAMP", "BYTES"]
 """Type of a column, by the name that BigQuery's API gives it."""
@@ -66,15 +66,34 @@ def tables() -> tuple[Table, ...]:
     )
 
 
+def touchpoint_table() -> Table:
+    """Give the table of what went in: touchpoints, from a topic in which other records stand between them."""
+    return _table(
+        JOURNEY_EVENTS,
+        "Touchpoint",
+        name="journey_touchpoints",
+        key="touchpoint_id",
+        partition_by="occurred_at",
+        cluster_by=("journey_id", "channel"),
+    )
+
+
+def all_tables() -> tuple[Table, ...]:
+    """Give the tables of a dataset: those of the output topics, and that of the touchpoints."""
+    return (*tables(), touchpoint_table())
+
+
 def columns_of(schema: dict[str, Any]) -> tuple[Column, ...]:
     """Columns of an Avro record, in its order; raises UntranslatableFieldError."""
     return tuple(_column(schema["name"], field) for field in schema["fields"])
 
 
-def _table(topic: str, record: str, *, key: str, partition_by: str, cluster_by: tuple[str, ...]) -> Table:
+def _table(
+    topic: str, record: str, *, key: str, partition_by: str, cluster_by: tuple[str, ...], name: str | None = None
+) -> Table:
     schema = own_schemas()[record]
     # The name that a sink connector makes of the topic's.
-    name = topic.replace("-", "_").replace(".", "_")
+    name = name or topic.replace("-", "_").replace(".", "_")
     return Table(name, topic, record, columns_of(schema), key, partition_by, cluster_by, schema["doc"])
 
 

@@ -7,7 +7,7 @@ from string import Template
 from typing import Final, NamedTuple
 
 # In an order in which each reads only tables and views before it.
-_NAMES: Final = ("abandonments", "lifecycle", "user_journeys")
+_NAMES: Final = ("abandonments", "lifecycle", "user_journeys", "last_touches")
 
 
 class View(NamedTuple):

@@ -52,10 +52,7 @@ class ProcessUsage:
 
     def peak_rss_mb(self) -> float:
         """Most memory so far, in MiB; the process must still be there."""
-        for line in (self._folder / "status").read_text("utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-        raise ValueError(f"{self._folder}/status names no VmHWM")
+        return peak_rss_mb(self._folder.name)
 
     def require_no_children(self) -> None:
         """Raise ValueError if work may be done where nobody looks."""
@@ -73,3 +70,12 @@ class ProcessUsage:
             self._times.append(time())
             # User and system time, and both of children that it has waited for.
             self._cpu_seconds.append(sum(map(int, fields[11:15])) / _TICKS_PER_SECOND)
+
+
+def peak_rss_mb(pid: str | int) -> float:
+    """Most memory that a process (`self`: this one) has had so far, in MiB; it must still be there."""
+    status = Path("/proc") / str(pid) / "status"
+    for line in status.read_text("utf-8").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise ValueError(f"{status} names no VmHWM")

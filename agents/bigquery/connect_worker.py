@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +15,16 @@ from agents.maven_build import built
 
 PROJECTS: Final = Path(__file__).parent / "connect"
 _LOG4J: Final = PROJECTS / "worker" / "log4j2.properties"
+# Up soonest and small, which is what development wants of it.
+_JAVA_FLAGS: Final = ("-Xmx512m", "-XX:TieredStopAtLevel=1")
 
 
 class ConnectWorker(LocalService):
     """The standalone worker of one folder. How far it has come is in Kafka, as the offsets of its consumer group."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, java_flags: Sequence[str] = _JAVA_FLAGS) -> None:
         super().__init__("Kafka Connect", directory, path="/connectors")
+        self._java_flags = java_flags
 
     def start(
         self, bootstrap_servers: str, connector: Mapping[str, Any], emulator_url: str, say: Callable[[str], None]
@@ -55,7 +58,7 @@ class ConnectWorker(LocalService):
         worker_file, connector_file = self.directory / "worker.properties", self.directory / "connector.json"
         worker_file.write_text("".join(f"{name}={value}\n" for name, value in properties.items()), "utf-8")
         connector_file.write_text(json.dumps(connector, indent=2), "utf-8")
-        command = [java(), "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.configurationFile={_LOG4J}"]
+        command = [java(), *self._java_flags, f"-Dlog4j2.configurationFile={_LOG4J}"]
         command += ["-cp", f"{libs}/*", "org.apache.kafka.connect.cli.ConnectStandalone"]
         return self.launch(
             [*command, str(worker_file), str(connector_file)], os.environ | {"BIGQUERY_EMULATOR_HOST": emulator_url}

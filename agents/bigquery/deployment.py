@@ -12,7 +12,7 @@ from google.cloud import bigquery
 from agents.bigquery.client import Warehouse
 from agents.operation_error import OperationError
 from analytics.ddl import sql_kind
-from analytics.table import Column, Kind, Table, tables
+from analytics.table import Column, Kind, Table, all_tables
 from analytics.view import View, views
 
 _RETRY_SECONDS: Final = 30.0
@@ -42,7 +42,7 @@ def diff(client: Any, house: Warehouse, wanted: Sequence[Table] | None = None) -
         client.get_dataset(house.path, retry=_RETRY)
     except NotFound:
         changes.append(Change("create", house.dataset, f"create dataset {house.path}"))
-    for table in tables() if wanted is None else wanted:
+    for table in all_tables() if wanted is None else wanted:
         there = _found(client, f"{house.path}.{table.name}")
         if there is None:
             changes.append(Change("create", table.name, f"create table {table.name}, {len(table.columns)} columns"))
@@ -54,7 +54,7 @@ def diff(client: Any, house: Warehouse, wanted: Sequence[Table] | None = None) -
 
 def apply(client: Any, house: Warehouse, wanted: Sequence[Table] | None = None) -> list[Change]:
     """Do it and give what was done. Raises BreakingChangeError before anything is done, if anything is breaking."""
-    wanted = tables() if wanted is None else wanted
+    wanted = all_tables() if wanted is None else wanted
     changes = diff(client, house, wanted)
     breaking = [change.text for change in changes if change.kind == "breaking"]
     if breaking:

@@ -7,7 +7,8 @@ finalizes the stream, which shuts out the writer before, is told how many rows i
 them with a stream of its own. A request whose answer was lost is sent again at the same offset: BigQuery says that
 the rows are there, and that is success.
 
-A record that can't be a row is a dead letter; as a stream has no holes, the next one begins behind it.
+A record that can't be a row is a dead letter; as a stream has no holes, the next one begins behind it. Touchpoints of
+the input topic go another way (touchpoint_writer).
 Nothing is buffered but one fetch: while BigQuery is away the sink stands still, and Kafka keeps the records.
 """
 
@@ -20,28 +21,25 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, NamedTuple
 
-import stamina
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import CommitFailedError, TopicAlreadyExistsError
 from aiokafka.structs import OffsetAndMetadata
-from aiolimiter import AsyncLimiter
-from google.api_core.exceptions import GoogleAPICallError, InvalidArgument
-from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
 
-from agents.bigquery.client import BigQueryError, Warehouse, warehouse
+from agents.bigquery.client import Warehouse, warehouse
 from agents.bigquery.connector import DEAD_LETTERS
 from agents.bigquery.event_time import require_streamable
+from agents.bigquery.patient_writer import PatientWriter
 from agents.bigquery.present_rows import present_keys
 from agents.bigquery.refused_rows import RefusedRows
 from agents.bigquery.row_encoder import RowEncoder
+from agents.bigquery.touchpoint_writer import TouchpointWriter
 from agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
 from agents.kafka_connection import admin, client_options, producer, require_broker
 from agents.schema_registry import SchemaRegistry, registry_of
 from agents.settings import Settings
-from analytics.table import Table, tables
+from analytics.table import Table, all_tables, touchpoint_table
 from schemas.codec import Codec
 from schemas.invalid import InvalidRecordError
 
@@ -49,10 +47,6 @@ GROUP: Final = "journeys-bigquery-sink"
 _BATCH_RECORDS: Final = 500
 _POLL_MS: Final = 500
 _HEARTBEATS_PER_SESSION: Final = 5
-_ATTEMPTS: Final = 4
-_BREAKER_FAILURES: Final = 3
-_BREAKER_SECONDS: Final = 5.0
-_REQUESTS_PER_SECOND: Final = 50
 _LONGEST_OUTAGE_MS: Final = 7 * 86_400_000
 _LOG = structlog.get_logger("sink")
 
@@ -84,7 +78,7 @@ class BigQuerySink:
         house: Warehouse,
         group: str,
         consumer: Any,
-        writer: StreamWriter,
+        writer: PatientWriter,
         refused: RefusedRows,
         codec: Codec,
     ) -> None:
@@ -95,13 +89,12 @@ class BigQuerySink:
         self._consumer = consumer
         self._writer = writer
         self._refused_rows = refused
-        self._tables: dict[str, Table] = {table.topic: table for table in tables()}
+        self._tables: dict[str, Table] = {table.topic: table for table in all_tables()}
+        self._touchpoints = TouchpointWriter(touchpoint_table(), writer, refused, codec)
         self._encoders = {topic: RowEncoder(table) for topic, table in self._tables.items()}
         self._streams: dict[TopicPartition, OpenStream] = {}
         self._unsure: set[TopicPartition] = set()
         self._codec = codec
-        self._breakers = AsyncCircuitBreakerFactory(default_threshold=_BREAKER_FAILURES, default_ttl=_BREAKER_SECONDS)
-        self._limiter = AsyncLimiter(_REQUESTS_PER_SECOND, 1)
 
     @property
     def refused(self) -> int:
@@ -131,6 +124,10 @@ class BigQuerySink:
                     break
 
     async def _write(self, tp: TopicPartition, records: Sequence[Any]) -> None:
+        if tp.topic == touchpoint_table().topic:
+            self.written += await self._touchpoints.write(records)
+            await self._consumer.commit({tp: records[-1].offset + 1})
+            return
         stream = self._streams.get(tp)
         if stream is None:
             stream = await self._taken_over(tp, records[0].offset)
@@ -157,7 +154,9 @@ class BigQuerySink:
         count = next((n for n, row in enumerate(rows) if row.record.offset != first + n), len(rows))
         try:
             encoded = [row.encoded for row in rows[:count]]
-            await self._asked("append", stream.name, first - stream.base, encoded, self._encoders[tp.topic].descriptor)
+            await self._writer.asked(
+                "append", stream.name, first - stream.base, encoded, self._encoders[tp.topic].descriptor
+            )
         except RowsRefusedError as error:
             for place, why in sorted(error.reasons.items()):
                 await self._refused_rows.send(rows[place].record, why)
@@ -172,14 +171,14 @@ class BigQuerySink:
         if said is not None and said.metadata:
             known = json.loads(said.metadata)
             try:
-                position = max(position, known["base"] + await self._asked("finalized", known["stream"]))
+                position = max(position, known["base"] + await self._writer.asked("finalized", known["stream"]))
             except StreamLostError:
                 # Streams go when nobody uses them for days: then the table itself is asked.
                 self._unsure.add(tp)
         return await self._begun(tp, position)
 
     async def _begun(self, tp: TopicPartition, base: int) -> OpenStream:
-        stream = OpenStream(await self._asked("opened", self._tables[tp.topic].name), base)
+        stream = OpenStream(await self._writer.asked("opened", self._tables[tp.topic].name), base)
         self._streams[tp] = stream
         await self._commit(tp, base)
         return stream
@@ -210,28 +209,6 @@ class BigQuerySink:
         except (TypeError, ValueError) as error:
             raise InvalidRecordError("value", name, f"a row of {table.name} ({error})") from None
 
-    async def _asked(self, what: str, *given: Any) -> Any:
-        """Ask BigQuery until it answers, however long that takes; what it refuses passes through."""
-        while True:
-            try:
-                async with await self._breakers.get_breaker("bigquery", exclude=[StreamLostError, RowsRefusedError]):
-                    return await self._retried(what, *given)
-            except OpenedState:
-                await asyncio.sleep(_BREAKER_SECONDS)
-            except InvalidArgument as error:
-                raise BigQueryError(f"BigQuery can't read what is sent: {error.message}") from error
-            except GoogleAPICallError as error:
-                _LOG.warning("BigQuery does not answer", why=" ".join(str(error).split())[:200])
-
-    async def _retried(self, what: str, *given: Any) -> Any:
-        async for attempt in stamina.retry_context(
-            on=_may_pass, attempts=_ATTEMPTS, wait_initial=0.2, wait_max=5.0, timeout=None
-        ):
-            with attempt:
-                async with self._limiter:
-                    return await getattr(self._writer, what)(*given)
-        raise AssertionError("a retry ends with a result or an error")
-
     async def _seek_to_committed(self, tp: TopicPartition) -> None:
         said = await self._committed(tp)
         self._consumer.seek(tp, 0 if said is None else said.offset)
@@ -242,10 +219,6 @@ class BigQuerySink:
             found = await asked.list_consumer_group_offsets(self._group, partitions=[tp])
         said = found.get(tp)
         return None if said is None or said.offset < 0 else said
-
-
-def _may_pass(error: Exception) -> bool:
-    return isinstance(error, GoogleAPICallError) and not isinstance(error, InvalidArgument)
 
 
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is not typed
@@ -263,8 +236,8 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         """Streams are opened with the first records."""
 
 
-async def run_sink(settings: Settings, *, group: str = GROUP) -> None:
-    """Write the output topics into the tables, until cancelled. Tables must exist (`journeys bigquery apply`).
+async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = GROUP) -> None:
+    """Write the topics of some tables into them, until cancelled. Tables must exist (`journeys bigquery apply`).
 
     Raises BigQueryError, KafkaUnreachableError, RegistryUnreachableError and what else Kafka's doors raise.
     """
@@ -288,10 +261,11 @@ async def run_sink(settings: Settings, *, group: str = GROUP) -> None:
             session_timeout_ms=round(settings.session_timeout_seconds * 1000),
             heartbeat_interval_ms=round(settings.session_timeout_seconds * 1000 / _HEARTBEATS_PER_SESSION),
         )
-        consumer.subscribe([table.topic for table in tables()], listener=rebalances)
+        consumer.subscribe([table.topic for table in wanted], listener=rebalances)
         await consumer.start()
         stack.push_async_callback(consumer.stop)
         codec = Codec()
         registry = await stack.enter_async_context(registry_of(settings, codec.catalog))
-        rebalances.sink = BigQuerySink(settings, house, group, consumer, writer, RefusedRows(sending), codec)
+        asking, refused = PatientWriter(writer), RefusedRows(sending)
+        rebalances.sink = BigQuerySink(settings, house, group, consumer, asking, refused, codec)
         await rebalances.sink.run(registry)

@@ -1,4 +1,4 @@
-"""The local stack: Kafka, schema registry, emulator of BigQuery, Kafka Connect with the sink connector."""
+"""The local stack: Kafka, schema registry, emulator of BigQuery, Kafka Connect with the sink connector, Redis."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from agents.bigquery.deployment import apply
 from agents.bigquery.emulator import Emulator
 from agents.bigquery.registry_process import RegistryProcess
 from agents.local_service import LocalService
+from agents.redis_process import RedisProcess
 from agents.schema_registry import own_catalog
 from agents.settings import Settings
 from agents.topic_setup import create_topics
@@ -40,6 +41,7 @@ class Stack:
         self.emulator = Emulator(folder / "emulator")
         self.registry = RegistryProcess(folder / "registry")
         self.connect = ConnectWorker(folder / "connect")
+        self.redis = RedisProcess(folder / "redis")
         self._given = settings
 
     @property
@@ -55,6 +57,11 @@ class Stack:
         kafka = broker.start(self.kafka_folder, say=say)
         self.emulator.start(say)
         self.registry.start(say)
+        if self.redis.is_installed:
+            self.redis.start()
+            self.redis.wait(_WAIT_SECONDS)
+        else:
+            say("redis-server is not installed: the stack goes without (apt-get install redis-server)")
         self.emulator.wait(_WAIT_SECONDS)
         self.registry.wait(_WAIT_SECONDS)
         asyncio.run(create_topics(self.settings))
@@ -70,7 +77,7 @@ class Stack:
 
     def down(self) -> bool:
         """Stop all of it and keep its data; False if nothing ran. A Kafka that was configured is left alone."""
-        stopped = [service.stop() for service in (self.connect, self.registry, self.emulator)]
+        stopped = [service.stop() for service in (self.connect, self.registry, self.emulator, self.redis)]
         return any([*stopped, broker.stop(self.kafka_folder)])
 
     def status(self) -> list[Part]:
@@ -84,7 +91,8 @@ class Stack:
                 broker.log_path(self.kafka_folder),
             )
         ]
-        return parts + [_part(service) for service in (self.emulator, self.registry, self.connect)]
+        wanted = [self.emulator, self.registry, self.connect, *([self.redis] if self.redis.is_installed else [])]
+        return parts + [_part(service) for service in wanted]
 
 
 def _part(service: LocalService) -> Part:

@@ -60,10 +60,9 @@ class StreamWriter:
 
     async def opened(self, table: str) -> str:
         """Name of a new stream into a table; its first row has offset 0."""
-        parent = f"projects/{self._house.project}/datasets/{self._house.dataset}/tables/{table}"
         wanted = types.WriteStream(type_=types.WriteStream.Type.COMMITTED)
         made = await self._client.create_write_stream(
-            parent=parent, write_stream=wanted, retry=None, timeout=_TIMEOUT_SECONDS
+            parent=self._path(table), write_stream=wanted, retry=None, timeout=_TIMEOUT_SECONDS
         )
         return str(made.name)
 
@@ -75,7 +74,14 @@ class StreamWriter:
             raise StreamLostError(str(error)) from None
         return int(answer.row_count)
 
-    async def append(self, stream: str, offset: int, rows: Sequence[bytes], descriptor: DescriptorProto) -> None:
+    async def append_to_default(self, table: str, rows: Sequence[bytes], descriptor: DescriptorProto) -> None:
+        """Write rows of a table at least once: its default stream has no offsets, and is always there.
+
+        Raises StreamLostError if the table is not there, RowsRefusedError.
+        """
+        await self.append(f"{self._path(table)}/streams/_default", None, rows, descriptor)
+
+    async def append(self, stream: str, offset: int | None, rows: Sequence[bytes], descriptor: DescriptorProto) -> None:
         """Write rows at an offset of a stream; rows that stand there already are fine.
 
         Raises StreamLostError, RowsRefusedError.
@@ -103,6 +109,9 @@ class StreamWriter:
         except _LOST as error:
             raise StreamLostError(str(error)) from None
         raise GoogleAPICallError("BigQuery ended the stream without an answer")
+
+    def _path(self, table: str) -> str:
+        return f"projects/{self._house.project}/datasets/{self._house.dataset}/tables/{table}"
 
 
 def _check(answer: Any) -> None:

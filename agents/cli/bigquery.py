@@ -1,4 +1,4 @@
-"""`journeys bigquery`: the tables and views, compared with the contracts and brought to them; their archive."""
+"""`journeys bigquery`: tables and views brought to the contracts, filled from files, asked, and their archive."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from agents.cli.command_line import CHECK_FAILED
 from agents.cli.options import settings_of
+from agents.cli.report import Folder
 
 Project = Annotated[
     str | None,
@@ -56,6 +57,45 @@ def diff(project: Project = None, dataset: Dataset = None) -> None:
     if changes:
         raise typer.Exit(CHECK_FAILED)
     typer.echo(f"{house.path} is as the contracts say")
+
+
+def fill(folder: Folder = None, project: Project = None, dataset: Dataset = None) -> None:
+    """Load all Parquet files of `journeys export` into the tables, touchpoints included: a first fill.
+
+    Rows are added; views show each once, however often they are loaded. Load jobs are free of charge.
+    """
+    from agents.bigquery.client import client, warehouse
+    from agents.bigquery.parquet_load import load as run_load
+    from analytics.table import all_tables
+
+    settings = settings_of(bigquery_project=project, bigquery_dataset=dataset)
+    house = warehouse(settings)
+    with client(house) as asked:
+        rows = run_load(asked, house, folder or settings.data_dir / "parquet", all_tables())
+    for table, count in rows.items():
+        typer.echo(f"{house.path}.{table}: {count:,} rows")
+
+
+def costs(
+    days: Annotated[int, typer.Option(min=1, metavar="N", help="How many days before now.")] = 30,
+    project: Project = None,
+    dataset: Dataset = None,
+) -> None:
+    """Ask BigQuery how many bytes each query of a report would read; nothing is run, and nothing paid for."""
+    import time
+
+    from agents.bigquery.client import client, warehouse
+    from agents.bigquery.query_costs import report_bytes
+    from schemas.instants import DAY_MS
+
+    house = warehouse(settings_of(bigquery_project=project, bigquery_dataset=dataset))
+    until = round(time.time() * 1000)
+    with client(house) as asked:
+        found = report_bytes(asked, house, until - days * DAY_MS, until)
+    for name, count in found.items():
+        typer.echo(f"{name}: {count:,} bytes")
+    if not any(found.values()):
+        typer.echo("nothing is stored, or this is an emulator, which counts no bytes")
 
 
 def ddl(dataset: Annotated[str, typer.Argument(metavar="PROJECT.DATASET", help="Where they are to be.")]) -> None:

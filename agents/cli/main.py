@@ -65,7 +65,7 @@ _topics = _group("The topics as they must be.")
 _policy = _group("The constants that decide.")
 _bigquery = _group("Tables and views in BigQuery.")
 _stack = _group("The whole stack for development.")
-_sink = _group("Output topics into tables, without Kafka Connect.")
+_sink = _group("Topics into tables, without Kafka Connect.")
 _dead_letters = _group("Records that could not be taken.")
 
 _add(
@@ -95,7 +95,7 @@ _add(app, "abandon", command.abandon, "Abandon a journey by hand.", "abandon jou
 _add(app, "extend", command.extend, "Move a journey's timeout.", "extend journey-123 --days 7")
 _add(app, "verify", verify.verify, "Compare live with a replay.", "verify --differences 50")
 _add(app, "check", check.check, "Compare the stored table with the log.", "check --rebuild")
-_add(app, "export", report.export, "Write the output topics as Parquet files.", "export --folder parquet")
+_add(app, "export", report.export, "Write the topics as Parquet files.", "export --folder parquet")
 _add(app, "report", report.report, "Show what was abandoned and what it cost.", "report --days 30 --html report.html")
 _add(app, "config", config.config, "Show the settings.", "config")
 
@@ -154,6 +154,8 @@ _add(
     "Load history from Parquet files.",
     "bigquery load --folder .journeys/parquet --really",
 )
+_add(_bigquery, "fill", bigquery.fill, "Load all files of an export.", "bigquery fill --folder parquet")
+_add(_bigquery, "costs", bigquery.costs, "Tell what a report would read.", "bigquery costs --days 30")
 app.add_typer(_bigquery, name="bigquery")
 
 _add(_sink, "bigquery", sink.bigquery, "Write them to BigQuery, exactly once.", "sink bigquery")

@@ -18,7 +18,10 @@ Folder = Annotated[
 
 
 def export(folder: Folder = None, bootstrap_servers: Servers = None) -> None:
-    """Write abandonments and lifecycle, as the topics hold them now, into Parquet files; replaces an earlier export."""
+    """Write abandonments, lifecycle and touchpoints, as the topics hold them now, into Parquet files.
+
+    Replaces an earlier export.
+    """
     from agents.cli.operation import run_operation
     from agents.parquet_export import export as run_export
 

@@ -1,4 +1,4 @@
-"""`journeys stack`: Kafka, schema registry, emulator of BigQuery and Kafka Connect, all on this machine."""
+"""`journeys stack`: Kafka, schema registry, emulator of BigQuery, Kafka Connect, Redis, all on this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from agents.cli.options import settings_of
 def up() -> None:
     """Start the whole local stack and wait until each part answers; what runs already is left as it is.
 
-    Needs a JDK and Maven. Topics, schemas and tables are made. The first time, parts are fetched: some minutes.
+    Needs a JDK and Maven; Redis is part of it where redis-server is installed. Topics, schemas and tables are made.
+    The first time, parts are fetched: some minutes.
     """
     from agents.bigquery.stack import Stack
 
@@ -54,8 +55,9 @@ def _show(stack: object) -> bool:
     from agents.bigquery.stack import Stack
 
     assert isinstance(stack, Stack)
-    table = Table("part", "", "address", show_edge=False)
-    table.add_column("log", overflow="fold")
+    table = Table("part", "", show_edge=False)
+    for name in ("address", "log"):
+        table.add_column(name, overflow="fold")
     parts = stack.status()
     for part in parts:
         state = "answers" if part.answers else "does not answer"

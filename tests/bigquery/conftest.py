@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,9 @@ import pytest
 
 from agents.bigquery.client import Warehouse, client
 from agents.bigquery.emulator import Emulator
+from agents.settings import Settings
+
+from .sink_process import SinkProcess
 
 _START_SECONDS = 90.0
 _NUMBERS = count(1)
@@ -32,6 +35,20 @@ def emulator(tmp_path_factory) -> Iterator[Emulator]:
 def house(emulator) -> Warehouse:
     """Give a dataset of the test's own, which does not exist yet."""
     return Warehouse("journeys", f"test_{next(_NUMBERS)}", emulator.url, emulator.grpc_endpoint)
+
+
+@pytest.fixture
+def sinks(tmp_path: Path) -> Iterator[Callable[..., SinkProcess]]:
+    """Give a maker of sinks; none outlives the test."""
+    made = []
+
+    def make(settings: Settings, house: Warehouse, *arguments: str, **more: Any) -> SinkProcess:
+        made.append(SinkProcess(settings, house, tmp_path, *arguments, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.tidy()
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 import pyarrow.parquet as pq
 
 from agents.parquet_export import arrow_schema, arrow_table
-from analytics.table import tables
+from analytics.table import all_tables
 
 
-def exported(folder, abandonments, told):
+def exported(folder, abandonments, told, touchpoints=()):
     """Parquet files as `journeys export` writes them."""
-    for table, records in zip(tables(), (abandonments, told), strict=True):
+    for table, records in zip(all_tables(), (abandonments, told, touchpoints), strict=True):
         (folder / table.name).mkdir(parents=True)
         found = arrow_table(table, [record._asdict() for record in records])
         pq.write_table(found, folder / table.name / "rows.parquet")

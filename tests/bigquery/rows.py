@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.bigquery.client import Warehouse
 from schemas.instants import format_instant
-from schemas.records import JourneyAbandoned, JourneyLifecycle
+from schemas.records import JourneyAbandoned, JourneyLifecycle, Touchpoint
 
 _ONE = JourneyAbandoned(
     abandonment_id="id",
@@ -57,6 +57,22 @@ def lifecycle(number: int, kind: str, journey_id: str, started_at: int, **fields
     return JourneyLifecycle(
         lifecycle_id=f"l{number}", kind=kind, journey_id=journey_id, started_at=started_at, user_id=None, **told
     )
+
+
+def touchpoint(number: int, journey_id: str, occurred_at: int, channel: str | None, **fields: Any) -> Touchpoint:
+    """A touchpoint of a journey."""
+    return Touchpoint(
+        journey_id=journey_id,
+        touchpoint_id=f"t{number}",
+        occurred_at=occurred_at,
+        channel=channel,
+        cost_micros=0,
+        **dict.fromkeys(set(Touchpoint._fields) - _TOLD - fields.keys()),
+        **fields,
+    )
+
+
+_TOLD = {"journey_id", "touchpoint_id", "occurred_at", "channel", "cost_micros"}
 
 
 def insert(client: Any, house: Warehouse, table: str, *records: Any, **more: Any) -> None:

@@ -1,12 +1,15 @@
 """Touchpoints -> Kafka -> worker -> output topics -> Kafka Connect -> tables: each part a real process."""
 
 import asyncio
+import copy
+import json
 from collections.abc import Callable, Iterator
 from os import environ
 from pathlib import Path
 from time import monotonic, sleep, time_ns
 from typing import Any
 
+import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 from fresh_kafka import create_by_hand, emptied
@@ -22,21 +25,22 @@ from agents.log_reader import open_log
 from agents.schema_registry import own_catalog
 from agents.settings import Settings
 from agents.topic_replay import TopicReplay
+from analytics.table import Column, all_tables, tables
+from schemas.catalog import own_schemas
 from schemas.codec import Codec
 from schemas.lines import parse_line
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from tests.live.worker_process import Workers
 
 from .group_offsets import committed, message_count
+from .next_version import DEVICE, with_device, written_as
 from .rows import abandonment, in_milliseconds, query
+from .sink_process import publish
 
-pytestmark = [
-    pytest.mark.broker,
-    pytest.mark.slow,
-    pytest.mark.skipif(not environ.get("JOURNEYS_TEST_LONG"), reason="takes minutes: part of make soak"),
-]
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+is_long = pytest.mark.skipif(not environ.get("JOURNEYS_TEST_LONG"), reason="takes minutes: part of make soak")
 
-JOURNEYS = 5_200
+JOURNEYS = 4_000
 LEAST_ABANDONMENTS = 5_000
 OUTPUTS = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE)
 _SECONDS = 150.0
@@ -72,51 +76,122 @@ def connect(tmp_path: Path) -> Iterator[ConnectWorker]:
         worker.kill()
 
 
-def test_abandonments_reach_bigquery_as_the_replay_gives_them(
-    broker, workers, registry, connect, bigquery_client, house
-):
-    """Every field of at least 5,000; Connect killed in mid-stream, and all read again by another group."""
-    settings = emptied(broker, schema_registry_url=registry.confluent_url)
-    if not has_topic(settings, DEAD_LETTERS):
-        asyncio.run(create_by_hand(settings, {DEAD_LETTERS: (1, {})}))
-    letters = message_count(settings, DEAD_LETTERS)
-    apply(bigquery_client, house)
-    workers.start(settings).wait_until_logged("restored: partitions [")
+class Line:
+    """The whole line for one test: a worker and Connect, which `start` begins again under a name of its group."""
 
-    def start(name: str) -> None:
-        given = connector(house, registry.converter_url, name=name)
-        connect.start(settings.bootstrap_servers, given, house.endpoint, print)
+    def __init__(self, broker, workers, registry, connect, client, house) -> None:
+        self.settings = emptied(broker, schema_registry_url=registry.confluent_url)
+        if not has_topic(self.settings, DEAD_LETTERS):
+            asyncio.run(create_by_hand(self.settings, {DEAD_LETTERS: (1, {})}))
+        self._letters = message_count(self.settings, DEAD_LETTERS)
+        self._registry, self._connect, self._client, self._house = registry, connect, client, house
+        self._workers = workers
+        apply(client, house)
 
-    def raw() -> int:
-        return counted(bigquery_client, house, "journey_abandonments")
+    def start(self, name: str, *topics: str) -> None:
+        """Start Connect, on `topics` alone if there are any."""
+        given = connector(self._house, self._registry.converter_url, name=name)
+        given["config"]["topics"] = ",".join(topics or OUTPUTS)
+        self._connect.start(self.settings.bootstrap_servers, given, self._house.endpoint, print)
 
-    start("first")
-    asyncio.run(import_history(settings, enumerate(map(parse_line, generate(JOURNEYS, seed=11)))))
-    wait(lambda: committed(settings, "connect-first", OUTPUTS) > 0, connect, "no row has come")
-    assert connect.kill()
-    came = raw()
-    workers.wait_until_applied(settings)
-    expected = {one.abandonment_id: one for one in asyncio.run(replayed(settings))}
+    def play(self) -> None:
+        """Start a worker and write the journeys."""
+        self._workers.start(self.settings).wait_until_logged("restored: partitions [")
+        asyncio.run(import_history(self.settings, enumerate(map(parse_line, generate(JOURNEYS, seed=11)))))
+
+    def expected(self) -> dict[str, Any]:
+        """Abandonments of a replay by id, once the worker has published all of them."""
+        self._workers.wait_until_applied(self.settings)
+        return {one.abandonment_id: one for one in asyncio.run(replayed(self.settings))}
+
+    def wait_for_all(self, name: str, *topics: str) -> None:
+        """Wait until Connect's group has committed all that the topics (default: both outputs) hold."""
+        topics = topics or OUTPUTS
+        total = message_count(self.settings, *topics)
+        wait(lambda: committed(self.settings, f"connect-{name}", topics) >= total, self._connect, "rows are missing")
+
+    def require_no_letters(self) -> None:
+        """Fail if a row has become a dead letter."""
+        assert message_count(self.settings, DEAD_LETTERS) == self._letters
+
+
+@pytest.fixture
+def line(broker, workers, registry, connect, bigquery_client, house) -> Line:
+    """Give the whole line, with tables and without rows; Connect and the worker are not started."""
+    return Line(broker, workers, registry, connect, bigquery_client, house)
+
+
+def test_abandonments_reach_bigquery_as_the_replay_gives_them(line, bigquery_client, house):
+    """Every field of at least 5,000. The long form below has the lifecycle, too."""
+    line.start("whole", JOURNEY_ABANDONMENTS)
+    line.play()
+    expected = line.expected()
     assert len(expected) >= LEAST_ABANDONMENTS
-    assert 0 < came < len(expected), "it was not killed in mid-stream"
-    start("first")
-    total = message_count(settings, *OUTPUTS)
-    wait(lambda: committed(settings, "connect-first", OUTPUTS) >= total, connect, "rows are missing")
+    line.wait_for_all("whole", JOURNEY_ABANDONMENTS)
+    require_equal(bigquery_client, house, expected)
+    line.require_no_letters()
 
-    found = query(
-        bigquery_client, house, "SELECT * EXCEPT ({dollars}) FROM `{d}.abandonments`".replace("{dollars}", DOLLARS)
+
+@is_long
+def test_a_kill_and_a_second_reading_change_no_view(line, connect, bigquery_client, house):
+    """Connect killed in mid-stream, and all read again by another group."""
+    line.start("first")
+    line.play()
+    wait(lambda: committed(line.settings, "connect-first", OUTPUTS) > 0, connect, "no row has come")
+    assert connect.kill()
+    came = counted(bigquery_client, house, "journey_abandonments")
+    expected = line.expected()
+    assert 0 < came < len(expected), "it was not killed in mid-stream"
+    line.start("first")
+    line.wait_for_all("first")
+    require_equal(bigquery_client, house, expected)
+    before = contents(bigquery_client, house)
+    connect.kill()
+    line.start("second")
+    line.wait_for_all("second")
+    assert counted(bigquery_client, house, "journey_abandonments") >= 2 * len(expected)
+    assert contents(bigquery_client, house) == before
+    line.require_no_letters()
+
+
+@is_long
+def test_a_nullable_field_comes_in_while_connect_runs(line, registry, connect, bigquery_client, house):
+    """The table first, then the worker: rows of both versions are readable, and Connect goes on as it was."""
+    settings = line.settings
+    line.start("fields")
+    codec = Codec(asyncio.run(own_catalog(settings)))
+    publish(settings, [codec.encode(abandonment(number)) for number in range(200)])
+    line.wait_for_all("fields")
+    wider = tables()[0]._replace(columns=(*tables()[0].columns, Column("device", "STRING", False, DEVICE["doc"])))
+    apply(bigquery_client, house, (wider, *all_tables()[1:]))
+    contract = copy.deepcopy(own_schemas()["JourneyAbandoned"])
+    with_device(contract)
+    subject = f"{registry.confluent_url}/subjects/{JOURNEY_ABANDONMENTS}-gaelp.journeys.JourneyAbandoned/versions"
+    schema_id = httpx.post(subject, json={"schema": json.dumps(contract)}).raise_for_status().json()["id"]
+    publish(
+        settings,
+        [
+            written_as(contract, schema_id, number, device=f"phone {number}")
+            if number % 2
+            else codec.encode(abandonment(number))
+            for number in range(200, 400)
+        ],
     )
+    line.wait_for_all("fields")
+    assert connect.kill()
+    found = query(bigquery_client, house, "SELECT abandonment_id, device FROM `{d}.abandonments`")
+    assert sorted(found) == sorted(
+        (f"a{number}", f"phone {number}" if number >= 200 and number % 2 else None) for number in range(400)
+    )
+    line.require_no_letters()
+
+
+def require_equal(client: Any, house: Any, expected: dict[str, Any]) -> None:
+    """Fail unless the view has these abandonments, by id, in every field and no other."""
+    found = query(client, house, f"SELECT * EXCEPT ({DOLLARS}) FROM `{{d}}.abandonments`")
     assert len(found) == len(expected)
     for row in found:
         assert tuple(map(in_milliseconds, row)) == tuple(expected[row[0]])
-
-    before = contents(bigquery_client, house)
-    connect.kill()
-    start("second")
-    wait(lambda: committed(settings, "connect-second", OUTPUTS) >= total, connect, "the second group has not read all")
-    assert raw() >= 2 * len(expected)
-    assert contents(bigquery_client, house) == before
-    assert message_count(settings, DEAD_LETTERS) == letters
 
 
 def test_an_absurd_time_is_a_dead_letter_of_connect_and_the_rest_flows(

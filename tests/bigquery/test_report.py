@@ -5,22 +5,32 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars
 import pytest
 
 import analytics
 from agents.bigquery.deployment import apply
+from agents.bigquery.parquet_load import load
+from agents.ecom import load_mapping
+from agents.ecom import touchpoints as clickstream
+from agents.made_journeys import arrivals, merge
 from analytics.abandonment_report import report_of
 from analytics.page import page
 from analytics.parquet_warehouse import ParquetWarehouse
 from analytics.query import queries
-from schemas.records import REASONS
+from analytics.table import all_tables, touchpoint_table
+from schemas.instants import parse_instant
+from schemas.lines import parse_line
+from schemas.records import REASONS, Touchpoint
+from streams.driver import replay_unpunctuated
 
 from .exports import exported
-from .rows import abandonment, insert, lifecycle, query
+from .rows import abandonment, insert, lifecycle, query, touchpoint
 
 ROOT = Path(__file__).parent.parent.parent
 DAY = 86_400_000
@@ -28,10 +38,21 @@ T0 = 1_760_000_000_000
 STATES = ("UNAWARE", "AWARE", "CONSIDERING", "INTENT")
 
 
-def made(count: int, seed: int) -> tuple[list[Any], list[Any]]:
-    """Abandonments of 60 days, some of them delivered twice, and what came of them."""
+CHANNELS = ("search", "email", "social", None)
+
+
+class Made(NamedTuple):
+    """Records of a test, by their tables."""
+
+    abandonments: list[Any]
+    told: list[Any]
+    touchpoints: list[Any]
+
+
+def made(count: int, seed: int) -> Made:
+    """Abandonments of 60 days, some of them delivered twice, what came of them, and what went before."""
     chance = random.Random(seed)
-    abandonments, told = [], []
+    abandonments, told, touchpoints = [], [], []
     for number in range(count):
         at = T0 + chance.randrange(60 * DAY)
         one = abandonment(
@@ -44,14 +65,18 @@ def made(count: int, seed: int) -> tuple[list[Any], list[Any]]:
             total_cost_micros=chance.randrange(10**9),
             total_penalty_micros=chance.randrange(10**10),
             policy_version=chance.choice(["p1", "p2"]),
+            last_touchpoint_at=None if number % 11 == 0 else at - DAY,
         )
+        for hours in range(4):  # the last one is late: no abandonment names its time
+            touched = touchpoint(4 * number + hours, one.journey_id, at - DAY + (hours - 2) * 1_000, None)
+            touchpoints += [touched._replace(channel=chance.choice(CHANNELS))] * chance.choice((1, 1, 2))
         abandonments += [one, one] if number % 10 == 0 else [one]
         if number % 7 == 0:
             back = lifecycle(number, "returned", one.journey_id, at + DAY, abandonment_id=one.abandonment_id)
             told += [back, back] if number % 2 else [back]
         if number % 5 == 0:
             told.append(lifecycle(count + number, "converted", f"other-{number}", at))
-    return abandonments, told
+    return Made(abandonments, told, touchpoints)
 
 
 @pytest.mark.broker
@@ -59,36 +84,65 @@ def made(count: int, seed: int) -> tuple[list[Any], list[Any]]:
 def test_bigquery_and_duckdb_give_the_same_report(bigquery_client, house, tmp_path):
     """Every frame, row for row, of data with rows that came twice."""
     apply(bigquery_client, house)
-    abandonments, told = made(1_500, seed=4)
+    abandonments, told, touchpoints = made(1_500, seed=4)
+    folder = exported(tmp_path / "parquet", abandonments, told, touchpoints)
     for start in range(0, len(abandonments), 500):
         insert(bigquery_client, house, "journey_abandonments", *abandonments[start : start + 500])
     insert(bigquery_client, house, "journey_lifecycle", *told)
+    assert load(bigquery_client, house, folder, [touchpoint_table()]) == {"journey_touchpoints": len(touchpoints)}
     ((raw,),) = query(bigquery_client, house, "SELECT COUNT(*) FROM `{d}.journey_abandonments`")
     assert raw == len(abandonments) > 1_500
+    require_equal_reports(bigquery_client, house, folder, 30)
+
+
+def require_equal_reports(client, house, folder, days):
+    """Fail unless the emulator and DuckDB give the same report, of every frame some rows; gives it."""
 
     def ask(sql: str) -> list[dict[str, Any]]:
-        return [dict(row.items()) for row in bigquery_client.query(sql).result(timeout=60)]
+        return [dict(row.items()) for row in client.query(sql).result(timeout=60)]
 
-    there = report_of(ask, house.path, 30)
-    here = analytics.report(30, folder=exported(tmp_path / "parquet", abandonments, told))
+    there = report_of(ask, house.path, days)
+    here = analytics.report(days, folder=folder)
     assert (there.since, there.until) == (here.since, here.until)
     for one in queries():
         assert getattr(there, one.name).equals(getattr(here, one.name)), one.name
         assert len(getattr(here, one.name)) > 0
+    return here
 
 
 @pytest.mark.broker
 @pytest.mark.slow
-def test_the_analysts_ten_queries_run_on_both(bigquery_client, house, tmp_path):
+def test_the_demos_data_has_the_same_report_on_both(bigquery_client, house, tmp_path):
+    """The clickstream and the generated journeys of `make demo`, whole: every frame, row for row."""
+    lines = clickstream(load_mapping(ROOT / "examples" / "ecom.toml"))
+    first = next(lines)
+    history = merge(arrivals(1, parse_instant(first["occurred_at"]), 160), chain([first], lines))
+    records = list(map(parse_line, history))
+    effects = list(replay_unpunctuated(enumerate(records)))
+    abandonments = [one for each in effects for one in each.abandonments]
+    told = [one for each in effects for one in each.lifecycle]
+    touched = [one for one in records if isinstance(one, Touchpoint)]
+    folder = exported(tmp_path / "parquet", abandonments, told, touched)
+    apply(bigquery_client, house)
+    loaded = load(bigquery_client, house, folder, all_tables())
+    assert list(loaded.values()) == [len(abandonments), len(told), len(touched)]
+    report = require_equal_reports(bigquery_client, house, folder, 366)
+    assert report.abandonments == len(abandonments) > 1_000
+    assert set(report.by_channel["channel"]) > {"organic", "paid_search", "email", "social", "direct"}
+
+
+@pytest.mark.broker
+@pytest.mark.slow
+def test_the_analysts_queries_run_on_both(bigquery_client, house, tmp_path):
     """Each query of docs/analyst.md gives rows, and the same ones."""
     apply(bigquery_client, house)
-    abandonments, told = made(300, seed=2)
+    abandonments, told, touchpoints = made(300, seed=2)
     abandonments = [one._replace(user_id=f"u{number % 40}") for number, one in enumerate(abandonments)]
-    insert(bigquery_client, house, "journey_abandonments", *abandonments)
-    insert(bigquery_client, house, "journey_lifecycle", *told)
-    here = ParquetWarehouse(exported(tmp_path / "parquet", abandonments, told))
+    folder = exported(tmp_path / "parquet", abandonments, told, touchpoints)
+    load(bigquery_client, house, folder, all_tables())
+    here = ParquetWarehouse(folder)
     found = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "analyst.md").read_text("utf-8"), re.DOTALL)
-    assert len(found) == 10
+    assert len(found) == 11
     for sql in found:
         rows = query(bigquery_client, house, sql.replace("DATASET", "{d}"))
         assert rows, sql
@@ -97,8 +151,8 @@ def test_the_analysts_ten_queries_run_on_both(bigquery_client, house, tmp_path):
 
 def test_a_report_says_what_is_in_the_data(tmp_path):
     """Sums, rates and days, computed once more by hand; only the last 30 days count."""
-    abandonments, told = made(800, seed=9)
-    report = analytics.report(30, folder=exported(tmp_path / "parquet", abandonments, told))
+    abandonments, told, touchpoints = made(800, seed=9)
+    report = analytics.report(30, folder=exported(tmp_path / "parquet", abandonments, told, touchpoints))
     newest = max(one.abandoned_at for one in abandonments)
     kept = {one.abandonment_id: one for one in abandonments if one.abandoned_at >= newest + 1 - 30 * DAY}
     back = {one.abandonment_id for one in told if one.kind == "returned"} & kept.keys()
@@ -108,21 +162,32 @@ def test_a_report_says_what_is_in_the_data(tmp_path):
     assert report.timeout_rate == sum(one.abandonment_reason == "TIMEOUT" for one in kept.values()) / len(kept)
     penalties = sum(one.total_penalty_micros for one in kept.values())
     assert report.average_penalty_micros == penalties / len(kept)
-    for frame in (report.by_reason, report.by_state, report.by_day, report.by_policy):
+    channels = Counter(last_channel(one, touchpoints) for one in kept.values())
+    assert dict(report.by_channel.select("channel", "abandonments").iter_rows()) == channels
+    assert channels.keys() == {"search", "email", "social", "(none)"}
+    for frame in (report.by_reason, report.by_state, report.by_day, report.by_channel, report.by_policy):
         assert frame["abandonments"].sum() == len(kept)
         assert frame["penalty_micros"].sum() == penalties if "penalty_micros" in frame.columns else True
     assert report.by_day["day"].is_sorted()
     assert report.by_reason["penalty_micros"].is_sorted(descending=True)
 
 
+def last_channel(abandoned, touchpoints):
+    """Channel of the touchpoint that an abandonment names as its last one, as the report calls it."""
+    for one in touchpoints:
+        if (one.journey_id, one.occurred_at) == (abandoned.journey_id, abandoned.last_touchpoint_at):
+            return one.channel or "(none)"
+    return "(none)"
+
+
 @pytest.mark.slow
 def test_the_pages_charts_have_the_data_in_a_real_browser(tmp_path):
-    """A browser draws a bar for each reason, state and day, and loads nothing from anywhere."""
+    """A browser draws a bar for each reason, state, channel, policy and day, and loads nothing from anywhere."""
     browser = shutil.which("chromium")
     if browser is None:
         pytest.skip("chromium is not installed")
-    abandonments, told = made(800, seed=9)
-    report = analytics.report(30, folder=exported(tmp_path / "parquet", abandonments, told))
+    abandonments, told, touchpoints = made(800, seed=9)
+    report = analytics.report(30, folder=exported(tmp_path / "parquet", abandonments, told, touchpoints))
     shown = tmp_path / "report.html"
     shown.write_text(page(report), "utf-8")
     done = subprocess.run(
@@ -136,7 +201,10 @@ def test_the_pages_charts_have_the_data_in_a_real_browser(tmp_path):
         check=True,
     )
     bars = done.stdout.count('<g class="point">')
-    assert bars == len(report.by_reason) + len(report.by_state) + len(report.by_day)
+    charted = (report.by_reason, report.by_state, report.by_channel, report.by_policy, report.by_day)
+    assert bars == sum(map(len, charted))
+    for name in (*report.by_reason["abandonment_reason"], *report.by_channel["channel"], *report.by_policy[:, 0]):
+        assert re.search(f"<text[^>]*>{re.escape(name)} *</text>", done.stdout), f"no bar is called {name}"
     assert f"<b>{report.abandonments:,}</b>" in done.stdout
 
 

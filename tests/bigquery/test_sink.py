@@ -1,152 +1,26 @@
 """The sink without Connect: exactly one row for each record, whatever is killed, lost or refused."""
 
-import asyncio
 import random
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from itertools import count
 from os import environ
-from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
 from fresh_kafka import emptied
 
 from agents.bigquery.client import Warehouse, client
-from agents.bigquery.connector import DEAD_LETTERS
 from agents.bigquery.deployment import apply
 from agents.bigquery.emulator import Emulator
-from agents.kafka_connection import admin
-from agents.log_reader import open_log
-from agents.settings import Settings
-from schemas.codec import Codec
 from schemas.topics import JOURNEY_ABANDONMENTS
 
-from .group_offsets import committed
 from .rows import abandonment, in_milliseconds, query
+from .sink_process import SECONDS, letters, publish
 from .write_proxy import WriteProxy
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
-ROOT = Path(__file__).parent.parent.parent
 KILLS = 20 if environ.get("JOURNEYS_TEST_LONG") else 4
 ROWS = KILLS * 300
-_SECONDS = 120.0
-_GROUPS = count(1)
-
-
-class SinkProcess:
-    """`journeys sink bigquery` as a process that may be killed."""
-
-    def __init__(self, settings: Settings, house: Warehouse, folder: Path) -> None:
-        self.log_path = folder / "sink.log"
-        self._settings = settings
-        self._group = f"sink-{next(_GROUPS)}"
-        self._command = [sys.executable, "-m", "agents.cli", "sink", "bigquery", "--group", self._group]
-        inherited = {name: value for name, value in environ.items() if not name.startswith("JOURNEYS_")}
-        self._environment = inherited | {
-            "PYTHONPATH": str(ROOT),
-            "JOURNEYS_BOOTSTRAP_SERVERS": str(settings.bootstrap_servers),
-            # So long a new one waits for the partitions of a killed one.
-            "JOURNEYS_SESSION_TIMEOUT_SECONDS": "1",
-            "JOURNEYS_FREEZE_LIMIT_SECONDS": "0.5",
-            "JOURNEYS_BIGQUERY_PROJECT": house.project,
-            "JOURNEYS_BIGQUERY_DATASET": house.dataset,
-            "JOURNEYS_BIGQUERY_ENDPOINT": str(house.endpoint),
-            "JOURNEYS_BIGQUERY_GRPC_ENDPOINT": str(house.grpc_endpoint),
-        }
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it; its log goes on."""
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, cwd=self._folder, env=self._environment, stdout=log, stderr=log
-            )
-
-    def committed(self) -> int:
-        """Sum of the offsets that its group has committed of the abandonments."""
-        return committed(self._settings, self._group, [JOURNEY_ABANDONMENTS])
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        assert self._process is not None
-        assert self._process.poll() is None, self.log_path.read_text()[-3000:]
-        self._process.kill()
-        self._process.wait()
-
-    def stop(self) -> None:
-        """Ask it to stop, and see that it ends well."""
-        assert self._process is not None
-        self._process.terminate()
-        assert self._process.wait(30) == 0, self.log_path.read_text()[-3000:]
-
-    def wait_until(self, condition: Callable[[], bool], otherwise: str) -> None:
-        """Poll a condition until it holds; fail when the sink ends by itself."""
-        assert self._process is not None
-        deadline = monotonic() + _SECONDS
-        while not condition():
-            assert self._process.poll() is None, self.log_path.read_text()[-3000:]
-            assert monotonic() < deadline, f"{otherwise}\n{self.log_path.read_text()[-3000:]}"
-            sleep(0.1)
-
-    def tidy(self) -> None:
-        """Leave nothing behind."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-
-
-@pytest.fixture
-def sinks(tmp_path: Path) -> Iterator[Callable[..., SinkProcess]]:
-    """Give a maker of sinks; none outlives the test."""
-    made = []
-
-    def make(settings: Settings, house: Warehouse) -> SinkProcess:
-        made.append(SinkProcess(settings, house, tmp_path))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.tidy()
-
-
-def publish(settings: Settings, records: Sequence[Any]) -> None:
-    """Append abandonments to their topic as a worker does."""
-
-    async def send() -> None:
-        codec = Codec()
-        async with AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, linger_ms=5) as producer:
-            sent = [
-                await producer.send(
-                    JOURNEY_ABANDONMENTS,
-                    codec.encode(record) if not isinstance(record, bytes) else record,
-                    b"key" if isinstance(record, bytes) else record.journey_id.encode(),
-                    partition=number % 4,
-                )
-                for number, record in enumerate(records)
-            ]
-            await asyncio.gather(*sent)
-
-    asyncio.run(send())
-
-
-def letters(settings: Settings) -> list[dict[str, str]]:
-    """Headers of the sink's dead letters."""
-
-    async def read() -> list[dict[str, str]]:
-        async with open_log(settings, DEAD_LETTERS) as log:
-            return [
-                {name: text.decode() for name, text in record.headers}
-                async for batch in log.read_partition(0)
-                for record in batch.records
-            ]
-
-    return asyncio.run(read())
 
 
 def counts(asked: Any, house: Warehouse) -> tuple[int, int]:
@@ -190,7 +64,7 @@ def test_bigquery_away_loses_nothing_and_doubles_nothing(broker, sinks, tmp_path
     emulator = Emulator(tmp_path / "emulator")
     try:
         emulator.start(print)
-        emulator.wait(_SECONDS)
+        emulator.wait(SECONDS)
         house = Warehouse("journeys", "away", emulator.url, emulator.grpc_endpoint)
         with client(house) as asked, WriteProxy(str(emulator.grpc_endpoint)) as proxy:
             apply(asked, house)
@@ -217,7 +91,7 @@ def test_bigquery_away_loses_nothing_and_doubles_nothing(broker, sinks, tmp_path
             sink.wait_until(lambda: proxy.is_away, "nothing was written")
             emulator.kill()
             emulator.start(print)
-            emulator.wait(_SECONDS)
+            emulator.wait(SECONDS)
             assert counts(asked, house)[0] > 2_000
             proxy.is_away = False
             sink.wait_until(lambda: sink.committed() >= 3_000, "rows are missing")
@@ -231,7 +105,7 @@ def test_a_row_that_bigquery_refuses_is_a_dead_letter_and_the_rest_flows(broker,
     """With the reason and where it came from; so is a record that is no abandonment at all."""
     settings = emptied(broker)
     apply(bigquery_client, house)
-    known = len(letters(settings)) if _has_letters(settings) else 0
+    known = len(letters(settings))
     records: list[Any] = [abandonment(number) for number in range(400)]
     records[40] = b"no Avro"
     with WriteProxy(str(house.grpc_endpoint)) as proxy:
@@ -252,11 +126,3 @@ def test_a_row_that_bigquery_refuses_is_a_dead_letter_and_the_rest_flows(broker,
     assert len(told) == 3
     places = {(letter["partition"], letter["offset"]) for letter in told}
     assert places == {("0", "10"), ("1", "14"), ("2", "75")}
-
-
-def _has_letters(settings: Settings) -> bool:
-    async def there() -> bool:
-        async with admin(settings) as asked:
-            return DEAD_LETTERS in await asked.list_topics()
-
-    return asyncio.run(there())

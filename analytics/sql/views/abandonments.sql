@@ -8,4 +8,5 @@ SELECT
   PARSE_NUMERIC('0.000001') * total_penalty_micros AS total_penalty
 FROM `${dataset}.journey_abandonments`
 WHERE TRUE
-QUALIFY ROW_NUMBER() OVER (PARTITION BY abandonment_id ORDER BY detected_at, source_offset) = 1
+-- An id has one abandoned_at; with it here, a filter on it reaches the table and leaves out days.
+QUALIFY ROW_NUMBER() OVER (PARTITION BY abandonment_id, abandoned_at ORDER BY detected_at, source_offset) = 1

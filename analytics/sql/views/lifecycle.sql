@@ -7,4 +7,5 @@ SELECT
   PARSE_NUMERIC('0.000001') * cost_micros AS cost
 FROM `${dataset}.journey_lifecycle`
 WHERE TRUE
-QUALIFY ROW_NUMBER() OVER (PARTITION BY lifecycle_id ORDER BY detected_at, source_offset) = 1
+-- An id has one occurred_at; with it here, a filter on it reaches the table and leaves out days.
+QUALIFY ROW_NUMBER() OVER (PARTITION BY lifecycle_id, occurred_at ORDER BY detected_at, source_offset) = 1

@@ -1,0 +1,11 @@
+-- Abandonments by the channel of their last touchpoint; (none) where there was no touchpoint, or it named no channel.
+SELECT COALESCE(touched.channel, '(none)') AS channel, COUNT(*) AS abandonments, SUM(ended.total_cost_micros) AS cost_micros,
+  SUM(ended.total_penalty_micros) AS penalty_micros
+FROM `${dataset}.abandonments` AS ended
+LEFT JOIN (
+  SELECT abandonment_id, channel FROM `${dataset}.last_touches`
+  WHERE abandoned_at >= TIMESTAMP_MILLIS(${since}) AND abandoned_at < TIMESTAMP_MILLIS(${until})
+) AS touched ON touched.abandonment_id = ended.abandonment_id
+WHERE ended.abandoned_at >= TIMESTAMP_MILLIS(${since}) AND ended.abandoned_at < TIMESTAMP_MILLIS(${until})
+GROUP BY 1
+ORDER BY penalty_micros DESC, channel
