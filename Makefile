@@ -12,6 +12,7 @@ N ?= 1000000
 RUNS ?= 3
 PEERS ?=
 PEERS_ON_JVM := benchmarks/peers/rule/target/.ready
+RLLIB := tests/rllib/.venv/.ready
 PEER_BYTEWAX := benchmarks/peers/bytewax/.venv/.ready
 # A peer that is not asked for needs nothing: $(call needed,its names,what it needs).
 needed = $(if $(PEERS),$(if $(filter $(1),$(PEERS)),$(2)),$(2))
@@ -23,7 +24,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # Results name commits, whose hashes look like secrets.
 FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)))
 
-.PHONY: help setup demo test check check-static secrets audit format simulate fuzz chaos bench bench-long bench-peers bench-backtest bench-bigquery bigquery-up bigquery-down test-engine soak clean
+.PHONY: help setup demo test check check-static check-rllib secrets audit format simulate fuzz chaos learn bench bench-long bench-peers bench-backtest bench-bigquery bigquery-up bigquery-down test-engine soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +84,17 @@ format: setup ## put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+learn: setup ## the learning example: ten seeds, three agents, table and plot of docs/learning.md; two minutes
+	$(BIN)/python examples/learning_example.py --plot docs/learning.svg
+
+check-rllib: setup $(RLLIB) ## RLlib trains on an exported dataset, in an environment of its own (some gigabytes)
+	$(BIN)/python -m tests.rllib $(dir $(RLLIB))bin/python
+
+$(RLLIB): tests/rllib/requirements.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 simulate: setup ## crash simulation: SEEDS=n; SEED=s repeats one; FAULT=name (or all) breaks one thing
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(SEEDS) --results benchmarks/results) $(if $(FAULT),--fault $(FAULT))
 
@@ -139,4 +151,4 @@ soak: setup ## the long form of all: simulate, its faults, fuzz, chaos, every te
 	JOURNEYS_TEST_LONG=1 $(PYTEST) -m broker
 
 clean: ## remove the environment and local data
-	rm -rf $(VENV) .journeys benchmarks/peers/bytewax/.venv benchmarks/peers/*/target
+	rm -rf $(VENV) .journeys benchmarks/peers/bytewax/.venv tests/rllib/.venv benchmarks/peers/*/target

@@ -11,7 +11,6 @@ import faust
 from agents.admission import Admission
 from agents.batch_transport import BatchConsumer, BatchTransport
 from agents.changelog_queue import JourneyTables
-from agents.engine import PURE_PYTHON, Engine
 from agents.flusher import BATCH_BYTES, Flusher
 from agents.freeze_guard import FreezeGuard
 from agents.journey_agent import JourneyAgent
@@ -27,6 +26,7 @@ from agents.worker_exit import WorkerExit, end_now
 from schemas.catalog import Catalog
 from schemas.codec import Codec
 from schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES, TABLE, changelog_name
+from streams.engine import PURE_PYTHON, Engine
 from streams.policy import Policy
 
 _HEARTBEATS_PER_SESSION = 5

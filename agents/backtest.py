@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import pyarrow as pa
 
 from agents.history_buckets import HistoryBuckets
-from agents.history_columns import Complain, history_batches
+from agents.history_columns import Complain, HistoryBatch, history_batches
 from agents.operation_error import OperationError
 from agents.packed_history import Group, PackedHistory, names_of
 from schemas.instants import DAY_MS
@@ -68,10 +68,19 @@ def unpacked(
     path: str, size_bytes: int, held_bytes: int, complain: Complain, *, with_names: bool = False
 ) -> Iterator[History]:
     """History of a file of lines; `held_bytes` may be in memory. Raises UnreadableFileError, OperationError."""
+    with in_buckets(history_batches(path, complain), size_bytes, held_bytes, with_names=with_names) as history:
+        yield history
+
+
+@contextmanager
+def in_buckets(
+    batches: Iterable[HistoryBatch], size_bytes: int, held_bytes: int, *, with_names: bool = False
+) -> Iterator[History]:
+    """History of batches, which take about `size_bytes`; `held_bytes` may be in memory."""
     from journeys_engine import Journeys  # noqa: PLC0415  (it may not be built)
 
     with HistoryBuckets(size_bytes, held_bytes, with_names=with_names) as buckets:
-        clock = buckets.fill(history_batches(path, complain))
+        clock = buckets.fill(batches)
 
         def group(number: int) -> Group:
             journeys = Journeys.of_bucket(buckets.take(number))

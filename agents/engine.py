@@ -1,71 +1,14 @@
-"""Which program decides in a worker: the compiled engine, or the pure core alone."""
+"""The engine that a worker's settings name."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal, NamedTuple
-
 from agents.operation_error import OperationError
-from schemas.catalog import fingerprint, own_schemas
-from schemas.codec import Codec
-from streams.compiled_partition import compiled_partition
-from streams.compiled_processor import CompiledProcessor
-from streams.partition import Partition
-from streams.processor import Processor
-
-if TYPE_CHECKING:
-    import journeys_engine
-
-EngineSetting = Literal["auto", "python", "compiled"]
+from streams.engine import Engine, EngineMissingError, EngineSetting, load_engine
 
 
-class Engine(NamedTuple):
-    """Makes the processors of a worker. `why` says how the choice came about."""
-
-    compiled: type[journeys_engine.Engine] | None
-    why: str
-
-    @property
-    def name(self) -> str:
-        """`compiled` or `python`."""
-        return "python" if self.compiled is None else "compiled"
-
-    def partition(self, number: int, count: int, codec: Codec) -> Partition:
-        """State of a partition, without rows."""
-        if self.compiled is None:
-            return Partition(number, count)
-        return compiled_partition(self.compiled, number, count, codec)
-
-    def processor(self, partition: Partition) -> Processor:
-        """Processor of a partition that this engine has made."""
-        return Processor(partition) if self.compiled is None else CompiledProcessor(partition)
-
-
-PURE_PYTHON = Engine(None, "set so")
-
-
-def load_engine(setting: EngineSetting) -> Engine:
-    """Take the engine that the setting names; `auto` takes the compiled one where it is built and fits.
-
-    Raises OperationError where the compiled one is wanted and can't be had.
-    """
-    if setting == "python":
-        return PURE_PYTHON
-    why_not = _why_not_compiled()
-    if why_not is None:
-        from journeys_engine import Engine as Compiled  # noqa: PLC0415  (it may not be built)
-
-        return Engine(Compiled, "built and of these schemas")
-    if setting == "compiled":
-        raise OperationError(f"the compiled engine can't be had: {why_not}; build it with `make setup`")
-    return Engine(None, why_not)
-
-
-def _why_not_compiled() -> str | None:
-    if find_spec("journeys_engine") is None:
-        return "the package journeys_engine is not installed"
-    from journeys_engine import SCHEMAS  # noqa: PLC0415  (as above)
-
-    own = own_schemas()
-    other = [name for name, known in SCHEMAS.items() if fingerprint(own[name]) != known]
-    return f"it was built for other schemas of {', '.join(other)}" if other else None
+def engine_of(setting: EngineSetting) -> Engine:
+    """Engine of a setting. Raises OperationError where the compiled one is wanted and can't be had."""
+    try:
+        return load_engine(setting)
+    except EngineMissingError as error:
+        raise OperationError(str(error)) from None

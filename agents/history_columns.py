@@ -86,7 +86,7 @@ def history_batches(path: str, complain: Complain) -> Iterator[HistoryBatch]:
     """
     file = LineFile(path)
     if Path(path).suffix.lower() not in _PARQUET:
-        return _in_batches(path, file.records(), complain)
+        return line_batches(path, file.records(), complain)
     return _parquet_batches(path, file, complain)
 
 
@@ -94,7 +94,7 @@ def _parquet_batches(path: str, file: LineFile, complain: Complain) -> Iterator[
     try:
         with ParquetFile(path) as source:
             if not takes_schema(source.schema_arrow):
-                yield from _in_batches(path, file.records(), complain)
+                yield from line_batches(path, file.records(), complain)
                 return
             deciding = [name for name in source.schema_arrow.names if name in DECIDING]
             lines = _ParquetLines(path)
@@ -102,7 +102,7 @@ def _parquet_batches(path: str, file: LineFile, complain: Complain) -> Iterator[
             for batch in source.iter_batches(_BATCH_ROWS, columns=deciding):
                 found = touchpoint_columns(batch)
                 if found is None:
-                    yield from _in_batches(path, lines.records(row, batch.num_rows), complain)
+                    yield from line_batches(path, lines.records(row, batch.num_rows), complain)
                 else:
                     yield HistoryBatch(*found, None)
                 row += batch.num_rows
@@ -147,9 +147,10 @@ class _ParquetLines:
             self._row, self._held = end, None
 
 
-def _in_batches(
+def line_batches(
     path: str, found: Iterable[tuple[int, InputRecord] | BadLine], complain: Complain
 ) -> Iterator[HistoryBatch]:
+    """Batches of lines, or of the records of a topic's partition, in order; the same as `history_batches`."""
     rows: list[tuple[Any, ...]] = []
     for line in found:
         if isinstance(line, BadLine):

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
@@ -20,6 +21,7 @@ from agents.gathering import Gathering
 from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
 from streams.effects import Counts
+from streams.tally import Tally
 
 if TYPE_CHECKING:
     from agents.app import JourneyApp
@@ -36,7 +38,12 @@ class JourneyAgent:
         self.codec: Codec = app.codec
         self.lock = asyncio.Lock()
         self.counts = Counts()
+        self.tally = Tally()
+        """Of abandonments that Kafka has acknowledged."""
+        self.forgotten = 0
         self.batches_dropped = 0
+        self.flushing_since: dict[TP, float] = {}
+        """When the flushes under way began, by the monotonic clock."""
         self._reported = Counts()
         self._flushes: dict[TP, asyncio.Task[None]] = {}
         self._gatherings: dict[TP, Gathering] = {}
@@ -103,9 +110,15 @@ class JourneyAgent:
 
     async def _flush(self, tp: TP, gathering: Gathering) -> None:
         with self._ends_the_process():
+            self.flushing_since[tp] = monotonic()
             effects = gathering.complete()
             await self._app.flusher.flush(gathering.partition, effects)
+            del self.flushing_since[tp]
             self.counts.add(effects.counts)
+            self.tally.abandonments(effects.abandonments)
+            if effects.booked is not None:
+                self.tally.add(effects.booked)
+            self.forgotten += len(effects.forgotten)
             self._app.consumer.next_position[tp] = gathering.position
             for event in gathering.events:
                 event.ack()

@@ -17,11 +17,11 @@ from faust.stores.memory import Store as MemoryStore
 from faust.types import TP
 
 from agents.changelog_state import ChangelogState, changelog_state
-from agents.garbage import kept_for_ever
 from agents.restore_progress import RestoreProgress
 from agents.tombstone import tombstone_offset
 from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
+from streams.garbage import kept_for_ever
 from streams.partition import Partition
 from streams.processor import Processor
 from streams.table import Restore, TableMismatchError, UnreadableRowError
@@ -41,7 +41,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         super().__post_init__()
         self.processors: dict[int, Processor] = {}
         self._restores: dict[int, Restore] = {}
-        self._progress = RestoreProgress()
+        self.progress = RestoreProgress()
         self._assigned_at = 0.0
         """Before the ends of the changelogs were looked at, seconds since the epoch."""
 
@@ -69,7 +69,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
                     ]
                 )
             read = sum(restore.read for restore in self._restores.values())
-            self._progress.tell(read, self.app.tables.recovery.active_remaining_total())
+            self.progress.tell(read, self.app.tables.recovery.active_remaining_total())
         except UnreadableRowError as error:
             end_now(WorkerExit.SETUP, _unreadable(error))
         except BaseException as error:
@@ -122,7 +122,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
                 restore = await self._complete_one(tp)
                 read, stale, kept = read + restore.read, stale + restore.stale, kept + restore.kept
                 waiting = sum(one.read for one in self._restores.values())
-                self._progress.tell(read + waiting, 0, self._journey_count())
+                self.progress.tell(read + waiting, 0, self._journey_count())
         log.info(
             "restored: partitions %s, %d changelog records (%d stale)%s, %d journeys, %.2f s",
             sorted(tp.partition for tp in active_tps),
@@ -130,7 +130,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
             stale,
             f" onto {kept} rows kept here" if kept else "",
             self._journey_count(),
-            self._progress.end(),
+            self.progress.end(),
         )
 
     def _all_read(self, active_tps: set[TP]) -> bool:
@@ -177,7 +177,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
 
     def _restore_of(self, number: int) -> Restore:
         """What was read of a partition so far; one that is not in memory begins with its local copy."""
-        self._progress.begin()
+        self.progress.begin()
         restore = self._restores.get(number)
         if restore is None:
             restore = Restore(() if number in self.processors else self.app.local_copy.rows(number))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from agents.audit import is_audit
 from agents.field_difference import field_difference
 from schemas.codec import HEADER_BYTES, Codec, schema_id_of
 from schemas.instants import format_instant
@@ -40,6 +41,8 @@ class TopicComparison:
     """Messages that are none of this topic's records; they count as extra, too."""
     ahead: int = 0
     """Published while this was compared, perhaps for input behind the replayed: not judged."""
+    audits: int = 0
+    """Audit records, which people left and no replay gives: not judged."""
     differences: list[Difference] = field(default_factory=list)
     """The first of them: different and extra ones in the order of the topic, then missing ones in firing order."""
 
@@ -78,6 +81,9 @@ class OutputComparison:
             found.unreadable += 1
             found.extra += 1
             self._tell("extra", place, f"{place} can't be read: {error}")
+            return
+        if isinstance(record, JourneyLifecycle) and is_audit(record.kind):
+            found.audits += 1
             return
         known_as = output_id(record)
         expected = self._expected.get(known_as)

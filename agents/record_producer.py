@@ -86,6 +86,11 @@ class RecordProducer:
             self._stop_linger()
             await self._connections.__aexit__(kind, error, trace)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether records were not acknowledged: it sends nothing more."""
+        return self._failure is not None
+
     async def send(self, record: JourneyRecord, headers: Headers = ()) -> None:
         """Give a record, with Kafka headers, to the partition of its journey; waits while too much is in flight.
 

@@ -18,8 +18,8 @@ from schemas.topics import (
 )
 
 Operation = Literal["Read", "Write", "Create", "Describe", "DescribeConfigs"]
-Role = Literal["worker", "setup", "producer", "trainer", "operator"]
-ROLES: Final[tuple[Role, ...]] = ("worker", "setup", "producer", "trainer", "operator")
+Role = Literal["worker", "setup", "producer", "trainer", "manager", "operator"]
+ROLES: Final[tuple[Role, ...]] = ("worker", "setup", "producer", "trainer", "manager", "operator")
 
 
 class Right(NamedTuple):
@@ -48,8 +48,15 @@ def rights_of(role: Role, application_id: str) -> tuple[Right, ...]:
         return _on((JOURNEY_EVENTS,), "Write")
     if role == "trainer":
         return _on((JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE), "Read")
+    if role == "manager":
+        return (*_on((*outputs, changelog), "Read"), *_on((JOURNEY_EVENTS,), "Write"))
     read = _on((JOURNEY_EVENTS, *outputs, changelog), "Read")
-    return (*read, *_on((JOURNEY_EVENTS,), "Write"), *settings, Right("Describe", "group", application_id))
+    return (
+        *read,
+        *_on((JOURNEY_EVENTS, JOURNEY_LIFECYCLE), "Write"),
+        *settings,
+        Right("Describe", "group", application_id),
+    )
 
 
 def creation_rights(application_id: str) -> tuple[Right, ...]:

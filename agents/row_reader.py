@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from agents.journey_view import SHOWN_RECORDS, JourneyView
 from agents.log_reader import LogReader, open_log
 from agents.schema_registry import SchemaRegistry, registry_of
 from agents.settings import Settings
@@ -16,26 +16,7 @@ from schemas.records import JourneyAbandoned, JourneyLifecycle
 from schemas.rows import journey_key, journey_of
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE, changelog_name
 from streams.partition import Partition
-from streams.row import Row
 from streams.table import Restore
-
-SHOWN_RECORDS: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class JourneyView:
-    """What is stored and published of a journey. Instants are epoch milliseconds."""
-
-    journey_id: str
-    partition: int
-    row: Row | None
-    """None for a journey that was never seen or is forgotten."""
-    clock: int | None
-    """The partition's, as of its last flush."""
-    abandonments: list[JourneyAbandoned]
-    """The last SHOWN_RECORDS, oldest first, each once."""
-    lifecycle: list[JourneyLifecycle]
-    """The same."""
 
 
 async def read_row(settings: Settings, journey_id: str) -> JourneyView:

@@ -8,9 +8,9 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from agents.engine import EngineSetting
 from agents.security_fault import security_fault
 from schemas.topics import DEFAULT_PARTITION_COUNT
+from streams.engine import EngineSetting
 
 
 class Settings(BaseSettings):
@@ -82,6 +82,10 @@ class Settings(BaseSettings):
     """URL of an emulator of BigQuery, which is asked without credentials; None is BigQuery itself."""
     bigquery_grpc_endpoint: str | None = None
     """The emulator's Storage Write API, as host:port."""
+    metrics_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    """Port on which a worker gives its figures to Prometheus; 0 takes a free one, None gives none."""
+    metrics_host: str = "127.0.0.1"
+    """Address of that port; the figures are readable for whoever reaches it."""
     worker_id: str | None = None
     """Name of a worker in logs and punctuations; None makes one of host and process."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

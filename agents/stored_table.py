@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from agents.log_reader import LogReader
 from agents.schema_registry import SchemaRegistry
+from agents.stored_partition import StoredPartition
 from agents.tombstone import tombstone_offset
 from schemas.codec import Codec
 from schemas.rows import is_policy
 from streams.partition import Partition
 from streams.table import Restore
-
-
-class StoredPartition(NamedTuple):
-    """A restored partition, and what of it can't be seen in it: policies and tombstones that are ahead of its own row.
-
-    `ahead` has their input offsets by table key.
-    """
-
-    partition: Partition
-    ahead: dict[bytes, int]
 
 
 async def read_stored_partition(

@@ -13,7 +13,8 @@ from agents.log_reader import LogReader, open_log
 from agents.operation_error import OperationError
 from agents.schema_registry import SchemaRegistry, registry_of
 from agents.settings import Settings
-from agents.stored_table import StoredPartition, read_stored_partition
+from agents.stored_partition import StoredPartition
+from agents.stored_table import read_stored_partition
 from agents.table_comparison import TableReport
 from agents.topic_replay import replay_partition_to
 from schemas.codec import Codec

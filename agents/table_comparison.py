@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from agents.field_difference import field_difference
-from agents.stored_table import StoredPartition
+from agents.stored_partition import StoredPartition
 from schemas.rows import journey_key, policy_key
 from streams.partition import Partition
 

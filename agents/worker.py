@@ -16,7 +16,7 @@ import faust
 import stamina
 
 from agents.app import JourneyApp, create_app
-from agents.engine import load_engine
+from agents.engine import engine_of
 from agents.kafka_connection import KafkaUnreachableError, NoKafkaError, client_options
 from agents.local_copy import open_local_copy
 from agents.log_setup import set_up_logging
@@ -28,6 +28,7 @@ from agents.schema_registry import RegistryUnreachableError, own_catalog
 from agents.settings import Settings
 from agents.topic_setup import require_topics
 from agents.worker_exit import WorkerExit, end_now
+from agents.worker_metrics import MetricsServer
 from agents.worker_slot import WorkerSlot
 from schemas.catalog import Catalog
 
@@ -41,7 +42,8 @@ _STOP_WITHIN_SECONDS = 10.0
 class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
     """Faust's worker without its screen output; a second signal ends it at once."""
 
-    def __init__(self, app: JourneyApp) -> None:
+    def __init__(self, app: JourneyApp, metrics: MetricsServer | None) -> None:
+        self._metrics = metrics
         super().__init__(
             app, loglevel=None, quiet=True, override_logging=False, redirect_stdouts=False, workdir=Path.cwd()
         )
@@ -51,9 +53,11 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
         """Do nothing: `create_app` has registered all there is."""
 
     async def on_first_start(self) -> None:
-        """Start the freeze guard with the service."""
+        """Start the freeze guard with the service; from now on scrapes are answered."""
         await super().on_first_start()
         self.app.guard.start()
+        if self._metrics is not None:
+            self._metrics.serve(self.app)
 
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
         if self._signal_stop_time:
@@ -74,15 +78,18 @@ def run_worker(settings: Settings) -> int:
     """Run a worker until a signal; gives its exit code (see WorkerExit).
 
     Raises KafkaUnreachableError, KafkaRefusedError, SecurityFileError, MissingRightsError, TopicSetupError,
-    InvalidPolicyError, RegistryUnreachableError, OperationError where its folder can't be written, and what
-    `open_local_copy` raises, before it starts.
+    InvalidPolicyError, RegistryUnreachableError, OperationError where its folder can't be written or its port for
+    metrics can't be had, and what `open_local_copy` raises, before it starts.
     """
     worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
     set_up_logging(settings, worker_id=worker_id)
     policy = None if settings.policy is None else load_policy(settings.policy)
     _make_data_dir(settings.data_dir)
+    metrics = None if settings.metrics_port is None else MetricsServer(settings)
+    if metrics is not None:
+        log.info("metrics at %s", metrics.address)
     slot = WorkerSlot(settings.data_dir / "tables" / settings.application_id)
-    engine = load_engine(settings.engine)
+    engine = engine_of(settings.engine)
     local_copy = open_local_copy(settings, slot)
     options, partition_count, catalog = asyncio.run(_prepare(settings))
     named = settings.model_copy(update={"worker_id": worker_id})
@@ -100,10 +107,12 @@ def run_worker(settings: Settings) -> int:
         "of the log" if policy is None else policy.version,
     )
     try:
-        JourneyWorker(app).execute_from_commandline()
+        JourneyWorker(app, metrics).execute_from_commandline()
     except SystemExit as end:
         return WorkerExit.STOPPED if end.code in (None, 0) else WorkerExit.FAILED
     finally:
+        if metrics is not None:
+            metrics.close()
         local_copy.close()
         slot.release()
     return WorkerExit.STOPPED

@@ -22,13 +22,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agents.engine import Engine, load_engine
 from benchmarks.machine import describe_machine
 from benchmarks.open_journeys import open_row
 from benchmarks.results import RESULTS, described_run, write_results
 from schemas.codec import Codec
 from schemas.records import Punctuation, Touchpoint
 from streams.effects import Effects
+from streams.engine import Engine, load_engine
 from streams.policy import DEFAULT_POLICY
 from streams.processor import Processor
 from streams.row import stored_columns

@@ -20,10 +20,10 @@ import typer
 from fastavro import parse_schema, schemaless_reader
 from rich.console import Console
 
-from agents.engine import load_engine
 from benchmarks.growth import batches, filled, flush
 from benchmarks.results import RESULTS, described_run, write_results
 from schemas.codec import Codec
+from streams.engine import load_engine
 
 GUARD = RESULTS / "guard.json"
 ALLOWANCE = 1.35

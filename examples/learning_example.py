@@ -1,45 +1,32 @@
 """Does an agent bid better when journeys that just stop are accounted for? Ten seeds, three agents, one market.
 
-    python examples/learning_example.py [seeds [days]]
+    python examples/learning_example.py [--seeds 10] [--days 90] [--plot FILE.svg]
 
-Each agent bids for the same simulated customers. It learns the value of a bid level for what it sees of a customer, by
-a running mean of rewards with some exploration. They differ only in what they are told:
+Each agent bids for the same simulated customers (learning_market.py). It learns the value of a bid level for what it
+sees of a customer, by a running mean of rewards with some exploration. They differ only in what they are told:
 
     conversions   value minus spend of journeys that convert; one that stops is never heard of again
-    abandonments  the same, and the penalty of each abandonment, through AbandonmentFeed; corrections, too
-    own spend     conversions, and its own spend at the end of each day, whatever came of it: the honest rival
+    abandonments  the same, and the penalty of each abandonment, by JourneyRewards from an AbandonmentFeed
+    own spend     conversions, and its own spend at the end of each journey, whatever came of it: the honest rival
 
 Everything goes through a manager and its feed, in simulated time: three months take some seconds.
 """
 
 from __future__ import annotations
 
-import asyncio
+import argparse
 import random
-import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from math import sqrt
 from pathlib import Path
 from statistics import mean, stdev
 
-from training_orchestrator import AbandonmentFeed, JourneyTimeoutManager, TrainerTouchpoint
+from learning_market import A_DAY, BIDS, MarketEnv, moment
 
-DAY_MS = 86_400_000
-BEGIN = 1_760_000_000_000
-DAYS = 90
-A_DAY = 25
-BIDS = (0.5, 1.5, 4.0)  # dollars a touchpoint
-VALUE = 40.0
-# Chance to convert at a touchpoint, by what the agent sees of the customer and by its bid level.
-CHANCE = {
-    "browsing": (0.002, 0.004, 0.006),
-    "comparing": (0.01, 0.05, 0.06),
-    "returning": (0.04, 0.10, 0.22),
-}
-STAYS = {"browsing": 0.75, "comparing": 0.65, "returning": 0.55}  # chance of one more touchpoint
+from training_orchestrator import AbandonmentFeed, FeedItem, JourneyRewards
+
 EXPLORES = 0.1
 ARMS = ("conversions", "abandonments", "own spend")
 # Two-sided 95% of Student's t, by the number of seeds.
@@ -51,149 +38,151 @@ class Agent:
     """Bids by what it has learned: a mean reward for each kind of customer and bid level."""
 
     chance: random.Random
-    sums: dict[tuple[str, int], float] = field(default_factory=lambda: defaultdict(float))
-    counts: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
+    sums: dict[tuple[int, int], float] = field(default_factory=lambda: defaultdict(float))
+    counts: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
 
-    def bid(self, kind: str) -> int:
+    def bid(self, kind: int) -> int:
         """Choose a bid level; what was never tried comes first."""
         levels = range(len(BIDS))
         if self.chance.random() < EXPLORES:
             return self.chance.choice(levels)
         return max(levels, key=lambda level: self.value(kind, level))
 
-    def value(self, kind: str, level: int) -> float:
+    def value(self, kind: int, level: int) -> float:
         """Mean reward of a bid level."""
         count = self.counts[kind, level]
         return self.sums[kind, level] / count if count else float("inf")
 
-    def learn(self, action_id: str, reward: float, journeys: int = 1) -> None:
-        """Take a reward for an action; a correction is no journey more."""
-        kind, level = action_id.split(":")
-        self.sums[kind, int(level)] += reward
-        self.counts[kind, int(level)] += journeys
+    def learn(self, decision: tuple[int, int], reward: float, journeys: int = 1) -> None:
+        """Take a reward for a decision; a correction is no journey more."""
+        self.sums[decision] += reward
+        self.counts[decision] += journeys
+
+
+class Outcome:
+    """What one run came to, in dollars by the day on which a journey began."""
+
+    def __init__(self, days: int) -> None:
+        self.wasted = [0.0] * days
+        """Spend on journeys that ended abandoned."""
+        self.gained = [0.0] * days
+        """Value of conversions minus all spend."""
 
 
 @dataclass
-class Outcome:
-    """What one run came to, in dollars, over the second half of its days (when there is something learned)."""
+class Learner:
+    """An agent at work in a market. Its decisions are kept by action: a penalty comes days later, and names it."""
 
-    wasted: float = 0.0
-    """Spend on journeys that ended abandoned and did not come back."""
-    spent: float = 0.0
-    earned: float = 0.0
+    arm: str
+    agent: Agent
+    env: JourneyRewards[int, int]
+    market: MarketEnv
+    outcome: Outcome
+    decisions: dict[str, tuple[int, int]] = field(default_factory=dict)
+    began: dict[str, int] = field(default_factory=dict)
+
+    def bid_for_a_day(self) -> None:
+        """Meet the customers of a day, and learn what is known at once."""
+        for _ in range(A_DAY):
+            kind, _ = self.env.reset()
+            decision = kind, self.agent.bid(kind)
+            _, reward, converted, _, info = self.env.step(decision[1])
+            self.decisions[info["action_id"]] = decision
+            self.began[info["journey_id"]] = self.market.day
+            self.outcome.gained[self.market.day] += reward if converted else -info["spent"]
+            if converted:
+                self.agent.learn(decision, float(reward))
+            elif self.arm == "own spend":
+                self.agent.learn(decision, -info["spent"])
+
+    def hear(self, items: list[FeedItem]) -> None:
+        """Take what the feed gives: each penalty goes to the decision that earned it."""
+        for item in items:
+            if item.kind == "abandonment":
+                self.outcome.wasted[self.began[item.journey_id]] += item.total_cost
+        for late in self.env.credit(items):
+            if self.arm == "abandonments":
+                self.agent.learn(self.decisions[late.action_id], late.reward, late.because == "abandonment")
 
 
-class Clock:
-    """Simulated time."""
-
-    at = BEGIN
-
-    def __call__(self) -> int:
-        """Now, in epoch milliseconds."""
-        return self.at
-
-
-async def run(arm: str, seed: int, days: int, folder: Path) -> Outcome:
+def run(arm: str, seed: int, days: int, folder: Path) -> Outcome:
     """Let one agent bid."""
-    market, agent, outcome, clock = random.Random(seed), Agent(random.Random(seed + 1000)), Outcome(), Clock()
     store = folder / f"{arm}-{seed}.sqlite3"
-    begun: dict[str, tuple[int, str]] = {}
+    market = MarketEnv(store, seed)
+    env = JourneyRewards(market, now=lambda: moment(market.at))
+    learner = Learner(arm, Agent(random.Random(seed + 1000)), env, market, Outcome(days))
     checkpoint: bytes | str = "earliest"
-    async with JourneyTimeoutManager(store_path=store, now=clock) as manager:
-        for day in range(days + 4):  # four more, so that the last journeys end, too
-            if day < days:
-                counted = outcome if day * 2 >= days else Outcome()
-                await manager.record_touchpoints(play_day(arm, day, market, agent, begun, clock.at, counted))
-            clock.at += DAY_MS
-            await manager.check_timeouts()
-            async with AbandonmentFeed.from_store(store, start=checkpoint, follow=False) as feed:
-                async for batch in feed.batches():
-                    for item in batch:
-                        began, action_id = begun[item.journey_id]
-                        if item.kind == "abandonment" and began * 2 >= days:
-                            outcome.wasted += item.total_cost
-                        if arm == "abandonments":
-                            agent.learn(action_id, item.reward, item.kind == "abandonment")
-                checkpoint = feed.checkpoint()
-    return outcome
+    for day in range(days + 4):  # four more, so that the last journeys end, too
+        if day < days:
+            learner.bid_for_a_day()
+        market.end_day()
+        # Opened once a day and read to its end, so that every run hears of the same on the same day.
+        with AbandonmentFeed.from_store(store, start=checkpoint, follow=False) as feed:
+            for batch in feed.batches():
+                learner.hear(batch)
+            checkpoint = feed.checkpoint()
+    env.close()
+    return learner.outcome
 
 
-def play_day(
-    arm: str,
-    day: int,
-    market: random.Random,
-    agent: Agent,
-    begun: dict[str, tuple[int, str]],
-    at: int,
-    outcome: Outcome,
-) -> list[TrainerTouchpoint]:
-    """Journeys of one day: the customer's chances are drawn first, so that all agents meet the same customers."""
-    touchpoints = []
-    for number in range(A_DAY):
-        kind = market.choices(list(CHANCE), (6, 3, 1))[0]
-        luck = [market.random() for _ in range(6)]
-        stays = [market.random() < STAYS[kind] for _ in range(6)]
-        level = agent.bid(kind)
-        name, action_id = f"day-{day}-{number}", f"{kind}:{level}"
-        begun[name] = day, action_id
-        spent, converted = 0.0, False
-        for step in range(6):
-            spent += BIDS[level]
-            converted = luck[step] < CHANCE[kind][level]
-            touchpoints.append(
-                TrainerTouchpoint(
-                    name,
-                    "CONVERTED" if converted else "CONSIDERING",
-                    BIDS[level],
-                    occurred_at=moment(at + number * 1000 + step),
-                    action_id=action_id,
-                    conversion_probability=CHANCE[kind][level],
-                    conversion_value=VALUE,
-                )
-            )
-            if converted or not stays[step]:
-                break
-        outcome.spent += spent
-        outcome.earned += VALUE if converted else 0.0
-        if converted:
-            agent.learn(action_id, VALUE - spent)
-        elif arm == "own spend":
-            agent.learn(action_id, -spent)
-    return touchpoints
-
-
-def moment(at: int) -> datetime:
-    """Datetime of epoch milliseconds."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)
+def half_width(values: list[float]) -> float:
+    """Half of the mean's 95% confidence interval over seeds."""
+    return STUDENT.get(len(values), 2.0) * stdev(values) / sqrt(len(values))
 
 
 def interval(values: list[float]) -> str:
-    """Mean with its 95% confidence interval over seeds."""
-    half = STUDENT.get(len(values), 2.0) * stdev(values) / sqrt(len(values))
-    return f"{mean(values):8.0f} ± {half:.0f}"
+    """Mean with its interval."""
+    return f"{mean(values):8.0f} ± {half_width(values):.0f}"
+
+
+def plot(found: dict[str, list[Outcome]], days: int, path: Path) -> None:
+    """Draw what has come together day by day, mean and interval; readable on white and on black."""
+    import matplotlib as mpl  # noqa: PLC0415  (only the plot needs it)
+    from matplotlib import pyplot  # noqa: PLC0415  (as above)
+
+    grey = "#808890"
+    mpl.use("svg")
+    mpl.rcParams.update(dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), grey))
+    mpl.rcParams.update({"xtick.color": grey, "ytick.color": grey, "svg.hashsalt": "journeys", "svg.fonttype": "none"})
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for axis, name, title in zip(axes, ("wasted", "gained"), ("spend wasted", "return"), strict=True):
+        for arm, colour in zip(ARMS, ("#c46a3b", "#3b82c4", "#4f9d69"), strict=True):
+            sums = [[sum(getattr(each, name)[: day + 1]) for each in found[arm]] for day in range(days)]
+            means, halves = [mean(values) for values in sums], [half_width(values) for values in sums]
+            axis.plot(range(1, days + 1), means, color=colour, label=arm)
+            low, high = ([m + sign * h for m, h in zip(means, halves, strict=True)] for sign in (-1, 1))
+            axis.fill_between(range(1, days + 1), low, high, color=colour, alpha=0.25, linewidth=0)
+        axis.set(title=f"{title}, dollars so far", xlabel="day")
+        axis.grid(color=grey, alpha=0.25)
+    axes[0].legend(frameon=False)
+    # Without a date two runs make the same file.
+    figure.savefig(path, transparent=True, metadata={"Date": None})
 
 
 def main() -> None:
     """Run all agents on all seeds and print what came of it."""
-    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    days = int(sys.argv[2]) if len(sys.argv) > 2 else DAYS
-    if seeds < 2 or days < 2:
-        print("seeds and days: at least 2 of each, for an interval over seeds and a second half of days")
-        raise SystemExit(2)
-    found: dict[str, list[Outcome]] = {}
+    parser = argparse.ArgumentParser(description="Does an agent bid better when journeys that stop are accounted for?")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--days", type=int, default=90)
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="Also draw what came of it.")
+    asked = parser.parse_args()
+    if asked.seeds < 2 or asked.days < 2:
+        parser.error("--seeds and --days: at least 2 of each, for an interval over seeds and a second half of days")
     with tempfile.TemporaryDirectory() as folder:
-        for arm in ARMS:
-            found[arm] = [asyncio.run(run(arm, seed, days, Path(folder))) for seed in range(seeds)]
-    returns = {arm: [each.earned - each.spent for each in outcomes] for arm, outcomes in found.items()}
-    print(f"dollars in the second half of {days} days, mean of {seeds} seeds and its 95% interval")
+        found = {arm: [run(arm, seed, asked.days, Path(folder)) for seed in range(asked.seeds)] for arm in ARMS}
+    half = (asked.days + 1) // 2  # of the first half little was learned
+    wasted = {arm: [sum(each.wasted[half:]) for each in outcomes] for arm, outcomes in found.items()}
+    returns = {arm: [sum(each.gained[half:]) for each in outcomes] for arm, outcomes in found.items()}
+    print(f"dollars in the second half of {asked.days} days, mean of {asked.seeds} seeds and its 95% interval")
     print(f"{'told of':24}{'spend wasted':>18}{'return':>18}")
-    for arm, outcomes in found.items():
-        print(f"{arm:24}{interval([each.wasted for each in outcomes]):>18}{interval(returns[arm]):>18}")
+    for arm in ARMS:
+        print(f"{arm:24}{interval(wasted[arm]):>18}{interval(returns[arm]):>18}")
     # The same customers come to all agents, so that differences are looked at seed by seed.
     for arm in ARMS[1:]:
-        wasted = [a.wasted - b.wasted for a, b in zip(found[arm], found[ARMS[0]], strict=True)]
-        more = [a - b for a, b in zip(returns[arm], returns[ARMS[0]], strict=True)]
-        print(f"{arm + ', difference':24}{interval(wasted):>18}{interval(more):>18}")
+        less, more = ([a - b for a, b in zip(sums[arm], sums[ARMS[0]], strict=True)] for sums in (wasted, returns))
+        print(f"{arm + ', difference':24}{interval(less):>18}{interval(more):>18}")
+    if asked.plot is not None:
+        plot(found, asked.days, asked.plot)
 
 
 if __name__ == "__main__":

@@ -108,6 +108,20 @@ class CompiledPartition(Partition):
         others = self.engine.restore(entries)
         super().keep_stored([entries[index] for index in others], codec)
 
+    def open_count(self) -> int:
+        """Journeys with an open episode."""
+        return self.engine.open_count()
+
+    def count_opened(self, change: int) -> None:
+        """Do nothing: the engine counts."""
+
+    def count_open(self) -> None:
+        """Do nothing: the engine counts."""
+
+    def next_cleanup_at(self) -> int | None:
+        """Clock from which the first row may be deleted; rows that have opened again since may make it too early."""
+        return self.engine.next_cleanup_at()
+
     def next_due_at(self) -> int | None:
         """Clock at which the next deadline fires; None when nothing is open."""
         return self.engine.next_due_at()

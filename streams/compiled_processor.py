@@ -12,13 +12,14 @@ from schemas.codec import HEADER_BYTES, Codec
 from schemas.records import Touchpoint
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from streams.compiled_partition import CompiledPartition
-from streams.effects import Effects
+from streams.effects import Effects, EncodedOutput
 from streams.entry import EntryFields
 from streams.log_entries import log_entries
 from streams.processor import Processor
 from streams.row import Row
 from streams.stored_row import StoredRow
 from streams.table import encoded_outputs
+from streams.tally import DELAY_BOUNDS_MS, Tally
 
 
 class _Changed(dict[str, Row]):
@@ -39,7 +40,8 @@ class CompiledProcessor(Processor):
 
     def begin(self) -> Effects:
         """Effects of nothing yet; the engine notes which rows change."""
-        return Effects(changed=_Changed(self.partition), encoded={JOURNEY_ABANDONMENTS: [], JOURNEY_LIFECYCLE: []})
+        encoded: dict[str, list[EncodedOutput]] = {JOURNEY_ABANDONMENTS: [], JOURNEY_LIFECYCLE: []}
+        return Effects(changed=_Changed(self.partition), encoded=encoded, booked=Tally())
 
     def complete(self, effects: Effects) -> Effects:
         """Give the effects of all batches since `begin`, with the rows as they are now."""
@@ -47,6 +49,8 @@ class CompiledProcessor(Processor):
         effects.changed = {}
         effects.stored = list(map(StoredRow._make, engine.take_changed()))
         effects.forgotten = dict(engine.take_forgotten())
+        assert effects.booked is not None
+        effects.booked.counted(*engine.take_booked(DELAY_BOUNDS_MS))
         return effects
 
     def apply_log(self, records: Sequence[Any], codec: Codec, effects: Effects) -> None:
@@ -83,6 +87,8 @@ class CompiledProcessor(Processor):
         self.apply([entry], effects)
         for topic, outputs in encoded_outputs(effects, codec).items():
             effects.encoded[topic] += outputs
+        assert effects.booked is not None
+        effects.booked.abandonments(effects.abandonments)
         effects.abandonments.clear()
         effects.lifecycle.clear()
         if isinstance(entry[3], Touchpoint):

@@ -9,6 +9,7 @@ from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
 from schemas.rows import PolicyRow
 from streams.row import Row
 from streams.stored_row import StoredRow
+from streams.tally import Tally
 
 EncodedOutput: TypeAlias = tuple[bytes, bytes]
 """Key and wire bytes of an output."""
@@ -50,6 +51,8 @@ class Effects:
     """By topic, outputs of a batch that the compiled engine has applied; the two lists above are empty then."""
     stored: list[StoredRow] = field(default_factory=list)
     """Rows that changed, of those that the compiled engine keeps: as the changelog has them."""
+    booked: Tally | None = None
+    """Abandonments among `encoded`, counted; None where the lists hold all that there are."""
     forgotten: dict[str, int] = field(default_factory=dict)
     """Journeys whose row is deleted, with the offset of the punctuation that did it."""
     policies: list[PolicyRow] = field(default_factory=list)

@@ -9,7 +9,7 @@ from schemas.codec import Codec
 from streams.entry import EntryFields
 
 # Kafka's code for a timestamp that the broker set when it appended the record.
-_LOG_APPEND_TIME: Final = 1
+LOG_APPEND_TIME: Final = 1
 
 
 def log_entries(records: Sequence[Any], codec: Codec) -> Iterable[EntryFields]:
@@ -21,7 +21,7 @@ def log_entries(records: Sequence[Any], codec: Codec) -> Iterable[EntryFields]:
     return zip(
         [record.offset for record in records],
         [record.key for record in records],
-        [record.timestamp if record.timestamp_type == _LOG_APPEND_TIME else None for record in records],
+        [record.timestamp if record.timestamp_type == LOG_APPEND_TIME else None for record in records],
         codec.decode_inputs(values),
         values,
         strict=True,

@@ -44,12 +44,25 @@ class Partition:
         self.policy_offsets: dict[str, int] = {self.policy.version: UNKNOWN_OFFSET}
         """Offset of the record that first brought each policy."""
         self._grace_ms = grace_ms
+        self._open_count = 0
         self._deadlines = DeadlineIndex()
         self._cleanups = DeadlineIndex()
 
     def row(self) -> PartitionRow:
         """Row that says how far this partition has come."""
         return PartitionRow(self.applied_offset, self.clock, self.time_source, self.policy.version, self.count)
+
+    def open_count(self) -> int:
+        """Journeys with an open episode, without looking through all of them."""
+        return self._open_count
+
+    def count_opened(self, change: int) -> None:
+        """An episode has begun (1) or ended (-1)."""
+        self._open_count += change
+
+    def count_open(self) -> None:
+        """Count open episodes anew, when rows came from elsewhere."""
+        self._open_count = sum(row.open for row in self.rows.values())
 
     def counts_as_absent(self, row: Row, occurred_at: int) -> bool:
         """Whether an ended journey is forgotten for a record of that time, be its row deleted or not.
@@ -119,6 +132,16 @@ class Partition:
         for chunk in rows_of(stored, self.policies, codec):
             rows.extend(chunk)
         self.keep_all(rows)
+
+    def next_cleanup_at(self) -> int | None:
+        """Clock from which the first row may be deleted; rows that have opened again since may make it too early."""
+        first = self._cleanups.first()
+        return None if first is None else first[0]
+
+    def cleanup_lag_ms(self) -> int:
+        """How far the clock is past the first row that may be deleted; 0 where none may be yet."""
+        first = self.next_cleanup_at()
+        return 0 if first is None or self.clock is None else max(0, self.clock - first)
 
     def next_due_at(self) -> int | None:
         """Clock at which the next deadline fires; None when nothing is open. Puts stale entries right on the way."""

@@ -19,7 +19,18 @@ from streams.decide import decide, decide_due, decide_overdue, only_counts
 from streams.effects import Effects
 from streams.entry import Entry, EntryFields
 from streams.evolve import apply_touchpoint, evolve
-from streams.facts import Abandoned, Converted, Duplicate, ExtendedAutomatically, Fact, Late, Refused, TouchpointApplied
+from streams.facts import (
+    Abandoned,
+    Converted,
+    Duplicate,
+    ExtendedAutomatically,
+    Fact,
+    Late,
+    Refused,
+    Returned,
+    Started,
+    TouchpointApplied,
+)
 from streams.log_entries import log_entries
 from streams.partition import Partition
 from streams.policy import InvalidPolicyError, policy_from_json
@@ -155,17 +166,12 @@ class Processor:
     ) -> None:
         partition = self.partition
         journey_id = record.journey_id
-        if key != journey_id.encode():
-            raise InvalidRecordError("key", key, f"the journey_id {journey_id!r} in UTF-8")
-        if append_time is not None and partition.time_source != "simulated":
-            self._check_not_ahead(record, append_time)
+        # Asked of every record: no call where there is nothing to look at.
+        if append_time is not None or key != journey_id.encode():
+            self.require_own(record, key, append_time)
         row = partition.rows.get(journey_id)
         if row is None:
-            home = partition_of(key, partition.count)
-            if home != partition.number:
-                raise InvalidRecordError(
-                    "partition", partition.number, f"{home}, which murmur2 gives (librdkafka's own default differs)"
-                )
+            self.require_home(key)
             row = Row(journey_id, partition.policy)
         elif offset <= row.offset:
             effects.counts.skipped += 1
@@ -182,6 +188,32 @@ class Processor:
         elif partition.counts_as_absent(row, record.occurred_at):
             row = Row(journey_id, partition.policy)
         self._decide(row, record, offset, effects)
+
+    def require_own(self, record: JourneyRecord, key: bytes | None, append_time: int | None) -> None:
+        """Raise InvalidRecordError for a record under another key than its own, or that lies ahead of its append time.
+
+        On live topics nothing happens later than it is appended, clocks' skew apart.
+        """
+        if key != record.journey_id.encode():
+            raise InvalidRecordError("key", key, f"the journey_id {record.journey_id!r} in UTF-8")
+        if append_time is None or self.partition.time_source == "simulated":
+            return
+        latest = append_time + self.partition.policy.future_skew_ms
+        if record.occurred_at > latest:
+            raise InvalidRecordError(
+                "occurred_at",
+                format_instant(record.occurred_at),
+                f"at most {format_instant(latest)}, the append time and the policy's skew",
+            )
+
+    def require_home(self, key: bytes | None) -> None:
+        """Raise InvalidRecordError for the key of a journey that belongs into another partition."""
+        assert key is not None
+        home = partition_of(key, self.partition.count)
+        if home != self.partition.number:
+            raise InvalidRecordError(
+                "partition", self.partition.number, f"{home}, which murmur2 gives (librdkafka's own default differs)"
+            )
 
     def _decide(self, row: Row, record: JourneyRecord, offset: int, effects: Effects) -> None:
         partition = self.partition
@@ -232,23 +264,17 @@ class Processor:
             last_offset = row.record_offset if fact.cause is None else offset
             effects.abandonments.append(publisher.abandoned(row, fact, penalty, detected_at, last_offset))
             evolve(row, fact, penalty.total_micros)
+            self.partition.count_opened(-1)
             return
         if isinstance(fact, Converted):
             effects.lifecycle.append(publisher.converted(row, fact, detected_at, offset))
+            self.partition.count_opened(-1)
+        elif isinstance(fact, Started | Returned):
+            self.partition.count_opened(1)
         evolve(row, fact)
         said = publisher.lifecycle(row, fact, detected_at, offset)
         if said is not None:
             effects.lifecycle.append(said)
-
-    def _check_not_ahead(self, record: JourneyRecord, append_time: int) -> None:
-        """On live topics nothing happens later than it is appended, clocks' skew apart."""
-        latest = append_time + self.partition.policy.future_skew_ms
-        if record.occurred_at > latest:
-            raise InvalidRecordError(
-                "occurred_at",
-                format_instant(record.occurred_at),
-                f"at most {format_instant(latest)}, the append time and the policy's skew",
-            )
 
     def _dead_letter(self, entry: Entry, error: InvalidRecordError) -> DeadLetter:
         value = entry.value

@@ -215,6 +215,7 @@ class Restore:
         wanted: list[tuple[str, bytes]] = []
         rewrites.extend(_choose(partition, winners, known_until, codec, wanted))
         partition.keep_stored(wanted, codec)
+        partition.count_open()
         return rewrites
 
 

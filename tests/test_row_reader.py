@@ -7,8 +7,9 @@ from fresh_kafka import emptied
 from pure_worker import work_through
 from topic_contents import DAY, HOUR, START_AT, Raw, home, produce, punctuation, touch, write
 
+from agents.journey_view import SHOWN_RECORDS
 from agents.record_producer import RecordProducer
-from agents.row_reader import SHOWN_RECORDS, read_row
+from agents.row_reader import read_row
 from agents.topic_setup import create_topics
 from schemas.codec import Codec
 from schemas.rows import PARTITION_KEY, PartitionRow, journey_key

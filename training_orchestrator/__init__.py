@@ -22,7 +22,7 @@ from training_orchestrator.answers import (
 )
 from training_orchestrator.configuration import ConfigurationError, TimeoutConfiguration, TrainingConfiguration
 from training_orchestrator.core import TrainingOrchestrator
-from training_orchestrator.feed_items import AbandonmentItem, CorrectionItem, FeedItem, RewardRule
+from training_orchestrator.feed_items import AbandonmentItem, ConversionItem, CorrectionItem, FeedItem, RewardRule
 from training_orchestrator.figures import Figures
 from training_orchestrator.journey_timeout import JourneyTimeoutManager, create_timeout_manager
 from training_orchestrator.touchpoint import TrainerTouchpoint
@@ -31,12 +31,22 @@ if TYPE_CHECKING:
     from schemas.invalid import InvalidRecordError
     from training_orchestrator.abandonment_feed import AbandonmentFeed
     from training_orchestrator.feed_progress import CorrectionRule
+    from training_orchestrator.journey_rewards import JourneyRewards, Transition
+    from training_orchestrator.json_logs import log_as_json
+    from training_orchestrator.offline_dataset import export_dataset
+    from training_orchestrator.reward_ledger import LateReward, RewardLedger
     from training_orchestrator.touchpoint_producer import TouchpointProducer
 
 _LATER = {
     "AbandonmentFeed": "training_orchestrator.abandonment_feed",
     "CorrectionRule": "training_orchestrator.feed_progress",
     "InvalidRecordError": "schemas.invalid",
+    "JourneyRewards": "training_orchestrator.journey_rewards",
+    "LateReward": "training_orchestrator.reward_ledger",
+    "RewardLedger": "training_orchestrator.reward_ledger",
+    "Transition": "training_orchestrator.journey_rewards",
+    "export_dataset": "training_orchestrator.offline_dataset",
+    "log_as_json": "training_orchestrator.json_logs",
     "TouchpointProducer": "training_orchestrator.touchpoint_producer",
 }
 
@@ -49,6 +59,7 @@ __all__ = [
     "AbandonmentReason",
     "AnswerOutstandingError",
     "ConfigurationError",
+    "ConversionItem",
     "CorrectionItem",
     "CorrectionRule",
     "FeedItem",
@@ -57,9 +68,12 @@ __all__ = [
     "JourneyAlreadyAbandonedError",
     "JourneyConvertedError",
     "JourneyRefusedError",
+    "JourneyRewards",
     "JourneyTimeoutManager",
+    "LateReward",
     "NotStartedError",
     "RequestTooLateError",
+    "RewardLedger",
     "RewardRule",
     "StoreInUseError",
     "StoreUnavailableError",
@@ -68,8 +82,11 @@ __all__ = [
     "TrainerTouchpoint",
     "TrainingConfiguration",
     "TrainingOrchestrator",
+    "Transition",
     "UnknownJourneyError",
     "create_timeout_manager",
+    "export_dataset",
+    "log_as_json",
 ]
 
 

@@ -27,6 +27,7 @@ from training_orchestrator.feed_items import FeedItem, RewardRule
 from training_orchestrator.feed_progress import CorrectionRule, FeedProgress
 from training_orchestrator.local_time import instant_of
 from training_orchestrator.loop_thread import LoopThread
+from training_orchestrator.task_end import end
 
 if TYPE_CHECKING:
     from training_orchestrator.feed_records import FeedSource, PublishedRecord
@@ -38,11 +39,12 @@ _BATCH_SECONDS: Final = 1.0
 
 
 class AbandonmentFeed:
-    """One reader of abandonments and their corrections. Make it with `from_store`, `from_files` or `from_kafka`.
+    """One reader of abandonments and their corrections: `from_store`, `from_kafka`, `from_redis` or `from_files`.
 
     `start`: `earliest`, `latest`, an instant (what was detected then or later), or the bytes of a checkpoint.
     `as_of`: only what was known at that instant. `follow`: whether to wait for more at the end; by default a feed does,
-    unless it has an `as_of` or reads files. The order is that of publication, partition by partition.
+    unless it has an `as_of` or reads files. `conversions`: whether conversions are given, too, as items of their own.
+    The order is that of publication, partition by partition.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class AbandonmentFeed:
         follow: bool | None = None,
         rewards: RewardRule | None = None,
         corrections: CorrectionRule | None = None,
+        conversions: bool = False,
     ) -> None:
         """Raises ConfigurationError, BadCheckpointError."""
         if not isinstance(start, bytes | datetime) and start not in ("earliest", "latest"):
@@ -64,6 +67,7 @@ class AbandonmentFeed:
         self._follow = self._as_of is None if follow is None else follow
         self._rewards = rewards or RewardRule()
         self._corrections = corrections or CorrectionRule()
+        self._gives_conversions = conversions
         self._progress: FeedProgress | None = None
         self._read: deque[PublishedRecord] = deque()
         self._queue: asyncio.Queue[list[PublishedRecord] | BaseException | None] = asyncio.Queue(_READ_AHEAD)
@@ -99,6 +103,16 @@ class AbandonmentFeed:
         from training_orchestrator.feed_topics import TopicSource, settings_of  # noqa: PLC0415  (as above)
 
         return cls(TopicSource(settings_of(bootstrap_servers)), **more)
+
+    @classmethod
+    def from_redis(cls, url: str, **more: Any) -> Self:
+        """Feed of the stream that a manager's mirror fills: the latest outputs, and none passed over in silence.
+
+        Its checkpoints go on `from_kafka` or `from_store`, and theirs here.
+        """
+        from training_orchestrator.feed_redis import RedisSource  # noqa: PLC0415  (as above)
+
+        return cls(RedisSource(url), **more)
 
     def checkpoint(self) -> bytes:
         """Position behind all items given so far: store it with the model that has learned from them."""
@@ -158,19 +172,26 @@ class AbandonmentFeed:
         if self._progress is not None:
             return
         known_at = time.time_ns() // 1_000_000 if self._as_of is None else self._as_of
-        self._progress = FeedProgress(await self._begin(), self._rewards, self._corrections, known_at)
+        self._progress = FeedProgress(
+            await self._begin(),
+            self._rewards,
+            self._corrections,
+            known_at,
+            gives_conversions=self._gives_conversions,
+        )
         self._reading = asyncio.create_task(self._read_source())
 
     async def _begin(self) -> FeedCheckpoint:
         name, start = self._source.name, self._start
         if isinstance(start, bytes):
             stored = FeedCheckpoint.from_bytes(start)
-            if stored.source != name:
+            if stored.source not in self._source.continues:
                 raise BadCheckpointError(f"this checkpoint is of a feed from {stored.source}, not from {name}")
             if stored.as_of != self._as_of:
                 raise BadCheckpointError(
                     "this checkpoint is of a feed with another as_of: it has passed over other items"
                 )
+            stored.source = name
             return stored
         checkpoint = FeedCheckpoint(name, self._as_of)
         if start == "latest":
@@ -181,9 +202,7 @@ class AbandonmentFeed:
         return checkpoint
 
     async def _close(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+        await end(self._reading)
 
     def _opened(self) -> FeedProgress:
         if self._progress is None:

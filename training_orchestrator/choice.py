@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast, get_args
 
 from training_orchestrator.configuration import ConfigurationError
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from training_orchestrator.configuration import TimeoutConfiguration
     from training_orchestrator.door import JourneyDoor
 
+ENGINE: Final = "JOURNEYS_ENGINE"
 DEFAULT_STORE: Final = Path(".journeys") / "training.sqlite3"
 
 
@@ -45,10 +47,22 @@ def door_of(
                     "this configuration is not the default policy, and connected, the policy of the log decides: "
                     "bring_policy=True puts this one in force for everybody, the default configuration takes the log's"
                 )
+            connected = ConnectedJourneys(settings, policy if bring_policy else None, answer_seconds)
             if redis_url is not None:
-                raise ConfigurationError("redis_url: only an embedded manager mirrors its journeys to Redis")
-            return ConnectedJourneys(settings, policy if bring_policy else None, answer_seconds)
+                from training_orchestrator.connected_mirror import ConnectedMirror  # noqa: PLC0415  (as above)
+
+                connected.mirror = ConnectedMirror(redis_url, settings)
+            return connected
+    from streams.engine import EngineMissingError, EngineSetting, load_engine  # noqa: PLC0415  (as above)
     from training_orchestrator.embedded_journeys import EmbeddedJourneys  # noqa: PLC0415  (as above)
+
+    setting = os.environ.get(ENGINE, "auto")
+    if setting not in get_args(EngineSetting):
+        raise ConfigurationError(f"{ENGINE} is {setting!r}: set it to auto, python or compiled, or leave it out")
+    try:
+        engine = load_engine(cast("EngineSetting", setting))
+    except EngineMissingError as error:
+        raise ConfigurationError(str(error)) from None
 
     path = store_path or DEFAULT_STORE
     embedded = EmbeddedJourneys(
@@ -57,12 +71,14 @@ def door_of(
         now or _present,
         "live" if now is None else "simulated",
         configuration.abandonment_check_interval_minutes * 60,
+        engine,
     )
     if redis_url is not None:
+        from training_orchestrator.embedded_source import EmbeddedSource  # noqa: PLC0415  (as above)
         from training_orchestrator.feed_files import StoreSource  # noqa: PLC0415  (as above)
         from training_orchestrator.redis_mirror import RedisMirror  # noqa: PLC0415  (as above)
 
-        embedded.mirror = RedisMirror(redis_url, StoreSource(path), embedded.updates, policy.to_json())
+        embedded.mirror = RedisMirror(redis_url, EmbeddedSource(embedded, StoreSource(path)))
     return embedded
 
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from time import time_ns
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiokafka.errors import KafkaError
 
@@ -25,10 +25,13 @@ from schemas.topics import JOURNEY_ABANDONMENTS
 from schemas.validation import check_lengths, validate
 from streams.policy import Policy
 from streams.row import Row
+from streams.samples import BY_DEADLINE
 from training_orchestrator.answers import AnswerOutstandingError, StoreUnavailableError
 from training_orchestrator.figures import Figures
 from training_orchestrator.output_listener import OutputListener
-from training_orchestrator.tally import DEADLINE_REASONS
+
+if TYPE_CHECKING:
+    from training_orchestrator.connected_mirror import ConnectedMirror
 
 log = logging.getLogger("journeys.trainer")
 _KEPT_TIMED_OUT: Final = 100_000
@@ -47,19 +50,29 @@ class ConnectedJourneys:
         self._opening = asyncio.Lock()
         self._timed_out: deque[JourneyAbandoned] = deque(maxlen=_KEPT_TIMED_OUT)
         self._listener = OutputListener(settings, self._codec, self._note)
+        self.mirror: ConnectedMirror | None = None
+        """Follows the workers' journeys; set it before `open`."""
 
     async def open(self) -> None:
         """Listen from the present ends of the output topics, connect, and bring the policy."""
         async with self._answered("start"):
             self._codec.catalog = await own_catalog(self._settings)
             await self._listener.open()
-            producer = await self._connected()
-            if self._policy is not None:
-                await self._bring(self._policy, producer)
+            try:
+                producer = await self._connected()
+                if self._policy is not None:
+                    await self._bring(self._policy, producer)
+            except BaseException:
+                await self._listener.close()
+                raise
+        if self.mirror is not None:
+            self.mirror.start()
 
     async def close(self) -> None:
         """Stop listening, and disconnect; all that was acknowledged is in the log."""
         await self._listener.close()
+        if self.mirror is not None:
+            await self.mirror.stop()
         producer, self._producer = self._producer, None
         if producer is not None:
             async with self._answered("stop"):
@@ -126,11 +139,16 @@ class ConnectedJourneys:
     async def figures(self) -> Figures:
         """What was heard since `open`; how many journeys are open is the workers' to know."""
         return self._listener.tally.figures(
-            "connected", is_healthy=self._listener.is_healthy, active=None, duplicates=None, forgets=False
+            "connected",
+            is_healthy=self._listener.is_healthy,
+            active=None,
+            duplicates=None,
+            forgets=False,
+            redis=self.mirror,
         )
 
     def _note(self, record: JourneyAbandoned) -> None:
-        if record.abandonment_reason in DEADLINE_REASONS:
+        if record.abandonment_reason in BY_DEADLINE:
             self._timed_out.append(record)
 
     async def _bring(self, policy: Policy, producer: RecordProducer) -> None:
@@ -143,6 +161,8 @@ class ConnectedJourneys:
 
     async def _connected(self) -> RecordProducer:
         async with self._opening:
+            if self._producer is not None and self._producer.has_failed:
+                await self._drop_producer()  # over records of an earlier call, whose caller has been told
             if self._producer is None:
                 self._producer = await RecordProducer(self._settings, self._codec).__aenter__()
             return self._producer

@@ -6,27 +6,31 @@ Calls that come while the thread is at work are taken together by its next turn,
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextvars import copy_context
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from time import monotonic
+from typing import Any, Final, NamedTuple, TypeVar
 
 from schemas.invalid import InvalidRecordError
 from schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle, JourneyRecord
 from schemas.validation import check_lengths, validate
 from streams.effects import Effects
+from streams.engine import Engine
 from streams.policy import Policy
 from streams.row import Row
+from streams.samples import BY_DEADLINE
 from training_orchestrator.answers import AnswerOutstandingError, StoreUnavailableError
 from training_orchestrator.figures import Figures
 from training_orchestrator.journey_update import JourneyUpdate, Mirror
 from training_orchestrator.local_journeys import LocalJourneys
-from training_orchestrator.tally import DEADLINE_REASONS, Tally
+from training_orchestrator.tally import Tally
+from training_orchestrator.trainer_log import trainer_log
 
-log = logging.getLogger("journeys.trainer")
+log = trainer_log("journeys.trainer")
 _LARGEST_TURN: Final = 5_000  # records of one commit, so that no call waits long behind another's batch
 _RETRY_SECONDS: Final = 1.0
 _LEAST_WAIT_SECONDS: Final = 0.2  # a million deadlines a second apart must not be a million commits
@@ -41,13 +45,27 @@ class _Call:
     answer: asyncio.Future[list[Effects]]
 
 
+class _Turn(NamedTuple):
+    """What came of the records of one commit, and what the mirror is told of it."""
+
+    applied: list[Effects]
+    updates: list[JourneyUpdate]
+    due_at: int
+
+
 class EmbeddedJourneys:
     """A JourneyDoor over a file. `interval_seconds` is the longest time between two looks at the deadlines."""
 
     def __init__(
-        self, path: Path, policy: Policy, now: Callable[[], int], time_source: str, interval_seconds: float
+        self,
+        path: Path,
+        policy: Policy,
+        now: Callable[[], int],
+        time_source: str,
+        interval_seconds: float,
+        engine: Engine,
     ) -> None:
-        self._journeys = LocalJourneys(path, policy, now, time_source)
+        self._journeys = LocalJourneys(path, policy, now, time_source, engine)
         self._now = now
         self._watches = time_source == "live"
         self._interval_seconds = interval_seconds
@@ -60,16 +78,19 @@ class EmbeddedJourneys:
         self._timed_out: deque[JourneyAbandoned] = deque(maxlen=_KEPT_TIMED_OUT)
         self._tally = Tally()
         self._is_healthy = True
+        self._restore_seconds: float | None = None
         self.mirror: Mirror | None = None
         """Told of every change; set it before `open`."""
 
     async def open(self) -> None:
         """Restore, fire what is overdue, and go on looking at deadlines. Raises StoreUnavailableError."""
+        began_at = monotonic()
         try:
-            self._note(await self._in_thread(self._journeys.open))
+            self._keep_timed_out(await self._in_thread(self._open))
         except BaseException:
             self._thread.shutdown(wait=False)
             raise
+        self._restore_seconds = monotonic() - began_at
         if self.mirror is not None:
             self.mirror.start()
         if self._watches:  # simulated time stands still between calls
@@ -129,17 +150,15 @@ class EmbeddedJourneys:
 
     async def figures(self) -> Figures:
         """Counts of this process."""
-        active = await self._in_thread(self._count_open)
-        breaker = None if self.mirror is None else self.mirror.breaker_state
-        counts = self._journeys.counts
-        return self._tally.figures(
-            "embedded",
-            is_healthy=self._is_healthy,
-            active=active,
-            duplicates=counts.duplicate,
-            forgets=True,
-            redis_breaker=breaker,
-        )
+        return await self._in_thread(self._figures)
+
+    async def policies(self) -> tuple[Policy, dict[str, Policy]]:
+        """The policy in force, and all that the log knows by their versions."""
+        return await self._in_thread(self._journeys.policies)
+
+    async def change_policy(self, policy: Policy, requested_by: str) -> None:
+        """Append PolicyChanged and apply it; it stays in force until a manager brings another configuration."""
+        self._note(await self._in_thread(self._change_policy_turn, policy, requested_by))
 
     async def updates(self) -> AsyncIterator[list[JourneyUpdate]]:
         """All journeys as they stand, in portions: between two of them calls are served."""
@@ -147,12 +166,34 @@ class EmbeddedJourneys:
         for start in range(0, len(names), _PORTION):
             yield await self._in_thread(self._updates_of, names[start : start + _PORTION])
 
-    def _updates_of(self, names: Iterable[str]) -> list[JourneyUpdate]:
-        rows = self._journeys.partition.rows
-        return [JourneyUpdate.of_row(rows[name]) if name in rows else JourneyUpdate(name, None) for name in names]
+    def _open(self) -> list[JourneyAbandoned]:
+        found = self._journeys.open()
+        self._tally.abandonments(found)
+        return found
 
-    def _count_open(self) -> int:
-        return sum(row.open for row in self._journeys.partition.rows.values())
+    def _updates_of(self, names: Iterable[str]) -> list[JourneyUpdate]:
+        found = self._journeys.partition.rows.get
+        rows = ((name, found(name)) for name in names)
+        return [JourneyUpdate(name, None) if row is None else JourneyUpdate.of_row(row) for name, row in rows]
+
+    def _figures(self) -> Figures:
+        partition, counts = self._journeys.partition, self._journeys.counts
+        figures = self._tally.figures(
+            "embedded",
+            is_healthy=self._is_healthy,
+            active=partition.open_count(),
+            duplicates=counts.duplicate,
+            forgets=True,
+            redis=self.mirror,
+        )
+        return replace(
+            figures,
+            applied=counts.applied,
+            held_journeys=len(partition.rows),
+            cleanup_lag_seconds=partition.cleanup_lag_ms() / 1000,
+            clock_lag_seconds=None if partition.clock is None else max(0, self._now() - partition.clock) / 1000,
+            restore_seconds=self._restore_seconds,
+        )
 
     async def _apply(self, records: Sequence[JourneyRecord]) -> list[Effects]:
         for record in records:
@@ -169,29 +210,37 @@ class EmbeddedJourneys:
         while self._waiting:
             calls = self._next_turn()
             try:
-                applied, due_at = await self._in_thread(
-                    self._apply_turn, [record for call in calls for record in call.records]
-                )
+                turn = await self._in_thread(self._apply_turn, [record for call in calls for record in call.records])
             except Exception as error:
                 for call in calls:
                     if not call.answer.done():
                         call.answer.set_exception(error)
                         call.answer.exception()  # heard, even where the caller has gone
                 continue
-            self._is_healthy = True
+            self._note(turn)
             at = 0
             for call in calls:
-                effects = applied[at : at + len(call.records)]
+                effects = turn.applied[at : at + len(call.records)]
                 at += len(call.records)
-                for each in effects:
-                    self._count(each)
                 if not call.answer.done():
                     call.answer.set_result(effects)
-            if due_at < self._due_at:
+            if turn.due_at < self._due_at:
                 self._changed.set()
 
-    def _apply_turn(self, records: list[JourneyRecord]) -> tuple[list[Effects], int]:
-        return self._journeys.apply(records), self._journeys.punctuation_due_at()
+    def _apply_turn(self, records: list[JourneyRecord]) -> _Turn:
+        return self._turn_of(self._journeys.apply(records))
+
+    def _change_policy_turn(self, policy: Policy, requested_by: str) -> _Turn:
+        return self._turn_of(self._journeys.change_policy(policy, requested_by))
+
+    def _punctuate_turn(self) -> _Turn:
+        return self._turn_of([self._journeys.punctuate()])
+
+    def _turn_of(self, applied: list[Effects]) -> _Turn:
+        """On the thread: rows are not to be looked at while it is at work on the next turn, and logs take time."""
+        self._tally.effects(applied)
+        updates = [] if self.mirror is None else self._updates_of(self._journeys.changed(applied))
+        return _Turn(applied, updates, self._journeys.punctuation_due_at())
 
     def _next_turn(self) -> list[_Call]:
         calls: list[_Call] = []
@@ -202,10 +251,9 @@ class EmbeddedJourneys:
         return calls
 
     async def _punctuate(self) -> Effects:
-        effects = await self._in_thread(self._journeys.punctuate)
-        self._is_healthy = True
-        self._count(effects)
-        return effects
+        turn = await self._in_thread(self._punctuate_turn)
+        self._note(turn)
+        return turn.applied[0]
 
     async def _monitor(self) -> None:
         while True:
@@ -222,28 +270,25 @@ class EmbeddedJourneys:
                 await self._punctuate()
                 await self._in_thread(self._journeys.store_rows)
             except StoreUnavailableError as error:
-                log.warning("deadlines wait: %s", error)
+                log.warning("deadlines wait", error=str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _in_thread(self, work: Callable[..., Given], *args: Any) -> Given:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, copy_context().run, work, *args)
         except StoreUnavailableError:
             self._is_healthy = False
             raise
 
-    def _count(self, effects: Effects) -> None:
+    def _note(self, turn: _Turn) -> None:
+        self._is_healthy = True
         if self.mirror is not None:
-            # The thread may be at work on the next turn already: of a row the latest is told, whichever it is.
-            self.mirror.note(self._updates_of([*effects.changed, *effects.forgotten]))
-        self._note(effects.abandonments)
-        self._tally.lifecycle(effects.lifecycle)
-        self._tally.dead_letters += len(effects.dead_letters)
-        self._tally.forgotten += len(effects.forgotten)
+            self.mirror.note(turn.updates)
+        for effects in turn.applied:
+            self._keep_timed_out(effects.abandonments)
 
-    def _note(self, abandonments: Sequence[JourneyAbandoned]) -> None:
-        self._tally.abandonments(abandonments)
-        self._timed_out.extend(record for record in abandonments if record.abandonment_reason in DEADLINE_REASONS)
+    def _keep_timed_out(self, abandonments: Sequence[JourneyAbandoned]) -> None:
+        self._timed_out.extend(record for record in abandonments if record.abandonment_reason in BY_DEADLINE)
 
 
 def _require_taken(effects: Effects) -> None:

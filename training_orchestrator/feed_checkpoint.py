@@ -21,14 +21,14 @@ class BadCheckpointError(StoreUnavailableError):
 
 @dataclass(slots=True)
 class FeedCheckpoint:
-    """Where a feed stands. It grows by 16 bytes for each abandonment given."""
+    """Where a feed stands. It grows by 16 bytes for each abandonment or conversion given."""
 
     source: str
     as_of: int | None = None
     since: int | None = None
     positions: dict[Place, int] = field(default_factory=dict)
     given: set[bytes] = field(default_factory=set)
-    """Ids of abandonments given."""
+    """Ids of abandonments and conversions given."""
     corrected: set[bytes] = field(default_factory=set)
     """Ids of those that were corrected, or must not be."""
     held: dict[str, dict[str, Any]] = field(default_factory=dict)

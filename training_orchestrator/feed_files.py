@@ -36,6 +36,7 @@ class ReplayFileSource:
 
     def __init__(self, abandonments: Path, lifecycle: Path | None = None) -> None:
         self.name = f"files:{abandonments.name}"
+        self.continues = frozenset({self.name})
         self._files: list[tuple[str, Path, type[JourneyAbandoned] | type[JourneyLifecycle]]] = [
             (JOURNEY_ABANDONMENTS, abandonments, JourneyAbandoned)
         ]
@@ -70,6 +71,7 @@ class StoreSource:
 
     def __init__(self, path: Path) -> None:
         self.name = "store"
+        self.continues = frozenset({"store", "redis"})
         self.place = str(path.absolute())
         self._path = path
         self._codec = Codec()

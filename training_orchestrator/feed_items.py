@@ -1,16 +1,15 @@
-"""What a feed gives: abandonments with their reward, and corrections of abandonments that were premature."""
+"""What a feed gives: abandonments with their reward, corrections of those that were premature, conversions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from training_orchestrator.abandonment import AbandonedJourney
 from training_orchestrator.configuration import ConfigurationError
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from training_orchestrator.abandonment import AbandonmentReason
 
 _MICROS = 1_000_000
 
@@ -39,26 +38,13 @@ class RewardRule:
 
 
 @dataclass(frozen=True, slots=True)
-class AbandonmentItem:
-    """One abandonment, given once. Times in UTC, money in dollars (`total_penalty_micros` is exact).
+class AbandonmentItem(AbandonedJourney):
+    """One abandonment, given once, as a reward. `total_penalty_micros` is exact.
 
     As Gymnasium means them, `terminated` says that the outcome is known (a competitor got the sale) and `truncated`
     that watching stopped: a timeout is censoring, not an outcome. `is_mature`: nothing can correct it any more.
     """
 
-    abandonment_id: str
-    journey_id: str
-    user_id: str | None
-    reason: AbandonmentReason
-    state: str
-    started_at: datetime
-    abandoned_at: datetime
-    detected_at: datetime
-    days_active: int
-    touchpoint_count: int
-    total_cost: float
-    penalty_amount: float
-    opportunity_cost: float
     state_weight: float
     time_factor: float
     reason_multiplier: float
@@ -91,4 +77,21 @@ class CorrectionItem:
     kind: Literal["correction"] = "correction"
 
 
-FeedItem: TypeAlias = AbandonmentItem | CorrectionItem
+@dataclass(frozen=True, slots=True)
+class ConversionItem:
+    """A journey bought: its episode is over, and no penalty can come of it. Given once, by a feed that is asked to.
+
+    `conversion_value` (dollars) is None where no touchpoint said one; `reward` is that value, scaled.
+    """
+
+    lifecycle_id: str
+    journey_id: str
+    started_at: datetime
+    converted_at: datetime
+    detected_at: datetime
+    conversion_value: float | None
+    reward: float
+    kind: Literal["conversion"] = "conversion"
+
+
+FeedItem: TypeAlias = AbandonmentItem | CorrectionItem | ConversionItem

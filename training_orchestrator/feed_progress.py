@@ -8,10 +8,9 @@ from typing import Final, Literal
 
 from schemas.instants import DAY_MS
 from schemas.records import JourneyAbandoned, JourneyLifecycle
-from training_orchestrator.abandonment import AbandonmentReason
 from training_orchestrator.configuration import ConfigurationError
 from training_orchestrator.feed_checkpoint import FeedCheckpoint
-from training_orchestrator.feed_items import AbandonmentItem, CorrectionItem, FeedItem, RewardRule
+from training_orchestrator.feed_items import AbandonmentItem, ConversionItem, CorrectionItem, FeedItem, RewardRule
 from training_orchestrator.feed_records import PublishedRecord
 from training_orchestrator.local_time import datetime_of
 
@@ -49,10 +48,17 @@ class FeedProgress:
     """Takes published records one by one, and says what there is to give. Holds its checkpoint up to date."""
 
     def __init__(
-        self, checkpoint: FeedCheckpoint, rewards: RewardRule, corrections: CorrectionRule, known_at: int
+        self,
+        checkpoint: FeedCheckpoint,
+        rewards: RewardRule,
+        corrections: CorrectionRule,
+        known_at: int,
+        *,
+        gives_conversions: bool = False,
     ) -> None:
         """`known_at` (ms) is when maturity is looked at."""
         self.checkpoint = checkpoint
+        self._gives_conversions = gives_conversions
         self._rewards = rewards
         self._corrections = corrections
         self._mature_until = known_at - int(corrections.mature_after_days * DAY_MS)
@@ -72,6 +78,10 @@ class FeedProgress:
             return self._abandonment(record)
         if record.abandonment_id is not None and self._corrections.is_met(record):
             self._hold(record.abandonment_id, record)
+        if self._gives_conversions and record.kind == "converted":
+            conversion = self._conversion(record)
+            if conversion is not None:
+                return conversion  # what it corrects is due next
         return self.due()
 
     def due(self) -> FeedItem | None:
@@ -104,6 +114,23 @@ class FeedProgress:
         if id_bytes in checkpoint.given:
             self._due.append(named)
 
+    def _conversion(self, record: JourneyLifecycle) -> ConversionItem | None:
+        id_bytes = bytes.fromhex(record.lifecycle_id)
+        if id_bytes in self.checkpoint.given:
+            return None
+        self.checkpoint.given.add(id_bytes)
+        assert record.started_at is not None  # of a conversion it always is
+        value = record.conversion_value_micros
+        return ConversionItem(
+            lifecycle_id=record.lifecycle_id,
+            journey_id=record.journey_id,
+            started_at=datetime_of(record.started_at),
+            converted_at=datetime_of(record.occurred_at),
+            detected_at=datetime_of(record.detected_at),
+            conversion_value=None if value is None else value / _MICROS,
+            reward=(value or 0) / _MICROS * self._rewards.scale,
+        )
+
     def _abandonment(self, record: JourneyAbandoned) -> AbandonmentItem | None:
         checkpoint = self.checkpoint
         id_bytes = bytes.fromhex(record.abandonment_id)
@@ -112,20 +139,8 @@ class FeedProgress:
         checkpoint.given.add(id_bytes)
         if record.abandonment_id in checkpoint.held:
             self._due.append(record.abandonment_id)
-        return AbandonmentItem(
-            abandonment_id=record.abandonment_id,
-            journey_id=record.journey_id,
-            user_id=record.user_id,
-            reason=AbandonmentReason(record.abandonment_reason),
-            state=record.state,
-            started_at=datetime_of(record.started_at),
-            abandoned_at=datetime_of(record.abandoned_at),
-            detected_at=datetime_of(record.detected_at),
-            days_active=record.days_active,
-            touchpoint_count=record.touchpoint_count,
-            total_cost=record.total_cost_micros / _MICROS,
-            penalty_amount=record.penalty_amount_micros / _MICROS,
-            opportunity_cost=record.opportunity_cost_micros / _MICROS,
+        return AbandonmentItem.of_record(
+            record,
             state_weight=record.state_weight,
             time_factor=record.time_factor,
             reason_multiplier=record.reason_multiplier,

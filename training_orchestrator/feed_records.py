@@ -23,7 +23,10 @@ class FeedSource(Protocol):
     """Where published records come from. Each place gives its records in order of their offsets."""
 
     name: str
-    """Kind and identity: a checkpoint of one source is of no use with another."""
+    """Kind and identity, which a checkpoint bears."""
+
+    continues: frozenset[str]
+    """Names of sources whose checkpoints this one goes on from; ids see to it that nothing comes twice."""
 
     def records(self, positions: Mapping[Place, int], *, follow: bool) -> AsyncIterator[list[PublishedRecord]]:
         """Yield batches from `positions` on (places that it leaves out: from their beginning).

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
-from training_orchestrator.abandonment import AbandonedJourney, AbandonmentPenalty, AbandonmentReason, penalty_of
+from training_orchestrator.abandonment import AbandonmentPenalty, AbandonmentReason, abandoned_journeys, penalty_of
 from training_orchestrator.answers import NotStartedError, refusal_of
 from training_orchestrator.configuration import ConfigurationError, TimeoutConfiguration
 from training_orchestrator.local_time import datetime_of, instant_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle
+    from training_orchestrator.abandonment import AbandonedJourney
     from training_orchestrator.door import JourneyDoor
     from training_orchestrator.figures import Figures
     from training_orchestrator.touchpoint import TrainerTouchpoint
@@ -68,7 +69,7 @@ class JourneyTimeoutManager:
 
         Connected, the policy is that of the log: a configuration other than the default is put in force there for
         everybody if `bring_policy` says so, and is else refused by `start()`. `answer_seconds`: how long to wait.
-        `redis_url` mirrors an embedded manager's journeys to a Redis (extra `redis`), which never decides.
+        `redis_url` mirrors the journeys to a Redis (extra `redis`), which never decides.
         """
         if store_path is not None and bootstrap_servers is not None:
             raise ConfigurationError(
@@ -163,7 +164,7 @@ class JourneyTimeoutManager:
 
         Embedded, deadlines are looked at now; connected, workers do that every second. Raises StoreUnavailableError.
         """
-        return [AbandonedJourney.of_record(record) for record in await self._started().take_timed_out()]
+        return await abandoned_journeys(await self._started().take_timed_out())
 
     async def mark_abandoned(
         self,
@@ -223,8 +224,7 @@ class JourneyTimeoutManager:
 
     async def abandonments(self, since: datetime) -> list[AbandonedJourney]:
         """Abandonments detected since then, earlier runs included, each once. Raises StoreUnavailableError."""
-        found = await self._started().abandonments_since(instant_of(since))
-        return [AbandonedJourney.of_record(record) for record in found]
+        return await abandoned_journeys(await self._started().abandonments_since(instant_of(since)))
 
     async def metrics(self) -> Figures:
         """What is known of journeys and store, as figures."""

@@ -28,7 +28,23 @@ class JourneyUpdate(NamedTuple):
         return cls(row.journey_id, deadline_at, row.state, count, cost, row.previous_outcome)
 
 
-class Mirror(Protocol):
+class Follower(Protocol):
+    """How a mirror does, for figures."""
+
+    @property
+    def breaker_state(self) -> str:
+        """`closed`, `opened` or `half-opened`."""
+
+    @property
+    def openings(self) -> int:
+        """How often the breaker has opened."""
+
+    @property
+    def rebuilds(self) -> int:
+        """How often all of it was filled."""
+
+
+class Mirror(Follower, Protocol):
     """Follows the journeys for those who look from outside; never asked for anything that decides."""
 
     def note(self, updates: list[JourneyUpdate]) -> None:
@@ -39,7 +55,3 @@ class Mirror(Protocol):
 
     async def stop(self) -> None:
         """Follow no more."""
-
-    @property
-    def breaker_state(self) -> str:
-        """`closed`, `opened` or `half-opened`."""

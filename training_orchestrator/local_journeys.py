@@ -7,21 +7,26 @@ input. Not thread-safe: one thread at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
-from schemas.codec import Codec
-from schemas.records import InputRecord, JourneyAbandoned, OutputRecord, PolicyChanged, Punctuation
-from schemas.rows import PolicyRow, journey_key, policy_key
+from schemas.codec import Codec, schema_id_of
+from schemas.columns import load
+from schemas.records import InputRecord, JourneyAbandoned, PolicyChanged, Punctuation
+from schemas.rows import PolicyRow, journey_key, journey_of, policy_key
 from streams.effects import Counts, Effects
-from streams.partition import Partition
-from streams.policy import Policy
-from streams.processor import Processor
+from streams.engine import PURE_PYTHON, Engine
+from streams.entry import EntryFields
+from streams.garbage import kept_for_ever
+from streams.partition import FIRST_PARTITION_COUNT
+from streams.policy import DEFAULT_POLICY, Policy
 from streams.row import Row, stored_columns
 from streams.table import Restore, stored_partition
 from training_orchestrator.answers import StoreUnavailableError
-from training_orchestrator.local_log import LocalLog, LoggedInput
+from training_orchestrator.local_log import LocalLog, LoggedInput, LoggedOutput
+from training_orchestrator.local_processor import LocalRecord, processor_of
 from training_orchestrator.logged_outputs import encoded, logged_outputs
 
 _PUNCTUATE_AT_LEAST_EVERY_MS: Final = 60_000  # as a worker does, so that old journeys are forgotten on quiet days
@@ -30,20 +35,34 @@ _WRITTEN_BY: Final = "training_orchestrator"
 
 
 class LocalJourneys:
-    """Journeys of one file. `now` gives the present in epoch milliseconds, `time_source` says what kind it is."""
+    """Journeys of one file. `now` gives the present in epoch milliseconds, `time_source` says what kind it is.
 
-    def __init__(self, path: Path, policy: Policy, now: Callable[[], int], time_source: str) -> None:
+    `engine` applies the records; the file is the same whichever does.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        policy: Policy | None,
+        now: Callable[[], int],
+        time_source: str,
+        engine: Engine = PURE_PYTHON,
+    ) -> None:
+        """`policy` is brought unless it was the last to be brought here; None leaves in force what is."""
         self.log = LocalLog(path)
-        self.partition = Partition()
         self.counts = Counts()
         self.codec = Codec()
+        self.partition = engine.partition(0, FIRST_PARTITION_COUNT, self.codec)
         self._policy = policy
         self._now = now
         self._time_source = time_source
-        self._processor = Processor(self.partition)
+        self._engine = engine
+        self._processor = processor_of(engine, self.partition)
+        # Journeys whose rows are to be stored: live objects, or as the engine gives them (None: deleted).
         self._touched: set[str] = set()
+        self._rows: dict[bytes, bytes | None] = {}
         self._policies: list[PolicyRow] = []
-        self._outputs: list[OutputRecord] = []
+        self._outputs: list[LoggedOutput] = []
 
     def open(self) -> list[JourneyAbandoned]:
         """Come back to where the file says, bring the policy, and fire what is overdue: each deadline once.
@@ -52,17 +71,23 @@ class LocalJourneys:
         Raises StoreUnavailableError, StoreInUseError.
         """
         self.log.open()
+        load()
         found: list[JourneyAbandoned] = []
         try:
             self._restore()
             for batch in self.log.entries(self.partition.applied_offset + 1, self.codec):
-                for entry in batch:  # one by one, so that outputs come in the order that they had
-                    again = self._take(self._processor.process([entry])).abandonments
-                    found.extend(record for record in again if not self.log.has_output(record.abandonment_id))
+                known_to = self.log.stored_to
+                for (offset, *_), effects in zip(batch, self._process(batch), strict=True):
+                    if offset > known_to and not self.log.is_rebuilt:
+                        found += effects.abandonments
+                self._store_if_wanted()
             self._require_time_source()
-            if self.partition.policy != self._policy:
-                at = self._now()
-                self.apply([PolicyChanged(self._policy.version, self._policy.to_json(), at, _WRITTEN_BY)])
+            if (
+                self._policy is not None
+                and self.partition.policy != self._policy
+                and not self._has_brought(self._policy)
+            ):
+                self.change_policy(self._policy, _WRITTEN_BY)
             found.extend(self.punctuate().abandonments)
             self.store_rows()
         except BaseException:
@@ -85,12 +110,22 @@ class LocalJourneys:
         append_time = self._now()
         inputs = [LoggedInput(_key_of(record), append_time, value) for record, value in encoded(records, self.codec)]
         first = self.log.append(inputs)
-        applied = [
-            self._take(self._processor.process([(offset, logged.key, append_time, record, logged.value)]))
-            for offset, (logged, record) in enumerate(zip(inputs, records, strict=True), start=first)
-        ]
+        applied = self._process(
+            [
+                (offset, logged.key, append_time, record, logged.value)
+                for offset, (logged, record) in enumerate(zip(inputs, records, strict=True), start=first)
+            ]
+        )
         self._store_if_wanted()
         return applied
+
+    def change_policy(self, policy: Policy, requested_by: str) -> list[Effects]:
+        """Append PolicyChanged and apply it. Raises as `apply`."""
+        return self.apply([PolicyChanged(policy.version, policy.to_json(), self._now(), requested_by)])
+
+    def policies(self) -> tuple[Policy, dict[str, Policy]]:
+        """The policy in force, and all that the log knows by their versions."""
+        return self.partition.policy, dict(self.partition.policies)
 
     def punctuate(self) -> Effects:
         """Append the present as a record, and so fire what is due. Raises as `apply`."""
@@ -101,6 +136,14 @@ class LocalJourneys:
         at = (self.partition.clock or 0) + _PUNCTUATE_AT_LEAST_EVERY_MS
         due_at = self.partition.next_due_at()
         return at if due_at is None else min(at, due_at)
+
+    def changed(self, applied: Iterable[Effects]) -> list[str]:
+        """Journeys that records have changed or deleted."""
+        found: dict[str, None] = {}
+        for effects in applied:
+            found.update(dict.fromkeys((*effects.changed, *effects.forgotten)))
+            found.update((name, None) for row in effects.stored if (name := journey_of(row.key)) is not None)
+        return list(found)
 
     def row(self, journey_id: str) -> Row | None:
         """Row of a journey that is known; None where it was never seen or counts as absent."""
@@ -118,26 +161,40 @@ class LocalJourneys:
         changed = [row for name in self._touched if (row := partition.rows.get(name)) is not None]
         forgotten = [journey_key(name) for name in self._touched if name not in partition.rows]
         rows = [(policy_key(row.policy_version), self.codec.encode(row)) for row in self._policies]
+        rows += [(key, value) for key, value in self._rows.items() if value is not None]
+        forgotten += [key for key, value in self._rows.items() if value is None]
         if changed:
             values = self.codec.encode_columns("JourneyRow", stored_columns(changed))
             rows.extend((journey_key(row.journey_id), value) for row, value in zip(changed, values, strict=True))
         own = stored_partition(partition, self.codec)
         assert own.value is not None
         rows.append((own.key, own.value))
-        self.log.store(logged_outputs(self._outputs, self.codec), rows, forgotten)
+        self.log.store(self._outputs, rows, forgotten)
         self._outputs.clear()
         self._policies.clear()
         self._touched.clear()
+        self._rows.clear()
 
     def _restore(self) -> None:
         restore = Restore()
         for batch in self.log.rows():
             restore.add_all(batch)
-        restore.onto(self.partition, self.codec)
+        # A million rows in the collector's sight would hold the trainer's loop at each of its full collections.
+        with kept_for_ever() if self._engine.compiled is None else nullcontext():
+            restore.onto(self.partition, self.codec)
         # So that a later release knows the schemas of all rows that it finds.
         told = [(row.key, row.value) for row in restore.missing_schemas(self.codec) if row.value is not None]
         if told:
             self.log.store((), told)
+
+    def _has_brought(self, policy: Policy) -> bool:
+        """Whether the last policy that a configuration brought is this one: then somebody else has changed it since."""
+        for value in self.log.newest_of_no_journey():
+            if self.codec.catalog.writer(schema_id_of(value)).name == "PolicyChanged":
+                changed: PolicyChanged = self.codec.decode(value)
+                if changed.requested_by == _WRITTEN_BY:
+                    return changed.policy_version == policy.version
+        return policy == DEFAULT_POLICY  # which a store begins with
 
     def _require_time_source(self) -> None:
         kept = self.partition.time_source
@@ -146,21 +203,26 @@ class LocalJourneys:
                 f"{self.log.path} keeps {kept} time, and this manager's is {self._time_source}: use another file"
             )
 
-    def _take(self, effects: Effects) -> Effects:
-        """Note what is to be stored of a record's effects."""
-        self.counts.add(effects.counts)
-        self._touched.update(effects.changed)
-        self._touched.update(effects.forgotten)
-        self._policies.extend(effects.policies)
-        self._outputs += effects.abandonments
-        self._outputs += effects.lifecycle
-        self._outputs += effects.dead_letters
-        return effects
+    def _process(self, entries: Sequence[EntryFields]) -> list[Effects]:
+        """Apply entries, each by itself, so that outputs come in the order that they had; note what is to be stored."""
+        process = self._processor.process
+        applied = [process([LocalRecord._make(entry)]) for entry in entries]
+        self._outputs += logged_outputs(applied, [entry[0] for entry in entries], self.codec)
+        for effects in applied:
+            self.counts.add(effects.counts)
+            self._policies.extend(effects.policies)
+            if self._engine.compiled is None:
+                self._touched.update(effects.changed)
+                self._touched.update(effects.forgotten)
+            else:
+                self._rows.update((row.key, row.value) for row in effects.stored)
+                self._rows.update((journey_key(name), None) for name in effects.forgotten)
+        return applied
 
     def _store_if_wanted(self) -> None:
         """Store what readers wait for. Where that fails it is stored later: the log has the record, which decides."""
         try:
-            if len(self._touched) >= _ROWS_UNTIL_STORED:
+            if len(self._touched) + len(self._rows) >= _ROWS_UNTIL_STORED:
                 self.store_rows()
             else:
                 self._store_outputs()
@@ -169,7 +231,7 @@ class LocalJourneys:
 
     def _store_outputs(self) -> None:
         if self._outputs:
-            self.log.store(logged_outputs(self._outputs, self.codec))
+            self.log.store(self._outputs)
             self._outputs.clear()
 
 

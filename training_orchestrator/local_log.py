@@ -1,7 +1,7 @@
 """The durable log of an embedded manager: one SQLite file with the input, the outputs and the rows of one partition.
 
     input   offset, key, append time, wire bytes      the truth: appended first, and only then applied
-    output  sequence, topic, id, wire bytes           what the rule said; each id once
+    output  sequence, input offset, wire bytes        what the rule said; each once, in the order of the input
     row     table key, wire bytes                     where the rule stands, so that a restart reads only the rest
 
 SQLite in WAL mode: one process writes, any number read. A commit is on the disk when it returns (synchronous=FULL).
@@ -21,9 +21,12 @@ from schemas.topics import JOURNEY_ABANDONMENTS
 from streams.entry import EntryFields
 from training_orchestrator.answers import StoreInUseError, StoreUnavailableError
 
-_FORMAT: Final = 1
+FORMAT: Final = 2
+_WITH_IDS: Final = 1  # outputs had an index of their ids, which 10,000 of them wrote all over
 _BUSY_SECONDS: Final = 5.0  # a reader never blocks the writer; a backup tool may, for a moment
 _READ_RECORDS: Final = 5_000
+# 10,000 outputs are more than SQLite's own 1,000 pages, behind which a commit has to wait for the main file, too.
+_CHECKPOINT_PAGES: Final = 10_000
 FOR_FEEDS: Final = "'abandoned', 'returned', 'converted'"
 """Kinds of outputs that a feed reads, as SQL."""
 _TABLES: Final = f"""
@@ -31,7 +34,7 @@ CREATE TABLE IF NOT EXISTS input (
     "offset" INTEGER PRIMARY KEY, "key" BLOB, append_time INTEGER NOT NULL, value BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS output (
-    sequence INTEGER PRIMARY KEY, topic TEXT NOT NULL, kind TEXT NOT NULL, output_id TEXT NOT NULL UNIQUE,
+    sequence INTEGER PRIMARY KEY, "offset" INTEGER NOT NULL, topic TEXT NOT NULL, kind TEXT NOT NULL,
     detected_at INTEGER NOT NULL, value BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS output_by_detection ON output (topic, detected_at);
@@ -52,10 +55,11 @@ class LoggedInput(NamedTuple):
 class LoggedOutput(NamedTuple):
     """One output; `detected_at` is its own (ms), or when a dead letter came."""
 
+    offset: int
+    """Of the record of the input that brought it about."""
     topic: str
     kind: str
     """`abandoned`, a lifecycle record's kind, or `dead_letter`."""
-    output_id: str
     detected_at: int
     value: bytes
 
@@ -67,6 +71,10 @@ class LocalLog:
         self.path = path
         self.end_offset = 0
         """Offset of the next record of the input."""
+        self.stored_to = -1
+        """Offset of the last record of the input whose outputs are stored, of those that have any."""
+        self.is_rebuilt = False
+        """Whether outputs and rows of an earlier format were dropped: the input says them again."""
         self._lock: IO[str] | None = None
         self._connection: sqlite3.Connection | None = None
 
@@ -97,14 +105,18 @@ class LocalLog:
             self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, _FORMAT):
-            raise StoreUnavailableError(f"{self.path}: format {found} is not known; this release writes {_FORMAT}")
+        if found not in (0, _WITH_IDS, FORMAT):
+            raise StoreUnavailableError(f"{self.path}: format {found} is not known; this release writes {FORMAT}")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.executescript(_TABLES)
-        connection.execute(f"PRAGMA user_version={_FORMAT}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        self.is_rebuilt = found == _WITH_IDS
+        drop = "DROP TABLE output; DROP TABLE row;" if self.is_rebuilt else ""
+        connection.executescript(f"BEGIN; {drop} {_TABLES} PRAGMA user_version={FORMAT}; COMMIT;")
         last = connection.execute('SELECT max("offset") FROM input').fetchone()[0]
         self.end_offset = 0 if last is None else last + 1
+        stored = connection.execute('SELECT "offset" FROM output ORDER BY sequence DESC LIMIT 1').fetchone()
+        self.stored_to = -1 if stored is None else stored[0]
 
     def close(self) -> None:
         """Close the file and let others have it; a second time does nothing."""
@@ -133,29 +145,33 @@ class LocalLog:
         with self._guarded() as connection:
             yield from entries_of(connection, start, codec)
 
+    def newest_of_no_journey(self) -> Iterator[bytes]:
+        """Yield wire bytes of policies and punctuations, the newest first."""
+        with self._guarded() as connection:
+            for (value,) in connection.execute('SELECT value FROM input WHERE "key" IS NULL ORDER BY "offset" DESC'):
+                yield value
+
     def store(
         self,
-        outputs: Iterable[LoggedOutput],
+        outputs: Sequence[LoggedOutput],
         rows: Iterable[tuple[bytes, bytes]] = (),
         forgotten: Iterable[bytes] = (),
     ) -> None:
         """Store outputs that are not there yet, rows by their keys, and delete rows; all or nothing.
 
+        Outputs come in the order of the input, those of a record all at once.
+
         Raises StoreUnavailableError.
         """
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT OR IGNORE INTO output (topic, kind, output_id, detected_at, value) VALUES (?, ?, ?, ?, ?)",
-                outputs,
+                'INSERT INTO output ("offset", topic, kind, detected_at, value) VALUES (?, ?, ?, ?, ?)',
+                (output for output in outputs if output.offset > self.stored_to),
             )
             connection.executemany("INSERT OR REPLACE INTO row VALUES (?, ?)", rows)
             connection.executemany('DELETE FROM row WHERE "key" = ?', ((key,) for key in forgotten))
-
-    def has_output(self, output_id: str) -> bool:
-        """Whether an output is stored."""
-        with self._guarded() as connection:
-            found = connection.execute("SELECT 1 FROM output WHERE output_id = ?", (output_id,)).fetchone()
-        return found is not None
+        if outputs:
+            self.stored_to = max(self.stored_to, outputs[-1].offset)
 
     def rows(self) -> Iterator[list[tuple[bytes, bytes]]]:
         """Yield stored rows in batches."""

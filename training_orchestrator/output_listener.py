@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,8 +20,9 @@ from schemas.invalid import InvalidRecordError
 from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
 from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from training_orchestrator.tally import Tally
+from training_orchestrator.trainer_log import trainer_log
 
-log = logging.getLogger("journeys.trainer")
+log = trainer_log("journeys.trainer")
 _TOPICS: Final = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE, DEAD_LETTERS)
 # A worker that crashes publishes at most one flush again, of some ten thousand records.
 _REMEMBERED_IDS: Final = 200_000
@@ -80,7 +80,7 @@ class OutputListener:
                         self._take(batch)
             except (OperationError, KafkaError, OSError) as error:
                 self.is_healthy = False
-                log.warning("outputs are not heard for now: %s", error)
+                log.warning("outputs are not heard for now", error=str(error))
                 await asyncio.sleep(uniform(*_RETRY_SECONDS))  # noqa: S311  (spreads retries, keeps no secret)
 
     def _take(self, batch: LogBatch) -> None:
@@ -88,7 +88,8 @@ class OutputListener:
             try:
                 record = self._codec.decode(message.value)
             except InvalidRecordError as error:
-                log.warning("%s[%d]@%d is passed over: %s", batch.topic, batch.partition, message.offset, error)
+                place = {"topic": batch.topic, "partition": batch.partition, "offset": message.offset}
+                log.warning("an output is passed over", **place, error=str(error))
             else:
                 self._hear(record)
         self._positions[batch.topic, batch.partition] = batch.records[-1].offset + 1

@@ -1,4 +1,4 @@
-"""A manager's figures for Prometheus: registered once, asked for at each scrape.
+"""A manager's figures for Prometheus: registered once, asked for at each scrape. docs/metrics.md has their names.
 
 from prometheus_client import REGISTRY, start_http_server
 REGISTRY.register(ManagerMetrics(manager))
@@ -7,92 +7,74 @@ start_http_server(9100, "127.0.0.1")
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from psutil import Process
+
+from agents.metric_families import LoopMetrics
+from schemas import metrics
+from schemas.metrics import Sample
 
 if TYPE_CHECKING:
     from training_orchestrator.figures import Figures
     from training_orchestrator.journey_timeout import JourneyTimeoutManager
 
-_ANSWER_SECONDS: Final = 5.0
-_LABEL: Final = ("mode",)
-GAUGES: Final = {
-    "is_healthy": ("journeys_store_healthy", "1 if the last attempt to reach the store went well"),
-    "active_journeys": ("journeys_active", "Journeys with an open episode"),
-    "average_penalty": (
-        "journeys_average_penalty_dollars",
-        "Average total penalty of the abandonments since the start",
-    ),
-    "timeout_share": ("journeys_timeout_share", "Share of the abandonments that came by deadline"),
-    "detection_delay_seconds": (
-        "journeys_detection_delay_seconds",
-        "Greatest detected_at - abandoned_at of the latest 1,000 abandonments",
-    ),
-}
-"""Name and help by figure; one that is None is left out of a scrape."""
-BREAKER: Final = ("journeys_redis_breaker", "1 for the state that Redis's circuit breaker is in")
-COUNTERS: Final = {
-    "total_penalty": ("journeys_penalty_dollars", "Penalties booked"),
-    "late_touchpoints": ("journeys_late_touchpoints", "Touchpoints that lie before the end of an earlier episode"),
-    "duplicates": ("journeys_duplicates", "Records whose id was known"),
-    "refused": ("journeys_refused", "Requests and registrations that were refused"),
-    "dead_letters": ("journeys_dead_letters", "Records that could not be taken"),
-    "forgotten_journeys": ("journeys_forgotten", "Rows of ended journeys that cleanup deleted"),
-}
-"""The same; Prometheus adds `_total` to the names."""
-ABANDONMENTS: Final = ("journeys_abandonments", "Abandonments by reason")
+_PLAIN: Final = (
+    ("is_healthy", metrics.HEALTHY),
+    ("active_journeys", metrics.ACTIVE),
+    ("held_journeys", metrics.HELD),
+    ("total_penalty", metrics.PENALTY),
+    ("average_penalty", metrics.AVERAGE_PENALTY),
+    ("timeout_share", metrics.TIMEOUT_SHARE),
+    ("detection_delays", metrics.DETECTION_DELAY),
+    ("applied", metrics.APPLIED),
+    ("late_touchpoints", metrics.LATE),
+    ("duplicates", metrics.DUPLICATES),
+    ("refused", metrics.REFUSED),
+    ("dead_letters", metrics.DEAD_LETTERS),
+    ("forgotten_journeys", metrics.FORGOTTEN),
+    ("cleanup_lag_seconds", metrics.CLEANUP_LAG),
+    ("restore_seconds", metrics.RESTORE_SECONDS),
+    ("redis_openings", metrics.REDIS_OPENINGS),
+    ("redis_rebuilds", metrics.REDIS_REBUILDS),
+)
+"""Fields of Figures that are one figure each; one that is None is left out of a scrape."""
+_OWN_PARTITION: Final = "0"
 
 
-class ManagerMetrics(Collector):
+class ManagerMetrics(LoopMetrics):
     """Made within the manager's event loop; scraped from whatever thread."""
 
     def __init__(self, manager: JourneyTimeoutManager) -> None:
+        super().__init__("unknown", self._figures)
         self._manager = manager
-        self._loop = asyncio.get_running_loop()
+        self._process = Process()
 
-    def describe(self) -> Iterable[Metric]:
-        """No metrics before the first scrape, which needs the loop."""
-        return []
+    async def _figures(self) -> Sequence[Sample]:
+        figures = await self._manager.metrics()
+        self.mode = figures.mode
+        return [*samples(figures), *self._memory(figures)]
 
-    def collect(self) -> Iterator[Metric]:
-        """Figures of this moment; a manager that does not answer in 5 s is one that is not healthy."""
-        asked = asyncio.run_coroutine_threadsafe(self._manager.metrics(), self._loop)
-        try:
-            figures = asked.result(_ANSWER_SECONDS)
-        except Exception:  # stopped, or busy for too long: what can be said is that it is not well
-            asked.cancel()
-            yield _gauge(*GAUGES["is_healthy"], "unknown", 0)
+    def _memory(self, figures: Figures) -> Iterator[Sample]:
+        """Memory of a process that decides by itself; elsewhere the journeys are in that of workers."""
+        if figures.held_journeys is None:
             return
-        yield from families(figures)
+        memory = self._process.memory_info().rss
+        yield Sample(metrics.MEMORY, memory)
+        if figures.held_journeys:
+            yield Sample(metrics.MEMORY_PER_JOURNEY, memory / figures.held_journeys)
 
 
-def families(figures: Figures) -> Iterator[Metric]:
-    """Metrics of figures."""
-    for field, (name, text) in GAUGES.items():
+def samples(figures: Figures) -> Iterator[Sample]:
+    """Figures under their names."""
+    for field, metric in _PLAIN:
         value = getattr(figures, field)
         if value is not None:
-            yield _gauge(name, text, figures.mode, value)
-    for field, (name, text) in COUNTERS.items():
-        value = getattr(figures, field)
-        if value is not None:
-            counter = CounterMetricFamily(name, text, labels=_LABEL)
-            counter.add_metric([figures.mode], value)
-            yield counter
+            yield Sample(metric, value)
+    for reason, count in sorted(figures.abandonments_by_reason.items()):
+        yield Sample(metrics.ABANDONMENTS, count, (reason,))
+    if figures.clock_lag_seconds is not None:
+        yield Sample(metrics.CLOCK_LAG, figures.clock_lag_seconds, (_OWN_PARTITION,))
     if figures.redis_breaker is not None:
-        breaker = GaugeMetricFamily(*BREAKER, labels=(*_LABEL, "state"))
-        breaker.add_metric([figures.mode, figures.redis_breaker], 1)
-        yield breaker
-    by_reason = CounterMetricFamily(*ABANDONMENTS, labels=(*_LABEL, "reason"))
-    for reason, count in figures.abandonments_by_reason.items():
-        by_reason.add_metric([figures.mode, reason], count)
-    yield by_reason
-
-
-def _gauge(name: str, text: str, mode: str, value: float) -> GaugeMetricFamily:
-    gauge = GaugeMetricFamily(name, text, labels=_LABEL)
-    gauge.add_metric([mode], float(value))
-    return gauge
+        yield Sample(metrics.REDIS_BREAKER, 1, (figures.redis_breaker,))

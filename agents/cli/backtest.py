@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agents.cli.command_line import WRONG_INPUT, complain
-from agents.cli.options import HeldMemory, HistoryUntil
+from agents.cli.options import HeldMemory, HistoryUntil, Servers, settings_of
 
 if TYPE_CHECKING:
     from agents.backtest import Abandonments
@@ -26,13 +27,14 @@ def backtest(
         typer.Argument(
             metavar="SOURCE",
             help="A file that `journeys pack` has written, or history itself (.jsonl, .csv, .parquet, - for JSONL on "
-            "standard input).",
+            "standard input, topic:NAME for the input topic).",
         ),
     ],
     policy: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE", help="A policy (TOML); as many as you like. Without any, the default policy."),
     ] = None,
+    *,
     until: HistoryUntil = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The comparison as Parquet, one row a policy.")
@@ -41,6 +43,7 @@ def backtest(
         Path | None, typer.Option(metavar="FILE", help="Every abandonment as Parquet, with its policy's version.")
     ] = None,
     memory: HeldMemory = 1024,
+    bootstrap_servers: Servers = None,
     reference: Annotated[
         bool, typer.Option("--reference", help="Take the Python rule in place of the compiled engine: slow, the same.")
     ] = False,
@@ -48,31 +51,42 @@ def backtest(
 ) -> None:
     """Run history under several policies and compare what each comes to.
 
-    Each policy is applied to the whole history as `journeys replay SOURCE --policy FILE` would. The comparison goes to
-    standard output, bad lines to standard error.
+    Each policy is applied to the whole history as `journeys replay SOURCE --policy FILE` would; of a topic, to the
+    records of each partition, without the time that the topic holds. The comparison goes to standard output, bad lines
+    to standard error.
     """
     from rich.console import Console
 
-    from agents.backtest import engine_is_there
+    from agents.backtest import engine_is_there, require_engine
     from agents.backtest_files import AbandonmentFile, write_comparison
     from agents.cli.backtest_table import comparison
+    from agents.cli.backtest_topic import TOPIC, topic_tallies
     from agents.cli.bad_lines import BadLines
     from agents.cli.regular_file import regular_file
 
     policies = _policies(policy or [])
     if reference and abandonments is not None:
         raise typer.BadParameter("--abandonments comes from the compiled engine; --reference: use journeys replay")
-    bad_lines = BadLines("standard input" if source == "-" else source)
-    with regular_file(source) as file:
-        if reference or not engine_is_there():
-            if not reference:
-                complain("the compiled engine is not built: the Python rule runs, a hundred times slower")
-            tallies = _by_reference(file, policies, until, bad_lines)
-        elif abandonments is None:
-            tallies = _by_engine(file, policies, until, memory, bad_lines, None)
+    is_topic = source.startswith(TOPIC)
+    bad_lines = BadLines("standard input" if source == "-" else source, "offset" if is_topic else "line")
+    by_reference = reference or not engine_is_there()
+    if by_reference and abandonments is not None:
+        require_engine("--abandonments")
+    if by_reference and not reference:
+        complain("the compiled engine is not built: the Python rule runs, a hundred times slower")
+    with nullcontext() if abandonments is None else AbandonmentFile(abandonments, policies) as found:
+        add = None if found is None else found.add
+        if is_topic:
+            settings = settings_of(bootstrap_servers=bootstrap_servers)
+            tallies = topic_tallies(
+                settings, source, policies, until, memory, bad_lines, add, by_reference=by_reference
+            )
         else:
-            with AbandonmentFile(abandonments, policies) as found:
-                tallies = _by_engine(file, policies, until, memory, bad_lines, found.add)
+            with regular_file(source) as file:
+                if by_reference:
+                    tallies = _by_reference(file, policies, until, bad_lines)
+                else:
+                    tallies = _by_engine(file, policies, until, memory, bad_lines, add)
     bad_lines.close()
     if output is not None:
         write_comparison(output, policies, tallies)

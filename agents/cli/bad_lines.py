@@ -15,8 +15,9 @@ _SHOWN: Final = 20
 class BadLines:
     """Counts the bad lines of a file; the first of them are told at once, the rest as a number at the end."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, line: str = "line") -> None:
         self._name = name
+        self._line = line
         self.count = 0
 
     def left_out(self, file: LineFile) -> Iterator[tuple[int, InputRecord]]:
@@ -29,11 +30,15 @@ class BadLines:
 
     def add(self, number: int, why: str) -> None:
         """Take one bad line."""
+        self.add_of(self._name, number, why)
+
+    def add_of(self, name: str, number: int, why: str) -> None:
+        """Take one of a part of the whole that has a name of its own."""
         self.count += 1
         if self.count <= _SHOWN:
-            complain(f"{self._name}: line {number}: {why}")
+            complain(f"{name}: {self._line} {number}: {why}")
 
     def close(self) -> None:
         """Tell how many more there were than were shown."""
         if self.count > _SHOWN:
-            complain(f"{self._name}: and {self.count - _SHOWN:,} more bad lines")
+            complain(f"{self._name}: and {self.count - _SHOWN:,} more bad {self._line}s")

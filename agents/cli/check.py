@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.cli.command_line import CHECK_FAILED, complain
+from agents.cli.command_line import CHECK_FAILED, FINE, complain
 from agents.cli.options import Application, Servers, settings_of
+from agents.cli.store import Note, RequestedBy, Store, audit, hands_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,6 +24,9 @@ def check(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="First drop the table of stopped workers and make it anew.")
     ] = False,
+    store: Store = None,
+    requested_by: RequestedBy = None,
+    note: Note = None,
 ) -> None:
     """Rebuild the state of every journey from the input topic and compare it with the stored table, row by row.
 
@@ -31,9 +35,25 @@ def check(
 
     With --rebuild the changelog is deleted, created anew and written from the input topic, up to the offsets that
     the group has committed. Refuses with 2 while the group has members.
+
+    With --store the rows in the file of an embedded manager are compared, which may be at work. Who checked, when and
+    why is left on the lifecycle topic.
     """
     from rich.console import Console
 
+    from agents.audit import ALL_JOURNEYS
+
+    record = audit("check", ALL_JOURNEYS, requested_by, note)
+    if store is not None:
+        if rebuild:
+            raise typer.BadParameter("--rebuild is for the table of workers: a store's rows are made by its manager")
+        hands = hands_of(store)
+        report = hands.check(differences)
+        hands.leave_audit(record)
+        show_report(report, Console())
+        raise typer.Exit(FINE if report.ok else CHECK_FAILED)
+
+    from agents.audit_trail import leave_audit
     from agents.cli.operation import run_operation
     from agents.cli.progress import progress_bar
     from agents.table_check import check_table
@@ -41,6 +61,7 @@ def check(
 
     settings = settings_of(bootstrap_servers=bootstrap_servers, application_id=application_id)
     console = Console()
+    run_operation(leave_audit(settings, record))
     if rebuild:
         with progress_bar("rebuilding") as advance:
             rebuilt = run_operation(rebuild_table(settings, advance))

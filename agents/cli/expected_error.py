@@ -18,6 +18,7 @@ _EXPECTED: Final = frozenset(
         "streams.policy.InvalidPolicyError",
         "streams.restored_rows.UnreadableRowError",
         "streams.table.TableMismatchError",
+        "training_orchestrator.answers.StoreUnavailableError",
     }
 )
 _EXTRAS: Final = {

@@ -10,12 +10,16 @@ from typing import Any, TypeVar
 _Result = TypeVar("_Result")
 
 
-def run_operation(operation: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run to the end and give the result; what it raises passes through."""
+def quiet_clients() -> None:
+    """Have Kafka's clients say nothing: they take a dozen lines for what the error of the operation says in one."""
     logging.basicConfig(level=logging.WARNING, format="journeys: %(message)s")
-    # A client says in a dozen lines what the error of the operation says in one.
     for name in ("aiokafka", "asyncio", "httpx"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def run_operation(operation: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run to the end and give the result; what it raises passes through."""
+    quiet_clients()
     try:
         return asyncio.run(operation)
     except ExceptionGroup as group:

@@ -5,38 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import typer
 
-from agents.cli.command_line import CHECK_FAILED, FINE
+from agents.audit import audit_of, is_audit
+from agents.audit_trail import leave_audit
+from agents.cli.answer import Answer, NoInstantError, told
+from agents.cli.command_line import CHECK_FAILED
 from agents.cli.output_tail import ends_of, output_tail
-from agents.operation_error import OperationError
 from agents.record_producer import RecordProducer
 from agents.schema_registry import own_catalog
 from agents.settings import Settings
 from agents.topic_time import topic_time
 from schemas.codec import Codec
-from schemas.instants import format_instant
 from schemas.lines import parse_line
-from schemas.money import format_dollars
-from schemas.records import DeadLetter, JourneyAbandoned, JourneyCommand, JourneyLifecycle
+from schemas.records import DeadLetter, JourneyCommand, JourneyLifecycle
 from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 
 _ANSWERS: Final = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE, DEAD_LETTERS)
-
-
-class NoInstantError(OperationError):
-    """Now is no instant of a topic whose time is simulated."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of a command: a sentence, and the exit code that goes with it."""
-
-    text: str
-    exit_code: int
 
 
 async def ask(settings: Settings, said: Mapping[str, Any], at: int | None, wait_seconds: float | None) -> Answer | None:
@@ -51,15 +38,13 @@ async def ask(settings: Settings, said: Mapping[str, Any], at: int | None, wait_
     assert isinstance(command, JourneyCommand)
     codec = Codec(await own_catalog(settings))
     if at is None and (await topic_time(settings, codec)).time_source == "simulated":
-        raise NoInstantError(
-            "this topic keeps simulated time: say when the command occurs, such as --at 2026-01-31T12:00:00Z "
-            "(journeys show tells the journey's clock)"
-        )
+        raise NoInstantError("this topic")
     # Taken before the command goes out, so that no answer can slip by.
     ends = None if wait_seconds is None else await ends_of(settings, _ANSWERS)
     async with RecordProducer(settings, codec) as producer:
         await producer.send(command)
     typer.echo(f"command {command.command_id}")
+    await leave_audit(settings, audit_of(command))
     if ends is None:
         return None
     try:
@@ -76,20 +61,8 @@ async def _answer(settings: Settings, command: JourneyCommand, ends: dict[tuple[
             if isinstance(record, DeadLetter):
                 if command.command_id.encode() in (record.record_value or b""):
                     return Answer(f"not taken, a dead letter now: {record.reason}", CHECK_FAILED)
+            elif isinstance(record, JourneyLifecycle) and is_audit(record.kind):
+                continue  # our own, which bears the command's id, too
             elif getattr(record, "command_id", None) == command.command_id:
-                return _told(record)
+                return told(record)
     raise AssertionError("a tail has no end")
-
-
-def _told(record: JourneyAbandoned | JourneyLifecycle) -> Answer:
-    if isinstance(record, JourneyAbandoned):
-        return Answer(
-            f"abandoned at {format_instant(record.abandoned_at)}: {record.abandonment_reason}, "
-            f"penalty {format_dollars(record.total_penalty_micros)} dollars, "
-            f"abandonment_id {record.abandonment_id}",
-            FINE,
-        )
-    if record.kind == "refused":
-        return Answer(f"refused: {record.refusal}", CHECK_FAILED)
-    deadline = record.timeout_deadline_at
-    return Answer(f"{record.kind}" + ("" if deadline is None else f" to {format_instant(deadline)}"), FINE)

@@ -8,30 +8,42 @@ import typer
 
 from agents.cli.command_line import CHECK_FAILED
 from agents.cli.options import Application, Servers, settings_of
+from agents.cli.store import Note, RequestedBy, Store, audit, hands_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from agents.row_reader import JourneyView
+    from agents.journey_view import JourneyView
 
 
 def show(
     journey: Annotated[str, typer.Argument(metavar="JOURNEY", help="Its journey_id.")],
     bootstrap_servers: Servers = None,
     application_id: Application = None,
+    store: Store = None,
+    requested_by: RequestedBy = None,
+    note: Note = None,
 ) -> None:
     """Show one journey: its row in the table as of the last flush, and what was published about it.
 
-    Exits with 1 for a journey of which nothing is known.
+    Who looked, when and why is left on the lifecycle topic (with --store, in the file). Exits with 1 for a journey of
+    which nothing is known.
     """
     from rich.console import Console
 
-    from agents.cli.operation import run_operation
-    from agents.row_reader import read_row
+    record = audit("show", journey, requested_by, note)
+    if store is not None:
+        hands = hands_of(store)
+        view = hands.view(journey)
+        hands.leave_audit(record)
+    else:
+        from agents.audit_trail import leave_audit
+        from agents.cli.operation import run_operation
+        from agents.row_reader import read_row
 
-    view = run_operation(
-        read_row(settings_of(bootstrap_servers=bootstrap_servers, application_id=application_id), journey)
-    )
+        settings = settings_of(bootstrap_servers=bootstrap_servers, application_id=application_id)
+        view = run_operation(read_row(settings, journey))
+        run_operation(leave_audit(settings, record))  # before anything is shown
     console = Console()
     console.print(_row(view))
     if view.abandonments or view.lifecycle:

@@ -24,6 +24,10 @@ def worker(
     worker_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Its name in logs and punctuations; without it host and process.")
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", min=0, max=65_535, help="Give figures to Prometheus there; 0 takes a free port."),
+    ] = None,
     log_level: Annotated[Literal["debug", "info", "warning", "error"] | None, typer.Option(help="Least level.")] = None,
     log_format: Annotated[Literal["console", "json"] | None, typer.Option(help="Text or JSON lines.")] = None,
 ) -> None:
@@ -38,6 +42,7 @@ def worker(
         policy=policy,
         store=None if store is None else f"{store}://",
         worker_id=worker_id,
+        metrics_port=metrics_port,
         log_level=log_level,
         log_format=log_format,
     )

@@ -20,6 +20,9 @@ mod store;
 mod stored_row;
 mod touchpoint;
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -155,6 +158,20 @@ impl Engine {
         messages(py, &mut self.partition.outbox.lifecycle)
     }
 
+    /// What was booked since the last call: abandonments by reason, the sum of their penalties in micros, how many were
+    /// found out within each of `bounds` (ascending, ms after their end) and not within the one before, with those
+    /// beyond all of them at the end, and the sum of these delays.
+    fn take_booked(&mut self, bounds: Vec<i64>) -> (HashMap<&'static str, u64>, i64, Vec<u64>, i64) {
+        let mut found = (HashMap::new(), 0, vec![0; bounds.len() + 1], 0);
+        for booked in self.partition.outbox.booked.drain(..) {
+            *found.0.entry(booked.reason.name()).or_insert(0) += 1;
+            found.1 += booked.total_penalty_micros;
+            found.2[bounds.partition_point(|bound| *bound < booked.delay_ms)] += 1;
+            found.3 += booked.delay_ms;
+        }
+        found
+    }
+
     /// Changelog records of the rows that changed since the last call: (key, value, offset).
     fn take_changed<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let found = PyList::empty(py);
@@ -230,7 +247,17 @@ impl Engine {
 
     /// Take a journey's row out; gives whether there was one.
     fn remove(&mut self, journey_id: &str) -> bool {
-        self.partition.store.remove(journey_id)
+        self.partition.remove(journey_id)
+    }
+
+    /// Rows with an open episode.
+    fn open_count(&self) -> usize {
+        self.partition.open_count
+    }
+
+    /// Clock from which the first row may be deleted; rows that have opened again since may make it too early.
+    fn next_cleanup_at(&self) -> Option<i64> {
+        self.partition.cleanups.peek().map(|Reverse((at, _))| *at)
     }
 
     /// Whether a journey has a row.

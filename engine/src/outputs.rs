@@ -50,6 +50,14 @@ pub struct Finding {
     pub offset: i64,
 }
 
+/// What is counted of an abandonment.
+pub struct Booked {
+    pub reason: Outcome,
+    pub total_penalty_micros: i64,
+    /// How long after its end it was found out.
+    pub delay_ms: i64,
+}
+
 /// Makes the messages of one partition, in firing order.
 pub struct Outbox {
     partition: u32,
@@ -59,6 +67,8 @@ pub struct Outbox {
     pub abandonments: Vec<Message>,
     /// The same.
     pub lifecycle: Vec<Message>,
+    /// Of each abandonment since the last call that took them.
+    pub booked: Vec<Booked>,
     scratch: Vec<u8>,
 }
 
@@ -95,6 +105,7 @@ impl Outbox {
             lifecycle_head,
             abandonments: Vec::new(),
             lifecycle: Vec::new(),
+            booked: Vec::new(),
             scratch: Vec::new(),
         }
     }
@@ -138,6 +149,8 @@ impl Outbox {
         body.null();
         self.source(&mut value, at.offset);
         self.abandonments.push(message(&row.journey_id, value));
+        let delay_ms = at.detected_at - at.occurred_at;
+        self.booked.push(Booked { reason, total_penalty_micros: penalty.total_micros(), delay_ms });
     }
 
     /// An episode begins.

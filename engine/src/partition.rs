@@ -52,6 +52,8 @@ pub struct Partition {
     pub outbox: Outbox,
     pub deadlines: BinaryHeap<Reverse<(i64, Slot)>>,
     pub cleanups: BinaryHeap<Reverse<(i64, Slot)>>,
+    /// Rows with an open episode.
+    pub open_count: usize,
     scratch: Vec<u8>,
 }
 
@@ -66,6 +68,7 @@ impl Partition {
             outbox,
             deadlines: BinaryHeap::new(),
             cleanups: BinaryHeap::new(),
+            open_count: 0,
             scratch: Vec::new(),
         }
     }
@@ -148,6 +151,7 @@ impl Partition {
         let policy = &self.policies[number as usize];
         let is_return = row.previous_was_abandoned();
         row.begin(touchpoint, number, policy, is_return);
+        self.open_count += 1;
         if is_return {
             self.outbox.returned(row, policy, touchpoint, at);
         } else {
@@ -169,6 +173,7 @@ impl Partition {
         if touchpoint.state == Some(State::Converted) {
             self.outbox.converted(row, policy, touchpoint, at);
             row.end(ended_at, ended_at + policy.quiet_period_ms, Outcome::Converted, None, policy);
+            self.open_count -= 1;
         } else if row.budget_micros(policy).is_some_and(|budget| row.total_cost_micros >= budget) {
             self.abandon(py, slot, Outcome::BudgetExhausted, ended_at, at)?;
         } else if row.is_tired(policy) {
@@ -237,6 +242,7 @@ impl Partition {
         let penalty = penalty_of(py, row, policy, reason, at.occurred_at)?;
         self.outbox.abandoned(row, policy, reason, &penalty, at);
         row.end(at.occurred_at, late_until, reason, Some(penalty.total_micros()), policy);
+        self.open_count -= 1;
         Ok(())
     }
 
@@ -296,9 +302,11 @@ impl Partition {
         if row.open {
             row.derive(&self.policies[row.policy as usize]);
         }
+        self.open_count += usize::from(row.open);
         let slot = match self.store.find(&row.journey_id) {
             Some(slot) => {
                 let held = self.store.row_mut(slot);
+                self.open_count -= usize::from(held.open);
                 row.armed_at = held.armed_at;
                 row.changed = held.changed;
                 *held = row;
@@ -308,6 +316,15 @@ impl Partition {
         };
         self.keep(slot);
         slot
+    }
+
+    /// Take a journey's row out; gives false where it has none.
+    pub fn remove(&mut self, journey_id: &str) -> bool {
+        let Some(slot) = self.store.find(journey_id) else {
+            return false;
+        };
+        self.open_count -= usize::from(self.store.row(slot).open);
+        self.store.remove(journey_id)
     }
 }
 

@@ -13,6 +13,7 @@ from streams.compiled_processor import CompiledProcessor
 from streams.partition import Partition
 from streams.processor import Processor
 from streams.table import Restore, StoredRow, output_messages, stored_partition, stored_rows, tombstones
+from streams.tally import Tally
 from tests.wire_record import WireRecord
 
 journeys_engine = pytest.importorskip("journeys_engine", reason="the engine is not built: no Rust toolchain")
@@ -27,18 +28,24 @@ class Result(NamedTuple):
     rows: list[tuple[bytes, bytes | None, int]]
     counts: Any
     next_due_at: int | None
+    open_count: int
+    booked: tuple[Any, ...]
 
 
 def result_of(processor: Processor, records: Sequence[WireRecord]) -> Result:
     """Apply a batch and give what a flush would send, in order."""
     effects = processor.process_log(records, CODEC)
     partition = processor.partition
+    booked = effects.booked or Tally()
+    booked.abandonments(effects.abandonments)
     rows = [*stored_rows(effects, CODEC), stored_partition(partition, CODEC), *tombstones(effects)]
     return Result(
         [tuple(message) for message in output_messages(effects, CODEC)],
         [tuple(row) for row in rows],
         effects.counts,
         partition.next_due_at(),
+        partition.open_count(),
+        (booked.by_reason, booked.total_penalty_micros, booked.delays, booked.delay_ms),
     )
 
 
@@ -76,6 +83,7 @@ def compare(batches: Iterable[Sequence[WireRecord]], number: int, count: int, *,
             plain, fast = reference(number, count, changelog), compiled(number, count, changelog)
         expected, found = result_of(plain, records), result_of(fast, records)
         assert found == expected
+        assert found.open_count == sum(row.open for row in plain.partition.rows.values())
         changelog += [StoredRow(*row) for row in expected.rows]
         read += len(records)
     assert tables(fast) == tables(plain)

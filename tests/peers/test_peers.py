@@ -36,6 +36,7 @@ def test_our_systems_differ_by_engine_and_processes():
         "journeys": (1, {}),
         "journeys-2-workers": (2, {}),
         "journeys-python": (1, {"JOURNEYS_ENGINE": "python"}),
+        "journeys-each-poll": (1, {"JOURNEYS_GATHER_SECONDS": "0"}),
     }
     assert len({command for peer in ours.values() for command in peer.commands}) == 1
 

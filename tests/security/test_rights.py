@@ -27,7 +27,8 @@ pytestmark = [pytest.mark.broker, pytest.mark.slow]
 OPERATORS_COMMANDS = [
     ["verify"],
     ["replay", "topic:journey-events"],
-    ["show", "journey-1"],
+    ["show", "journey-1", "--note", "a complaint"],
+    ["check"],
     ["abandon", "journey-1", "--no-wait", "--at", "2025-10-09T09:00:00Z"],
     ["policy", "show"],
     ["policy", "set", "p.toml"],
@@ -132,7 +133,7 @@ def command_that_needs(right):
         return ["topics", "check"]
     if right == Right("Write", "topic", JOURNEY_EVENTS):
         return ["policy", "set", "p.toml"]
-    if right.name == changelog_name("journeys"):
+    if right in (Right("Write", "topic", JOURNEY_LIFECYCLE), Right("Read", "topic", changelog_name("journeys"))):
         return ["show", "journey-1"]
     return ["verify"]
 

@@ -44,6 +44,10 @@ class RedisServer:
         """A client of the test."""
         return redis.Redis(port=self.port, decode_responses=True)
 
+    def raw_client(self) -> redis.Redis:
+        """A client that gives bytes."""
+        return redis.Redis(port=self.port)
+
     def kill(self) -> None:
         """End it as a crash would."""
         assert self._process is not None

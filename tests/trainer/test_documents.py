@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from fresh_kafka import emptied
@@ -47,6 +48,9 @@ def hold(names):
     assert set(names["rewards"]) == {"journey-123", "journey-124"}
     assert names["rewards"]["journey-123"] == -names["penalty"].total
     assert names["figures"].is_healthy
+    assert [(each.action_id, each.reward) for each in names["late"]] == [("bid-1", names["rewards"]["journey-124"])]
+    assert (names["dataset"].rows, names["dataset"].credited) == (1, names["rewards"]["journey-124"])
+    assert names["dataset"].uncredited == names["rewards"]["journey-123"]
 
 
 def test_the_promised_blocks_stand_in_the_page_verbatim():
@@ -96,13 +100,21 @@ def test_every_name_that_is_exported_is_there_and_documented():
 
 @pytest.mark.usefixtures("nothing_set")
 def test_the_learning_example_runs():
-    """A short form: all agents, through the feed, and the differences seed by seed."""
-    command = [sys.executable, str(ROOT / "examples/learning_example.py"), "2", "6"]
-    run = subprocess.run(
-        command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
-    )
-    rows = [line.split("  ")[0] for line in run.stdout.splitlines()[2:]]
-    assert rows == [
-        *("conversions", "abandonments", "own spend"),
-        *("abandonments, difference", "own spend, difference"),
-    ]
+    """A short form, twice: all agents, through wrapper and feed; one run is like the other, to the last point drawn."""
+    drawn = []
+    for name in ("first.svg", "second.svg"):
+        command = [sys.executable, str(ROOT / "examples/learning_example.py"), "--seeds", "2", "--days", "6"]
+        run = subprocess.run(
+            [*command, "--plot", name],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        rows = [line.split("  ")[0] for line in run.stdout.splitlines()[2:]]
+        assert rows == [
+            *("conversions", "abandonments", "own spend"),
+            *("abandonments, difference", "own spend, difference"),
+        ]
+        drawn.append((run.stdout, Path(name).read_bytes()))
+    assert drawn[0] == drawn[1]

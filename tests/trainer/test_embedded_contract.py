@@ -8,6 +8,8 @@ from training_orchestrator import JourneyTimeoutManager
 
 from .contract import CASES
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_embedded(case, tmp_path):

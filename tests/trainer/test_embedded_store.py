@@ -10,6 +10,8 @@ import pytest
 
 from training_orchestrator import (
     AbandonmentReason,
+    InvalidRecordError,
+    JourneyAlreadyAbandonedError,
     JourneyTimeoutManager,
     NotStartedError,
     StoreInUseError,
@@ -21,9 +23,21 @@ from training_orchestrator.local_time import datetime_of
 
 from .stored import outputs, registered, replayed
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 BEGIN = 1_760_000_000_000
 HOUR = 3_600_000
 DAY = 24 * HOUR
+EARLIER = """
+DROP TABLE output;
+CREATE TABLE output (
+    sequence INTEGER PRIMARY KEY, topic TEXT NOT NULL, kind TEXT NOT NULL, output_id TEXT NOT NULL UNIQUE,
+    detected_at INTEGER NOT NULL, value BLOB NOT NULL
+);
+INSERT INTO output VALUES (1, 'journey-abandonments', 'abandoned', 'x', 0, x'00');
+PRAGMA user_version=1;
+"""
+"""Makes a file what format 1 was."""
 
 
 class Hands:
@@ -98,6 +112,50 @@ def test_a_restart_resumes_where_it_was(store, clock):
     assert outputs(store) == replayed(store)
 
 
+def test_on_live_time_nothing_happens_later_than_now(store):
+    """A touchpoint of the day after tomorrow is refused with the field's name, whichever engine looks at it."""
+
+    async def run():
+        async with JourneyTimeoutManager(store_path=store) as manager:
+            ahead = manager.present() + timedelta(days=2)
+            with pytest.raises(InvalidRecordError, match="occurred_at"):
+                await manager.record_touchpoint("hasty", occurred_at=ahead)
+            return await manager.metrics()
+
+    figures = asyncio.run(run())
+    assert (figures.active_journeys, figures.dead_letters) == (0, 1)
+
+
+def test_a_file_of_the_earlier_format_is_taken_over(store, clock):
+    """Its outputs and rows are made again of its input, under the same sequence numbers; nothing is told twice."""
+
+    async def run():
+        async with manager_of(store, clock) as manager:
+            await manager.register_journey("silent")
+            await manager.record_touchpoint("open", cost=1)
+            clock.at += 4 * DAY
+            assert len(await manager.check_timeouts()) == 2
+        before = numbered(store)
+        with sqlite3.connect(store) as connection:
+            connection.executescript(EARLIER)
+        clock.at += DAY
+        async with manager_of(store, clock) as manager:
+            assert await manager.check_timeouts() == []
+            with pytest.raises(JourneyAlreadyAbandonedError):
+                await manager.mark_abandoned("open")
+        return before
+
+    before = asyncio.run(run())
+    assert numbered(store)[: len(before)] == before
+    assert outputs(store) == replayed(store)
+
+
+def numbered(store):
+    """Outputs with the numbers that feeds remember."""
+    with sqlite3.connect(store) as connection:
+        return connection.execute("SELECT sequence, topic, kind, value FROM output ORDER BY sequence").fetchall()
+
+
 def test_what_was_applied_and_not_stored_is_made_up_for(store, clock):
     """As a crash leaves it: rows and outputs are behind the log. They come again; what was stored is not told twice."""
 
@@ -110,6 +168,7 @@ def test_what_was_applied_and_not_stored_is_made_up_for(store, clock):
             connection.execute("DELETE FROM row")
         async with manager_of(store, clock) as manager:
             assert await manager.check_timeouts() == []
+        assert outputs(store) == replayed(store)
         with sqlite3.connect(store) as connection:
             connection.execute("DELETE FROM row")
             connection.execute("DELETE FROM output")

@@ -59,9 +59,9 @@ def test_each_abandonment_comes_once_with_its_reward_and_components(store):
     assert len({item.abandonment_id for item in abandoned}) == len(abandoned) == COUNT
     for item in abandoned:
         penalty = item.total_cost * (0.15 + item.state_weight) * item.time_factor * item.reason_multiplier
-        assert item.penalty_amount == pytest.approx(penalty, abs=1e-6)
+        assert item.penalty.penalty_amount == pytest.approx(penalty, abs=1e-6)
         assert item.reward == -item.total_penalty_micros / 1e6
-        assert item.reward == pytest.approx(-(item.penalty_amount + item.opportunity_cost))
+        assert item.reward == pytest.approx(-item.penalty.total)
         assert (item.terminated, item.truncated) == (False, True)  # silence is censoring, not an outcome
         assert item.action_id == f"bid-{int(item.journey_id[-5:])}"
 

@@ -5,7 +5,20 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-HEAVY = ("faust", "mode", "aiokafka", "google", "pyarrow", "pydantic", "fastavro", "sqlite3", "redis", "gymnasium")
+HEAVY = (
+    "faust",
+    "mode",
+    "aiokafka",
+    "google",
+    "pyarrow",
+    "pydantic",
+    "fastavro",
+    "sqlite3",
+    "redis",
+    "gymnasium",
+    "numpy",
+    "structlog",
+)
 PROGRAM = """
 import sys
 before = set(sys.modules)
@@ -46,3 +59,18 @@ print(*sorted({{name.partition('.')[0] for name in sys.modules}}))
     loaded = set(run.stdout.split())
     assert {"streams", "sqlite3"} <= loaded
     assert loaded.isdisjoint({"agents", "faust", "mode", "aiokafka", "google"})
+
+
+def test_without_gymnasium_all_else_works_and_the_wrapper_says_what_is_missing():
+    """An extra: a trainer without environments needs none of it."""
+    program = """
+import sys
+sys.modules["gymnasium"] = None
+from training_orchestrator import AbandonmentFeed, RewardLedger, export_dataset
+try:
+    from training_orchestrator import JourneyRewards
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "pip install '.[gymnasium]'" in run.stdout

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import sqlite3
-from time import monotonic, thread_time
+from time import monotonic
 
 import pytest
 import redis
 
+from benchmarks.results import RESULTS, described_run, write_results
 from schemas.codec import Codec
 from schemas.records import JourneyAbandoned
 from streams.driver import replay_partition
@@ -15,8 +16,9 @@ from streams.partition import Partition
 from streams.policy import DEFAULT_POLICY
 from training_orchestrator import JourneyTimeoutManager, TrainerTouchpoint
 from training_orchestrator.local_log import entries_of
-from training_orchestrator.redis_mirror import ABANDONMENTS, DEADLINES, MIRROR, POLICY, SUMMARY
+from training_orchestrator.redis_keys import ABANDONMENTS, DEADLINES, MIRROR, POLICY, POSITION, SUMMARY
 
+from .loop_beat import LoopBeat
 from .redis_server import PROGRAM, RedisServer
 from .store_of_journeys import BEGIN, DAY, Hands
 from .stored import outputs, replayed
@@ -27,6 +29,8 @@ pytestmark = [
 ]
 FROZEN_SECONDS = 30 if os.environ.get("JOURNEYS_TEST_LONG") else 0
 WAIT_SECONDS = 40
+LONGEST_MS = 50
+BLOCKED_MS = 500
 
 
 @pytest.fixture
@@ -53,9 +57,7 @@ def mirrored(server):
     """What Redis holds: deadlines, and the abandonments of the stream in their order."""
     client = server.client()
     deadlines = {name: int(at) for name, at in client.zrange(DEADLINES, 0, -1, withscores=True)}
-    raw = server.client()
-    raw.connection_pool.connection_kwargs["decode_responses"] = False
-    entries = [fields for _, fields in raw.xrange(ABANDONMENTS)]
+    entries = [fields for _, fields in server.raw_client().xrange(ABANDONMENTS)]
     codec = Codec()
     return deadlines, [codec.decode(fields[b"value"]) for fields in entries if fields[b"kind"] == b"abandoned"]
 
@@ -75,8 +77,8 @@ async def until_mirrored(server, store):
             found = error
 
 
-async def load(manager, clock, rounds, begin=0):
-    """Journeys that begin, go on, and end, round after round."""
+async def load(manager, clock, rounds, begin=0, pace=0.01):
+    """Journeys that begin, go on, and end, round after round, with `pace` seconds between them."""
     for number in range(begin, begin + rounds):
         names = [f"journey-{number}-{each}" for each in range(40)]
         await manager.record_touchpoints(
@@ -86,7 +88,7 @@ async def load(manager, clock, rounds, begin=0):
             await manager.mark_abandoned(name)
         clock.at += DAY // 4
         await manager.check_timeouts()
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(pace)
 
 
 def test_redis_holds_deadlines_summaries_stream_and_policy(server, tmp_path):
@@ -123,63 +125,73 @@ def test_redis_holds_deadlines_summaries_stream_and_policy(server, tmp_path):
 
 
 def test_killed_started_empty_and_frozen_under_load_changes_nothing(server, tmp_path):
-    """The outputs are those of a manager without Redis; the breaker opens and closes; then Redis is right again."""
+    """The outputs are those of a manager without Redis; the breaker opens and closes; then Redis is right again.
+
+    The long form has Redis frozen for 30 s, and writes the figures to benchmarks/results/redis.json.
+    """
     store, plain = tmp_path / "s.sqlite3", tmp_path / "plain.sqlite3"
     clock = Hands()
-    states = set()
 
-    async def watch(manager, wanted):
+    async def under_load(manager, wanted, rounds):
         """Load goes on until the breaker is as wanted."""
-        deadline, number = monotonic() + WAIT_SECONDS, watch.rounds
+        deadline = monotonic() + WAIT_SECONDS
         while (state := (await manager.metrics()).redis_breaker) != wanted:
-            states.add(state)
-            await load(manager, clock, 1, begin=number)
-            number += 1
+            await load(manager, clock, 1, begin=rounds, pace=0.05)
+            rounds += 1
             assert monotonic() < deadline, f"the breaker stayed {state}"
-        states.add(wanted)
-        watch.rounds = number
-
-    async def beat():
-        last = thread_time()
-        while True:
-            await asyncio.sleep(0.005)
-            blocked.append((now := thread_time()) - last)
-            last = now
-
-    blocked = []
+        return rounds
 
     async def run():
-        watch.rounds = 10
-        beating = asyncio.create_task(beat())
+        rounds = 10
         async with JourneyTimeoutManager(store_path=store, now=clock, redis_url=server.url) as manager:
-            await load(manager, clock, 10)
-            server.kill()
-            await watch(manager, "opened")
-            await asyncio.to_thread(server.start)
-            await watch(manager, "closed")
-            server.pause()
-            frozen = monotonic()
-            await watch(manager, "opened")
-            while monotonic() < frozen + FROZEN_SECONDS:
-                await load(manager, clock, 1, begin=watch.rounds)
-                watch.rounds += 1
-            server.go_on()
-            await watch(manager, "closed")
+            await load(manager, clock, rounds)
             await until_mirrored(server, store)
-        beating.cancel()
-        return watch.rounds
+            async with LoopBeat() as beat:
+                server.kill()
+                rounds = await under_load(manager, "opened", rounds)
+                await asyncio.to_thread(server.start)
+                rounds = await under_load(manager, "closed", rounds)
+                server.pause()
+                frozen = monotonic()
+                rounds = await under_load(manager, "opened", rounds)
+                while monotonic() < frozen + FROZEN_SECONDS:
+                    await load(manager, clock, 1, begin=rounds, pace=0.05)
+                    rounds += 1
+                server.go_on()
+                rounds = await under_load(manager, "closed", rounds)
+            await until_mirrored(server, store)
+            return rounds, beat, await manager.metrics()
 
-    rounds = asyncio.run(run())
+    rounds, beat, figures = asyncio.run(run())
 
     async def without():
         again = Hands()
         async with JourneyTimeoutManager(store_path=plain, now=again) as manager:
-            await load(manager, again, rounds)
+            await load(manager, again, 10)
+            async with LoopBeat() as quiet:
+                await load(manager, again, rounds - 10, begin=10)
+            return quiet
 
-    asyncio.run(without())
-    assert {"opened", "closed"} <= states
-    # CPU time of the loop's thread between two beats: how long others wait on the wall is the machine's affair.
-    assert max(blocked) < 0.05
+    quiet = asyncio.run(without())
+    told = {
+        "frozen_seconds": FROZEN_SECONDS,
+        "touchpoints": rounds * 40,
+        "breaker_openings": figures.redis_openings,
+        "rebuilds": figures.redis_rebuilds,
+        "loop_longest_ms": {
+            name: {"with_redis": round(getattr(beat, name), 1), "without": round(getattr(quiet, name), 1)}
+            for name in ("longest_blocked", "longest_cpu", "longest_wall")
+        },
+    }
+    print("\n", told)
+    if FROZEN_SECONDS:
+        write_results(described_run() | told, RESULTS / "redis.json")
+    assert figures.redis_openings >= 2
+    assert figures.redis_rebuilds >= 3
+    # What ran on the loop's thread is ours. What it waited for holds the machine's pauses, too, with Redis and without:
+    # a call that blocks on a Redis that is frozen would last as long as the client's timeout, a second.
+    assert beat.longest_cpu < LONGEST_MS, told
+    assert beat.longest_blocked < BLOCKED_MS, told
     assert outputs(store) == replayed(store)
     assert [each.abandonment_id for each in outputs(store) if isinstance(each, JourneyAbandoned)] == [
         each.abandonment_id for each in outputs(plain) if isinstance(each, JourneyAbandoned)
@@ -192,10 +204,17 @@ def test_killed_started_empty_and_frozen_under_load_changes_nothing(server, tmp_
         lambda client: client.flushall(),
         lambda client: client.set(DEADLINES, "spoilt"),
         lambda client: client.set(ABANDONMENTS, "spoilt"),
-        lambda client: client.set("journeys:position", "spoilt"),
+        lambda client: client.set(POSITION, "spoilt"),
+        lambda client: client.hset(POSITION, "store:0", "spoilt"),
+        lambda client: client.set(SUMMARY + "journey-5-1", "spoilt"),
+        lambda client: client.delete(ABANDONMENTS),
+        lambda client: client.delete(DEADLINES),
         lambda client: client.set(MIRROR, "somebody else"),
     ],
-    ids=["flushed", "deadlines", "stream", "position", "another's"],
+    ids=[
+        *("flushed", "deadlines", "stream", "position", "position's field", "summary"),
+        *("stream deleted", "deadlines deleted", "another's"),
+    ],
 )
 def test_flushed_or_spoilt_it_is_rebuilt(server, tmp_path, spoil):
     """From the rows and the store's outputs, without a word to the trainer."""

@@ -1,0 +1,1 @@
+"""RLlib reads and learns from what `export_dataset` writes: `make check-rllib`."""

@@ -1,0 +1,48 @@
+"""A log as a trainer meets it: its records one after the other, and what a feed gives of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from schemas.records import InputRecord
+from streams.entry import Entry
+from streams.partition import Partition
+from streams.processor import Processor
+from tests.properties.draft import COUNT, NUMBER
+from training_orchestrator import CorrectionRule, FeedItem, RewardRule
+from training_orchestrator.feed_checkpoint import FeedCheckpoint
+from training_orchestrator.feed_progress import FeedProgress
+from training_orchestrator.feed_records import PublishedRecord
+
+
+def partition() -> Partition:
+    """The partition that random logs are of."""
+    return Partition(NUMBER, COUNT)
+
+
+def fed(
+    entries: Sequence[Entry],
+    as_of: int | None = None,
+    rewards: RewardRule | None = None,
+    corrections: CorrectionRule | None = None,
+) -> Iterator[tuple[InputRecord | Exception, list[FeedItem]]]:
+    """Each record, and the items that a feed gives of it."""
+    processor = Processor(partition())
+    checkpoint = FeedCheckpoint("log", as_of)
+    progress = FeedProgress(
+        checkpoint, rewards or RewardRule(), corrections or CorrectionRule(), 0, gives_conversions=True
+    )
+    for entry in entries:
+        effects = processor.process([entry])
+        items = []
+        for output in [*effects.abandonments, *effects.lifecycle]:
+            item = progress.take(PublishedRecord(("log", 0), entry.offset, output))
+            while item is not None:
+                items.append(item)
+                item = progress.due()
+        yield entry.record, items
+
+
+def micros(items: Sequence[FeedItem]) -> int:
+    """Sum of the rewards of abandonments and their corrections, each in millionths."""
+    return sum(round(item.reward * 1_000_000) for item in items if item.kind != "conversion")

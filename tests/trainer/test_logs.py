@@ -1,0 +1,87 @@
+"""Logs of a training run: JSON lines that name journeys and abandonments, and nobody."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import structlog
+
+from training_orchestrator import JourneyTimeoutManager
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PROGRAM = """
+import asyncio
+from training_orchestrator import JourneyTimeoutManager, UnknownJourneyError, log_as_json
+{setup}
+BEGIN, DAY = 1_760_000_000_000, 86_400_000
+at = BEGIN
+async def main():
+    global at
+    async with JourneyTimeoutManager(store_path="store.sqlite3", now=lambda: at) as manager:
+        await manager.record_touchpoint("journey-1", cost=1, user_id="anna@example.org")
+        await manager.mark_abandoned("journey-1", "USER_FATIGUE", note="Anna is angry", requested_by="bob")
+        at += DAY
+        await manager.record_touchpoint("journey-1", state="CONVERTED", user_id="anna@example.org")
+        try:
+            await manager.mark_abandoned("journey-2", requested_by="bob")
+        except UnknownJourneyError:
+            pass
+        booked = await manager.abandonments(manager.present().replace(year=2020))
+        print(*[each.abandonment_id for each in booked])
+asyncio.run(main())
+"""
+
+
+def run(tmp_path, setup):
+    """Run it; gives what it printed, and its log."""
+    command = [sys.executable, "-c", PROGRAM.format(setup=setup)]
+    ran = subprocess.run(
+        command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+    )
+    return ran.stdout.split(), ran.stderr
+
+
+def test_json_lines_name_journey_and_abandonment_and_no_person(tmp_path):
+    """What ended, came back, was bought and was refused; neither users nor what people wrote."""
+    (abandonment_id,), log = run(tmp_path, "log_as_json()")
+    said = [json.loads(line) for line in log.splitlines()]
+    assert [(line["event"], line["journey_id"], line.get("abandonment_id")) for line in said] == [
+        ("journey abandoned", "journey-1", abandonment_id),
+        ("journey returned", "journey-1", abandonment_id),
+        ("journey converted", "journey-1", abandonment_id),
+        ("request refused", "journey-2", None),
+    ]
+    assert said[0]["reason"] == "USER_FATIGUE"
+    assert said[0]["total_penalty_micros"] > 0
+    assert {(line["level"], line["logger"]) for line in said} == {("info", "journeys.trainer")}
+    assert not any(word in log for word in ("anna", "Anna", "angry", "bob"))
+
+
+def test_a_level_is_kept(tmp_path):
+    """Warnings only: none here."""
+    assert run(tmp_path, "log_as_json('warning')")[1] == ""
+
+
+def test_a_program_that_sets_up_nothing_hears_nothing(tmp_path):
+    """A library does not print."""
+    printed, log = run(tmp_path, "")
+    assert (len(printed), log) == (1, "")
+
+
+def test_a_log_is_written_off_the_loop_in_the_context_of_the_caller(tmp_path, caplog):
+    """Thousands of ends at once must not hold the trainer's loop; what the trainer has bound goes with each."""
+
+    async def run():
+        structlog.contextvars.bind_contextvars(seed="seed-7")
+        async with JourneyTimeoutManager(store_path=tmp_path / "s.sqlite3") as manager:
+            await manager.record_touchpoint("journey-1", cost=1)
+            await manager.mark_abandoned("journey-1")
+
+    with caplog.at_level("INFO", "journeys.trainer"):
+        asyncio.run(run())
+    (said,) = [record for record in caplog.records if record.message == "journey abandoned"]
+    assert (said.journey_id, said.seed) == ("journey-1", "seed-7")
+    assert said.thread != threading.get_ident()

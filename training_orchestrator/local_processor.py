@@ -1,0 +1,54 @@
+"""What applies the records of a local log: the compiled engine where it is built, else the pure core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from schemas.codec import Codec
+from schemas.invalid import InvalidRecordError
+from schemas.records import InputRecord
+from streams.compiled_processor import CompiledProcessor
+from streams.effects import Effects
+from streams.engine import Engine
+from streams.entry import EntryFields
+from streams.log_entries import LOG_APPEND_TIME
+from streams.partition import Partition
+from streams.processor import Processor
+
+
+class LocalRecord(NamedTuple):
+    """A record of the local log: an entry as the processor takes it, with the names by which the engine reads one."""
+
+    offset: int
+    key: bytes | None
+    timestamp: int | None
+    record: InputRecord | InvalidRecordError
+    value: bytes | None
+
+    @property
+    def timestamp_type(self) -> int:
+        """The log's own time, as a broker's."""
+        return LOG_APPEND_TIME
+
+
+class LocalProcessor(CompiledProcessor):
+    """The compiled engine over records that come decoded, one at a time.
+
+    What the reference decides stays a record in the effects; only what the engine has encoded is bytes.
+    """
+
+    def process(self, entries: Iterable[EntryFields]) -> Effects:
+        """Apply LocalRecords in order of their offsets."""
+        return self.process_log(list(entries), _CODEC)
+
+    def _process_one(self, record: Any, effects: Effects, codec: Codec) -> None:  # noqa: ARG002  (it comes decoded)
+        self.apply([record], effects)
+
+
+def processor_of(engine: Engine, partition: Partition) -> Processor:
+    """Processor of a partition that the engine has made; give it LocalRecords, each by itself."""
+    return Processor(partition) if engine.compiled is None else LocalProcessor(partition)
+
+
+_CODEC: Final = Codec()

@@ -1,0 +1,27 @@
+"""Names, sizes and lives of the keys in Redis. docs/trainer.md has them as a table, and a test compares.
+
+journeys:deadlines      sorted set   journey_id by deadline (ms) of every open journey
+journeys:summary:{id}   hash         state, touchpoints, cost_micros, deadline_at, outcome; TTL a day
+journeys:abandonments   stream       abandonments and what became of them, at most about 100,000 (redis_stream.py)
+journeys:position       hash         which stream that is, and how far it has come in each place that it is made of
+journeys:policy         string       JSON of the policy in force
+journeys:policy:wanted  string       JSON of a policy that somebody wants in force; gone when it is answered
+journeys:policy:answer  string       what became of it; TTL a day
+journeys:mirror         string       which journeys these are; another's, or none, is filled anew
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+DEADLINES: Final = "journeys:deadlines"
+SUMMARY: Final = "journeys:summary:"
+ABANDONMENTS: Final = "journeys:abandonments"
+POSITION: Final = "journeys:position"
+POLICY: Final = "journeys:policy"
+WANTED_POLICY: Final = "journeys:policy:wanted"
+POLICY_ANSWER: Final = "journeys:policy:answer"
+MIRROR: Final = "journeys:mirror"
+STREAM_LENGTH: Final = 100_000
+SUMMARY_SECONDS: Final = 86_400
+ANSWER_SECONDS: Final = 86_400

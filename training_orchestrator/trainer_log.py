@@ -1,0 +1,25 @@
+"""The trainer's log: structlog over the standard library, so that it comes in whatever form the program has set up.
+
+Events carry ids as fields (`journey_id`, `abandonment_id`), never a user's id or what a record says.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import structlog
+
+
+def trainer_log(name: str) -> Any:
+    """Logger whose fields become attributes of the standard library's records (`extra`)."""
+    return structlog.wrap_logger(
+        logging.getLogger(name),
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.render_to_log_kwargs,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
