@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from google.cloud import bigquery
 
 from agents.bigquery.client import Warehouse
+from agents.bigquery.event_time import latest_loadable
 from agents.operation_error import OperationError
 from analytics.table import Table
+from schemas.instants import EARLIEST
 
 _JOB_SECONDS: Final = 3600.0
 
@@ -22,8 +26,15 @@ class NoFilesError(OperationError):
     """The folder has no files of a table that is to be loaded."""
 
 
-def load(client: Any, house: Warehouse, folder: Path, wanted: Sequence[Table]) -> dict[str, int]:
-    """Load the files of some tables, each file in one job that comes whole or not at all; gives rows by table.
+class FillRun(NamedTuple):
+    """Rows that were loaded, by table. `absurd` rows lie before 1990 or too far ahead, and are left out."""
+
+    rows: dict[str, int]
+    absurd: int
+
+
+def load(client: Any, house: Warehouse, folder: Path, wanted: Sequence[Table]) -> FillRun:
+    """Load the files of some tables, each file in one job that comes whole or not at all.
 
     Tables must exist. Rows are added to those that are there, and views show each id once. Raises NoFilesError before
     anything is loaded.
@@ -34,34 +45,48 @@ def load(client: Any, house: Warehouse, folder: Path, wanted: Sequence[Table]) -
         raise NoFilesError(
             f"{folder / missing[0]} has no Parquet files: write them with journeys export --folder {folder}"
         )
-    rows = {}
+    rows = dict.fromkeys(files, 0)
+    absurd = 0
     for table in wanted:
-        target = f"{house.path}.{table.name}"
-        rows[table.name] = sum(_loaded(client, target, file) for file in files[table.name])
-    return rows
+        for file in files[table.name]:
+            loaded, left_out = _loaded(client, f"{house.path}.{table.name}", file, table.partition_by)
+            rows[table.name] += loaded
+            absurd += left_out
+    return FillRun(rows, absurd)
 
 
-def _loaded(client: Any, target: str, file: Path) -> int:
+def _loaded(client: Any, target: str, file: Path, partition_by: str) -> tuple[int, int]:
     config = bigquery.LoadJobConfig(
         source_format=bigquery.SourceFormat.PARQUET,
         write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
         create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
     )
     with tempfile.TemporaryFile() as told:
-        count = _with_zone(file, told)
+        loaded, left_out = _with_zone(file, told, partition_by)
         told.seek(0)
         client.load_table_from_file(told, target, job_config=config, timeout=_JOB_SECONDS).result(timeout=_JOB_SECONDS)
-    return count
+    return loaded, left_out
 
 
-def _with_zone(file: Path, told: IO[bytes]) -> int:
-    """Write the rows of a file once more, instants as UTC: BigQuery takes one without a zone for a local time."""
+def _with_zone(file: Path, told: IO[bytes], partition_by: str) -> tuple[int, int]:
+    """Write the rows of a file once more, instants as UTC: BigQuery takes one without a zone for a local time.
+
+    Gives how many were written, and how many were not, for their time would make a partition that nobody wants.
+    """
+    instant = pa.timestamp("ms", "UTC")
+    first = pa.scalar(EARLIEST, instant)
+    end = pa.scalar(latest_loadable(time.time_ns() // 1_000_000), instant)
+    loaded = 0
     with pq.ParquetFile(file) as found:
         schema = pa.schema([_in_utc(field) for field in found.schema_arrow])
         with pq.ParquetWriter(told, schema) as writer:
             for batch in found.iter_batches():
-                writer.write_batch(batch.cast(schema))
-        return int(found.metadata.num_rows)
+                rows = batch.cast(schema)
+                at = rows[partition_by]
+                kept = rows.filter(pc.and_(pc.greater_equal(at, first), pc.less(at, end)))
+                writer.write_batch(kept)
+                loaded += kept.num_rows
+        return loaded, found.metadata.num_rows - loaded
 
 
 def _in_utc(field: Any) -> Any:

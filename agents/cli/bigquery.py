@@ -62,7 +62,8 @@ def diff(project: Project = None, dataset: Dataset = None) -> None:
 def fill(folder: Folder = None, project: Project = None, dataset: Dataset = None) -> None:
     """Load all Parquet files of `journeys export` into the tables, touchpoints included: a first fill.
 
-    Rows are added; views show each once, however often they are loaded. Load jobs are free of charge.
+    Rows are added; views show each once, however often they are loaded. Load jobs are free of charge. Rows before 1990
+    or more than a year ahead are left out.
     """
     from agents.bigquery.client import client, warehouse
     from agents.bigquery.parquet_load import load as run_load
@@ -71,9 +72,10 @@ def fill(folder: Folder = None, project: Project = None, dataset: Dataset = None
     settings = settings_of(bigquery_project=project, bigquery_dataset=dataset)
     house = warehouse(settings)
     with client(house) as asked:
-        rows = run_load(asked, house, folder or settings.data_dir / "parquet", all_tables())
-    for table, count in rows.items():
+        run = run_load(asked, house, folder or settings.data_dir / "parquet", all_tables())
+    for table, count in run.rows.items():
         typer.echo(f"{house.path}.{table}: {count:,} rows")
+    _say_left_out(run.absurd)
 
 
 def costs(
@@ -184,9 +186,13 @@ def load(
     for year in run.years:
         said = "loaded" if really else "would be loaded"
         typer.echo(f"{year.table} {year.year}: {year.rows:,} rows {said}, {year.present:,} were there")
-    if run.absurd:
-        typer.echo(f"{run.absurd:,} rows left out: before 1990, or more than a year ahead")
+    _say_left_out(run.absurd)
     if really:
         typer.echo(f"{run.rows:,} rows loaded, {run.seconds:.1f} s")
     else:
         typer.echo(f"{run.rows:,} rows to load; nothing was changed, --really does it")
+
+
+def _say_left_out(absurd: int) -> None:
+    if absurd:
+        typer.echo(f"{absurd:,} rows left out: before 1990, or more than a year ahead")

@@ -89,7 +89,7 @@ def test_bigquery_and_duckdb_give_the_same_report(bigquery_client, house, tmp_pa
     for start in range(0, len(abandonments), 500):
         insert(bigquery_client, house, "journey_abandonments", *abandonments[start : start + 500])
     insert(bigquery_client, house, "journey_lifecycle", *told)
-    assert load(bigquery_client, house, folder, [touchpoint_table()]) == {"journey_touchpoints": len(touchpoints)}
+    assert load(bigquery_client, house, folder, [touchpoint_table()]).rows == {"journey_touchpoints": len(touchpoints)}
     ((raw,),) = query(bigquery_client, house, "SELECT COUNT(*) FROM `{d}.journey_abandonments`")
     assert raw == len(abandonments) > 1_500
     require_equal_reports(bigquery_client, house, folder, 30)
@@ -125,7 +125,7 @@ def test_the_demos_data_has_the_same_report_on_both(bigquery_client, house, tmp_
     folder = exported(tmp_path / "parquet", abandonments, told, touched)
     apply(bigquery_client, house)
     loaded = load(bigquery_client, house, folder, all_tables())
-    assert list(loaded.values()) == [len(abandonments), len(told), len(touched)]
+    assert list(loaded.rows.values()) == [len(abandonments), len(told), len(touched)]
     report = require_equal_reports(bigquery_client, house, folder, 366)
     assert report.abandonments == len(abandonments) > 1_000
     assert set(report.by_channel["channel"]) > {"organic", "paid_search", "email", "social", "direct"}
