@@ -266,6 +266,7 @@ def test_an_archive_and_an_export_never_share_a_folder(house, tmp_path, ledger):
     assert archived.exists()
 
 
+@in_soak
 def test_a_bucket_is_a_setting(house, ledger):
     """Whatever fsspec opens takes the files; what it can't open is one line."""
     ledger.fill([FIRST])

@@ -194,6 +194,7 @@ def require_equal(client: Any, house: Any, expected: dict[str, Any]) -> None:
         assert tuple(map(in_milliseconds, row)) == tuple(expected[row[0]])
 
 
+@is_long
 def test_an_absurd_time_is_a_dead_letter_of_connect_and_the_rest_flows(
     broker, registry, connect, bigquery_client, house
 ):
