@@ -53,7 +53,8 @@ def test_a_bad_record_becomes_a_journey_once_it_is_corrected(broker, workers, tm
     code, journey = say("show", "sick")
     assert code == 0
     assert "INTENT" in journey
-    assert [said.kind for said in published(settings, JOURNEY_LIFECYCLE)] == ["started"]
+    kinds = [said.kind for said in published(settings, JOURNEY_LIFECYCLE)]
+    assert kinds == ["audited_show", "started", "audited_show"]
 
     code, said = say("dead-letters", "retry", place, "--with", "corrected.jsonl")
     assert code == 0

@@ -14,6 +14,7 @@ from streams.policy import policy_from_json
 from training_orchestrator import AbandonmentFeed, JourneyTimeoutManager
 from training_orchestrator.redis_keys import ABANDONMENTS, DEADLINES, POLICY, POLICY_ANSWER, SUMMARY, WANTED_POLICY
 
+from .contract import eventually
 from .redis_server import PROGRAM, RedisServer
 
 pytestmark = [
@@ -52,6 +53,11 @@ async def journeys(manager, begin):
     return names
 
 
+async def rebuilds(*managers):
+    """How often each has filled Redis."""
+    return [(await manager.metrics()).redis_rebuilds for manager in managers]
+
+
 def test_connected_redis_holds_the_workers_journeys_and_the_log_decides(broker, workers, server):
     """Deadlines, summaries, stream and policy, kept by two managers at once; the stream gives what the topics give.
 
@@ -80,6 +86,7 @@ def test_connected_redis_holds_the_workers_journeys_and_the_log_decides(broker, 
         async with manager() as first, manager() as second:
             await journeys(first, 0)
             await until(holds(COUNT), "the deadlines are not as the workers' table")
+            await eventually(lambda: rebuilds(first, second), lambda found: min(found) >= 1)
             server.kill()
             await journeys(second, COUNT)  # nobody waits for Redis
             server.start()
@@ -89,16 +96,16 @@ def test_connected_redis_holds_the_workers_journeys_and_the_log_decides(broker, 
             await until(lambda: client.get(POLICY) == policy_from_json(HASTY).to_json(), "the policy is not in force")
             await first.register_journey("behind")
             await until(lambda: client.zscore(DEADLINES, "behind"), "a journey is missing")
-            figures = await first.metrics()
+            filled = await rebuilds(first, second)
             expected = len({each.abandonment_id for each in await asyncio.to_thread(published, settings)})
             async with AbandonmentFeed.from_redis(server.url) as feed:
                 items = await feed.take(expected, max_wait=_WAIT_SECONDS)
                 checkpoint = feed.checkpoint()
-            return answer, figures, items, checkpoint
+            return answer, filled, items, checkpoint
 
-    answer, figures, items, checkpoint = asyncio.run(run())
+    answer, filled, items, checkpoint = asyncio.run(run())
     assert answer == "appended: policy hasty-1, for episodes that begin behind it"
-    assert figures.redis_rebuilds >= 2
+    assert max(filled) >= 2  # by whoever found it empty first
     with AbandonmentFeed.from_kafka(settings.bootstrap_servers, follow=False) as feed:
         assert {(item.abandonment_id, item.reward) for item in feed} == {
             (item.abandonment_id, item.reward) for item in items
