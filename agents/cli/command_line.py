@@ -21,6 +21,9 @@ CHECK_FAILED: Final = 1
 WRONG_INPUT: Final = 2
 BROKEN_PIPE: Final = 141  # what a shell shows for a program that SIGPIPE ended
 
+# Daemon threads of our own; those of libraries end with the interpreter.
+_NEVER_DONE: Final = frozenset({"line-feed", "freeze-guard"})
+
 
 class CommandLine(TyperGroup):
     """The group of all commands. Each command returns nothing, or raises typer.Exit with its code."""
@@ -53,8 +56,8 @@ class CommandLine(TyperGroup):
 
 
 def _end(code: int) -> NoReturn:
-    if any(thread.daemon for thread in threading.enumerate()):
-        # It stands in a read of standard input, which nothing can end, and Python aborts over the lock it holds.
+    if any(thread.name in _NEVER_DONE for thread in threading.enumerate()):
+        # One stands in a read of standard input, which nothing can end, and Python aborts over the lock it holds.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

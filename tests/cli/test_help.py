@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -86,3 +87,10 @@ def test_the_console_script_is_installed(tmp_path):
     done = journeys("-h", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Usage: journeys [OPTIONS] COMMAND [ARGS]...")
+
+
+def test_a_librarys_daemon_thread_does_not_cut_a_command_short(cli, monkeypatch):
+    """GRPC keeps one for good: the process, with whoever else is in it, ended in an instant."""
+    monkeypatch.setattr("os._exit", pytest.fail)
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    assert cli("policy", "show").exit_code == 0
