@@ -59,6 +59,7 @@ class Gathering:
         self._records += len(batch)
         self._is_all = batch.is_all
         self._generation_id = event.message.generation_id
+        batch.clear()  # its event waits for the flush, perhaps for as long as Kafka is away; the records need not
 
     def complete(self) -> Any:
         """Effects of all of it, to be flushed."""
