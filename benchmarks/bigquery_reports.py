@@ -17,7 +17,7 @@ from rich.table import Table
 from agents.bigquery.client import Warehouse, client
 from agents.bigquery.deployment import apply
 from agents.bigquery.emulator import Emulator
-from agents.bigquery.parquet_load import load
+from agents.bigquery.table_fill import fill
 from analytics.table import all_tables
 from benchmarks.bigquery_page import update_page
 from benchmarks.billed_bytes import report_bytes
@@ -88,7 +88,7 @@ def _emulator(parquet: Path, folder: Path) -> dict[str, Any]:
         with client(house) as asked:
             apply(asked, house)
             began = perf_counter()
-            load(asked, house, parquet, all_tables())
+            fill(asked, house, parquet, all_tables())
             loaded = perf_counter() - began
             reports = {}
             for days in _DAYS:

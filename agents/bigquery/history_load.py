@@ -18,11 +18,10 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from google.cloud import bigquery
 
 from agents.bigquery.client import Warehouse, client
 from agents.bigquery.event_time import latest_loadable
-from agents.operation_error import OperationError
+from agents.bigquery.load_job import NoFilesError, append, in_utc
 from agents.parquet_export import arrow_schema
 from analytics.parquet_warehouse import rows_of_files
 from analytics.table import Table, tables
@@ -54,14 +53,14 @@ class LoadRun(NamedTuple):
 def load(house: Warehouse, folder: Path, before: date, *, really: bool = False) -> LoadRun:
     """Load the rows of a folder's days before one (UTC); without `really` only look.
 
-    Raises BigQueryError, and OperationError for a folder without files.
+    Raises BigQueryError, and NoFilesError for a folder without files.
     """
     start = monotonic()
     years: list[LoadedYear] = []
     absurd = 0
     files = {table: [str(path) for path in sorted(folder.glob(f"{table.name}/*.parquet"))] for table in tables()}
     if not any(files.values()):
-        raise OperationError(f"{folder} has no Parquet files: write them with journeys export --folder {folder}")
+        raise NoFilesError(folder, folder)
     with client(house) as asked, duckdb.connect() as engine:
         for table, paths in files.items():
             if paths:
@@ -113,21 +112,10 @@ def _load_year(
     ((total,),) = engine.execute(f"SELECT COUNT(*) FROM history WHERE {where}").fetchall()  # noqa: S608
     if really and len(rows):
         file = io.BytesIO()
-        pq.write_table(rows.cast(_in_utc(table)), file)
-        file.seek(0)
-        options = bigquery.LoadJobConfig(source_format="PARQUET", write_disposition="WRITE_APPEND")
-        asked.load_table_from_file(file, name, job_config=options).result()
+        pq.write_table(rows.cast(in_utc(arrow_schema(table))), file)
+        append(asked, name, file)
     return LoadedYear(table.name, year, len(rows), total - len(rows))
 
 
 def _start(year: int) -> str:
     return f"TIMESTAMP '{datetime(year, 1, 1, tzinfo=UTC).isoformat(sep=' ')}'"
-
-
-def _in_utc(table: Table) -> Any:
-    """Columns as BigQuery takes them for TIMESTAMP: an instant that does not say its zone is a DATETIME there."""
-    schema = arrow_schema(table)
-    for place, field in enumerate(schema):
-        if pa.types.is_timestamp(field.type):
-            schema = schema.set(place, field.with_type(pa.timestamp("us", "UTC")))
-    return schema

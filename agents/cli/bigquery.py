@@ -66,13 +66,13 @@ def fill(folder: Folder = None, project: Project = None, dataset: Dataset = None
     or more than a year ahead are left out.
     """
     from agents.bigquery.client import client, warehouse
-    from agents.bigquery.parquet_load import load as run_load
+    from agents.bigquery.table_fill import fill as run_fill
     from analytics.table import all_tables
 
     settings = settings_of(bigquery_project=project, bigquery_dataset=dataset)
     house = warehouse(settings)
     with client(house) as asked:
-        run = run_load(asked, house, folder or settings.data_dir / "parquet", all_tables())
+        run = run_fill(asked, house, folder or settings.data_dir / "parquet", all_tables())
     for table, count in run.rows.items():
         typer.echo(f"{house.path}.{table}: {count:,} rows")
     _say_left_out(run.absurd)

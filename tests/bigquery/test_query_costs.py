@@ -11,7 +11,8 @@ import sqlglot
 
 from agents.bigquery.client import Warehouse
 from agents.bigquery.deployment import apply
-from agents.bigquery.parquet_load import NoFilesError, load
+from agents.bigquery.load_job import NoFilesError
+from agents.bigquery.table_fill import fill
 from agents.parquet_export import arrow_table
 from analytics.parquet_warehouse import ParquetWarehouse
 from analytics.query import queries
@@ -81,7 +82,7 @@ def test_nothing_is_loaded_when_a_table_has_no_files(bigquery_client, house, fol
     apply(bigquery_client, house)
     (folder / touchpoint_table().name / "rows.parquet").unlink()
     with pytest.raises(NoFilesError, match=r"journey_touchpoints has no Parquet files: .* journeys export --folder"):
-        load(bigquery_client, house, folder, all_tables())
+        fill(bigquery_client, house, folder, all_tables())
     assert query(bigquery_client, house, "SELECT COUNT(*) FROM `{d}.journey_abandonments`") == [(0,)]
 
 
@@ -93,7 +94,7 @@ def test_the_commands_load_an_export_and_say_what_asking_costs(bigquery_client, 
     absurd = [abandonment(10, abandoned_at=0), abandonment(11, abandoned_at=253_402_214_400_000)]
     more = arrow_table(all_tables()[0], [row._asdict() for row in absurd])
     pq.write_table(more, folder / all_tables()[0].name / "absurd.parquet")
-    assert load(bigquery_client, house, folder, all_tables()).absurd == 2
+    assert fill(bigquery_client, house, folder, all_tables()).absurd == 2
     done = journeys(house, "bigquery", "fill", "--folder", str(folder))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [

@@ -15,7 +15,7 @@ import pytest
 
 import analytics
 from agents.bigquery.deployment import apply
-from agents.bigquery.parquet_load import load
+from agents.bigquery.table_fill import fill
 from agents.ecom import load_mapping
 from agents.ecom import touchpoints as clickstream
 from agents.made_journeys import arrivals, merge
@@ -89,7 +89,7 @@ def test_bigquery_and_duckdb_give_the_same_report(bigquery_client, house, tmp_pa
     for start in range(0, len(abandonments), 500):
         insert(bigquery_client, house, "journey_abandonments", *abandonments[start : start + 500])
     insert(bigquery_client, house, "journey_lifecycle", *told)
-    assert load(bigquery_client, house, folder, [touchpoint_table()]).rows == {"journey_touchpoints": len(touchpoints)}
+    assert fill(bigquery_client, house, folder, [touchpoint_table()]).rows == {"journey_touchpoints": len(touchpoints)}
     ((raw,),) = query(bigquery_client, house, "SELECT COUNT(*) FROM `{d}.journey_abandonments`")
     assert raw == len(abandonments) > 1_500
     require_equal_reports(bigquery_client, house, folder, 30)
@@ -124,7 +124,7 @@ def test_the_demos_data_has_the_same_report_on_both(bigquery_client, house, tmp_
     touched = [one for one in records if isinstance(one, Touchpoint)]
     folder = exported(tmp_path / "parquet", abandonments, told, touched)
     apply(bigquery_client, house)
-    loaded = load(bigquery_client, house, folder, all_tables())
+    loaded = fill(bigquery_client, house, folder, all_tables())
     assert list(loaded.rows.values()) == [len(abandonments), len(told), len(touched)]
     report = require_equal_reports(bigquery_client, house, folder, 366)
     assert report.abandonments == len(abandonments) > 1_000
@@ -139,7 +139,7 @@ def test_the_analysts_queries_run_on_both(bigquery_client, house, tmp_path):
     abandonments, told, touchpoints = made(300, seed=2)
     abandonments = [one._replace(user_id=f"u{number % 40}") for number, one in enumerate(abandonments)]
     folder = exported(tmp_path / "parquet", abandonments, told, touchpoints)
-    load(bigquery_client, house, folder, all_tables())
+    fill(bigquery_client, house, folder, all_tables())
     here = ParquetWarehouse(folder)
     found = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "analyst.md").read_text("utf-8"), re.DOTALL)
     assert len(found) == 11

@@ -1,4 +1,4 @@
-"""Loads Parquet files of `journeys export` into tables: a load job is free of charge, and takes rows of any age."""
+"""A first fill of the tables with all of `journeys export`, touchpoints included."""
 
 from __future__ import annotations
 
@@ -6,24 +6,17 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from google.cloud import bigquery
 
 from agents.bigquery.client import Warehouse
 from agents.bigquery.event_time import latest_loadable
-from agents.operation_error import OperationError
+from agents.bigquery.load_job import NoFilesError, append, in_utc
 from analytics.table import Table
 from schemas.instants import EARLIEST
-
-_JOB_SECONDS: Final = 3600.0
-
-
-class NoFilesError(OperationError):
-    """The folder has no files of a table that is to be loaded."""
 
 
 class FillRun(NamedTuple):
@@ -33,7 +26,7 @@ class FillRun(NamedTuple):
     absurd: int
 
 
-def load(client: Any, house: Warehouse, folder: Path, wanted: Sequence[Table]) -> FillRun:
+def fill(client: Any, house: Warehouse, folder: Path, wanted: Sequence[Table]) -> FillRun:
     """Load the files of some tables, each file in one job that comes whole or not at all.
 
     Tables must exist. Rows are added to those that are there, and views show each id once. Raises NoFilesError before
@@ -42,9 +35,7 @@ def load(client: Any, house: Warehouse, folder: Path, wanted: Sequence[Table]) -
     files = {table.name: sorted((folder / table.name).glob("*.parquet")) for table in wanted}
     missing = [name for name, found in files.items() if not found]
     if missing:
-        raise NoFilesError(
-            f"{folder / missing[0]} has no Parquet files: write them with journeys export --folder {folder}"
-        )
+        raise NoFilesError(folder / missing[0], folder)
     rows = dict.fromkeys(files, 0)
     absurd = 0
     for table in wanted:
@@ -56,20 +47,14 @@ def load(client: Any, house: Warehouse, folder: Path, wanted: Sequence[Table]) -
 
 
 def _loaded(client: Any, target: str, file: Path, partition_by: str) -> tuple[int, int]:
-    config = bigquery.LoadJobConfig(
-        source_format=bigquery.SourceFormat.PARQUET,
-        write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
-        create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
-    )
     with tempfile.TemporaryFile() as told:
         loaded, left_out = _with_zone(file, told, partition_by)
-        told.seek(0)
-        client.load_table_from_file(told, target, job_config=config, timeout=_JOB_SECONDS).result(timeout=_JOB_SECONDS)
+        append(client, target, told)
     return loaded, left_out
 
 
 def _with_zone(file: Path, told: IO[bytes], partition_by: str) -> tuple[int, int]:
-    """Write the rows of a file once more, instants as UTC: BigQuery takes one without a zone for a local time.
+    """Write the rows of a file once more, instants with their zone.
 
     Gives how many were written, and how many were not, for their time would make a partition that nobody wants.
     """
@@ -78,7 +63,7 @@ def _with_zone(file: Path, told: IO[bytes], partition_by: str) -> tuple[int, int
     end = pa.scalar(latest_loadable(time.time_ns() // 1_000_000), instant)
     loaded = 0
     with pq.ParquetFile(file) as found:
-        schema = pa.schema([_in_utc(field) for field in found.schema_arrow])
+        schema = in_utc(found.schema_arrow)
         with pq.ParquetWriter(told, schema) as writer:
             for batch in found.iter_batches():
                 rows = batch.cast(schema)
@@ -87,7 +72,3 @@ def _with_zone(file: Path, told: IO[bytes], partition_by: str) -> tuple[int, int
                 writer.write_batch(kept)
                 loaded += kept.num_rows
         return loaded, found.metadata.num_rows - loaded
-
-
-def _in_utc(field: Any) -> Any:
-    return field.with_type(pa.timestamp(field.type.unit, "UTC")) if pa.types.is_timestamp(field.type) else field
