@@ -201,6 +201,35 @@ def test_a_fetch_that_waits_while_the_agent_finds_a_gap(tmp_path: Path) -> None:
         loop.close()
 
 
+def test_a_batch_that_is_lost_between_two_that_would_be_gathered(tmp_path: Path) -> None:
+    """What came before it is stored, and what comes behind it is fetched again together with what was lost."""
+    tp = _PARTITIONS[0]
+    log = MemoryLog()
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    member = Member({tp: log}, tmp_path, loop)
+    try:
+        log.append(6)
+        member.get_partitions([tp])
+        for _ in range(3):
+            member.fetch()
+            member.bring({tp: 2})
+        member.handle()
+        assert log.applied_to == -1, "more is waiting: it is gathered"
+        member.delivered.popleft()
+        member.handle()
+        assert log.applied_to == 1
+        for _ in range(2):
+            member.fetch()
+            member.bring({tp: 6})
+            while member.delivered:
+                member.handle()
+        assert log.applied_to == 5
+    finally:
+        member.end()
+        loop.close()
+
+
 def test_a_fetch_waits_only_briefly_while_a_partition_has_no_room(tmp_path: Path) -> None:
     """It asks for the others alone: waiting a second for them, it left records of this one lie when there was room."""
     full, other = _PARTITIONS[:2]
