@@ -11,7 +11,7 @@ from agents.broker import Broker
 from agents.kafka_connection import admin
 from agents.settings import Settings
 from agents.topic_setup import create_topics
-from schemas.topics import topic_map
+from schemas.topics import changelog_name, topic_map
 
 _GONE_SECONDS = 30.0
 
@@ -35,6 +35,12 @@ def emptied(broker: Broker, **more: Any) -> Settings:
     return settings
 
 
+async def make_changelog_anew(settings: Settings) -> None:
+    """Delete the changelog under the feet of whoever works with it, and create it empty, under the same name."""
+    await delete_one_topic(settings, changelog_name(settings.application_id))
+    await create_topics(settings)
+
+
 async def create_by_hand(settings: Settings, topics: dict[str, tuple[int, dict[str, str]]]) -> None:
     """Create topics as somebody did who has not read the topic map: partitions and settings by name."""
     async with admin(settings) as client:
@@ -54,7 +60,18 @@ async def _delete_topics(settings: Settings, *, may_delete: bool) -> None:
             pytest.skip(f"the configured Kafka holds {', '.join(sorted(there))}, which this test would delete")
         if there:
             await client.delete_topics(sorted(there))
-        deadline = monotonic() + _GONE_SECONDS
-        while names.intersection(await client.list_topics()):
-            assert monotonic() < deadline, f"{there} were not deleted"
-            await asyncio.sleep(0.05)
+        await _until_gone(client, names)
+
+
+async def delete_one_topic(settings: Settings, name: str) -> None:
+    """Delete a topic that is there, whoever works with it."""
+    async with admin(settings) as client:
+        await client.delete_topics([name])
+        await _until_gone(client, {name})
+
+
+async def _until_gone(client: Any, names: set[str]) -> None:
+    deadline = monotonic() + _GONE_SECONDS
+    while there := names.intersection(await client.list_topics()):
+        assert monotonic() < deadline, f"{there} were not deleted"
+        await asyncio.sleep(0.05)

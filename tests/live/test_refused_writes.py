@@ -6,7 +6,7 @@ from time import monotonic
 
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from fresh_kafka import emptied
+from fresh_kafka import emptied, make_changelog_anew
 from topic_contents import DAY, HOUR, punctuation, touch
 
 from agents.kafka_connection import admin
@@ -14,7 +14,7 @@ from agents.operation_error import OperationError
 from agents.settings import Settings
 from agents.table_check import check_table
 from agents.table_rebuild import rebuild_table
-from agents.topic_setup import check_topics, create_topics
+from agents.topic_setup import check_topics
 from agents.worker_exit import WorkerExit
 from schemas.topics import JOURNEY_LIFECYCLE, changelog_name, topic_map
 
@@ -70,17 +70,6 @@ def test_a_topic_that_takes_no_large_batches_any_more(settings, workers, topic):
     again.stop()
     report, _ = verified(settings)
     assert report.abandonments.equal == 2 * len(JOURNEYS)
-
-
-async def make_changelog_anew(settings: Settings) -> None:
-    """Delete it under the worker's feet and create it empty."""
-    async with admin(settings) as client:
-        await client.delete_topics([CHANGELOG])
-        deadline = monotonic() + 30
-        while CHANGELOG in await client.list_topics():
-            assert monotonic() < deadline, "the changelog was not deleted"
-            await asyncio.sleep(0.05)
-    await create_topics(settings)
 
 
 async def rebuild_when_the_worker_has_left(settings: Settings) -> None:

@@ -2,19 +2,17 @@
 
 import asyncio
 import re
-from time import monotonic, time
+from time import time
 from typing import NamedTuple
 
 import pytest
-from fresh_kafka import emptied
+from fresh_kafka import emptied, make_changelog_anew
 from topic_contents import DAY, HOUR, Raw, punctuation, read, touch, write
 
 from agents import rocksdb_partition
-from agents.kafka_connection import admin
 from agents.log_reader import open_log
 from agents.rocksdb_partition import RocksdbPartition
 from agents.settings import Settings
-from agents.topic_setup import create_topics
 from schemas.catalog import Catalog
 from schemas.codec import Codec
 from schemas.rows import journey_key
@@ -120,17 +118,6 @@ def test_a_restart_reads_only_the_tail(on_disk, workers, end):
     workers.wait_until_applied(on_disk)
     again.stop()
     require_replay(on_disk)
-
-
-async def make_changelog_anew(settings: Settings) -> None:
-    """Delete it and create it empty, under the same name."""
-    async with admin(settings) as client:
-        await client.delete_topics([CHANGELOG])
-        deadline = monotonic() + 30
-        while CHANGELOG in await client.list_topics():
-            assert monotonic() < deadline, "the changelog was not deleted"
-            await asyncio.sleep(0.05)
-    await create_topics(settings)
 
 
 def test_a_changelog_that_was_created_anew_is_read_from_its_beginning(on_disk, workers):

@@ -8,7 +8,7 @@ from time import monotonic
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions, RecordsToDelete
-from fresh_kafka import bare, create_by_hand, emptied
+from fresh_kafka import bare, create_by_hand, delete_one_topic, emptied
 from topic_contents import punctuation, read, touch
 
 from agents.kafka_connection import admin
@@ -111,12 +111,7 @@ def test_a_worker_creates_missing_topics_and_ends_well(broker, workers):
 
 async def make_input_topic_anew(settings: Settings) -> None:
     """Delete the input topic under an existing table, and create it again."""
-    async with admin(settings) as client:
-        await client.delete_topics([JOURNEY_EVENTS])
-        deadline = monotonic() + 30
-        while JOURNEY_EVENTS in await client.list_topics():
-            assert monotonic() < deadline, "the input topic was not deleted"
-            await asyncio.sleep(0.05)
+    await delete_one_topic(settings, JOURNEY_EVENTS)
     await create_by_hand(settings, {JOURNEY_EVENTS: (4, MAP[JOURNEY_EVENTS].settings)})
 
 

@@ -8,7 +8,7 @@ import pytest
 from training_orchestrator import AbandonmentFeed, JourneyTimeoutManager, StoreUnavailableError, TrainerTouchpoint
 from training_orchestrator.redis_keys import ABANDONMENTS, MIRROR, POSITION
 
-from .redis_server import PROGRAM, RedisServer
+from .redis_server import PROGRAM
 from .store_of_journeys import DAY, Hands, fill
 
 pytestmark = [
@@ -18,15 +18,6 @@ pytestmark = [
 COUNT = 100
 ENTRIES = COUNT + COUNT // 5 + COUNT // 10  # abandonments, returns, conversions of returned journeys
 _WAIT_SECONDS = 30
-
-
-@pytest.fixture
-def server(tmp_path):
-    """Give a Redis of the test's own."""
-    started = RedisServer(tmp_path)
-    started.start()
-    yield started
-    started.tidy()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from training_orchestrator.local_log import entries_of
 from training_orchestrator.redis_keys import ABANDONMENTS, DEADLINES, MIRROR, POLICY, POSITION, SUMMARY
 
 from .loop_beat import LoopBeat
-from .redis_server import PROGRAM, RedisServer
+from .redis_server import PROGRAM
 from .store_of_journeys import BEGIN, DAY, Hands
 from .stored import outputs, replayed
 
@@ -31,15 +31,6 @@ FROZEN_SECONDS = 30 if os.environ.get("JOURNEYS_TEST_LONG") else 0
 WAIT_SECONDS = 40
 LONGEST_MS = 50
 BLOCKED_MS = 500
-
-
-@pytest.fixture
-def server(tmp_path):
-    """Give a Redis of the test's own."""
-    started = RedisServer(tmp_path)
-    started.start()
-    yield started
-    started.tidy()
 
 
 def truth(store):

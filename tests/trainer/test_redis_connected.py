@@ -15,7 +15,7 @@ from training_orchestrator import AbandonmentFeed, JourneyTimeoutManager
 from training_orchestrator.redis_keys import ABANDONMENTS, DEADLINES, POLICY, POLICY_ANSWER, SUMMARY, WANTED_POLICY
 
 from .contract import eventually
-from .redis_server import PROGRAM, RedisServer
+from .redis_server import PROGRAM
 
 pytestmark = [
     pytest.mark.broker,
@@ -25,15 +25,6 @@ pytestmark = [
 COUNT = 60
 HASTY = json.dumps({"version": "hasty-1", "deadlines": {"inactivity_hours": "24"}})
 _WAIT_SECONDS = 60
-
-
-@pytest.fixture
-def server(tmp_path):
-    """Give a Redis of the test's own."""
-    started = RedisServer(tmp_path)
-    started.start()
-    yield started
-    started.tidy()
 
 
 async def until(look, otherwise):

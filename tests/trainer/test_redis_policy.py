@@ -11,7 +11,7 @@ from streams.policy import DEFAULT_POLICY, policy_from_json
 from training_orchestrator import JourneyTimeoutManager, TimeoutConfiguration
 from training_orchestrator.redis_keys import POLICY, POLICY_ANSWER, WANTED_POLICY
 
-from .redis_server import PROGRAM, RedisServer
+from .redis_server import PROGRAM
 from .store_of_journeys import DAY, Hands
 from .stored import outputs, replayed
 
@@ -21,15 +21,6 @@ pytestmark = [
 ]
 HASTY = json.dumps({"version": "hasty-1", "deadlines": {"inactivity_hours": "24"}})
 _WAIT_SECONDS = 30
-
-
-@pytest.fixture
-def server(tmp_path):
-    """Give a Redis of the test's own."""
-    started = RedisServer(tmp_path)
-    started.start()
-    yield started
-    started.tidy()
 
 
 async def answered(server, wanted):
