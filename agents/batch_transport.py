@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import IllegalStateError
@@ -19,6 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from agents.batch import Batch
+from agents.idempotent_producer import IdempotentProducer
 from agents.metadata_questions import ask_in_peace
 from agents.worker_exit import WorkerExit, end_now
 
@@ -280,22 +280,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         return offset is not None and (committed is None or offset > committed)
 
 
-class IdempotentProducer(driver.Producer):  # type: ignore[misc]  # Faust is not typed
-    """Faust's producer, with every write acknowledged by all replicas, none repeated by a retry and none given up."""
-
-    def _new_producer(self) -> Any:
-        producer = super()._new_producer()
-        ask_in_peace(producer.client)
-        # What is given up has its number in the partition's sequence, and Kafka refuses all that come after it.
-        producer._message_accumulator._batch_ttl = inf
-        return producer
-
-    def _settings_extra(self) -> Mapping[str, Any]:
-        return {"acks": "all", "enable_idempotence": True}
-
-
 class BatchTransport(driver.Transport):  # type: ignore[misc]  # Faust is not typed
-    """Faust's aiokafka transport with the two above."""
+    """Faust's aiokafka transport with our consumer and producer."""
 
     Consumer = BatchConsumer
     Producer = IdempotentProducer

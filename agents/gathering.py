@@ -9,8 +9,11 @@ from __future__ import annotations
 from time import monotonic
 from typing import Any, Final
 
+from faust.types import ConsumerMessage
+
 from agents.batch import Batch
 from schemas.codec import Codec
+from streams.effects import Effects
 from streams.partition import Partition
 from streams.processor import Processor
 
@@ -26,8 +29,6 @@ class Gathering:
         self._effects = processor.begin()
         self._ends_at = monotonic() + seconds
         self._records = 0
-        self._is_all = False
-        self._generation_id: int | None = None
         self.events: list[Any] = []
         """Faust's events of the batches, to be acknowledged when all is flushed."""
 
@@ -39,17 +40,25 @@ class Gathering:
     @property
     def position(self) -> int:
         """Offset behind the last record."""
-        offset: int = self.events[-1].message.offset
+        offset: int = self._last.offset
         return offset + 1
+
+    @property
+    def _last(self) -> ConsumerMessage:
+        """Message of the last batch, whose records are gone."""
+        message: ConsumerMessage = self.events[-1].message
+        return message
 
     @property
     def is_due(self) -> bool:
         """Whether it is time to flush: nothing is known to wait behind, or enough has been gathered."""
-        return self._is_all or self._records >= MOST_RECORDS or monotonic() >= self._ends_at
+        last: Batch = self._last.value
+        return last.is_all or self._records >= MOST_RECORDS or monotonic() >= self._ends_at
 
     def is_followed_by(self, batch: Batch, generation_id: int) -> bool:
         """Whether a batch of the same assignment joins without a hole or an overlap."""
-        return generation_id == self._generation_id and batch[0].offset == self.position
+        first_offset: int = batch[0].offset
+        return generation_id == self._last.generation_id and first_offset == self.position
 
     def apply(self, event: Any, codec: Codec) -> None:
         """Apply the batch of an event."""
@@ -57,10 +66,8 @@ class Gathering:
         self._processor.apply_log(batch, codec, self._effects)
         self.events.append(event)
         self._records += len(batch)
-        self._is_all = batch.is_all
-        self._generation_id = event.message.generation_id
         batch.clear()  # its event waits for the flush, perhaps for as long as Kafka is away; the records need not
 
-    def complete(self) -> Any:
+    def complete(self) -> Effects:
         """Effects of all of it, to be flushed."""
         return self._processor.complete(self._effects)

@@ -18,11 +18,11 @@ from streams.entry import EntryFields
 from streams.partition import Partition
 from streams.processor import Processor
 from training_orchestrator.credit import CreditRule, TouchedBy, credit
+from training_orchestrator.episode_view import Episode
 from training_orchestrator.feed_checkpoint import FeedCheckpoint
 from training_orchestrator.feed_items import ConversionItem, FeedItem, RewardRule
 from training_orchestrator.feed_progress import CorrectionRule, FeedProgress
 from training_orchestrator.feed_records import PublishedRecord
-from training_orchestrator.journey_view import Episode
 from training_orchestrator.local_time import datetime_of, instant_of
 
 _MICROS: Final = 1_000_000

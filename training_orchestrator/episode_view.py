@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _MICROS: Final = 1_000_000
 
 
-class JourneyView(NamedTuple):
+class EpisodeView(NamedTuple):
     """An episode as it stood at an instant. Nothing in it was learned later."""
 
     state: str
@@ -35,10 +35,10 @@ class Episode(NamedTuple):
     total_cost_micros: int = 0
     last_touchpoint_at: int | None = None
 
-    def view(self, at: int) -> JourneyView:
+    def view(self, at: int) -> EpisodeView:
         """View at an instant (ms); a touchpoint that comes out of order has no negative days."""
         last = self.started_at if self.last_touchpoint_at is None else self.last_touchpoint_at
-        return JourneyView(
+        return EpisodeView(
             self.state,
             self.touchpoint_count,
             self.total_cost_micros / _MICROS,
@@ -47,7 +47,7 @@ class Episode(NamedTuple):
         )
 
 
-def numbers_of(view: JourneyView) -> Sequence[float]:
+def numbers_of(view: EpisodeView) -> Sequence[float]:
     """Nine numbers: for each state 0 or 1, then touchpoints, dollars, days since start and last touchpoint."""
     return [*(float(view.state == state) for state in STATES), *map(float, view[1:])]
 

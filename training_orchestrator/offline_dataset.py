@@ -24,14 +24,14 @@ from schemas.records import Touchpoint
 from training_orchestrator.configuration import ConfigurationError
 from training_orchestrator.credit import CreditRule, credit
 from training_orchestrator.episode_steps import EpisodeSteps, Rewards, StepRecorder
+from training_orchestrator.episode_view import EpisodeView, numbers_of, spend_of
 from training_orchestrator.feed_items import RewardRule
 from training_orchestrator.feed_progress import CorrectionRule
-from training_orchestrator.journey_view import JourneyView, numbers_of, spend_of
 from training_orchestrator.local_time import instant_of
 from training_orchestrator.loop_thread import LoopThread
 from training_orchestrator.recorded_log import RecordedLog, recorded_log
 
-Observation: TypeAlias = Callable[[JourneyView], Sequence[float]]
+Observation: TypeAlias = Callable[[EpisodeView], Sequence[float]]
 Action: TypeAlias = Callable[[Touchpoint], int | Sequence[float]]
 _MICROS: Final = 1_000_000
 _GROUP_ROWS: Final = 16_384
@@ -172,7 +172,7 @@ class _StepWriter:
             )
         return rows
 
-    def _seen(self, view: JourneyView) -> Sequence[float]:
+    def _seen(self, view: EpisodeView) -> Sequence[float]:
         numbers = self._observation(view)
         self._width = len(numbers) if self._width is None else self._width
         if len(numbers) != self._width:

@@ -24,7 +24,7 @@ from training_orchestrator.trainer_log import trainer_log
 
 log = trainer_log("journeys.trainer")
 _TOPICS: Final = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE, DEAD_LETTERS)
-# A worker that crashes publishes at most one flush again, of some ten thousand records.
+# A worker that crashes publishes again what its partitions had gathered: a second's outputs, as a rule.
 _REMEMBERED_IDS: Final = 200_000
 _RETRY_SECONDS: Final = (0.5, 1.5)
 Answer = JourneyAbandoned | JourneyLifecycle
