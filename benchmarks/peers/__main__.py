@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -32,6 +33,9 @@ def main(
     runs: Annotated[int, typer.Option(min=1, help="Runs of each system, in turns.")] = 3,
     touchpoints: Annotated[int, typer.Option(min=10_000, help="In all; 10 of a journey on average.")] = 1_000_000,
     peers: Annotated[str, typer.Option(help="Names of systems, with blanks between; all without it.")] = "",
+    sample: Annotated[
+        bool, typer.Option(help="Give a system that is a hundred times slower each tenth journey.")
+    ] = True,
 ) -> None:
     """Measure systems on the same touchpoints, and write the figures down.
 
@@ -42,7 +46,11 @@ def main(
     if unknown:
         console.print(f"peers: {', '.join(unknown)} not known; expected some of {', '.join(PEERS)}", markup=False)
         raise typer.Exit(_WRONG_USAGE)
-    chosen = [peer for name, peer in PEERS.items() if not peers or name in peers.split()]
+    chosen = [
+        replace(peer, sampled=peer.sampled and sample)
+        for name, peer in PEERS.items()
+        if not peers or name in peers.split()
+    ]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_CHECK_FAILED))  # so that no Kafka is left behind
     console.print(f"making {touchpoints:,} touchpoints and what must come of them")
     workload = make_workload(touchpoints // _TOUCHPOINTS_PER_JOURNEY)
@@ -65,7 +73,7 @@ def main(
         if measured:  # an hour of runs is not thrown away for the last one
             console.print(f"what was measured is in {_write(measured, described, whole=False)}", soft_wrap=True)
         raise typer.Exit(_CHECK_FAILED) from None
-    whole = is_whole(measured, len(workload.touchpoints))
+    whole = sample and is_whole(measured, len(workload.touchpoints))
     folder = _write(measured, described, whole=whole)
     results = read_results(folder)
     console.print(table(results), markup=False, soft_wrap=True)
