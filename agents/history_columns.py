@@ -7,6 +7,7 @@ something is not plainly right, line by line, as a replay reads it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -87,7 +88,16 @@ def history_batches(path: str, complain: Complain) -> Iterator[HistoryBatch]:
     file = LineFile(path)
     if Path(path).suffix.lower() not in _PARQUET:
         return line_batches(path, file.records(), complain)
-    return _parquet_batches(path, file, complain)
+    return _one_ahead(_parquet_batches(path, file, complain))
+
+
+def _one_ahead(batches: Iterator[HistoryBatch]) -> Iterator[HistoryBatch]:
+    """The same batches, the next one read while one is at work: Arrow needs no lock of Python's for that."""
+    with ThreadPoolExecutor(1, thread_name_prefix="history") as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
 
 
 def _parquet_batches(path: str, file: LineFile, complain: Complain) -> Iterator[HistoryBatch]:
