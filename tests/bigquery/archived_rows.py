@@ -44,7 +44,7 @@ def in_files(folder: ArchiveFolder, state: State = "") -> Counter[Row]:
                 continue
             with fsspec.open(f"{folder.url}/{file.name}") as opened:
                 rows = pq.read_table(opened).to_pylist()
-            held = Counter((table.name, *(_plain(row[column.name]) for column in table.columns)) for row in rows)
+            held = Counter((table.name, *(plain(row[column.name]) for column in table.columns)) for row in rows)
             found = found | held if state else found + held
     return found
 
@@ -70,5 +70,6 @@ def _names(table: Table) -> str:
     return ", ".join(column.name for column in table.columns)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value of a Parquet file as the contracts have it: instants, which are in UTC, as milliseconds."""
     return in_milliseconds(value.replace(tzinfo=UTC)) if isinstance(value, datetime) else value
