@@ -1,6 +1,6 @@
 """A server of Google Cloud Storage's protocol on loopback, `fake-gcs-server`: what a bucket is without a cloud.
 
-As there, an object is whole or not there, and nothing is renamed: a move is a copy, and then a deletion.
+As there, an object is whole or not there. It knows no move, so that gcsfs copies and deletes, as on most other stores.
 """
 
 from __future__ import annotations
@@ -54,5 +54,9 @@ class BucketServer(LocalService):
 
     @property
     def environment(self) -> dict[str, str]:
-        """What leads gcsfs there, without credentials."""
-        return {"STORAGE_EMULATOR_HOST": str(self.url), "FSSPEC_GS_TOKEN": "anon"}
+        """What leads gcsfs there, without credentials; it does not ask by gRPC of what kind a bucket is."""
+        return {
+            "STORAGE_EMULATOR_HOST": str(self.url),
+            "FSSPEC_GS_TOKEN": "anon",
+            "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+        }

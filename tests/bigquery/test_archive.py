@@ -11,6 +11,7 @@ from os import environ
 from pathlib import Path
 from typing import get_args
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -210,20 +211,27 @@ def test_an_archive_and_an_export_never_share_a_folder(house, tmp_path, ledger):
 
 
 def test_a_bucket_is_a_setting(house, ledger, bucket):
-    """An object store takes the files, also those of a run that was cut off; what nothing opens is one line."""
+    """An object store takes the files; what was cut off between copy and removal is taken up, at either state."""
     ledger.fill([FIRST])
-    folder = ArchiveFolder(f"{bucket}/archive")
+    folder, store = ArchiveFolder(f"{bucket}/archive"), fsspec.filesystem("gs")
 
-    def end(step, _file):
-        if step == "publish":
-            raise InterruptedError
+    def run(*, until):
+        def end(step, _file):
+            if step == until:
+                raise InterruptedError
 
-    with pytest.raises(InterruptedError):
-        archive(house, folder, KEPT_FROM, really=True, chosen=TABLES[:1], say=end)
-    assert (ledger.live(), in_files(folder, ".pending")) == (Counter(), ledger.everything)
+        with pytest.raises(InterruptedError):
+            archive(house, folder, KEPT_FROM, really=True, chosen=TABLES[:1], say=end)
+        (file,) = folder.files(ABANDONMENTS, ".pending")
+        return file
+
+    kept = run(until="delete")
+    assert ledger.live() == in_files(folder, ".pending") == ledger.everything
+    store.copy(f"{folder.url}/{kept.name}", f"{folder.url}/{kept._replace(state='.part').name}")
+    assert run(until="publish") == kept
+    store.copy(f"{folder.url}/{kept.name}", f"{folder.url}/{kept._replace(state='').name}")
+    assert (ledger.live(), in_files(folder)) == (Counter(), ledger.everything)
     ledger.fill([FIRST])
-    run = archive(house, ArchiveFolder(f"{bucket}/archive"), KEPT_FROM, really=True, chosen=TABLES[:1])
-    assert (run.rows, run.deleted, run.left) == (5, 5, [])
     finish(house, folder, ledger, Counter())
     for file in folder.files(ABANDONMENTS, ""):
         assert folder.fingerprint(file) == file.holds
