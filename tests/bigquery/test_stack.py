@@ -74,7 +74,7 @@ def test_the_stack_is_used_as_its_page_says(shell, tmp_path):
     done = shell(up)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "journeys.journeys is as the contracts say" in done.stdout
-    parts = re.findall(r"^ *(.+?) +│ (?:answers) +│ \S+ +│ (\S+)", done.stdout, re.MULTILINE)
+    parts = re.findall(r"^ *(.+?) +│ answers +│ \S+ +│ (\S+)", done.stdout, re.MULTILINE)
     assert {name for name, _ in parts} >= {"Kafka", "BigQuery emulator", "schema registry", "Kafka Connect"}
     for _, log in parts:
         assert log == "-" or (tmp_path / log).is_file()
