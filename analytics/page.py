@@ -61,7 +61,7 @@ def page(report: Report) -> str:
             figure = _columns(frame, x, y, said) if query.name == "by_day" else _bars(frame, x, y, said)
             parts.append(f"<p class='said'>Bars: {said}</p>")
             # The library stands in the page once, with the first chart.
-            parts.append(_chart(figure, is_first=query.name == "by_reason"))
+            parts.append(_chart(figure, query.name, is_first=query.name == "by_reason"))
         table = _table(frame)
         parts.append(f"<details><summary>Each day</summary>{table}</details>" if query.name == "by_day" else table)
     span = f"{_day(report.since)} to {_day(report.until)}"
@@ -119,7 +119,7 @@ def _columns(frame: polars.DataFrame, name: str, value: str, said: str) -> Any:
     return figure
 
 
-def _chart(figure: Any, *, is_first: bool) -> str:
+def _chart(figure: Any, name: str, *, is_first: bool) -> str:
     figure.update_traces(marker={"color": _COLOUR, "line": {"width": 0}})
     figure.update_layout(
         margin={"l": 0, "t": _MARGIN_PIXELS // 2, "b": _MARGIN_PIXELS},
@@ -127,7 +127,9 @@ def _chart(figure: Any, *, is_first: bool) -> str:
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": _INK, "size": 13, "family": "system-ui, sans-serif"},
     )
-    return str(to_html(figure, full_html=False, include_plotlyjs=is_first, config={"displayModeBar": False}))
+    return str(
+        to_html(figure, full_html=False, include_plotlyjs=is_first, config={"displayModeBar": False}, div_id=name)
+    )
 
 
 def _table(frame: polars.DataFrame) -> str:

@@ -227,6 +227,7 @@ def test_nothing_at_all_is_a_report_of_nothing(tmp_path):
     assert "Abandoned journeys" in page(report)
 
 
+@pytest.mark.slow
 def test_the_command_shows_the_report_and_writes_its_page(tmp_path):
     """What the terminal shows is what Python is given, on a narrow one, too; the page is there."""
     folder = exported(tmp_path / "parquet", *made(800, seed=9))
