@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -45,7 +46,7 @@ class SinkProcess:
     ) -> None:
         """Start nothing yet. `more` are arguments, `group` is that of another one, `root` where the program is.
 
-        `speed`: how many times as fast the sink's own clocks go.
+        `speed`: how many times as fast the sink's own clocks go between two calls of `change_speed`.
         """
         self.log_path = folder / "sink.log"
         self.group = group or f"sink-{next(_GROUPS)}"
@@ -74,6 +75,11 @@ class SinkProcess:
     def committed(self, topic: str = JOURNEY_ABANDONMENTS) -> int:
         """Sum of the offsets that its group has committed of a topic."""
         return committed(self._settings, self.group, [topic])
+
+    def change_speed(self) -> None:
+        """Have its clocks go fast, or again as usual."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR1)
 
     def resident_mib(self) -> float:
         """Memory that it has."""

@@ -115,8 +115,10 @@ def test_an_hour_of_refusal_loses_nothing(broker, sinks, bigquery_client, house)
         sink.wait_until(lambda: sink.committed() >= 2_000, "rows are missing")
         proxy.is_away = True
         began, before = monotonic(), sink.resident_mib()
+        sink.change_speed()
         publish(settings, published[2_000:])
         sink.wait_until(lambda: (monotonic() - began) * speed >= 3_600, "the hour does not end")
+        sink.change_speed()
         asked, grown = proxy.turned_away, sink.resident_mib() - before
         assert sink.committed() == 2_000
         proxy.is_away = False
