@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cache
+from numbers import Real
+from typing import Any, NamedTuple, get_type_hints
 
 from schemas.instants import DAY_MS, EARLIEST, LATEST, check_instant
 from schemas.invalid import InvalidRecordError
@@ -41,6 +43,27 @@ def check_lengths(record: InputRecord) -> None:
             longest = LONGEST_NOTE if field == "note" else LONGEST_TEXT
             if len(value) > longest:
                 raise InvalidRecordError(field, f"{len(value)} characters", f"at most {longest} characters")
+
+
+def check_types(record: InputRecord) -> None:
+    """Raise InvalidRecordError for a value of another type than its field's, such as a number in place of an id.
+
+    For records that a program makes of what it is given; those that Avro has decoded need no such look.
+    """
+    for (field, kind, expected), value in zip(_typed_fields(type(record)), record, strict=True):
+        if not isinstance(value, kind):
+            raise InvalidRecordError(field, value, expected)
+
+
+class _TypedField(NamedTuple):
+    name: str
+    kind: Any
+    expected: str
+
+
+@cache
+def _typed_fields(record_type: type[InputRecord]) -> list[_TypedField]:
+    return [_TypedField(name, *_TYPES[hint]) for name, hint in get_type_hints(record_type).items()]
 
 
 def validate(record: InputRecord) -> None:
@@ -158,6 +181,13 @@ def _duration(value: int | None, field: str) -> None:
         raise InvalidRecordError(field, value, f"milliseconds above zero, at most {LONGEST_MS}")
 
 
+_TYPES: dict[Any, tuple[Any, str]] = {
+    str: (str, "text"),
+    str | None: (str | None, "text or None"),
+    int: (int, "a whole number"),
+    int | None: (int | None, "a whole number or None"),
+    float | None: (Real | None, "a number or None"),
+}
 _CHECKS: dict[type, Any] = {
     Touchpoint: _touchpoint,
     JourneyRegistered: _registration,

@@ -73,4 +73,4 @@ except ModuleNotFoundError as error:
     print(error)
 """
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "pip install '.[gymnasium]'" in run.stdout
+    assert run.stdout == "JourneyRewards needs the package gymnasium: pip install 'gaelp-journeys[gymnasium]'\n"
