@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from numbers import Real
+from types import NoneType
 from typing import Any, NamedTuple, get_type_hints
 
 from schemas.instants import DAY_MS, EARLIEST, LATEST, check_instant
@@ -50,20 +50,17 @@ def check_types(record: InputRecord) -> None:
 
     For records that a program makes of what it is given; those that Avro has decoded need no such look.
     """
-    for (field, kind, expected), value in zip(_typed_fields(type(record)), record, strict=True):
-        if not isinstance(value, kind):
-            raise InvalidRecordError(field, value, expected)
+    for field, value in zip(_TYPED_FIELDS[type(record)], record, strict=True):
+        if type(value) not in field.common and not isinstance(value, field.kind):
+            raise InvalidRecordError(field.name, value, field.expected)
 
 
 class _TypedField(NamedTuple):
     name: str
+    common: frozenset[type]
+    """Types that need no second look, which is the expensive one."""
     kind: Any
     expected: str
-
-
-@cache
-def _typed_fields(record_type: type[InputRecord]) -> list[_TypedField]:
-    return [_TypedField(name, *_TYPES[hint]) for name, hint in get_type_hints(record_type).items()]
 
 
 def validate(record: InputRecord) -> None:
@@ -181,12 +178,16 @@ def _duration(value: int | None, field: str) -> None:
         raise InvalidRecordError(field, value, f"milliseconds above zero, at most {LONGEST_MS}")
 
 
-_TYPES: dict[Any, tuple[Any, str]] = {
-    str: (str, "text"),
-    str | None: (str | None, "text or None"),
-    int: (int, "a whole number"),
-    int | None: (int | None, "a whole number or None"),
-    float | None: (Real | None, "a number or None"),
+_TYPES: dict[Any, tuple[frozenset[type], Any, str]] = {
+    str: (frozenset({str}), str, "text"),
+    str | None: (frozenset({str, NoneType}), str, "text or None"),
+    int: (frozenset({int}), int, "a whole number"),
+    int | None: (frozenset({int, NoneType}), int, "a whole number or None"),
+    float | None: (frozenset({float, NoneType}), Real, "a number or None"),
+}
+_TYPED_FIELDS: dict[type, list[_TypedField]] = {
+    kind: [_TypedField(name, *_TYPES[hint]) for name, hint in get_type_hints(kind).items()]
+    for kind in (Touchpoint, JourneyRegistered, JourneySignal, JourneyCommand, PolicyChanged, Punctuation)
 }
 _CHECKS: dict[type, Any] = {
     Touchpoint: _touchpoint,

@@ -15,6 +15,7 @@ def needs(extra: Extra, what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
         raise ModuleNotFoundError(
-            f"{what} needs the package {error.name}: pip install 'gaelp-journeys[{extra}]'", name=error.name
+            f"{what} needs the package {package}: pip install 'gaelp-journeys[{extra}]'", name=package
         ) from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from numbers import Real
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from schemas.instants import DAY_MS, HOUR_MS
@@ -71,9 +71,9 @@ def registration(
     return said
 
 
-def _milliseconds(value: float, unit_ms: int, field: str) -> int:
-    if isinstance(value, Real) and not isinstance(value, bool):
-        found = value * unit_ms
-        if 1 <= found <= LONGEST_MS:
-            return int(found)
-    raise InvalidRecordError(field, value, _DURATION)
+def _milliseconds(value: Any, unit_ms: int, field: str) -> int:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    found: float = value * unit_ms if is_number else 0
+    if not 1 <= found <= LONGEST_MS:
+        raise InvalidRecordError(field, value, _DURATION)
+    return int(found)

@@ -41,8 +41,10 @@ class OutputListener:
     @property
     def fault(self) -> str | None:
         """Why Kafka gives no outputs; None while it does."""
-        fault = None if self._outputs is None else self._outputs.fault
-        return f"{fault}: start this manager anew" if isinstance(fault, LogHeadGoneError) else fault and str(fault)
+        if self._outputs is None or self._outputs.fault is None:
+            return None
+        fault = self._outputs.fault
+        return f"{fault}: start this manager anew" if isinstance(fault, LogHeadGoneError) else str(fault)
 
     async def open(self) -> None:
         """Note where the topics end now, and listen from there on. Raises OperationError."""

@@ -40,10 +40,10 @@ class LoopBeat:
         await asyncio.gather(self._beating, return_exceptions=True)
 
     async def _beat(self) -> None:
-        last = _readings()
+        last = readings()
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
-            now = _readings()
+            now = readings()
             wall, queued, cpu = ((one - other) / 1e6 for one, other in zip(now, last, strict=True))
             waited = wall - _BEAT_SECONDS * 1000
             self.longest_wall = max(self.longest_wall, waited)
@@ -52,7 +52,7 @@ class LoopBeat:
             last = now
 
 
-def _readings() -> tuple[int, int, int]:
-    """Nanoseconds: the wall, waiting for a processor, running."""
+def readings() -> tuple[int, int, int]:
+    """Nanoseconds of this thread: the wall, waiting for a processor, running."""
     statistics = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
     return monotonic_ns(), int(statistics.read_text().split()[1]), thread_time_ns()
