@@ -124,6 +124,7 @@ def test_redis_holds_deadlines_summaries_stream_and_policy(server, tmp_path):
     assert client.hget(SUMMARY + "journey-0-0", "outcome") == "MANUAL_TERMINATION"
     assert client.get(POLICY) == DEFAULT_POLICY.to_json()
     assert [group["name"] for group in client.xinfo_groups(ABANDONMENTS)] == ["trainers"]
+    assert client.info("commandstats").keys().isdisjoint({"cmdstat_keys", "cmdstat_scan"})  # nobody searches all keys
 
 
 def measured(rounds, figures, holds, beat, quiet):
