@@ -143,6 +143,7 @@ def measured(rounds, figures, holds, beat, quiet):
             "longest_ms": {
                 "blocked": round(holds.longest_blocked, 1),
                 "cpu": round(holds.longest_cpu, 1),
+                "collection": round(holds.longest_collection, 1),
                 "wall": round(holds.longest_wall, 1),
             },
         },
@@ -199,11 +200,11 @@ def test_killed_started_empty_and_frozen_under_load_changes_nothing(server, tmp_
         write_results(described_run() | told, RESULTS / "redis.json")
     assert figures.redis_openings >= 2
     assert figures.redis_rebuilds >= 3
-    # What ran on the loop's thread is ours. What it waited for holds the machine's pauses, too, with Redis and without:
+    # What Redis's pieces ran is ours. What they waited for holds the machine's pauses, too, with Redis and without:
     # a call that blocks on a Redis that is frozen would last as long as the client's timeout, a second.
     assert holds.pieces > rounds
-    assert beat.longest_cpu < LONGEST_MS, told
-    assert holds.longest_blocked < (LONGEST_MS if FROZEN_SECONDS else BLOCKED_MS), told
+    assert holds.longest_cpu < LONGEST_MS, told
+    assert holds.longest_blocked < BLOCKED_MS, told
     assert beat.longest_blocked < BLOCKED_MS, told
     assert outputs(store) == replayed(store)
     assert [each.abandonment_id for each in outputs(store) if isinstance(each, JourneyAbandoned)] == [
