@@ -167,10 +167,12 @@ def test_killed_started_empty_and_frozen_under_load_changes_nothing(server, tmp_
         async with JourneyTimeoutManager(store_path=store, now=clock, redis_url=server.url) as manager:
             await load(manager, clock, rounds)
             await until_mirrored(server, store)
-            async with LoopBeat() as beat:
+            beat = LoopBeat()
+            async with beat:
                 server.kill()
                 rounds = await load_until(manager, clock, "opened", rounds)
-                await asyncio.to_thread(server.start)
+            await asyncio.to_thread(server.start)  # a fork holds all threads: not the manager's doing
+            async with beat:
                 rounds = await load_until(manager, clock, "closed", rounds)
                 server.pause()
                 frozen = monotonic()
