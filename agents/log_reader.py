@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, Final, NamedTuple
@@ -154,11 +154,16 @@ async def open_log(
 
 
 async def tail(
-    settings: Settings, topics: Sequence[str], *, start_offsets: Mapping[tuple[str, int], int] | None = None
+    settings: Settings,
+    topics: Sequence[str],
+    *,
+    start_offsets: Mapping[tuple[str, int], int] | None = None,
+    heard: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[LogBatch, None]:
     """Yield records of topics as they come, for ever; waits without end where nothing comes.
 
-    `start_offsets` by (topic, partition); partitions that it leaves out begin at their present end.
+    `start_offsets` by (topic, partition); partitions that it leaves out begin at their present end. `heard` is called
+    when Kafka has answered, also where it had nothing to give.
     Raises UnknownTopicError, MissingRightsError, KafkaUnreachableError, LogHeadGoneError for a start that was deleted.
     """
     counts = {topic: await partition_count(settings, topic, "Read") for topic in topics}
@@ -170,7 +175,7 @@ async def tail(
         client.assign(tps)
         for tp in tps:
             client.seek(tp, positions[tp])
-        heard_at = monotonic()
+        heard_at: float | None = None
         while True:
             try:
                 fetched = await client.getmany(timeout_ms=_POLL_MS, max_records=_BATCH_RECORDS)
@@ -178,12 +183,13 @@ async def tail(
                 raise LogHeadGoneError(f"records were deleted before they were read ({error})") from None
             for tp, records in fetched.items():
                 yield LogBatch(tp.topic, tp.partition, records)
-            if fetched:
-                heard_at = monotonic()
-            elif monotonic() - heard_at > _STALL_SECONDS:
+            if not fetched and heard_at is not None:
+                if monotonic() - heard_at <= _STALL_SECONDS:
+                    continue
                 # Silence may be a quiet topic or a broker that is gone: aiokafka tells nobody.
                 await require_broker(settings)
-                heard_at = monotonic()
+            heard_at = monotonic()
+            heard()
 
 
 async def _end_offsets(client: Any, topic: str, count: int) -> dict[int, int]:

@@ -5,8 +5,8 @@ What the replay gives is held as encoded bytes by id, some 500 bytes for each ou
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, field, fields
+from typing import Final, Literal, NamedTuple
 
 from agents.audit import is_audit
 from agents.field_difference import field_difference
@@ -14,6 +14,14 @@ from schemas.codec import HEADER_BYTES, Codec, schema_id_of
 from schemas.instants import format_instant
 from schemas.invalid import InvalidRecordError
 from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle, OutputRecord
+from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+
+OUTPUT_RECORDS: Final[tuple[tuple[str, type[OutputRecord]], ...]] = (
+    (JOURNEY_ABANDONMENTS, JourneyAbandoned),
+    (JOURNEY_LIFECYCLE, JourneyLifecycle),
+    (DEAD_LETTERS, DeadLetter),
+)
+"""Output topics, each with the kind of its records."""
 
 
 class Difference(NamedTuple):
@@ -50,6 +58,12 @@ class TopicComparison:
     def ok(self) -> bool:
         """Whether nothing is missing, extra or different."""
         return not (self.missing or self.extra or self.different)
+
+    def add(self, other: TopicComparison) -> None:
+        """Add what was found in a later part of the same topic."""
+        for each in fields(self):
+            if each.name != "topic":
+                setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
 
 class OutputComparison:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agents.security_fault import security_fault
@@ -112,3 +112,16 @@ class Settings(BaseSettings):
 
 SECRETS: Final = frozenset({"sasl_password", "tls_key_password"})
 """Names of the settings that are never shown."""
+
+
+def faults_of(error: ValidationError) -> str:
+    """What is wrong with settings, in one line; of a secret, and of several that do not go together, without values."""
+    return "; ".join(map(_told, error.errors()))
+
+
+def _told(fault: Any) -> str:
+    if not fault["loc"]:
+        return str(fault["ctx"]["error"])
+    name = ".".join(map(str, fault["loc"]))
+    value = "its value" if fault["loc"][0] in SECRETS else repr(fault["input"])
+    return f"setting {name}: {value} is not allowed: {fault['msg']}"

@@ -16,23 +16,17 @@ from typing import Final
 
 from agents.group_lag import group_lag
 from agents.log_reader import LogReader, open_log
-from agents.output_comparison import Difference, OutputComparison, TopicComparison
+from agents.output_comparison import OUTPUT_RECORDS, Difference, OutputComparison, TopicComparison
 from agents.schema_registry import SchemaRegistry, registry_of
 from agents.settings import Settings
 from agents.topic_replay import TopicReplay
 from schemas.codec import Codec
-from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
 from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from streams.effects import Counts
 
 __all__ = ["SHOWN_DIFFERENCES", "Difference", "TopicComparison", "VerifyReport", "verify"]
 
 SHOWN_DIFFERENCES: Final = 10
-_OUTPUTS: Final = (
-    (JOURNEY_ABANDONMENTS, JourneyAbandoned),
-    (JOURNEY_LIFECYCLE, JourneyLifecycle),
-    (DEAD_LETTERS, DeadLetter),
-)
 
 
 @dataclass(slots=True)
@@ -72,10 +66,10 @@ async def verify(
     ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError.
     """
     codec = Codec()
-    comparisons = {topic: OutputComparison(topic, record, codec, shown) for topic, record in _OUTPUTS}
+    comparisons = {topic: OutputComparison(topic, record, codec, shown) for topic, record in OUTPUT_RECORDS}
     async with AsyncExitStack() as stack:
         registry = await stack.enter_async_context(registry_of(settings, codec.catalog))
-        logs = {topic: await stack.enter_async_context(open_log(settings, topic)) for topic, _ in _OUTPUTS}
+        logs = {topic: await stack.enter_async_context(open_log(settings, topic)) for topic, _ in OUTPUT_RECORDS}
         for log in logs.values():
             log.require_head()
         replay = TopicReplay(settings, codec=codec)

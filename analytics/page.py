@@ -24,7 +24,9 @@ th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align:
 th:first-child, td:first-child { text-align: left; }
 h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; } summary { cursor: pointer; }
 .js-plotly-plot text { fill: var(--ink) !important; } /* the library says a colour, which can't follow the scheme */
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; } .said { margin: 0; font-size: .85rem; opacity: .75; }
+.figures + .said { margin-top: .75rem; }
+@media (max-width: 36rem) { table { font-size: .8rem; } th, td { padding: .3rem .2rem; vertical-align: bottom; } }
 .figures { display: flex; flex-wrap: wrap; gap: 2rem; } .figures b { display: block; font-size: 1.6rem; }
 """
 # Greys that are read on white and on black alike; the rest of a chart is transparent, its text as the page's.
@@ -34,6 +36,10 @@ _COLOUR: Final = "#3b82c4"
 _BAR_PIXELS: Final = 34
 _MARGIN_PIXELS: Final = 30
 _LABEL_PIXELS: Final = 95  # for what stands behind the longest bar
+_MEANING: Final = (
+    "Returned: the journey came back after it had been abandoned, so that the abandonment was wrong. "
+    "Timeout rate: how many of the abandonments have the reason TIMEOUT. Cost: what was spent on the journeys."
+)
 # Of each: what a bar is, how long it is, and what that says.
 _CHARTS: Final = {
     "by_reason": ("abandonment_reason", "penalty_micros", "penalty"),
@@ -53,8 +59,9 @@ def page(report: Report) -> str:
         if query.name in _CHARTS and len(frame):
             x, y, said = _CHARTS[query.name]
             figure = _columns(frame, x, y, said) if query.name == "by_day" else _bars(frame, x, y, said)
+            parts.append(f"<p class='said'>Bars: {said}</p>")
             # The library stands in the page once, with the first chart.
-            parts.append(_chart(figure, is_first=query.name == "by_reason"))
+            parts.append(_chart(figure, query.name, is_first=query.name == "by_reason"))
         table = _table(frame)
         parts.append(f"<details><summary>Each day</summary>{table}</details>" if query.name == "by_day" else table)
     span = f"{_day(report.since)} to {_day(report.until)}"
@@ -73,9 +80,10 @@ def _figures(report: Report) -> str:
         "average penalty": _dollars(report.average_penalty_micros),
         "timeout rate": _rate(report.timeout_rate),
         "return rate": _rate(report.return_rate),
+        "penalty of returned": f"${format_dollars(int(report.outcomes['returned_penalty_micros'][0] or 0))}",
     }
     shown = "".join(f"<div><b>{said}</b>{name}</div>" for name, said in figures.items())
-    return f"<div class='figures'>{shown}</div>"
+    return f"<div class='figures'>{shown}</div><p class='said'>{_MEANING}</p>"
 
 
 def _bars(frame: polars.DataFrame, name: str, value: str, said: str) -> Any:
@@ -111,7 +119,7 @@ def _columns(frame: polars.DataFrame, name: str, value: str, said: str) -> Any:
     return figure
 
 
-def _chart(figure: Any, *, is_first: bool) -> str:
+def _chart(figure: Any, name: str, *, is_first: bool) -> str:
     figure.update_traces(marker={"color": _COLOUR, "line": {"width": 0}})
     figure.update_layout(
         margin={"l": 0, "t": _MARGIN_PIXELS // 2, "b": _MARGIN_PIXELS},
@@ -119,7 +127,9 @@ def _chart(figure: Any, *, is_first: bool) -> str:
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": _INK, "size": 13, "family": "system-ui, sans-serif"},
     )
-    return str(to_html(figure, full_html=False, include_plotlyjs=is_first, config={"displayModeBar": False}))
+    return str(
+        to_html(figure, full_html=False, include_plotlyjs=is_first, config={"displayModeBar": False}, div_id=name)
+    )
 
 
 def _table(frame: polars.DataFrame) -> str:

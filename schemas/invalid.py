@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 _SHOWN_CHARACTERS = 80
 
 
@@ -18,3 +20,11 @@ class InvalidRecordError(ValueError):
         super().__init__(f"{field}: {shown} is not allowed; expected {expected}")
         self.field = field
         self.expected = expected
+
+    @classmethod
+    def of_reason(cls, reason: str) -> Self:
+        """The error that a dead letter tells of: its text is the letter's reason, which begins with the field."""
+        error = cls("record", None, reason)
+        error.args = (reason,)
+        error.field = reason.partition(":")[0]
+        return error

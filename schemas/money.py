@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from numbers import Real
 
 from schemas.invalid import InvalidRecordError
 
@@ -16,14 +17,14 @@ _EXPECTED = "zero or more dollars with at most 6 decimals, at most 1000000000"
 
 
 def dollars_to_micros(value: object, field: str) -> int:
-    """Micros of decimal dollars (int, Decimal, float or text); raises InvalidRecordError.
+    """Micros of decimal dollars (a number, numpy's among them, Decimal or text); raises InvalidRecordError.
 
     A float counts as its shortest decimal text, so 0.1 is a tenth.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal | Real):
         raise InvalidRecordError(field, value, _EXPECTED)
     try:
-        dollars = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+        dollars = Decimal(value) if isinstance(value, int | str | Decimal) else Decimal(str(value))
     except InvalidOperation:
         raise InvalidRecordError(field, value, _EXPECTED) from None
     if not dollars.is_finite() or (dollars.is_signed() and dollars) or dollars > LARGEST_MICROS // MICROS:

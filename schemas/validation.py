@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from numbers import Real
+from types import NoneType
+from typing import Any, NamedTuple, get_type_hints
 
 from schemas.instants import DAY_MS, EARLIEST, LATEST, check_instant
 from schemas.invalid import InvalidRecordError
@@ -41,6 +43,24 @@ def check_lengths(record: InputRecord) -> None:
             longest = LONGEST_NOTE if field == "note" else LONGEST_TEXT
             if len(value) > longest:
                 raise InvalidRecordError(field, f"{len(value)} characters", f"at most {longest} characters")
+
+
+def check_types(record: InputRecord) -> None:
+    """Raise InvalidRecordError for a value of another type than its field's, such as a number in place of an id.
+
+    For records that a program makes of what it is given; those that Avro has decoded need no such look.
+    """
+    for field, value in zip(_TYPED_FIELDS[type(record)], record, strict=True):
+        if type(value) not in field.common and not isinstance(value, field.kind):
+            raise InvalidRecordError(field.name, value, field.expected)
+
+
+class _TypedField(NamedTuple):
+    name: str
+    common: frozenset[type]
+    """Types that need no second look, which is the expensive one."""
+    kind: Any
+    expected: str
 
 
 def validate(record: InputRecord) -> None:
@@ -158,6 +178,17 @@ def _duration(value: int | None, field: str) -> None:
         raise InvalidRecordError(field, value, f"milliseconds above zero, at most {LONGEST_MS}")
 
 
+_TYPES: dict[Any, tuple[frozenset[type], Any, str]] = {
+    str: (frozenset({str}), str, "text"),
+    str | None: (frozenset({str, NoneType}), str, "text or None"),
+    int: (frozenset({int}), int, "a whole number"),
+    int | None: (frozenset({int, NoneType}), int, "a whole number or None"),
+    float | None: (frozenset({float, NoneType}), Real, "a number or None"),
+}
+_TYPED_FIELDS: dict[type, list[_TypedField]] = {
+    kind: [_TypedField(name, *_TYPES[hint]) for name, hint in get_type_hints(kind).items()]
+    for kind in (Touchpoint, JourneyRegistered, JourneySignal, JourneyCommand, PolicyChanged, Punctuation)
+}
 _CHECKS: dict[type, Any] = {
     Touchpoint: _touchpoint,
     JourneyRegistered: _registration,

@@ -38,6 +38,12 @@ def test_a_room_is_packaged_whole(room):
             assert any(fnmatch.fnmatch(inside, pattern) for pattern in patterns), path
 
 
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_tells_its_types_to_whoever_checks_them(room):
+    """Without the mark, a type checker takes all that the front door gives for anything at all."""
+    assert (ROOT / room / "py.typed").is_file()
+
+
 def loaded_by(imports):
     """Names of the top-level modules that a fresh interpreter has loaded after the imports."""
     code = f"import {imports}, sys; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"

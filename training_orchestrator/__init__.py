@@ -30,16 +30,22 @@ from training_orchestrator.touchpoint import TrainerTouchpoint
 if TYPE_CHECKING:
     from schemas.invalid import InvalidRecordError
     from training_orchestrator.abandonment_feed import AbandonmentFeed
+    from training_orchestrator.episode_view import EpisodeView
+    from training_orchestrator.feed_checkpoint import BadCheckpointError
     from training_orchestrator.feed_progress import CorrectionRule
-    from training_orchestrator.journey_rewards import JourneyRewards, Transition
+    from training_orchestrator.journey_rewards import JourneyRewards as JourneyRewards
+    from training_orchestrator.journey_rewards import Transition as Transition
     from training_orchestrator.json_logs import log_as_json
-    from training_orchestrator.offline_dataset import export_dataset
+    from training_orchestrator.offline_dataset import ExportedDataset, export_dataset
     from training_orchestrator.reward_ledger import LateReward, RewardLedger
-    from training_orchestrator.touchpoint_producer import TouchpointProducer
+    from training_orchestrator.touchpoint_producer import TouchpointProducer as TouchpointProducer
 
 _LATER = {
     "AbandonmentFeed": "training_orchestrator.abandonment_feed",
+    "BadCheckpointError": "training_orchestrator.feed_checkpoint",
     "CorrectionRule": "training_orchestrator.feed_progress",
+    "EpisodeView": "training_orchestrator.episode_view",
+    "ExportedDataset": "training_orchestrator.offline_dataset",
     "InvalidRecordError": "schemas.invalid",
     "JourneyRewards": "training_orchestrator.journey_rewards",
     "LateReward": "training_orchestrator.reward_ledger",
@@ -50,6 +56,7 @@ _LATER = {
     "TouchpointProducer": "training_orchestrator.touchpoint_producer",
 }
 
+# Without JourneyRewards, Transition and TouchpointProducer: they need an extra, which `import *` must not.
 __all__ = [
     "AbandonedJourney",
     "AbandonmentAnalytics",
@@ -58,17 +65,19 @@ __all__ = [
     "AbandonmentPenalty",
     "AbandonmentReason",
     "AnswerOutstandingError",
+    "BadCheckpointError",
     "ConfigurationError",
     "ConversionItem",
     "CorrectionItem",
     "CorrectionRule",
+    "EpisodeView",
+    "ExportedDataset",
     "FeedItem",
     "Figures",
     "InvalidRecordError",
     "JourneyAlreadyAbandonedError",
     "JourneyConvertedError",
     "JourneyRefusedError",
-    "JourneyRewards",
     "JourneyTimeoutManager",
     "LateReward",
     "NotStartedError",
@@ -78,11 +87,9 @@ __all__ = [
     "StoreInUseError",
     "StoreUnavailableError",
     "TimeoutConfiguration",
-    "TouchpointProducer",
     "TrainerTouchpoint",
     "TrainingConfiguration",
     "TrainingOrchestrator",
-    "Transition",
     "UnknownJourneyError",
     "create_timeout_manager",
     "export_dataset",
@@ -90,7 +97,9 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return getattr(import_module(_LATER[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # to a type checker every name would be there
+
+    def __getattr__(name: str) -> Any:
+        if name in _LATER:
+            return getattr(import_module(_LATER[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

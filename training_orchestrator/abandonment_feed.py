@@ -17,22 +17,23 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
 from training_orchestrator.answers import NotStartedError
 from training_orchestrator.choice import DEFAULT_STORE
 from training_orchestrator.configuration import ConfigurationError
+from training_orchestrator.extras import needs
 from training_orchestrator.feed_checkpoint import BadCheckpointError, FeedCheckpoint
 from training_orchestrator.feed_items import FeedItem, RewardRule
+from training_orchestrator.feed_options import FeedOptions, Start
 from training_orchestrator.feed_progress import CorrectionRule, FeedProgress
-from training_orchestrator.local_time import instant_of
+from training_orchestrator.local_time import instant_of, wanted_instant
 from training_orchestrator.loop_thread import LoopThread
 from training_orchestrator.task_end import end
 
 if TYPE_CHECKING:
     from training_orchestrator.feed_records import FeedSource, PublishedRecord
 
-Start: TypeAlias = Literal["earliest", "latest"] | datetime | bytes
 _READ_AHEAD: Final = 4  # batches: a slow trainer holds back its own reading, and nobody else
 _BATCH_RECORDS: Final = 256
 _BATCH_SECONDS: Final = 1.0
@@ -63,7 +64,7 @@ class AbandonmentFeed:
             raise ConfigurationError(f"start: {start!r} is not earliest, latest, a datetime or a checkpoint's bytes")
         self._source = source
         self._start = start
-        self._as_of = None if as_of is None else instant_of(as_of)
+        self._as_of = wanted_instant(as_of, "as_of")
         self._follow = self._as_of is None if follow is None else follow
         self._rewards = rewards or RewardRule()
         self._corrections = corrections or CorrectionRule()
@@ -76,41 +77,48 @@ class AbandonmentFeed:
         self._loop_thread: LoopThread | None = None
 
     @classmethod
-    def from_settings(cls, **more: Any) -> Self:
+    def from_settings(cls, **more: Unpack[FeedOptions]) -> Self:
         """Feed of what a manager without arguments writes to: the settings' Kafka if they name one, else its file."""
-        from agents.settings import Settings  # noqa: PLC0415  (what is read loads here)
+        from training_orchestrator.given_settings import given_settings  # noqa: PLC0415  (what is read loads here)
 
-        return cls.from_store(**more) if Settings().bootstrap_servers is None else cls.from_kafka(**more)
+        return cls.from_store(**more) if given_settings().bootstrap_servers is None else cls.from_kafka(**more)
 
     @classmethod
-    def from_store(cls, path: Path | str = DEFAULT_STORE, **more: Any) -> Self:
+    def from_store(cls, path: Path | str = DEFAULT_STORE, **more: Unpack[FeedOptions]) -> Self:
         """Feed of an embedded manager's file, which may be at work in this process or another."""
         from training_orchestrator.feed_files import StoreSource  # noqa: PLC0415  (what is read loads here)
 
         return cls(StoreSource(Path(path)), **more)
 
     @classmethod
-    def from_files(cls, abandonments: Path | str, lifecycle: Path | str | None = None, **more: Any) -> Self:
+    def from_files(
+        cls, abandonments: Path | str, lifecycle: Path | str | None = None, **more: Unpack[FeedOptions]
+    ) -> Self:
         """Feed of what `journeys replay` wrote; without its lifecycle file there are no corrections."""
         from training_orchestrator.feed_files import ReplayFileSource  # noqa: PLC0415  (as above)
 
         source = ReplayFileSource(Path(abandonments), None if lifecycle is None else Path(lifecycle))
-        return cls(source, **({"follow": False} | more))
+        more.setdefault("follow", False)
+        return cls(source, **more)
 
     @classmethod
-    def from_kafka(cls, bootstrap_servers: str | None = None, **more: Any) -> Self:
+    def from_kafka(cls, bootstrap_servers: str | None = None, **more: Unpack[FeedOptions]) -> Self:
         """Feed of the output topics; without servers those of the settings (JOURNEYS_BOOTSTRAP_SERVERS)."""
-        from training_orchestrator.feed_topics import TopicSource, settings_of  # noqa: PLC0415  (as above)
+        from training_orchestrator.given_settings import given_settings  # noqa: PLC0415  (as above)
 
-        return cls(TopicSource(settings_of(bootstrap_servers)), **more)
+        with needs("trainer", "a feed from Kafka"):
+            from training_orchestrator.feed_topics import TopicSource  # noqa: PLC0415  (as above)
+
+        return cls(TopicSource(given_settings(bootstrap_servers)), **more)
 
     @classmethod
-    def from_redis(cls, url: str, **more: Any) -> Self:
+    def from_redis(cls, url: str, **more: Unpack[FeedOptions]) -> Self:
         """Feed of the stream that a manager's mirror fills: the latest outputs, and none passed over in silence.
 
         Its checkpoints go on `from_kafka` or `from_store`, and theirs here.
         """
-        from training_orchestrator.feed_redis import RedisSource  # noqa: PLC0415  (as above)
+        with needs("redis", "a feed from Redis"):
+            from training_orchestrator.feed_redis import RedisSource  # noqa: PLC0415  (as above)
 
         return cls(RedisSource(url), **more)
 
@@ -266,6 +274,8 @@ class Batches:
     def __init__(self, feed: AbandonmentFeed, max_records: int, max_wait: float) -> None:
         if max_records < 1:
             raise ConfigurationError(f"max_records: {max_records!r} is not a whole number above zero")
+        if not max_wait > 0:
+            raise ConfigurationError(f"max_wait: {max_wait!r} is not a number of seconds above zero")
         self._feed = feed
         self._limits = max_records, max_wait
 

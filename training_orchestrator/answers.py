@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class NotStartedError(RuntimeError):
-    """A call before `start()` or after `stop()`."""
+    """A call before `start()` or after `stop()`, or in another event loop than that of `start()`."""
 
 
 class StoreUnavailableError(Exception):
@@ -19,7 +19,7 @@ class AnswerOutstandingError(StoreUnavailableError):
 
 
 class StoreInUseError(StoreUnavailableError):
-    """Another process holds the store's file: one process decides its journeys."""
+    """Another manager, of this process or another, holds the store's file: one decides its journeys."""
 
 
 class JourneyRefusedError(Exception):

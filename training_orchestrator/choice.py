@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast, get_args
 
 from training_orchestrator.configuration import ConfigurationError
+from training_orchestrator.extras import needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,16 +32,18 @@ def door_of(
 ) -> JourneyDoor:
     """Connected where `bootstrap_servers`, or else the settings without a `store_path`, name a Kafka; else embedded.
 
-    Raises ConfigurationError, pydantic's ValidationError for settings that are wrong.
+    Raises ConfigurationError, ModuleNotFoundError where an extra is not installed.
     """
     policy = configuration.policy()
     if store_path is None and now is None:
-        from agents.settings import Settings  # noqa: PLC0415  (only this way of running needs it)
+        from training_orchestrator.given_settings import given_settings  # noqa: PLC0415  (what is needed loads)
 
-        settings = Settings() if bootstrap_servers is None else Settings(bootstrap_servers=bootstrap_servers)
+        settings = given_settings(bootstrap_servers)
         if settings.bootstrap_servers is not None:
             from streams.policy import DEFAULT_POLICY  # noqa: PLC0415  (as above)
-            from training_orchestrator.connected_journeys import ConnectedJourneys  # noqa: PLC0415  (as above)
+
+            with needs("trainer", "a connected manager"):
+                from training_orchestrator.connected_journeys import ConnectedJourneys  # noqa: PLC0415  (as above)
 
             if policy != DEFAULT_POLICY and not bring_policy:
                 raise ConfigurationError(
@@ -49,7 +52,8 @@ def door_of(
                 )
             connected = ConnectedJourneys(settings, policy if bring_policy else None, answer_seconds)
             if redis_url is not None:
-                from training_orchestrator.connected_mirror import ConnectedMirror  # noqa: PLC0415  (as above)
+                with needs("redis", "redis_url"):
+                    from training_orchestrator.connected_mirror import ConnectedMirror  # noqa: PLC0415  (as above)
 
                 connected.mirror = ConnectedMirror(redis_url, settings)
             return connected
@@ -76,7 +80,9 @@ def door_of(
     if redis_url is not None:
         from training_orchestrator.embedded_source import EmbeddedSource  # noqa: PLC0415  (as above)
         from training_orchestrator.feed_files import StoreSource  # noqa: PLC0415  (as above)
-        from training_orchestrator.redis_mirror import RedisMirror  # noqa: PLC0415  (as above)
+
+        with needs("redis", "redis_url"):
+            from training_orchestrator.redis_mirror import RedisMirror  # noqa: PLC0415  (as above)
 
         embedded.mirror = RedisMirror(redis_url, EmbeddedSource(embedded, StoreSource(path)))
     return embedded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 if TYPE_CHECKING:
     from streams.policy import Policy
@@ -38,15 +38,22 @@ class TimeoutConfiguration:
         _check_numbers(self)
         if isinstance(self.cleanup_batch_size, float):
             raise ConfigurationError(f"cleanup_batch_size: {self.cleanup_batch_size!r} is not a whole number")
+        if not isinstance(self.state_penalty_weights, Mapping):
+            raise ConfigurationError(f"state_penalty_weights: {self.state_penalty_weights!r} is not a dict by state")
         for state, weight in self.state_penalty_weights.items():
             if state not in _STATES:
                 raise ConfigurationError(f"state_penalty_weights: {state!r} is not one of {', '.join(_STATES)}")
-            if not _is_number(weight) or not 0 <= weight < float("inf"):
+            if not is_number(weight) or not 0 <= weight < float("inf"):
                 raise ConfigurationError(f"state_penalty_weights[{state}]: {weight!r} is not a number, zero or more")
 
     def policy(self) -> Policy:
-        """The policy that this comes to; its version is derived from its content. Raises InvalidPolicyError."""
-        return _policy_of(self)
+        """The policy that this comes to; its version is derived from its content. Raises ConfigurationError."""
+        from streams.policy import InvalidPolicyError  # noqa: PLC0415  (as in _policy_of)
+
+        try:
+            return _policy_of(self)
+        except InvalidPolicyError as error:
+            raise ConfigurationError(f"this configuration makes no policy: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,8 @@ class TrainingConfiguration:
         )
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a setting is a number; True and False are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -87,7 +95,7 @@ def _check_numbers(configuration: Any) -> None:
         if each.name == "state_penalty_weights":
             continue
         wanted = "zero or more" if each.name in _MAY_BE_ZERO else "above zero"
-        is_allowed = _is_number(value) and (value > 0 or (value == 0 and each.name in _MAY_BE_ZERO))
+        is_allowed = is_number(value) and (value > 0 or (value == 0 and each.name in _MAY_BE_ZERO))
         if not is_allowed or value == float("inf"):
             raise ConfigurationError(f"{each.name}: {value!r} is not a number {wanted}")
 

@@ -99,8 +99,8 @@ class ConnectedJourneys:
 
     async def take_timed_out(self) -> list[JourneyAbandoned]:
         """What workers have published. Of those that nobody takes the last 100,000 are kept; the feed has all."""
-        if not self._listener.is_healthy:
-            raise StoreUnavailableError("Kafka gives no outputs; what is found out meanwhile comes when it is back")
+        if (fault := self._listener.fault) is not None:
+            raise StoreUnavailableError(f"outputs are not heard, and come when they are heard again: {fault}")
         taken = list(self._timed_out)
         self._timed_out.clear()
         return taken
@@ -140,7 +140,7 @@ class ConnectedJourneys:
         """What was heard since `open`; how many journeys are open is the workers' to know."""
         return self._listener.tally.figures(
             "connected",
-            is_healthy=self._listener.is_healthy,
+            is_healthy=self._listener.fault is None,
             active=None,
             duplicates=None,
             forgets=False,

@@ -6,16 +6,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from random import uniform
 from time import time_ns
 from typing import Final
 
-from aiokafka.errors import KafkaError
-
 from agents.changelog_state import UnknownChangelogError, changelog_state
 from agents.kafka_connection import client_options
-from agents.log_reader import LogHeadGoneError, open_log, tail
-from agents.operation_error import OperationError
+from agents.log_reader import LogBatch, LogHeadGoneError, open_log
 from agents.record_producer import RecordProducer
 from agents.schema_registry import registry_of
 from agents.settings import Settings
@@ -27,6 +23,7 @@ from streams.restored_rows import UnreadableRowError
 from training_orchestrator.answers import StoreUnavailableError
 from training_orchestrator.feed_records import Place, PublishedRecord
 from training_orchestrator.feed_topics import TopicSource
+from training_orchestrator.followed_log import KAFKA_FAULTS, FollowedLog
 from training_orchestrator.followed_outputs import FollowedOutputs
 from training_orchestrator.journey_update import JourneyUpdate
 from training_orchestrator.mirror_source import KnownPolicies
@@ -35,10 +32,9 @@ from training_orchestrator.task_end import end
 
 log = logging.getLogger("journeys.redis")
 _REQUESTED_BY: Final = "redis"
-_RETRY_SECONDS: Final = (0.5, 1.5)
 _FAULTS: Final = (
-    *(OperationError, KafkaError, OSError, UnknownChangelogError),
-    *(UnreadableRowError, InvalidRecordError, InvalidPolicyError),
+    *KAFKA_FAULTS,
+    *(UnknownChangelogError, UnreadableRowError, InvalidRecordError, InvalidPolicyError),
 )
 
 
@@ -54,7 +50,6 @@ class ConnectedSource:
         self._lost = lost
         self._table = TableRows()
         self._outputs = FollowedOutputs(TopicSource(settings))
-        self._positions: dict[Place, int] = {}
         self._following: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
@@ -82,8 +77,8 @@ class ConnectedSource:
                     for updates in self._table.take(number, batch.records):
                         yield updates
             if self._following is None or self._following.done():
-                self._positions = {(self._changelog, number): end for number, end in rows.end_offsets.items()}
-                self._following = asyncio.create_task(self._follow())
+                behind = {(self._changelog, number): end for number, end in rows.end_offsets.items()}
+                self._following = asyncio.create_task(self._follow(behind))
 
     async def outputs(self, positions: Mapping[Place, int]) -> list[PublishedRecord]:
         """Out of the topics."""
@@ -99,23 +94,17 @@ class ConnectedSource:
         async with _answered(), RecordProducer(self._settings) as producer:
             await producer.send_to_all(changed)
 
-    async def _follow(self) -> None:
-        while True:
-            try:
-                async with registry_of(self._settings, self._table.codec.catalog) as registry:
-                    async for batch in tail(self._settings, (self._changelog,), start_offsets=self._positions):
-                        if registry is not None:
-                            await registry.learn_from(record.value for record in batch.records)
-                        for updates in self._table.take(batch.partition, batch.records):
-                            self._note(updates)
-                        self._positions[self._changelog, batch.partition] = batch.records[-1].offset + 1
-            except LogHeadGoneError as error:  # a changelog that was created anew: there is no going on in it
-                log.warning("the table is read anew for Redis: %s", error)
-                self._lost()
-                return
-            except _FAULTS as error:
-                log.warning("the table is not followed for now: %s", error)
-                await asyncio.sleep(uniform(*_RETRY_SECONDS))  # noqa: S311  (spreads retries, keeps no secret)
+    async def _follow(self, positions: dict[Place, int]) -> None:
+        rows = FollowedLog(self._settings, self._table.codec.catalog, positions, self._take, _FAULTS)
+        try:
+            await rows.follow(lambda error: log.warning("the table is not followed for now: %s", error))
+        except LogHeadGoneError as error:  # a changelog that was created anew
+            log.warning("the table is read anew for Redis: %s", error)
+            self._lost()
+
+    def _take(self, batch: LogBatch) -> None:
+        for updates in self._table.take(batch.partition, batch.records):
+            self._note(updates)
 
 
 @asynccontextmanager

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from training_orchestrator.abandonment import AbandonedJourney, AbandonmentPenalty, AbandonmentReason
 from training_orchestrator.analytics import AbandonmentAnalytics
-from training_orchestrator.configuration import ConfigurationError, TrainingConfiguration
+from training_orchestrator.configuration import ConfigurationError, TrainingConfiguration, is_number
 from training_orchestrator.journey_timeout import JourneyTimeoutManager
 
 if TYPE_CHECKING:
     from decimal import Decimal
     from types import TracebackType
+    from typing import Unpack
 
     from training_orchestrator.figures import Figures
+    from training_orchestrator.manager_options import ManagerOptions
+    from training_orchestrator.touchpoint import TouchpointFields
 
 __all__ = ["TrainingConfiguration", "TrainingOrchestrator"]
 
@@ -25,8 +28,10 @@ class TrainingOrchestrator:
     `timeouts` is the manager behind it, for all that is not here.
     """
 
-    def __init__(self, configuration: TrainingConfiguration | None = None, **more: Any) -> None:
+    def __init__(self, configuration: TrainingConfiguration | None = None, **more: Unpack[ManagerOptions]) -> None:
         """`more` are the keyword arguments of JourneyTimeoutManager (`store_path`, `bootstrap_servers`, ...)."""
+        if not isinstance(configuration, TrainingConfiguration | None):
+            raise ConfigurationError(f"configuration: {configuration!r} is not a TrainingConfiguration")
         self.configuration = configuration or TrainingConfiguration()
         self.timeouts = JourneyTimeoutManager(self.configuration.timeouts(), **more)
 
@@ -60,7 +65,7 @@ class TrainingOrchestrator:
         """Begin a journey; raises as JourneyTimeoutManager.register_journey."""
         await self.timeouts.register_journey(journey_id, start_time, user_id, budget=budget)
 
-    async def record_touchpoint(self, journey_id: str, **said: Any) -> None:
+    async def record_touchpoint(self, journey_id: str, **said: Unpack[TouchpointFields]) -> None:
         """Record a touchpoint; raises as JourneyTimeoutManager.record_touchpoint."""
         await self.timeouts.record_touchpoint(journey_id, **said)
 
@@ -69,14 +74,20 @@ class TrainingOrchestrator:
         return await self.timeouts.check_timeouts()
 
     async def mark_abandoned(
-        self, journey_id: str, reason: AbandonmentReason | str = AbandonmentReason.MANUAL_TERMINATION, **said: Any
+        self,
+        journey_id: str,
+        reason: AbandonmentReason | str = AbandonmentReason.MANUAL_TERMINATION,
+        *,
+        at: datetime | None = None,
+        note: str | None = None,
+        requested_by: str | None = None,
     ) -> AbandonmentPenalty:
         """End an open journey; raises as JourneyTimeoutManager.mark_abandoned."""
-        return await self.timeouts.mark_abandoned(journey_id, reason, **said)
+        return await self.timeouts.mark_abandoned(journey_id, reason, at=at, note=note, requested_by=requested_by)
 
     async def get_journey_abandonment_analytics(self, days: float = 30) -> AbandonmentAnalytics:
         """Sum up the abandonments detected in the last `days`. Raises ConfigurationError, StoreUnavailableError."""
-        if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= 36_500:
+        if not is_number(days) or not 0 < days <= 36_500:
             raise ConfigurationError(f"days: {days!r} is not a number above zero, at most 36500")
         since = self.timeouts.present() - timedelta(days=days)
         since = max(since, datetime(1990, 1, 1, tzinfo=UTC))

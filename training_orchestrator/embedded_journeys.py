@@ -294,4 +294,4 @@ class EmbeddedJourneys:
 def _require_taken(effects: Effects) -> None:
     """Raise InvalidRecordError for what only the rule can see, such as a time that lies ahead."""
     for letter in effects.dead_letters:
-        raise InvalidRecordError("record", letter.offset, letter.reason)
+        raise InvalidRecordError.of_reason(letter.reason)

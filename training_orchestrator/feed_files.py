@@ -6,7 +6,6 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import closing
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
@@ -19,7 +18,7 @@ from schemas.records import JourneyAbandoned, JourneyLifecycle
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from training_orchestrator.answers import StoreUnavailableError
 from training_orchestrator.feed_records import Place, PublishedRecord
-from training_orchestrator.local_log import FOR_FEEDS
+from training_orchestrator.local_log import FOR_FEEDS, store_connection
 
 _BATCH_RECORDS: Final = 2_000
 _POLL_SECONDS: Final = 0.2
@@ -102,12 +101,9 @@ class StoreSource:
 
     async def _ask(self, ask: Callable[[sqlite3.Connection], Given]) -> Given:
         def asked() -> Given:
-            try:
-                # Opened for each question: a connection belongs to its thread.
-                with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-                    return ask(connection)
-            except sqlite3.Error as error:
-                raise StoreUnavailableError(f"{self._path}: {error}") from error
+            # Opened for each question: a connection belongs to its thread.
+            with store_connection(self._path) as connection:
+                return ask(connection)
 
         return await asyncio.to_thread(asked)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from training_orchestrator.abandonment import AbandonedJourney
-from training_orchestrator.configuration import ConfigurationError
+from training_orchestrator.configuration import ConfigurationError, is_number
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,9 +26,9 @@ class RewardRule:
 
     def __post_init__(self) -> None:
         """Refuse what would turn a penalty into a gain. Raises ConfigurationError."""
-        if not 0 < self.scale < float("inf"):
+        if not is_number(self.scale) or not 0 < self.scale < float("inf"):
             raise ConfigurationError(f"scale: {self.scale!r} is not a number above zero")
-        if self.clip is not None and not self.clip > 0:
+        if self.clip is not None and not (is_number(self.clip) and self.clip > 0):
             raise ConfigurationError(f"clip: {self.clip!r} is not a number above zero")
 
     def reward(self, total_penalty_micros: int) -> float:

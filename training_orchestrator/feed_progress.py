@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from schemas.instants import DAY_MS
 from schemas.records import JourneyAbandoned, JourneyLifecycle
-from training_orchestrator.configuration import ConfigurationError
+from training_orchestrator.configuration import ConfigurationError, is_number
 from training_orchestrator.feed_checkpoint import FeedCheckpoint
 from training_orchestrator.feed_items import AbandonmentItem, ConversionItem, CorrectionItem, FeedItem, RewardRule
 from training_orchestrator.feed_records import PublishedRecord
@@ -33,8 +33,10 @@ class CorrectionRule:
         """Refuse what is no rule. Raises ConfigurationError."""
         if self.upon not in ("return", "conversion", "never"):
             raise ConfigurationError(f"upon: {self.upon!r} is not one of return, conversion, never")
-        if not 0 < self.share <= 1:
+        if not is_number(self.share) or not 0 < self.share <= 1:
             raise ConfigurationError(f"share: {self.share!r} is not a number above zero, at most 1")
+        if not is_number(self.mature_after_days) or not 0 <= self.mature_after_days <= 36_500:
+            raise ConfigurationError(f"mature_after_days: {self.mature_after_days!r} is not a number from 0 to 36500")
 
     def is_met(self, said: JourneyLifecycle) -> bool:
         """Whether a lifecycle record corrects the abandonment that it names."""

@@ -20,6 +20,7 @@ from training_orchestrator.feed_files import decoded
 from training_orchestrator.feed_records import Place, PublishedRecord
 from training_orchestrator.redis_keys import ABANDONMENTS, POSITION
 from training_orchestrator.redis_stream import STREAM, StreamEntry, StreamState
+from training_orchestrator.redis_url import require_redis_url
 
 log = logging.getLogger("journeys.redis")
 _BATCH_RECORDS: Final = 2_000
@@ -41,6 +42,8 @@ class RedisSource:
     continues = frozenset({"redis", "kafka", "store"})
 
     def __init__(self, url: str) -> None:
+        """Raises ConfigurationError."""
+        require_redis_url(url)
         self._retry = Retry(ExponentialWithJitterBackoff(cap=1.0, base=0.1), _RETRIES)
         self._url = url
         self._codec = Codec()

@@ -24,11 +24,6 @@ from training_orchestrator.feed_records import Place, PublishedRecord
 _TOPICS: Final = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE)
 
 
-def settings_of(bootstrap_servers: str | None) -> Settings:
-    """Settings, with these servers in place of their own."""
-    return Settings() if bootstrap_servers is None else Settings(bootstrap_servers=bootstrap_servers)
-
-
 class TopicSource:
     """`journey-abandonments` and `journey-lifecycle`. Reading from an instant on needs the input topic, too."""
 

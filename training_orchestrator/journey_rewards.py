@@ -20,15 +20,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, SupportsFloat, TypeVar
 
-try:
-    import gymnasium
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("JourneyRewards wraps an environment of gymnasium: pip install '.[gymnasium]'") from error
-
 from training_orchestrator.abandonment_feed import AbandonmentFeed
 from training_orchestrator.configuration import ConfigurationError
+from training_orchestrator.extras import needs
 from training_orchestrator.feed_items import FeedItem
 from training_orchestrator.reward_ledger import LateReward, RewardLedger, Step
+
+with needs("gymnasium", "JourneyRewards"):
+    import gymnasium
 
 _READ_ITEMS: Final = 1_000
 Observed = TypeVar("Observed")

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
-from uuid import uuid4
+from typing import TYPE_CHECKING, Self
 
 from training_orchestrator.abandonment import AbandonmentPenalty, AbandonmentReason, abandoned_journeys, penalty_of
 from training_orchestrator.answers import NotStartedError, refusal_of
@@ -22,16 +21,19 @@ from training_orchestrator.configuration import ConfigurationError, TimeoutConfi
 from training_orchestrator.local_time import datetime_of, instant_of
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Sequence
     from datetime import datetime
     from decimal import Decimal
     from types import TracebackType
+    from typing import Unpack
 
     from schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle
     from training_orchestrator.abandonment import AbandonedJourney
     from training_orchestrator.door import JourneyDoor
     from training_orchestrator.figures import Figures
-    from training_orchestrator.touchpoint import TrainerTouchpoint
+    from training_orchestrator.manager_options import StoreOptions
+    from training_orchestrator.touchpoint import TouchpointFields, TrainerTouchpoint
 
 __all__ = [
     "AbandonmentPenalty",
@@ -40,9 +42,6 @@ __all__ = [
     "TimeoutConfiguration",
     "create_timeout_manager",
 ]
-
-_DAY_MS: Final = 86_400_000
-_HOUR_MS: Final = 3_600_000
 
 
 class JourneyTimeoutManager:
@@ -77,6 +76,8 @@ class JourneyTimeoutManager:
             )
         if now is not None and bootstrap_servers is not None:
             raise ConfigurationError("now: connected, time is that of the topic's workers")
+        if not isinstance(configuration, TimeoutConfiguration | None):
+            raise ConfigurationError(f"configuration: {configuration!r} is not a TimeoutConfiguration")
         self.configuration = configuration or TimeoutConfiguration()
         self.project_id = project_id
         self.dataset_id = dataset_id
@@ -87,6 +88,7 @@ class JourneyTimeoutManager:
         self._now = now
         self._redis_url = redis_url
         self._door: JourneyDoor | None = None
+        self._loop: AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -109,12 +111,12 @@ class JourneyTimeoutManager:
 
             door = await asyncio.to_thread(self._make_door)  # its imports take most of a second
             await door.open()
-            self._door = door
+            self._door, self._loop = door, asyncio.get_running_loop()
 
     async def stop(self) -> None:
         """Stop watching and close the store; what was acknowledged stays. A second stop does nothing."""
-        door, self._door = self._door, None
-        if door is not None:
+        if self._door is not None:
+            door, self._door = self._started(), None
             await door.close()
 
     async def register_journey(
@@ -132,20 +134,13 @@ class JourneyTimeoutManager:
         Durable when it returns. One that lies before the journey's last end opens nothing and counts as refused.
         Raises InvalidRecordError, StoreUnavailableError.
         """
-        from schemas.money import dollars_to_micros  # noqa: PLC0415  (light imports)
-        from schemas.records import JourneyRegistered  # noqa: PLC0415  (the same)
+        from training_orchestrator.journey_requests import registration  # noqa: PLC0415  (light imports)
 
-        record = JourneyRegistered(
-            journey_id,
-            user_id,
-            self._at(start_time),
-            timeout_ms=_milliseconds(timeout_days, _DAY_MS, "timeout_days"),
-            inactivity_ms=_milliseconds(inactivity_hours, _HOUR_MS, "inactivity_hours"),
-            budget_micros=None if budget is None else dollars_to_micros(budget, "budget"),
-        )
-        await self._started().write([record])
+        at = self._at(start_time, "start_time")
+        said = registration(journey_id, user_id, at, timeout_days, inactivity_hours, budget)
+        await self._started().write([said])
 
-    async def record_touchpoint(self, journey_id: str, **said: Any) -> None:
+    async def record_touchpoint(self, journey_id: str, **said: Unpack[TouchpointFields]) -> None:
         """Record a touchpoint; `said` are the fields of TrainerTouchpoint. Durable when it returns.
 
         One whose id was given before counts once, one that lies before the journey's last end is late and changes
@@ -181,8 +176,10 @@ class JourneyTimeoutManager:
         booked then. A journey whose deadline has passed was abandoned at its deadline, and already. Raises
         InvalidRecordError, StoreUnavailableError, AnswerOutstandingError.
         """
-        command = self._command(journey_id, "abandon", at, note, requested_by)
-        answer = await self._ask(command._replace(reason=str(reason)))
+        from training_orchestrator.journey_requests import Request  # noqa: PLC0415  (light imports)
+
+        request = Request(journey_id, self._at(at, "at"), requested_by, note)
+        answer = await self._ask(request.abandon(str(reason)))
         return penalty_of(answer)  # type: ignore[arg-type]  # to `abandon` it is an abandonment or was raised
 
     async def extend_timeout(
@@ -198,8 +195,10 @@ class JourneyTimeoutManager:
 
         Raises as `mark_abandoned`.
         """
-        command = self._command(journey_id, "extend", at, note, requested_by)
-        answer = await self._ask(command._replace(extend_by_ms=_milliseconds(days, _DAY_MS, "days")))
+        from training_orchestrator.journey_requests import Request  # noqa: PLC0415  (light imports)
+
+        request = Request(journey_id, self._at(at, "at"), requested_by, note)
+        answer = await self._ask(request.extend(days))
         return datetime_of(answer.timeout_deadline_at)  # type: ignore[union-attr, arg-type]  # `extended` has one
 
     async def calculate_abandonment_cost(
@@ -224,7 +223,7 @@ class JourneyTimeoutManager:
 
     async def abandonments(self, since: datetime) -> list[AbandonedJourney]:
         """Abandonments detected since then, earlier runs included, each once. Raises StoreUnavailableError."""
-        return await abandoned_journeys(await self._started().abandonments_since(instant_of(since)))
+        return await abandoned_journeys(await self._started().abandonments_since(instant_of(since, "since")))
 
     async def metrics(self) -> Figures:
         """What is known of journeys and store, as figures."""
@@ -242,24 +241,22 @@ class JourneyTimeoutManager:
             raise refusal_of(command.journey_id, answer.refusal, answer.abandonment_id, answer.abandonment_reason)
         return answer
 
-    def _command(
-        self, journey_id: str, command: str, at: datetime | None, note: str | None, requested_by: str | None
-    ) -> JourneyCommand:
-        from schemas.records import JourneyCommand  # noqa: PLC0415  (light imports)
-
-        return JourneyCommand(
-            journey_id, self._at(at), command, command_id=str(uuid4()), requested_by=requested_by, note=note
-        )
-
     def _present(self) -> int:
         return time.time_ns() // 1_000_000 if self._now is None else self._now()
 
-    def _at(self, moment: datetime | None) -> int:
-        return self._present() if moment is None else instant_of(moment)
+    def _at(self, moment: datetime | None, field: str) -> int:
+        return self._present() if moment is None else instant_of(moment, field)
 
     def _started(self) -> JourneyDoor:
         if self._door is None:
             raise NotStartedError("call start() first, or use the manager as an async context manager")
+        import asyncio  # noqa: PLC0415  (light imports)
+
+        if asyncio.get_running_loop() is not self._loop:
+            raise NotStartedError(
+                "this manager was started in another event loop (each asyncio.run makes one of its own): start it, use "
+                "it and stop it in one"
+            )
         return self._door
 
     def _make_door(self) -> JourneyDoor:
@@ -282,18 +279,8 @@ def create_timeout_manager(
     dataset_id: str | None = None,
     *,
     inactivity_hours: float = 72,
-    **more: Any,
+    **more: Unpack[StoreOptions],
 ) -> JourneyTimeoutManager:
     """Make a manager; `more` are the keyword arguments of JourneyTimeoutManager."""
     configuration = TimeoutConfiguration(default_timeout_days=timeout_days, inactivity_threshold_hours=inactivity_hours)
     return JourneyTimeoutManager(configuration, project_id=project_id, dataset_id=dataset_id, **more)
-
-
-def _milliseconds(value: float | None, unit_ms: int, field: str) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        from schemas.invalid import InvalidRecordError  # noqa: PLC0415  (light imports)
-
-        raise InvalidRecordError(field, value, "a number above zero")
-    return int(value * unit_ms)

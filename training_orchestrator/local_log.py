@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import IO, Final, Literal, NamedTuple
 
 from schemas.codec import Codec
 from schemas.topics import JOURNEY_ABANDONMENTS
@@ -87,7 +87,9 @@ class LocalLog:
             flock(self._lock, LOCK_EX | LOCK_NB)
         except BlockingIOError:
             self.close()
-            raise StoreInUseError(f"{self.path}: another process decides the journeys of this file") from None
+            raise StoreInUseError(
+                f"{self.path}: another manager decides the journeys of this file; stop it, or use another file"
+            ) from None
         except OSError as error:
             self.close()
             raise StoreUnavailableError(f"{self.path}: {error.strerror or error}") from error
@@ -210,6 +212,19 @@ class LocalLog:
             yield self._connection
         except sqlite3.Error as error:
             raise StoreUnavailableError(f"{self.path}: {error}") from error
+
+
+@contextmanager
+def store_connection(path: Path, mode: Literal["ro", "rw"] = "ro") -> Iterator[sqlite3.Connection]:
+    """Connect to the file of a store, whose manager may be at work; none is made here. Raises StoreUnavailableError."""
+    if not path.is_file():
+        raise StoreUnavailableError(f"{path}: there is no such store")
+    try:
+        place = f"{path.absolute().as_uri()}?mode={mode}"
+        with closing(sqlite3.connect(place, uri=True, timeout=_BUSY_SECONDS)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise StoreUnavailableError(f"{path}: {error}") from error
 
 
 def entries_of(connection: sqlite3.Connection, start: int, codec: Codec) -> Iterator[list[EntryFields]]:

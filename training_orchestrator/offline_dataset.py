@@ -27,7 +27,7 @@ from training_orchestrator.episode_steps import EpisodeSteps, Rewards, StepRecor
 from training_orchestrator.episode_view import EpisodeView, numbers_of, spend_of
 from training_orchestrator.feed_items import RewardRule
 from training_orchestrator.feed_progress import CorrectionRule
-from training_orchestrator.local_time import instant_of
+from training_orchestrator.local_time import wanted_instant
 from training_orchestrator.loop_thread import LoopThread
 from training_orchestrator.recorded_log import RecordedLog, recorded_log
 
@@ -78,7 +78,7 @@ def export_dataset(  # noqa: PLR0913  (each is a setting with a default)
     try:
         with whole_file(Path(path)) as partial:
             writer = _StepWriter(partial, observation, action)
-            recorders = thread.run(_export(log, asked, None if as_of is None else instant_of(as_of), writer))
+            recorders = thread.run(_export(log, asked, wanted_instant(as_of, "as_of"), writer))
     finally:
         thread.close()
     return ExportedDataset(

@@ -6,19 +6,15 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from random import uniform
 from typing import Any, Final
 
-from aiokafka.errors import KafkaError
-
-from agents.log_reader import LogBatch, open_log, tail
-from agents.operation_error import OperationError
-from agents.schema_registry import registry_of
+from agents.log_reader import LogBatch, LogHeadGoneError, open_log
 from agents.settings import Settings
 from schemas.codec import Codec
 from schemas.invalid import InvalidRecordError
 from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
 from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from training_orchestrator.followed_log import FollowedLog
 from training_orchestrator.tally import Tally
 from training_orchestrator.trainer_log import trainer_log
 
@@ -26,31 +22,38 @@ log = trainer_log("journeys.trainer")
 _TOPICS: Final = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE, DEAD_LETTERS)
 # A worker that crashes publishes again what its partitions had gathered: a second's outputs, as a rule.
 _REMEMBERED_IDS: Final = 200_000
-_RETRY_SECONDS: Final = (0.5, 1.5)
 Answer = JourneyAbandoned | JourneyLifecycle
 
 
 class OutputListener:
-    """One listener. `tally` counts each output once; `is_healthy` says whether Kafka gives outputs."""
+    """One listener. `tally` counts each output once."""
 
     def __init__(self, settings: Settings, codec: Codec, note: Callable[[JourneyAbandoned], None]) -> None:
         self.tally = Tally()
-        self.is_healthy = False
         self._settings = settings
         self._codec = codec
         self._note = note
-        self._positions: dict[tuple[str, int], int] = {}
+        self._outputs: FollowedLog | None = None
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._answers: dict[str, asyncio.Future[Answer]] = {}
         self._listening: asyncio.Task[None] | None = None
 
+    @property
+    def fault(self) -> str | None:
+        """Why Kafka gives no outputs; None while it does."""
+        if self._outputs is None or self._outputs.fault is None:
+            return None
+        fault = self._outputs.fault
+        return f"{fault}: start this manager anew" if isinstance(fault, LogHeadGoneError) else str(fault)
+
     async def open(self) -> None:
         """Note where the topics end now, and listen from there on. Raises OperationError."""
+        ends: dict[tuple[str, int], int] = {}
         for topic in _TOPICS:
             async with open_log(self._settings, topic) as reader:
-                self._positions.update({(topic, number): end for number, end in reader.end_offsets.items()})
-        self.is_healthy = True
-        self._listening = asyncio.create_task(self._listen())
+                ends.update({(topic, number): end for number, end in reader.end_offsets.items()})
+        self._outputs = FollowedLog(self._settings, self._codec.catalog, ends, self._take)
+        self._listening = asyncio.create_task(self._listen(self._outputs))
 
     async def close(self) -> None:
         """Listen no more."""
@@ -69,19 +72,11 @@ class OutputListener:
             del self._answers[command_id]
             answer.cancel()
 
-    async def _listen(self) -> None:
-        while True:
-            try:
-                async with registry_of(self._settings, self._codec.catalog) as registry:
-                    async for batch in tail(self._settings, _TOPICS, start_offsets=self._positions):
-                        self.is_healthy = True
-                        if registry is not None:
-                            await registry.learn_from(record.value for record in batch.records)
-                        self._take(batch)
-            except (OperationError, KafkaError, OSError) as error:
-                self.is_healthy = False
-                log.warning("outputs are not heard for now", error=str(error))
-                await asyncio.sleep(uniform(*_RETRY_SECONDS))  # noqa: S311  (spreads retries, keeps no secret)
+    async def _listen(self, outputs: FollowedLog) -> None:
+        try:
+            await outputs.follow(lambda error: log.warning("outputs are not heard for now", error=str(error)))
+        except LogHeadGoneError:
+            log.error("outputs are not heard any more", error=self.fault)
 
     def _take(self, batch: LogBatch) -> None:
         for message in batch.records:
@@ -92,7 +87,6 @@ class OutputListener:
                 log.warning("an output is passed over", **place, error=str(error))
             else:
                 self._hear(record)
-        self._positions[batch.topic, batch.partition] = batch.records[-1].offset + 1
 
     def _hear(self, record: Any) -> None:
         if isinstance(record, DeadLetter):
@@ -116,4 +110,4 @@ class OutputListener:
     def _refuse(self, letter: DeadLetter) -> None:
         for command_id, answer in self._answers.items():
             if command_id.encode() in (letter.record_value or b"") and not answer.done():
-                answer.set_exception(InvalidRecordError("command", command_id, letter.reason))
+                answer.set_exception(InvalidRecordError.of_reason(letter.reason))

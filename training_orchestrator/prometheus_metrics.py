@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from psutil import Process
-
-from agents.metric_families import LoopMetrics
 from schemas import metrics
 from schemas.metrics import Sample
+from training_orchestrator.extras import needs
+
+with needs("trainer", "ManagerMetrics"):
+    from psutil import Process
+
+    from agents.metric_families import LoopMetrics
 
 if TYPE_CHECKING:
     from training_orchestrator.figures import Figures

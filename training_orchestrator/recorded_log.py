@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +13,8 @@ from streams.partition import Partition
 from training_orchestrator.answers import StoreUnavailableError
 from training_orchestrator.choice import DEFAULT_STORE
 from training_orchestrator.configuration import ConfigurationError
-from training_orchestrator.local_log import entries_of
+from training_orchestrator.extras import needs
+from training_orchestrator.local_log import entries_of, store_connection
 
 if TYPE_CHECKING:
     from agents.settings import Settings
@@ -30,15 +30,15 @@ class RecordedLog(Protocol):
 def recorded_log(store_path: Path | str | None, bootstrap_servers: str | None) -> RecordedLog:
     """The log of a store or of a Kafka; without either, of what a manager without arguments writes to.
 
-    Raises ConfigurationError, pydantic's ValidationError for settings that are wrong.
+    Raises ConfigurationError.
     """
     if store_path is not None:
         if bootstrap_servers is not None:
             raise ConfigurationError("store_path and bootstrap_servers: give one of them")
         return StoreLog(Path(store_path))
-    from agents.settings import Settings  # noqa: PLC0415  (a store needs no settings)
+    from training_orchestrator.given_settings import given_settings  # noqa: PLC0415  (a store needs no settings)
 
-    settings = Settings() if bootstrap_servers is None else Settings(bootstrap_servers=bootstrap_servers)
+    settings = given_settings(bootstrap_servers)
     return StoreLog(DEFAULT_STORE) if settings.bootstrap_servers is None else TopicLog(settings)
 
 
@@ -53,12 +53,9 @@ class StoreLog:
         yield Partition(), self._batches()
 
     async def _batches(self) -> AsyncGenerator[Sequence[EntryFields], None]:
-        try:
-            with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-                for batch in entries_of(connection, 0, Codec()):
-                    yield batch
-        except sqlite3.Error as error:
-            raise StoreUnavailableError(f"{self._path}: {error}") from error
+        with store_connection(self._path) as connection:
+            for batch in entries_of(connection, 0, Codec()):
+                yield batch
 
 
 class TopicLog:
@@ -69,7 +66,8 @@ class TopicLog:
 
     async def partitions(self) -> AsyncIterator[tuple[Partition, AsyncGenerator[Sequence[EntryFields], None]]]:
         """Each partition; raises StoreUnavailableError, also where the log's head is deleted."""
-        from agents.log_reader import open_log  # noqa: PLC0415  (a store needs no Kafka)
+        with needs("trainer", "a dataset of Kafka's journeys"):
+            from agents.log_reader import open_log  # noqa: PLC0415  (a store needs no Kafka)
         from agents.schema_registry import registry_of  # noqa: PLC0415  (as above)
         from schemas.topics import JOURNEY_EVENTS  # noqa: PLC0415  (as above)
 

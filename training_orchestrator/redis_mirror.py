@@ -39,6 +39,7 @@ from training_orchestrator.redis_keys import (
     WANTED_POLICY,
 )
 from training_orchestrator.redis_stream import StreamState
+from training_orchestrator.redis_url import require_redis_url
 from training_orchestrator.task_end import end
 from training_orchestrator.wanted_policy import grant
 
@@ -68,6 +69,7 @@ class RedisMirror:
     """A Mirror of a MirrorSource. `breaker_seconds` is how long the breaker stays open."""
 
     def __init__(self, url: str, source: MirrorSource, breaker_seconds: float = 5.0) -> None:
+        require_redis_url(url)
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=_CONNECTIONS,
@@ -135,12 +137,12 @@ class RedisMirror:
                 await self._guarded_round()
             except (ResponseError, ValueError) as error:
                 # Answered, and not as our own keys answer: all of them are made anew.
-                log.warning("Redis holds what is none of ours: %r", error)
+                log.warning("Redis holds what is none of ours: %s", error)
                 self._must_rebuild = self._is_spoilt = True
             except OpenedState:
                 pass  # the breaker is open: nobody is asked
             except _FAULTS as error:
-                log.warning("Redis is passed over for now: %r", error)
+                log.warning("Redis is passed over for now: %s", error or type(error).__name__)
                 # It may have lost anything; one that was frozen may yet take old words behind newer ones.
                 self._must_rebuild = True
             except StoreUnavailableError as error:

@@ -9,28 +9,26 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from agents.journey_view import SHOWN_RECORDS, JourneyView
-from agents.stored_partition import StoredPartition
-from agents.table_comparison import TableReport
+from agents.store_report import StoreReport
 from schemas.codec import Codec
 from schemas.invalid import InvalidRecordError
 from schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle
 from schemas.rows import journey_key
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from schemas.validation import check_lengths
-from streams.driver import replay_partition
 from streams.partition import Partition
 from streams.processor import Processor
 from streams.table import Restore
 from training_orchestrator.answers import StoreUnavailableError
 from training_orchestrator.local_journeys import LocalJourneys
-from training_orchestrator.local_log import FORMAT, entries_of
+from training_orchestrator.local_log import FORMAT, store_connection
+from training_orchestrator.store_check import check_store
 
-_BUSY_SECONDS: Final = 5.0
 # With the offset of the output before it: the manager goes by the last one to know what it has stored.
 _INSERT: Final = """
 INSERT INTO output ("offset", topic, kind, detected_at, value)
@@ -43,9 +41,6 @@ class StoreHands:
     """Hands on one file."""
 
     def __init__(self, path: Path) -> None:
-        """Raises StoreUnavailableError where there is no such file: none is made here."""
-        if not path.is_file():
-            raise StoreUnavailableError(f"{path}: there is no such store")
         self._path = path
         self._codec = Codec()
 
@@ -86,41 +81,30 @@ class StoreHands:
         finally:
             journeys.close()
         for letter in effects.dead_letters:
-            raise InvalidRecordError("command", command.command_id, letter.reason)
+            raise InvalidRecordError.of_reason(letter.reason)
         answers: list[JourneyAbandoned | JourneyLifecycle] = [*effects.abandonments, *effects.lifecycle]
         return next((said for said in answers if said.command_id == command.command_id), None)
 
-    def check(self, shown: int) -> TableReport:
-        """Rows of one moment, and a replay up to the offset that they stand for."""
-        report = TableReport(shown)
+    def check(self, shown: int) -> StoreReport:
+        """Rows and outputs of one moment, next to a replay."""
         with self._reading() as connection:
-            stored = self._restored(connection, "true")
-            expected = Partition()
-            end = stored.applied_offset + 1
-            for batch in entries_of(connection, 0, self._codec):
-                for _ in replay_partition([entry for entry in batch if entry[0] < end], expected):
-                    pass
-                if batch[-1][0] >= end:
-                    break
-            last = connection.execute('SELECT coalesce(max("offset"), -1) FROM input').fetchone()[0]
-        report.records_read = end
-        if stored.applied_offset > last:
-            report.tell_beyond(0, stored.applied_offset, last + 1)
-        else:
-            report.compare(StoredPartition(stored, {}), expected, last + 1)
-        return report
+            self._require_format(connection)
+            return check_store(connection, self._restored(connection, "true"), self._codec, shown)
 
     def leave_audit(self, record: JourneyLifecycle) -> None:
         """Keep it with the outputs: beside them, as no replay gives it. Raises StoreUnavailableError."""
-        with self._connected("rw") as connection, connection:
-            (found,) = connection.execute("PRAGMA user_version").fetchone()
-            if found != FORMAT:
-                raise StoreUnavailableError(
-                    f"{self._path}: of format {found}, and this release writes {FORMAT}: "
-                    "a manager that starts over it takes it over"
-                )
+        with store_connection(self._path, "rw") as connection, connection:
+            self._require_format(connection)
             connection.execute(
                 _INSERT, (JOURNEY_LIFECYCLE, record.kind, record.detected_at, self._codec.encode(record))
+            )
+
+    def _require_format(self, connection: sqlite3.Connection) -> None:
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found != FORMAT:
+            raise StoreUnavailableError(
+                f"{self._path}: of format {found}, and this release writes {FORMAT}: "
+                "a manager that starts over it takes it over"
             )
 
     def _clock(self) -> Callable[[], int]:
@@ -150,15 +134,6 @@ class StoreHands:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """All that is read within is of one moment."""
-        with self._connected("ro") as connection:
+        with store_connection(self._path) as connection:
             connection.execute("BEGIN")
             yield connection
-
-    @contextmanager
-    def _connected(self, mode: str) -> Iterator[sqlite3.Connection]:
-        place = f"{self._path.absolute().as_uri()}?mode={mode}"
-        try:
-            with closing(sqlite3.connect(place, uri=True, timeout=_BUSY_SECONDS)) as connection:
-                yield connection
-        except sqlite3.Error as error:
-            raise StoreUnavailableError(f"{self._path}: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 from uuid import uuid4
 
 from training_orchestrator.local_time import instant_of
@@ -13,6 +13,23 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from schemas.records import Touchpoint
+
+
+class TouchpointFields(TypedDict, total=False):
+    """What may be said of a touchpoint beside its journey, as type checkers see it: see TrainerTouchpoint."""
+
+    state: str | None
+    cost: Decimal | float | str
+    channel: str | None
+    event_type: str | None
+    occurred_at: datetime | None
+    touchpoint_id: str | None
+    user_id: str | None
+    conversion_probability: float | None
+    conversion_value: Decimal | float | str | None
+    action_id: str | None
+    policy_version: str | None
+    propensity: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +57,14 @@ class TrainerTouchpoint:
         """Record of the input topic; `present` (epoch ms) is its time if it has none. Raises InvalidRecordError."""
         from schemas.money import dollars_to_micros  # noqa: PLC0415  (importing the package stays light)
         from schemas.records import Touchpoint  # noqa: PLC0415  (the same)
-        from schemas.validation import check_lengths, validate  # noqa: PLC0415  (the same)
+        from schemas.validation import check_lengths, check_types, validate  # noqa: PLC0415  (the same)
 
         value = self.conversion_value
         record = Touchpoint(
             self.journey_id,
             self.user_id,
             str(uuid4()) if self.touchpoint_id is None else self.touchpoint_id,
-            present if self.occurred_at is None else instant_of(self.occurred_at),
+            present if self.occurred_at is None else instant_of(self.occurred_at, "occurred_at"),
             self.channel,
             self.event_type,
             self.state,
@@ -58,6 +75,7 @@ class TrainerTouchpoint:
             self.policy_version,
             self.propensity,
         )
+        check_types(record)
         validate(record)
         check_lengths(record)
         return record

@@ -14,16 +14,19 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self
-
-from aiokafka.errors import KafkaError
+from typing import Self, Unpack
 
 from agents.operation_error import OperationError
-from agents.record_producer import RecordProducer, RecordsNotSentError
-from agents.settings import Settings
 from training_orchestrator.answers import AnswerOutstandingError, NotStartedError, StoreUnavailableError
+from training_orchestrator.extras import needs
+from training_orchestrator.given_settings import given_settings
 from training_orchestrator.loop_thread import LoopThread
-from training_orchestrator.touchpoint import TrainerTouchpoint
+from training_orchestrator.touchpoint import TouchpointFields, TrainerTouchpoint
+
+with needs("trainer", "TouchpointProducer"):
+    from aiokafka.errors import KafkaError
+
+    from agents.record_producer import RecordProducer, RecordsNotSentError
 
 
 class TouchpointProducer:
@@ -34,7 +37,7 @@ class TouchpointProducer:
 
     def __init__(self, bootstrap_servers: str | None = None) -> None:
         """Without servers those of the settings (JOURNEYS_BOOTSTRAP_SERVERS); TLS and users come from there, too."""
-        self._settings = Settings() if bootstrap_servers is None else Settings(bootstrap_servers=bootstrap_servers)
+        self._settings = given_settings(bootstrap_servers)
         self._producer: RecordProducer | None = None
         self._loop_thread: LoopThread | None = None
 
@@ -48,7 +51,7 @@ class TouchpointProducer:
         """Touchpoints that are in the topic on all replicas."""
         return self._opened().acknowledged
 
-    async def send(self, journey_id: str, **said: Any) -> None:
+    async def send(self, journey_id: str, **said: Unpack[TouchpointFields]) -> None:
         """Give a touchpoint; `said` are the fields of TrainerTouchpoint.
 
         Raises InvalidRecordError naming the field (nothing is sent then), AnswerOutstandingError where an earlier one
@@ -63,7 +66,7 @@ class TouchpointProducer:
         async with self._answered():
             await self._opened().flush()
 
-    def send_blocking(self, journey_id: str, **said: Any) -> None:
+    def send_blocking(self, journey_id: str, **said: Unpack[TouchpointFields]) -> None:
         """The same as `send` for programs that are not async."""
         self._thread().run(self.send(journey_id, **said))
 

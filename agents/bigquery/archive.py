@@ -16,10 +16,12 @@ from time import monotonic
 from typing import Any, Final, Literal, NamedTuple
 
 from agents.bigquery.archive_folder import ArchiveError, ArchiveFolder, DayFile
-from agents.bigquery.client import Warehouse, client
+from agents.bigquery.client import Warehouse, dataset_client
 from agents.bigquery.table_days import DeleteRefusedError, TableDays, reading
 from analytics.fingerprint import Fingerprint
 from analytics.table import Table, tables
+from schemas.instants import DAY_MS
+from streams.policy import DEFAULT_POLICY
 
 Step = Literal["count", "write", "verify", "keep", "settle", "delete", "await", "publish"]
 """What comes next: `write` for each batch of rows, `await` when a deletion has been sent, `settle` for what an earlier
@@ -71,6 +73,11 @@ class ArchiveRun:
         return [one for one in self.days if one.left is not None]
 
 
+def least_days_kept() -> int:
+    """Days that rows must stay for views and reports to know each journey that is open, by the default policy."""
+    return (DEFAULT_POLICY.max_journey_duration_ms + DEFAULT_POLICY.cleanup_ms) // DAY_MS
+
+
 def archive(
     house: Warehouse,
     folder: ArchiveFolder,
@@ -87,7 +94,7 @@ def archive(
     """
     start = monotonic()
     days: list[ArchivedDay] = []
-    with client(house) as asked, reading(house) as reader:
+    with dataset_client(house) as asked, reading(house) as reader:
         for table in tables() if chosen is None else chosen:
             say("count", None)
             there = TableDays(asked, reader, house, table)

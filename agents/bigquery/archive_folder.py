@@ -11,7 +11,8 @@ the same rows have the same name. Behind it may stand, for readers to leave the 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import Any, Final, Literal, NamedTuple
 
@@ -29,6 +30,8 @@ from analytics.table import Column, Kind
 
 State = Literal[".part", ".pending", ""]
 _SUFFIX: Final = ".parquet"
+_BUCKETS: Final = frozenset({"gs", "s3", "abfs", "az", "oss"})
+"""Protocols of object stores: they have no folders, and what looks like the first one costs money."""
 _KINDS: Final[Sequence[tuple[Callable[[Any], bool], Kind]]] = (
     (pa.types.is_string, "STRING"),
     (pa.types.is_int64, "INTEGER"),
@@ -61,11 +64,12 @@ class ArchiveFolder:
     """The folder at a URL, such as `archive`, `/srv/archive` or `gs://bucket/archive`."""
 
     def __init__(self, url: str) -> None:
-        """Raises ArchiveError for a URL that nothing installed here can open."""
+        """Raises ArchiveError for a URL that nothing installed here can open, or a store that lets nobody in."""
         try:
             self._store, self._root = fsspec.core.url_to_fs(url)
-        except (ImportError, ValueError) as error:
-            raise ArchiveError(f"{url}: {error}") from None
+            self._store.exists(self._root)
+        except Exception as error:  # each store has errors of its own, and none of them is a fault of this program
+            raise ArchiveError(f"{url}: {' '.join(str(error).split()) or type(error).__name__}") from error
         self.url = url
 
     def files(self, table: str, state: State) -> list[DayFile]:
@@ -82,16 +86,18 @@ class ArchiveFolder:
     def write(self, file: DayFile, columns: Sequence[Column], batches: Iterable[Any]) -> None:
         """Write a file, over one that may be there: all columns, instants in UTC."""
         schema = pa.schema([arrow_field(column, "us") for column in columns])
-        self._store.makedirs(f"{self._root}/{file.table}", exist_ok=True)
-        with self._store.open(self._path(file), "wb") as out:
-            with pq.ParquetWriter(out, schema, compression="zstd") as writer:
-                for batch in batches:
-                    arrays = [batch.column(one.name).cast(one.type) for one in schema]
-                    writer.write_batch(pa.record_batch(arrays, schema=schema))
-            if isinstance(self._store, LocalFileSystem):  # a bucket has it when the file is closed
-                out.flush()
-                os.fsync(out.fileno())
-        self._sync(file)
+        with self._named_errors(file):
+            if not _BUCKETS.intersection(self._protocols):  # who pays for a bucket makes it
+                self._store.makedirs(f"{self._root}/{file.table}", exist_ok=True)
+            with self._store.open(self._path(file), "wb") as out:
+                with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+                    for batch in batches:
+                        arrays = [batch.column(one.name).cast(one.type) for one in schema]
+                        writer.write_batch(pa.record_batch(arrays, schema=schema))
+                if isinstance(self._store, LocalFileSystem):  # a bucket has it when the file is closed
+                    out.flush()
+                    os.fsync(out.fileno())
+            self._sync(file)
 
     def fingerprint(self, file: DayFile) -> Fingerprint | None:
         """Count and checksum of the rows that a file holds, read from where it lies; None where it is no whole file."""
@@ -117,10 +123,15 @@ class ArchiveFolder:
             return bool(engine.execute(left).fetchone() == (0,))
 
     def become(self, file: DayFile, state: State) -> DayFile:
-        """Give a file another state, over one of the same rows that may be there."""
+        """Give a file another state, over one of the same rows that may be there.
+
+        A bucket copies it and then removes the first. Cut off in between, both are there: of `.part` and `.pending`
+        the one is removed by the next run, of `.pending` and finished the one becomes the other again.
+        """
         after = file._replace(state=state)
-        self._store.mv(self._path(file), self._path(after))
-        self._sync(file)
+        with self._named_errors(file):
+            self._store.mv(self._path(file), self._path(after))
+            self._sync(file)
         return after
 
     def remove(self, file: DayFile) -> None:
@@ -130,6 +141,19 @@ class ArchiveFolder:
     def size(self, file: DayFile) -> int:
         """Bytes of a file."""
         return int(self._store.size(self._path(file)))
+
+    @contextmanager
+    def _named_errors(self, file: DayFile) -> Iterator[None]:
+        """Say of an error of the store, such as a disk that is full, which file it met."""
+        try:
+            yield
+        except OSError as error:
+            raise ArchiveError(f"{self.url}/{file.name}: {error}") from error
+
+    @property
+    def _protocols(self) -> set[str]:
+        said = self._store.protocol
+        return {said} if isinstance(said, str) else set(said)
 
     def _path(self, file: DayFile) -> str:
         return f"{self._root}/{file.name}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from google.api_core.client_options import ClientOptions
-from google.api_core.exceptions import GoogleAPICallError, RetryError
+from google.api_core.exceptions import GoogleAPICallError, NotFound, RetryError
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
@@ -19,7 +21,10 @@ from agents.operation_error import OperationError
 from agents.settings import Settings
 
 _EMULATED_PROJECT: Final = "journeys"
-_START_ONE: Final = "set JOURNEYS_BIGQUERY_PROJECT, or start an emulator with `make bigquery-up`"
+_START_ONE: Final = "set JOURNEYS_BIGQUERY_PROJECT, or start an emulator with `journeys stack up`"
+_MAKE_THEM: Final = "`journeys bigquery apply` creates what is missing"
+_PROBE_SECONDS: Final = 2.0
+_FIRST_ANSWER_SECONDS: Final = 20.0
 
 
 class BigQueryError(OperationError):
@@ -69,6 +74,7 @@ def client(house: Warehouse) -> Iterator[Any]:
     """
     given: dict[str, Any] = {"project": house.project}
     if house.endpoint is not None:
+        _require_answer(house.endpoint)
         given["credentials"] = AnonymousCredentials()
         given["client_options"] = ClientOptions(api_endpoint=house.endpoint)
     where = house.endpoint or "BigQuery"
@@ -79,13 +85,43 @@ def client(house: Warehouse) -> Iterator[Any]:
         finally:
             made.close()
     except GoogleAuthError as error:
-        raise BigQueryError(f"no credentials for BigQuery: {_line(error)}; see docs/bigquery.md") from error
+        raise no_credentials(error) from error
     except RetryError as error:
         raise BigQueryError(f"{where} does not answer: {_line(error.cause)}") from error
+    except NotFound as error:
+        raise BigQueryError(f"{where} has no such thing: {_line(error.message)}; {_MAKE_THEM}") from error
     except GoogleAPICallError as error:
         raise BigQueryError(f"{where} refuses: {_line(error)}") from error
     except RequestsConnectionError as error:
         raise BigQueryError(f"{where} does not answer: {_line(error)}; {_START_ONE}") from error
+
+
+@contextmanager
+def dataset_client(house: Warehouse) -> Iterator[Any]:
+    """As `client`, for a dataset that is there; one that is not, or a BigQuery that is away, is told within seconds.
+
+    Without this the client's own retries would go on for ten minutes.
+    """
+    with client(house) as made:
+        try:
+            made.get_dataset(house.path, retry=bigquery.DEFAULT_RETRY.with_timeout(_FIRST_ANSWER_SECONDS))
+        except NotFound:
+            raise BigQueryError(f"there is no dataset {house.path}; {_MAKE_THEM}") from None
+        yield made
+
+
+def no_credentials(error: GoogleAuthError) -> BigQueryError:
+    """What is told where Google's libraries find no credentials, or none that are good."""
+    return BigQueryError(f"no credentials for BigQuery: {_line(error).rstrip('.')}; docs/bigquery.md, 'Rights'")
+
+
+def _require_answer(endpoint: str) -> None:
+    """Raise BigQueryError at once for an emulator that is not there."""
+    address = urlsplit(endpoint)
+    try:
+        socket.create_connection((address.hostname, address.port or 80), _PROBE_SECONDS).close()
+    except OSError as error:
+        raise BigQueryError(f"{endpoint} does not answer: {error}; {_START_ONE}") from None
 
 
 def _line(error: object) -> str:

@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from agents.bigquery.client import Warehouse, client
+from agents.bigquery.client import Warehouse, dataset_client
 from agents.bigquery.event_time import latest_loadable
 from agents.bigquery.load_job import NoFilesError, append, in_utc
 from agents.parquet_export import arrow_schema
@@ -61,7 +61,7 @@ def load(house: Warehouse, folder: Path, before: date, *, really: bool = False) 
     files = {table: [str(path) for path in sorted(folder.glob(f"{table.name}/*.parquet"))] for table in tables()}
     if not any(files.values()):
         raise NoFilesError(folder, folder)
-    with client(house) as asked, duckdb.connect() as engine:
+    with dataset_client(house) as asked, duckdb.connect() as engine:
         for table, paths in files.items():
             if paths:
                 engine.execute(f"CREATE OR REPLACE VIEW files AS {rows_of_files(engine, table, paths)}")

@@ -15,6 +15,7 @@ from google.api_core.exceptions import (
     NotFound,
     OutOfRange,
 )
+from google.auth.exceptions import GoogleAuthError
 from google.cloud.bigquery_storage_v1 import types
 from google.cloud.bigquery_storage_v1.services.big_query_write import BigQueryWriteAsyncClient
 from google.cloud.bigquery_storage_v1.services.big_query_write.transports import (
@@ -22,7 +23,7 @@ from google.cloud.bigquery_storage_v1.services.big_query_write.transports import
 )
 from google.protobuf.descriptor_pb2 import DescriptorProto
 
-from agents.bigquery.client import Warehouse
+from agents.bigquery.client import Warehouse, no_credentials
 
 _TIMEOUT_SECONDS: Final = 30.0
 _CODES: Final = types.StorageError.StorageErrorCode
@@ -51,9 +52,13 @@ class StreamWriter:
     @classmethod
     @asynccontextmanager
     async def connected(cls, house: Warehouse) -> AsyncIterator[Self]:
-        """Give a writer; an emulator is asked without credentials."""
+        """Give a writer; an emulator is asked without credentials. Raises BigQueryError where there are none."""
         if house.grpc_endpoint is None:
-            yield cls(house, BigQueryWriteAsyncClient())
+            try:
+                made = BigQueryWriteAsyncClient()
+            except GoogleAuthError as error:
+                raise no_credentials(error) from error
+            yield cls(house, made)
             return
         async with grpc.aio.insecure_channel(house.grpc_endpoint) as channel:
             yield cls(house, BigQueryWriteAsyncClient(transport=BigQueryWriteGrpcAsyncIOTransport(channel=channel)))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agents.cli.command_line import CHECK_FAILED
+from agents.cli.command_line import CHECK_FAILED, complain
 from agents.cli.options import settings_of
 from agents.cli.report import Folder
 
@@ -20,7 +20,8 @@ Project = Annotated[
     ),
 ]
 Dataset = Annotated[
-    str | None, typer.Option("--dataset", metavar="NAME", help="Its dataset [env JOURNEYS_BIGQUERY_DATASET]")
+    str | None,
+    typer.Option("--dataset", metavar="NAME", help="Its dataset [env JOURNEYS_BIGQUERY_DATASET; else journeys]"),
 ]
 
 
@@ -65,13 +66,13 @@ def fill(folder: Folder = None, project: Project = None, dataset: Dataset = None
     Rows are added; views show each once, however often they are loaded. Load jobs are free of charge. Rows before 1990
     or more than a year ahead are left out.
     """
-    from agents.bigquery.client import client, warehouse
+    from agents.bigquery.client import dataset_client, warehouse
     from agents.bigquery.table_fill import fill as run_fill
     from analytics.table import all_tables
 
     settings = settings_of(bigquery_project=project, bigquery_dataset=dataset)
     house = warehouse(settings)
-    with client(house) as asked:
+    with dataset_client(house) as asked:
         run = run_fill(asked, house, folder or settings.data_dir / "parquet", all_tables())
     for table, count in run.rows.items():
         typer.echo(f"{house.path}.{table}: {count:,} rows")
@@ -86,13 +87,13 @@ def costs(
     """Ask BigQuery how many bytes each query of a report would read; nothing is run, and nothing paid for."""
     import time
 
-    from agents.bigquery.client import client, warehouse
+    from agents.bigquery.client import dataset_client, warehouse
     from agents.bigquery.query_costs import report_bytes
     from schemas.instants import DAY_MS
 
     house = warehouse(settings_of(bigquery_project=project, bigquery_dataset=dataset))
     until = round(time.time() * 1000)
-    with client(house) as asked:
+    with dataset_client(house) as asked:
         found = report_bytes(asked, house, until - days * DAY_MS, until)
     for name, count in found.items():
         typer.echo(f"{name}: {count:,} bytes")
@@ -121,11 +122,13 @@ def archive(
     """Move old rows into Parquet files and delete them in BigQuery, day by day; exits with 1 if a day had to stay.
 
     A day is deleted only when its file has been read again and holds, by count and checksum, what BigQuery has. A run
-    that was cut off is taken up by the next one. `journeys report --folder` reads what is archived.
+    that was cut off is taken up by the next one. `journeys report --folder` reads what is archived. Keep at least 120
+    days, so that no row of an open journey goes.
     """
     from datetime import timedelta
 
     from agents.bigquery.archive import archive as run_archive
+    from agents.bigquery.archive import least_days_kept
     from agents.bigquery.archive_folder import ArchiveFolder
     from agents.bigquery.client import warehouse
     from agents.bigquery.table_days import today
@@ -137,6 +140,11 @@ def archive(
     if not chosen:
         names = ", ".join(one.name for one in tables())
         raise typer.BadParameter(f"{table!r} is no table; use one of {names}", param_hint="--table")
+    if older_than_days < least_days_kept():
+        complain(
+            f"{older_than_days} days are few: views and reports know of open journeys what is in the tables, "
+            f"for which {least_days_kept()} are needed (policies with longer journeys aside)"
+        )
     run = run_archive(house, ArchiveFolder(to), before, really=really, chosen=chosen)
     for day in run.days:
         said = "would be archived" if not really else f"left in BigQuery: {day.left}" if day.left else "archived"
@@ -190,7 +198,7 @@ def load(
     if really:
         typer.echo(f"{run.rows:,} rows loaded, {run.seconds:.1f} s")
     else:
-        typer.echo(f"{run.rows:,} rows to load; nothing was changed, --really does it")
+        typer.echo(f"{run.rows:,} rows of more than {back:,} days ago to load; nothing was changed, --really does it")
 
 
 def _say_left_out(absurd: int) -> None:

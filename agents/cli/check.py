@@ -13,6 +13,7 @@ from agents.cli.store import Note, RequestedBy, Store, audit, hands_of
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from agents.store_report import StoreReport
     from agents.table_comparison import TableReport
     from agents.table_rebuild import RebuildReport
 
@@ -36,8 +37,8 @@ def check(
     With --rebuild the changelog is deleted, created anew and written from the input topic, up to the offsets that
     the group has committed. Refuses with 2 while the group has members.
 
-    With --store the rows in the file of an embedded manager are compared, which may be at work. Who checked, when and
-    why is left on the lifecycle topic.
+    With --store rows and outputs in the file of an embedded manager are compared, which may be at work. Who checked,
+    when and why is left on the lifecycle topic.
     """
     from rich.console import Console
 
@@ -48,10 +49,10 @@ def check(
         if rebuild:
             raise typer.BadParameter("--rebuild is for the table of workers: a store's rows are made by its manager")
         hands = hands_of(store)
-        report = hands.check(differences)
+        found = hands.check(differences)
         hands.leave_audit(record)
-        show_report(report, Console())
-        raise typer.Exit(FINE if report.ok else CHECK_FAILED)
+        show_store_report(found, Console())
+        raise typer.Exit(FINE if found.ok else CHECK_FAILED)
 
     from agents.audit_trail import leave_audit
     from agents.cli.operation import run_operation
@@ -81,6 +82,19 @@ def show_rebuild(report: RebuildReport, console: Console) -> None:
             f"partition {number}: the group has committed nothing, so its rows are not rebuilt; the next worker begins "
             "at the start of the input and publishes again, under the same ids"
         )
+
+
+def show_store_report(report: StoreReport, console: Console) -> None:
+    """Print rows, then outputs."""
+    from rich.markup import escape
+
+    from agents.cli.topic_table import topic_table
+
+    show_report(report.table, console)
+    console.print(topic_table("stored outputs against replay", "stored twice", report.outputs))
+    for topic in report.outputs:
+        for difference in topic.differences:
+            console.print(escape(difference.text), highlight=False, soft_wrap=True)
 
 
 def show_report(report: TableReport, console: Console) -> None:

@@ -50,20 +50,9 @@ def settings_of(**given: Any) -> Settings:
     """Settings of the environment with the options that were given (not None). Raises InvalidSettingError."""
     from pydantic import ValidationError
 
-    from agents.settings import Settings
+    from agents.settings import Settings, faults_of
 
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        raise InvalidSettingError("; ".join(map(_told, error.errors()))) from None
-
-
-def _told(fault: Any) -> str:
-    """One fault in words; of a secret, and of several settings that do not go together, without their values."""
-    from agents.settings import SECRETS
-
-    if not fault["loc"]:
-        return str(fault["ctx"]["error"])
-    name = ".".join(map(str, fault["loc"]))
-    value = "its value" if fault["loc"][0] in SECRETS else repr(fault["input"])
-    return f"setting {name}: {value} is not allowed: {fault['msg']}"
+        raise InvalidSettingError(faults_of(error)) from None

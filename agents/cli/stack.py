@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Final
+
 import typer
 
 from agents.cli.command_line import CHECK_FAILED, complain
 from agents.cli.options import settings_of
+
+_PIPE_COLUMNS: Final = 300
 
 
 def up() -> None:
@@ -48,6 +54,11 @@ def env() -> None:
     typer.echo(f"export JOURNEYS_SCHEMA_REGISTRY_URL={url}")
 
 
+def _from_here(path: Path) -> str:
+    """A path as it is typed in this folder."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
 def _show(stack: object) -> bool:
     from rich.console import Console
     from rich.table import Table
@@ -61,6 +72,7 @@ def _show(stack: object) -> bool:
     parts = stack.status()
     for part in parts:
         state = "answers" if part.answers else "does not answer"
-        table.add_row(part.name, state, part.address or "-", str(part.log or "-"))
-    Console(soft_wrap=True).print(table)
+        table.add_row(part.name, state, part.address or "-", "-" if part.log is None else _from_here(part.log))
+    # Whoever reads from a pipe has no width: no path is folded.
+    Console(soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_COLUMNS).print(table)
     return all(part.answers for part in parts)

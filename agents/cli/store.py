@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from agents.audit import Action
     from agents.journey_view import JourneyView
-    from agents.table_comparison import TableReport
+    from agents.store_report import StoreReport
     from schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle
 
 Store = Annotated[
@@ -40,8 +40,8 @@ class StoreHands(Protocol):
     def request(self, command: JourneyCommand) -> JourneyAbandoned | JourneyLifecycle | None:
         """Append a command and apply it; None where its command_id was given before. Raises StoreInUseError."""
 
-    def check(self, shown: int) -> TableReport:
-        """Compare the stored rows with what a replay makes; a manager may be at work meanwhile."""
+    def check(self, shown: int) -> StoreReport:
+        """Compare stored rows and outputs with what a replay makes; a manager may be at work meanwhile."""
 
     def leave_audit(self, record: JourneyLifecycle) -> None:
         """Keep an audit record in the store's lifecycle log."""
@@ -59,6 +59,6 @@ def audit(action: Action, journey_id: str, requested_by: str | None, note: str |
 
 
 def hands_of(path: Path) -> StoreHands:
-    """Hands on a store. Raises StoreUnavailableError where there is none."""
+    """Hands on a store."""
     hands: StoreHands = import_module("training_orchestrator.store_hands").StoreHands(path)
     return hands

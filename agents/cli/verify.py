@@ -41,18 +41,11 @@ def verify(
 def show_report(report: VerifyReport, console: Console) -> None:
     """Print a verification: counts as a table, then the differences, then what else to know."""
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(title="live against replay", title_justify="left", show_edge=False)
-    table.add_column("", no_wrap=True)
-    columns = ("equal", "missing", "extra", "different", "published twice")
-    for column in columns:
-        table.add_column(column, justify="right")
+    from agents.cli.topic_table import topic_table
+
     compared = (report.abandonments, report.lifecycle, report.dead_letters)
-    for topic in compared:
-        row = (topic.equal, topic.missing, topic.extra, topic.different, topic.duplicates)
-        table.add_row(topic.topic, *(f"{count:,}" for count in row))
-    console.print(table)
+    console.print(topic_table("live against replay", "published twice", compared))
     counts = report.counts
     console.print(
         f"input: {report.records_read:,} records = {counts.applied:,} applied + {counts.late:,} late + "

@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from typing import Any
 
+import fsspec
 import pyarrow.parquet as pq
 
 from agents.bigquery.archive import Step, archive
@@ -30,12 +31,20 @@ def in_bigquery(client: Any, house: Warehouse) -> Counter[Row]:
 
 
 def in_files(folder: ArchiveFolder, state: State = "") -> Counter[Row]:
-    """Rows of an archive's files in one state; of pending ones, whose rows may overlap, each as often as one has it."""
+    """Rows of an archive's files in one state; of pending ones, whose rows may overlap, each as often as one has it.
+
+    A pending file that is finished, too, is not counted: where a move is a copy and a deletion, it may be cut off in
+    between. Readers see the finished one alone, and the next run removes the other.
+    """
     found: Counter[Row] = Counter()
     for table in tables():
+        finished = set(folder.files(table.name, ""))
         for file in folder.files(table.name, state):
-            rows = pq.read_table(f"{folder.url}/{file.name}").to_pylist()
-            held = Counter((table.name, *(_plain(row[column.name]) for column in table.columns)) for row in rows)
+            if state and file._replace(state="") in finished:
+                continue
+            with fsspec.open(f"{folder.url}/{file.name}") as opened:
+                rows = pq.read_table(opened).to_pylist()
+            held = Counter((table.name, *(plain(row[column.name]) for column in table.columns)) for row in rows)
             found = found | held if state else found + held
     return found
 
@@ -61,5 +70,6 @@ def _names(table: Table) -> str:
     return ", ".join(column.name for column in table.columns)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value of a Parquet file as the contracts have it: instants, which are in UTC, as milliseconds."""
     return in_milliseconds(value.replace(tzinfo=UTC)) if isinstance(value, datetime) else value

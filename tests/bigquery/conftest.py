@@ -7,12 +7,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from agents.bigquery.client import Warehouse, client
+from agents.bigquery.deployment import apply
 from agents.bigquery.emulator import Emulator
 from agents.settings import Settings
 
+from .archive_ledger import Ledger
+from .bucket_server import BucketServer
 from .sink_process import SinkProcess
 
 _START_SECONDS = 90.0
@@ -56,3 +60,31 @@ def bigquery_client(house) -> Iterator[Any]:
     """Give a google.cloud.bigquery.Client of the emulator."""
     with client(house) as made:
         yield made
+
+
+@pytest.fixture
+def ledger(bigquery_client, house) -> Ledger:
+    """Give a ledger of tables that are there and empty."""
+    apply(bigquery_client, house)
+    return Ledger(bigquery_client, house)
+
+
+@pytest.fixture(scope="session")
+def bucket_server(tmp_path_factory) -> Iterator[BucketServer]:
+    """Give a server of buckets that answers."""
+    started = BucketServer(tmp_path_factory.mktemp("bucket-server"))
+    try:
+        started.start()
+        started.wait(_START_SECONDS)
+        yield started
+    finally:
+        started.kill()
+
+
+@pytest.fixture
+def bucket(bucket_server, monkeypatch) -> str:
+    """Give the URL of an empty bucket, which this process and those that it starts can open."""
+    for name, value in bucket_server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setitem(fsspec.config.conf, "gs", {"token": "anon"})  # read from the environment at import
+    return bucket_server.make_bucket(f"bucket-{next(_NUMBERS)}")

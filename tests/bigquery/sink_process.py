@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+import psutil
 from aiokafka import AIOKafkaProducer
 
 from agents.bigquery.client import Warehouse
@@ -40,18 +42,23 @@ class SinkProcess:
         *more: str,
         group: str | None = None,
         root: Path = ROOT,
+        speed: int = 1,
     ) -> None:
-        """Start nothing yet. `more` are arguments, `group` is that of another one, `root` where the program is."""
+        """Start nothing yet. `more` are arguments, `group` is that of another one, `root` where the program is.
+
+        `speed`: how many times as fast the sink's own clocks go between two calls of `change_speed`.
+        """
         self.log_path = folder / "sink.log"
         self.group = group or f"sink-{next(_GROUPS)}"
         self._settings = settings
-        self._command = [sys.executable, "-m", "agents.cli", "sink", "bigquery", "--group", self.group, *more]
+        program = ["agents.cli"] if speed == 1 else ["tests.bigquery.fast_clock", str(speed), "agents.cli"]
+        self._command = [sys.executable, "-m", *program, "sink", "bigquery", "--group", self.group, *more]
         inherited = {name: value for name, value in environ.items() if not name.startswith("JOURNEYS_")}
         self._environment = inherited | {
             "PYTHONPATH": str(root),
             "JOURNEYS_BOOTSTRAP_SERVERS": str(settings.bootstrap_servers),
             # So long a new one waits for the partitions of a killed one.
-            "JOURNEYS_SESSION_TIMEOUT_SECONDS": "1",
+            "JOURNEYS_SESSION_TIMEOUT_SECONDS": str(speed),
             "JOURNEYS_FREEZE_LIMIT_SECONDS": "0.5",
         }
         self._environment |= environment_of(house)
@@ -68,6 +75,16 @@ class SinkProcess:
     def committed(self, topic: str = JOURNEY_ABANDONMENTS) -> int:
         """Sum of the offsets that its group has committed of a topic."""
         return committed(self._settings, self.group, [topic])
+
+    def change_speed(self) -> None:
+        """Have its clocks go fast, or again as usual."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR1)
+
+    def resident_mib(self) -> float:
+        """Memory that it has."""
+        assert self._process is not None
+        return psutil.Process(self._process.pid).memory_info().rss / 2**20
 
     def kill(self) -> None:
         """End it as a crash would."""

@@ -25,6 +25,8 @@ from agents.log_reader import open_log
 from agents.schema_registry import own_catalog
 from agents.settings import Settings
 from agents.topic_replay import TopicReplay
+from analytics.abandonment_report import report_of
+from analytics.query import queries
 from analytics.table import Column, all_tables, tables
 from schemas.catalog import own_schemas
 from schemas.codec import Codec
@@ -133,7 +135,7 @@ def test_abandonments_reach_bigquery_as_the_replay_gives_them(line, bigquery_cli
 
 
 @is_long
-def test_a_kill_and_a_second_reading_change_no_view(line, connect, bigquery_client, house):
+def test_a_kill_and_a_second_reading_change_no_view_and_no_report(line, connect, bigquery_client, house):
     """Connect killed in mid-stream, and all read again by another group."""
     line.start("first")
     line.play()
@@ -263,8 +265,10 @@ def counted(client: Any, house: Any, table: str) -> int:
 
 
 def contents(client: Any, house: Any) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of all views."""
-    return {view: query(client, house, f"SELECT * FROM `{{d}}.{view}` ORDER BY {key}") for view, key in _VIEWS.items()}
+    """All rows of all views, and the report over them."""
+    views = {view: query(client, house, f"SELECT * FROM `{{d}}.{view}` ORDER BY {key}") for view, key in _VIEWS.items()}
+    report = report_of(lambda sql: [dict(row.items()) for row in client.query(sql).result(timeout=60)], house.path, 366)
+    return views | {one.name: getattr(report, one.name).rows() for one in queries()}
 
 
 def wait(condition: Callable[[], bool], connect: ConnectWorker, otherwise: str) -> None:

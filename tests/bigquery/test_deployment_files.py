@@ -1,14 +1,24 @@
 """What is deployed says the same as what is tested."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
+import pytest
 import yaml
 
 from agents.bigquery.client import Warehouse
 from agents.bigquery.connector import connector
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
+DOCKERFILE, COMPOSE = DEPLOY / "docker" / "Dockerfile", DEPLOY / "docker" / "compose.yaml"
+PROGRAMS = Path(sys.executable).parent
 # What can't be the same here and in production: who is written to and how, how many, and the other converter.
 OTHERWISE = {
     "project",
@@ -57,14 +67,104 @@ def test_strimzi_is_told_the_same_as_connect():
     )
 
 
+def checked(program, *arguments):
+    """Run a checker of this environment; it finds nothing."""
+    done = subprocess.run([PROGRAMS / program, *map(str, arguments)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_image_is_written_as_it_should_be():
+    """By hadolint, whose one exception is explained in its place."""
+    checked("hadolint", DOCKERFILE)
+
+
+def test_compose_is_what_its_schema_says():
+    """By the schema of the Compose specification: no key that Docker would refuse, or not know."""
+    checked("check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE)
+
+
 def test_compose_names_files_that_are_there():
     """Its build context holds the Dockerfile, and each service is one that may start."""
-    folder = DEPLOY / "docker"
-    services = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
+    services = yaml.safe_load(COMPOSE.read_text())["services"]
     assert services.keys() == {"stack", "worker", "redis"}
     for service in services.values():
         assert service.keys() & {"build", "image"}
         if "build" in service:
-            context = (folder / service["build"]["context"]).resolve()
+            context = (COMPOSE.parent / service["build"]["context"]).resolve()
             assert (context / service["build"]["dockerfile"]).is_file()
         assert set(service.get("depends_on", {})) <= services.keys()
+
+
+def test_the_image_holds_what_the_program_needs():
+    """Python and Java as the program asks for, and all of the repository that is installed: no version of its own."""
+    image = DOCKERFILE.read_text()
+    assert {"python3", "openjdk-17-jdk-headless", "maven"} <= set(
+        re.search(r"--no-install-recommends (.*) \\", image)[1].split()
+    )
+    poms = (DEPLOY.parent / "agents" / "bigquery" / "connect").glob("*/pom.xml")
+    releases = {int(found) for pom in poms for found in re.findall(r"<maven.compiler.release>(\d+)<", pom.read_text())}
+    assert max(releases) <= 17
+    left_out = (DEPLOY / "docker" / "Dockerfile.dockerignore").read_text().splitlines()[1:]
+    packages = {"agents", "analytics", "schemas", "streams", "training_orchestrator", "requirements", "pyproject.toml"}
+    assert not packages & set(left_out)
+    assert all((DEPLOY.parent / name).exists() for name in packages)
+
+
+@pytest.mark.broker
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("JOURNEYS_TEST_LONG"), reason="takes a minute: part of make soak")
+def test_the_commands_of_compose_run_without_a_container(tmp_path):
+    """The stack's entry point until its health check is content, a worker beside it, and a stop that leaves nothing."""
+    services = yaml.safe_load(COMPOSE.read_text().replace("$$", "$"))["services"]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("JOURNEYS_")}
+
+    def started(name):
+        given = services[name]["environment"] | {"JOURNEYS_DATA_DIR": str(tmp_path / "data")}
+        given.pop("XDG_CACHE_HOME", None)  # what was fetched for other tests will do
+        path = f"{PROGRAMS}{os.pathsep}{inherited['PATH']}"
+        with (tmp_path / f"{name}.log").open("wb") as log:
+            return subprocess.Popen(
+                services[name]["entrypoint"],
+                cwd=tmp_path,
+                env=inherited | given | {"PATH": path},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def is_healthy():
+        check = services["stack"]["healthcheck"]["test"][1:]
+        given = inherited | {"JOURNEYS_DATA_DIR": str(tmp_path / "data")}
+        return (
+            subprocess.run([PROGRAMS / check[0], *check[1:]], env=given, check=False, capture_output=True).returncode
+            == 0
+        )
+
+    def wait(condition, name):
+        deadline = time.monotonic() + 240
+        while not condition():
+            assert time.monotonic() < deadline, (tmp_path / f"{name}.log").read_text()
+            time.sleep(0.5)
+
+    stack, worker = started("stack"), None
+    try:
+        wait(is_healthy, "stack")
+        worker = started("worker")
+        wait(lambda: "restored" in (tmp_path / "worker.log").read_text(), "worker")
+        worker.terminate()
+        assert worker.wait(30) == 0
+        stack.terminate()
+        assert stack.wait(60) == 0
+        assert "stopped" in (tmp_path / "stack.log").read_text()
+        assert not is_healthy()
+    finally:
+        for process in (worker, stack):
+            if process is not None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        subprocess.run(
+            [PROGRAMS / "journeys", "stack", "down"],
+            env=inherited | {"JOURNEYS_DATA_DIR": str(tmp_path / "data")},
+            check=False,
+        )

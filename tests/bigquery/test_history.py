@@ -96,7 +96,7 @@ def test_older_history_is_loaded_once_and_absurd_times_are_left_out(bigquery_cli
     assert (looked.returncode, looked.stderr) == (0, "")
     assert looked.stdout.splitlines()[-2:] == [
         "2 rows left out: before 1990, or more than a year ahead",
-        "38 rows to load; nothing was changed, --really does it",
+        "38 rows of more than 3,649 days ago to load; nothing was changed, --really does it",
     ]
     assert counts(bigquery_client, house) == (4, 4)
     for loaded in (38, 0):

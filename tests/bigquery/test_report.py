@@ -1,7 +1,9 @@
 """The same questions have the same answers from BigQuery and from Parquet files, and a page shows them."""
 
+import os
 import random
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -168,6 +170,15 @@ def test_a_report_says_what_is_in_the_data(tmp_path):
     for frame in (report.by_reason, report.by_state, report.by_day, report.by_channel, report.by_policy):
         assert frame["abandonments"].sum() == len(kept)
         assert frame["penalty_micros"].sum() == penalties if "penalty_micros" in frame.columns else True
+    wrong = [one for one in kept.values() if one.abandonment_id in back]
+    policies, channels = Counter(), Counter()
+    for one in wrong:
+        policies[one.policy_version] += one.total_penalty_micros
+        channels[last_channel(one, touchpoints)] += one.total_penalty_micros
+    assert dict(report.by_policy.select("policy_version", "returned_penalty_micros").iter_rows()) == policies
+    assert dict(report.by_channel.select("channel", "returned_penalty_micros").iter_rows()) == channels
+    assert report.by_policy["returns"].sum() == report.by_channel["returns"].sum() == len(wrong) > 0
+    assert report.outcomes["returned_penalty_micros"][0] == policies.total()
     assert report.by_day["day"].is_sorted()
     assert report.by_reason["penalty_micros"].is_sorted(descending=True)
 
@@ -214,6 +225,39 @@ def test_nothing_at_all_is_a_report_of_nothing(tmp_path):
     assert (report.abandonments, report.timeout_rate, report.average_penalty_micros) == (0, None, None)
     assert isinstance(report.by_day, polars.DataFrame)
     assert "Abandoned journeys" in page(report)
+
+
+@pytest.mark.slow
+def test_the_command_shows_the_report_and_writes_its_page(tmp_path):
+    """What the terminal shows is what Python is given, on a narrow one, too; the page is there."""
+    folder = exported(tmp_path / "parquet", *made(800, seed=9))
+    report = analytics.report(30, folder=folder)
+    shown = tmp_path / "report.html"
+    words = ["report", "--days", "30", "--folder", str(folder), "--html", str(shown)]
+    for columns in ("200", "60"):
+        done = subprocess.run(
+            [sys.executable, "-m", "agents.cli", *words],
+            cwd=ROOT,
+            env=os.environ | {"COLUMNS": columns},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"return rate: {report.return_rate:.1%}" in done.stdout
+        for count in (report.abandonments, *report.by_reason["abandonments"], *report.by_channel["returns"]):
+            assert f" {count:,} " in done.stdout
+    assert shown.read_text("utf-8") == page(report)
+
+
+def test_the_analysts_python_runs_as_it_stands(tmp_path, monkeypatch):
+    """Where an export lies in its usual place."""
+    exported(tmp_path / ".journeys" / "parquet", *made(100, seed=1))
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "analyst.md").read_text("utf-8"), re.DOTALL)
+    page_file = tmp_path / "page.py"
+    page_file.write_text(block, "utf-8")
+    assert len(runpy.run_path(str(page_file))["report"].by_reason) > 0
 
 
 def test_without_an_export_the_command_says_how_to_make_one(tmp_path):

@@ -2,7 +2,7 @@
 
 import random
 from os import environ
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -19,7 +19,8 @@ from .write_proxy import WriteProxy
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
-KILLS = 20 if environ.get("JOURNEYS_TEST_LONG") else 4
+IS_LONG = bool(environ.get("JOURNEYS_TEST_LONG"))
+KILLS = 20 if IS_LONG else 4
 ROWS = KILLS * 300
 
 
@@ -99,6 +100,34 @@ def test_bigquery_away_loses_nothing_and_doubles_nothing(broker, sinks, tmp_path
             assert counts(asked, house) == (3_000, 3_000)
     finally:
         emulator.kill()
+
+
+def test_an_hour_of_refusal_loses_nothing(broker, sinks, bigquery_client, house):
+    """An hour by the sink's clocks: it asks ever so often, holds no more, and then writes all that waited."""
+    settings = emptied(broker)
+    apply(bigquery_client, house)
+    rows, speed = (60_000, 60) if IS_LONG else (12_000, 240)
+    published = [abandonment(number) for number in range(rows)]
+    with WriteProxy(str(house.grpc_endpoint)) as proxy:
+        sink = sinks(settings, house._replace(grpc_endpoint=proxy.endpoint), speed=speed)
+        publish(settings, published[:2_000])
+        sink.start()
+        sink.wait_until(lambda: sink.committed() >= 2_000, "rows are missing")
+        proxy.is_away = True
+        began, before = monotonic(), sink.resident_mib()
+        sink.change_speed()
+        publish(settings, published[2_000:])
+        sink.wait_until(lambda: (monotonic() - began) * speed >= 3_600, "the hour does not end")
+        sink.change_speed()
+        asked, grown = proxy.turned_away, sink.resident_mib() - before
+        assert sink.committed() == 2_000
+        proxy.is_away = False
+        sink.wait_until(lambda: sink.committed() >= rows, "rows are missing")
+        sink.stop()
+    print(f"in the hour: {asked} requests turned away, {grown:.1f} MiB grown; then {rows} rows")
+    assert counts(bigquery_client, house) == (rows, rows)
+    assert 360 < asked < 3_600, "as patient as it says"
+    assert grown < 64, "what waits is in Kafka, not in memory"
 
 
 def test_a_row_that_bigquery_refuses_is_a_dead_letter_and_the_rest_flows(broker, sinks, bigquery_client, house):

@@ -101,7 +101,10 @@ def test_while_a_manager_holds_the_file_it_is_read_and_not_commanded(cli, store)
     assert (shown.exit_code, "6.50" in shown.stdout) == (0, True), shown.output
     assert checked.exit_code == 0, checked.output
     assert refused.exit_code == 2
-    assert refused.stderr == f"journeys: {store}: another process decides the journeys of this file\n"
+    assert (
+        refused.stderr
+        == f"journeys: {store}: another manager decides the journeys of this file; stop it, or use another file\n"
+    )
     assert [kind for kind, *_ in audits(store)] == ["audited_show", "audited_check"]
 
 

@@ -1,11 +1,14 @@
 """Fixtures of the trainer's tests."""
 
+import asyncio
 from importlib.util import find_spec
 
 import pytest
 from live.conftest import workers
 
+from .feed_of_store import COUNT
 from .redis_server import RedisServer
+from .store_of_journeys import Hands, fill
 
 __all__ = ["each_engine", "workers"]
 
@@ -25,3 +28,23 @@ def server(tmp_path):
     started.start()
     yield started
     started.tidy()
+
+
+@pytest.fixture(scope="session")
+def full_store(tmp_path_factory):
+    """Give a store of 100 journeys, which nobody changes: 100 abandonments, 20 returns, 10 of them buy."""
+    path = tmp_path_factory.mktemp("store") / "journeys.sqlite3"
+    asyncio.run(fill(path, COUNT))
+    return path
+
+
+@pytest.fixture
+def clock():
+    """Give a clock that stands still until somebody moves it."""
+    return Hands()
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Give the path of a store that is not there yet."""
+    return tmp_path / "store" / "journeys.sqlite3"

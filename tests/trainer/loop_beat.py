@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
-from pathlib import Path
+from functools import cache
 from time import monotonic_ns, thread_time_ns
 from types import TracebackType
 from typing import Self
@@ -13,7 +14,7 @@ _BEAT_SECONDS = 0.005
 
 
 class LoopBeat:
-    """Beats while it is entered. All in milliseconds.
+    """Beats while it is entered, which may be more than once. All in milliseconds.
 
     `longest_blocked` is the longest time between two beats in which the loop's thread ran, waited for a lock or for
     the network: the time that Linux had it wait for a processor, which other programs took, is left out, and so is the
@@ -40,10 +41,10 @@ class LoopBeat:
         await asyncio.gather(self._beating, return_exceptions=True)
 
     async def _beat(self) -> None:
-        last = _readings()
+        last = readings()
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
-            now = _readings()
+            now = readings()
             wall, queued, cpu = ((one - other) / 1e6 for one, other in zip(now, last, strict=True))
             waited = wall - _BEAT_SECONDS * 1000
             self.longest_wall = max(self.longest_wall, waited)
@@ -52,7 +53,15 @@ class LoopBeat:
             last = now
 
 
-def _readings() -> tuple[int, int, int]:
-    """Nanoseconds: the wall, waiting for a processor, running."""
-    statistics = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
-    return monotonic_ns(), int(statistics.read_text().split()[1]), thread_time_ns()
+def readings() -> tuple[int, int, int]:
+    """Nanoseconds of this thread: the wall, waiting for a processor, running.
+
+    One read of a file that stays open: a call into the kernel lets go of the interpreter's lock, and may wait for it.
+    """
+    wall, cpu = monotonic_ns(), thread_time_ns()
+    return wall, int(os.pread(_statistics_of(threading.get_native_id()), 100, 0).split()[1]), cpu
+
+
+@cache
+def _statistics_of(thread: int) -> int:
+    return os.open(f"/proc/self/task/{thread}/schedstat", os.O_RDONLY)

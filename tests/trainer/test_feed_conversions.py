@@ -8,8 +8,8 @@ import pytest
 from training_orchestrator import AbandonmentFeed, CorrectionRule, JourneyTimeoutManager, RewardRule
 from training_orchestrator.local_time import datetime_of
 
+from .feed_of_store import replay_files
 from .store_of_journeys import BEGIN, DAY, fill
-from .test_feed import replay_files
 
 COUNT = 40  # a tenth of them returns, and buys at once
 

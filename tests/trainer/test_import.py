@@ -61,16 +61,49 @@ print(*sorted({{name.partition('.')[0] for name in sys.modules}}))
     assert loaded.isdisjoint({"agents", "faust", "mode", "aiokafka", "google"})
 
 
-def test_without_gymnasium_all_else_works_and_the_wrapper_says_what_is_missing():
-    """An extra: a trainer without environments needs none of it."""
+def test_a_plain_install_has_all_that_needs_no_extra_and_says_which_one_the_rest_needs(tmp_path):
+    """Neither Kafka nor Redis nor environments: nobody needs all of them."""
     program = """
-import sys
-sys.modules["gymnasium"] = None
-from training_orchestrator import AbandonmentFeed, RewardLedger, export_dataset
-try:
-    from training_orchestrator import JourneyRewards
-except ModuleNotFoundError as error:
-    print(error)
+import asyncio, sys
+for name in ("aiokafka", "faust", "gymnasium", "prometheus_client", "psutil", "purgatory", "redis"):
+    sys.modules[name] = None
+from training_orchestrator import *
+import training_orchestrator as front
+log_as_json()
+for ask in (
+    lambda: front.JourneyRewards,
+    lambda: front.TouchpointProducer,
+    lambda: front.AbandonmentFeed.from_kafka("127.0.0.1:1"),
+    lambda: front.AbandonmentFeed.from_redis("redis://127.0.0.1:1/0"),
+    lambda: front.export_dataset("steps.parquet", bootstrap_servers="127.0.0.1:1"),
+    lambda: asyncio.run(front.create_timeout_manager(bootstrap_servers="127.0.0.1:1").start()),
+    lambda: asyncio.run(front.create_timeout_manager(redis_url="redis://127.0.0.1:1/0").start()),
+    lambda: __import__("training_orchestrator.prometheus_metrics"),
+):
+    try:
+        ask()
+    except ModuleNotFoundError as error:
+        print(error)
 """
-    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "pip install '.[gymnasium]'" in run.stdout
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    expected = [
+        ("JourneyRewards", "gymnasium", "gymnasium"),
+        ("TouchpointProducer", "aiokafka", "trainer"),
+        ("a feed from Kafka", "aiokafka", "trainer"),
+        ("a feed from Redis", "redis", "redis"),
+        ("a dataset of Kafka's journeys", "aiokafka", "trainer"),
+        ("a connected manager", "aiokafka", "trainer"),
+        ("redis_url", "purgatory", "redis"),
+        ("ManagerMetrics", "psutil", "trainer"),
+    ]
+    assert run.stdout.splitlines() == [
+        f"{what} needs the package {package}: pip install 'gaelp-journeys[{extra}]'"
+        for what, package, extra in expected
+    ]

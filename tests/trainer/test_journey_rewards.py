@@ -1,11 +1,13 @@
 """The wrapper: what Gymnasium wants of an environment, and penalties of a real feed on the steps that earned them."""
 
 from collections import Counter
+from time import monotonic
 
 import pytest
 from gymnasium.utils.env_checker import check_env
 
 from training_orchestrator import AbandonmentFeed, ConfigurationError, JourneyRewards, RewardLedger
+from training_orchestrator.feed_checkpoint import FeedCheckpoint
 
 from .bidding_env import BiddingEnv
 from .fed import micros
@@ -47,12 +49,22 @@ def play(env, journeys, first=0):
     return rewards, late
 
 
-def drained(env):
-    """Late rewards by action, until the feed has no more to give."""
-    late = Counter()
-    while found := env.read(max_wait=0.3):
-        add(late, found)
+def drained(env, feed, tmp_path):
+    """Late rewards by action, until the feed stands behind the last output of the store."""
+    with feed_of(tmp_path, follow=False) as again:
+        list(again)
+        end = positions(again)
+    late, deadline = Counter(), monotonic() + 60
+    while positions(feed) != end:
+        assert monotonic() < deadline, "the feed does not come to its end"
+        add(late, env.read(max_wait=0.3))
+    add(late, env.read())
     return late
+
+
+def positions(feed):
+    """Where a feed stands."""
+    return FeedCheckpoint.from_bytes(feed.checkpoint()).positions
 
 
 def fed_again(tmp_path):
@@ -81,7 +93,7 @@ def test_penalties_reach_their_steps_exactly_once(market, tmp_path, rule):
         more, later = play(env, 10, first=20)
         late.update(later)
         market.pass_days(50)
-        late.update(drained(env))
+        late.update(drained(env, feed, tmp_path))
         items = fed_again(tmp_path)
         assert {item.kind for item in items} == {"abandonment", "correction", "conversion"}
         assert sum(late.values()) == env.ledger.credited_micros
@@ -107,7 +119,7 @@ def test_a_transition_says_what_came_of_its_journey(market, tmp_path):
         settled = env.settled()
         assert not any(each.truncated or each.late_reward for each in settled)
         market.pass_days(40)
-        drained(env)
+        drained(env, feed, tmp_path)
         settled += env.settled()
     by_journey = {}
     for transition in settled:
@@ -128,12 +140,12 @@ def test_a_restart_goes_on_where_feed_and_ledger_stood(market, tmp_path):
         play(env, 10)
         market.pass_days(2)  # half of the stop that ends a journey
         play(env, 10, first=10)
-        drained(env)
+        drained(env, feed, tmp_path)
         position, ledger = feed.checkpoint(), env.ledger.to_bytes()
     market.pass_days(4)
     with feed_of(tmp_path, start=position) as feed:
         env = JourneyRewards(market, feed, ledger=RewardLedger.from_bytes(ledger), now=market.now)
-        assert drained(env)
+        assert drained(env, feed, tmp_path)
         assert env.ledger.credited_micros == micros(fed_again(tmp_path))
         assert env.ledger.uncredited_micros == 0
 

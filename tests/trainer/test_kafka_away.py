@@ -8,6 +8,7 @@ from fresh_kafka import emptied
 from live.topic_exchange import published
 from live.verified import verified
 
+from agents import log_reader
 from training_orchestrator import (
     AnswerOutstandingError,
     JourneyAlreadyAbandonedError,
@@ -17,11 +18,7 @@ from training_orchestrator import (
 
 from .contract import ago, eventually
 
-pytestmark = [
-    pytest.mark.broker,
-    pytest.mark.slow,
-    pytest.mark.skipif(not os.environ.get("JOURNEYS_TEST_LONG"), reason="takes a minute: part of make soak"),
-]
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
 ANSWER_SECONDS = 2.0
 PATIENCE_SECONDS = 30.0  # a wait beyond the promised one, and far below that of a client without a bound
 # Longer than the producer keeps a batch: then it has failed, and the next call needs a new one.
@@ -63,6 +60,36 @@ async def said_again(manager, journey_id):
     assert await eventually(ask, bool)
 
 
+def test_outputs_are_heard_again_though_nothing_is_published(broker, monkeypatch):
+    """Kafka is gone and back, and no journey moved: that it is quiet is no reason to call it away."""
+    if broker.directory is None:
+        pytest.skip("the configured Kafka is not this test's to kill")
+    monkeypatch.setattr(log_reader, "_STALL_SECONDS", 1.0)  # of silence, before Kafka is asked whether it is there
+    settings = emptied(broker)
+
+    async def run():
+        async with JourneyTimeoutManager(bootstrap_servers=settings.bootstrap_servers) as manager:
+
+            async def checked():
+                try:
+                    return await manager.check_timeouts()
+                except StoreUnavailableError as error:
+                    return str(error)
+
+            assert await checked() == []
+            await asyncio.to_thread(broker.kill)
+            away = await eventually(checked, lambda found: found != [])
+            assert not (await manager.metrics()).is_healthy
+            await asyncio.to_thread(broker.restart)
+            assert await eventually(checked, lambda found: found == []) == []
+            assert (await manager.metrics()).is_healthy
+            return away
+
+    away = asyncio.run(run())
+    assert away.startswith("outputs are not heard, and come when they are heard again: ")
+
+
+@pytest.mark.skipif(not os.environ.get("JOURNEYS_TEST_LONG"), reason="takes a minute: part of make soak")
 def test_every_call_has_its_answer_while_kafka_is_away_and_goes_on_by_itself(broker, workers):
     """A real broker is killed and started. What was said meanwhile is said again, and counts once."""
     if broker.directory is None:

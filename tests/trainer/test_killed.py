@@ -39,7 +39,7 @@ def test_30_kills_lose_no_abandonment_and_book_none_twice(tmp_path):
     journeys = registered(store)
     abandoned = [output for output in outputs(store) if isinstance(output, JourneyAbandoned)]
     noted = [line.split() for line in acknowledged.read_text().splitlines() if line != "started"]
-    assert len(journeys) > 10 * KILLS
+    assert len(journeys) > 3 * KILLS
     assert {name for _, name in noted} <= set(journeys)
     assert {record.journey_id for record in abandoned} == set(journeys)
     # A journey that is touched only after its 50 ms are over, on a loaded machine, begins again, and ends again.

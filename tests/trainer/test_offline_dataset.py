@@ -145,7 +145,7 @@ def test_a_dataset_is_there_as_a_whole_or_not_at_all(store, tmp_path):
         export_dataset(path, store_path=store, rule="first")
     with pytest.raises(ConfigurationError, match="give one of them"):
         export_dataset(path, store_path=store, bootstrap_servers="localhost:1")
-    with pytest.raises(StoreUnavailableError, match="unable to open"):
+    with pytest.raises(StoreUnavailableError, match="there is no such store"):
         export_dataset(path, store_path=tmp_path / "none.sqlite3")
     assert list(tmp_path.iterdir()) == []
 

@@ -19,6 +19,7 @@ from training_orchestrator.local_log import entries_of
 from training_orchestrator.redis_keys import ABANDONMENTS, DEADLINES, MIRROR, POLICY, POSITION, SUMMARY
 
 from .loop_beat import LoopBeat
+from .redis_holds import RedisHolds
 from .redis_server import PROGRAM
 from .store_of_journeys import BEGIN, DAY, Hands
 from .stored import outputs, replayed
@@ -82,6 +83,16 @@ async def load(manager, clock, rounds, begin=0, pace=0.01):
         await asyncio.sleep(pace)
 
 
+async def load_until(manager, clock, wanted, rounds):
+    """Load goes on until the breaker is as wanted; gives how many rounds there were by then."""
+    deadline = monotonic() + WAIT_SECONDS
+    while (state := (await manager.metrics()).redis_breaker) != wanted:
+        await load(manager, clock, 1, begin=rounds, pace=0.05)
+        rounds += 1
+        assert monotonic() < deadline, f"the breaker stayed {state}"
+    return rounds
+
+
 def test_redis_holds_deadlines_summaries_stream_and_policy(server, tmp_path):
     """All of it by the documented keys; a restart of the manager goes on, and consumer groups stay."""
     store, clock = tmp_path / "s.sqlite3", Hands()
@@ -113,6 +124,30 @@ def test_redis_holds_deadlines_summaries_stream_and_policy(server, tmp_path):
     assert client.hget(SUMMARY + "journey-0-0", "outcome") == "MANUAL_TERMINATION"
     assert client.get(POLICY) == DEFAULT_POLICY.to_json()
     assert [group["name"] for group in client.xinfo_groups(ABANDONMENTS)] == ["trainers"]
+    assert client.info("commandstats").keys().isdisjoint({"cmdstat_keys", "cmdstat_scan"})  # nobody searches all keys
+
+
+def measured(rounds, figures, holds, beat, quiet):
+    """What is told of a run with Redis, and of one without."""
+    return {
+        "frozen_seconds": FROZEN_SECONDS,
+        "touchpoints": rounds * 40,
+        "breaker_openings": figures.redis_openings,
+        "rebuilds": figures.redis_rebuilds,
+        "loop_longest_ms": {
+            name: {"with_redis": round(getattr(beat, name), 1), "without": round(getattr(quiet, name), 1)}
+            for name in ("longest_blocked", "longest_cpu", "longest_wall")
+        },
+        "redis_on_the_loop": {
+            "pieces": holds.pieces,
+            "longest_ms": {
+                "blocked": round(holds.longest_blocked, 1),
+                "cpu": round(holds.longest_cpu, 1),
+                "collection": round(holds.longest_collection, 1),
+                "wall": round(holds.longest_wall, 1),
+            },
+        },
+    }
 
 
 def test_killed_started_empty_and_frozen_under_load_changes_nothing(server, tmp_path):
@@ -123,37 +158,34 @@ def test_killed_started_empty_and_frozen_under_load_changes_nothing(server, tmp_
     store, plain = tmp_path / "s.sqlite3", tmp_path / "plain.sqlite3"
     clock = Hands()
 
-    async def under_load(manager, wanted, rounds):
-        """Load goes on until the breaker is as wanted."""
-        deadline = monotonic() + WAIT_SECONDS
-        while (state := (await manager.metrics()).redis_breaker) != wanted:
-            await load(manager, clock, 1, begin=rounds, pace=0.05)
-            rounds += 1
-            assert monotonic() < deadline, f"the breaker stayed {state}"
-        return rounds
-
     async def run():
         rounds = 10
+        with RedisHolds() as holds:
+            return *await through_all(rounds), holds
+
+    async def through_all(rounds):
         async with JourneyTimeoutManager(store_path=store, now=clock, redis_url=server.url) as manager:
             await load(manager, clock, rounds)
             await until_mirrored(server, store)
-            async with LoopBeat() as beat:
+            beat = LoopBeat()
+            async with beat:
                 server.kill()
-                rounds = await under_load(manager, "opened", rounds)
-                await asyncio.to_thread(server.start)
-                rounds = await under_load(manager, "closed", rounds)
+                rounds = await load_until(manager, clock, "opened", rounds)
+            await asyncio.to_thread(server.start)  # a fork holds all threads: not the manager's doing
+            async with beat:
+                rounds = await load_until(manager, clock, "closed", rounds)
                 server.pause()
                 frozen = monotonic()
-                rounds = await under_load(manager, "opened", rounds)
+                rounds = await load_until(manager, clock, "opened", rounds)
                 while monotonic() < frozen + FROZEN_SECONDS:
                     await load(manager, clock, 1, begin=rounds, pace=0.05)
                     rounds += 1
                 server.go_on()
-                rounds = await under_load(manager, "closed", rounds)
+                rounds = await load_until(manager, clock, "closed", rounds)
             await until_mirrored(server, store)
             return rounds, beat, await manager.metrics()
 
-    rounds, beat, figures = asyncio.run(run())
+    rounds, beat, figures, holds = asyncio.run(run())
 
     async def without():
         again = Hands()
@@ -164,24 +196,17 @@ def test_killed_started_empty_and_frozen_under_load_changes_nothing(server, tmp_
             return quiet
 
     quiet = asyncio.run(without())
-    told = {
-        "frozen_seconds": FROZEN_SECONDS,
-        "touchpoints": rounds * 40,
-        "breaker_openings": figures.redis_openings,
-        "rebuilds": figures.redis_rebuilds,
-        "loop_longest_ms": {
-            name: {"with_redis": round(getattr(beat, name), 1), "without": round(getattr(quiet, name), 1)}
-            for name in ("longest_blocked", "longest_cpu", "longest_wall")
-        },
-    }
+    told = measured(rounds, figures, holds, beat, quiet)
     print("\n", told)
     if FROZEN_SECONDS:
         write_results(described_run() | told, RESULTS / "redis.json")
     assert figures.redis_openings >= 2
     assert figures.redis_rebuilds >= 3
-    # What ran on the loop's thread is ours. What it waited for holds the machine's pauses, too, with Redis and without:
+    # What Redis's pieces ran is ours. What they waited for holds the machine's pauses, too, with Redis and without:
     # a call that blocks on a Redis that is frozen would last as long as the client's timeout, a second.
-    assert beat.longest_cpu < LONGEST_MS, told
+    assert holds.pieces > rounds
+    assert holds.longest_cpu < LONGEST_MS, told
+    assert holds.longest_blocked < (LONGEST_MS if FROZEN_SECONDS else BLOCKED_MS), told
     assert beat.longest_blocked < BLOCKED_MS, told
     assert outputs(store) == replayed(store)
     assert [each.abandonment_id for each in outputs(store) if isinstance(each, JourneyAbandoned)] == [

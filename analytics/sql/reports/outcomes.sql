@@ -10,7 +10,8 @@ back AS (
   SELECT COUNT(*) AS returns, SUM(wrong.total_penalty_micros) AS returned_penalty_micros
   FROM (
     SELECT abandonment_id FROM `${dataset}.lifecycle`
-    WHERE kind = 'returned' GROUP BY abandonment_id
+    -- Nothing comes back before it has ended: other days are left out.
+    WHERE kind = 'returned' AND occurred_at >= TIMESTAMP_MILLIS(${since}) GROUP BY abandonment_id
   ) AS came
   JOIN `${dataset}.abandonments` AS wrong ON came.abandonment_id = wrong.abandonment_id
   WHERE wrong.abandoned_at >= TIMESTAMP_MILLIS(${since}) AND wrong.abandoned_at < TIMESTAMP_MILLIS(${until})
