@@ -10,10 +10,11 @@ from fastavro import schemaless_reader, schemaless_writer
 
 from schemas import records, rows
 from schemas.catalog import INPUT_RECORDS, Catalog, WriterSchema, own_schemas
-from schemas.columns import WORTHWHILE, bodies_of, columns_of
+from schemas.columns import WORTHWHILE, PackedLongs, bodies_of, columns_of, whole_arrays_of
 from schemas.invalid import InvalidRecordError
 from schemas.records import InputRecord, Touchpoint
-from schemas.validation import LONGEST_TEXT, are_valid, check_lengths, validate
+from schemas.valid_columns import are_valid
+from schemas.validation import LONGEST_TEXT, check_lengths, validate
 
 HEADER_BYTES = 5
 # Record size is the one limit that decides an outcome: it is part of the contract, not a setting.
@@ -53,7 +54,7 @@ class Codec:
         if writer.has_columns and len(columns[0]) >= WORTHWHILE:
             head = head_of(schema_id)
             return [head + body for body in bodies_of(columns, writer.plain_json)]
-        rows = zip(*columns, strict=True)
+        rows = zip(*(column.lists() if isinstance(column, PackedLongs) else column for column in columns), strict=True)
         return [self.encode_fields(name, dict(zip(writer.field_names, row, strict=True))) for row in rows]
 
     def encode_all(self, records: Sequence[NamedTuple]) -> list[bytes]:
@@ -143,11 +144,11 @@ class Codec:
 
     def _touchpoints(self, values: Sequence[Any], writer: WriterSchema) -> Sequence[InputRecord | InvalidRecordError]:
         """Touchpoints of wire bytes that all have the header of their own schema."""
-        columns = columns_of([value[HEADER_BYTES:] for value in values], writer.plain_json)
-        if columns is None:
+        arrays = whole_arrays_of([value[HEADER_BYTES:] for value in values], writer.plain_json)
+        if arrays is None:
             return [self._decoded(value) for value in values]  # one by one finds which it is
-        touchpoints = list(map(Touchpoint._make, zip(*columns, strict=True)))
-        if are_valid(columns) and max(map(len, values)) <= LONGEST_TEXT:
+        touchpoints = list(map(Touchpoint._make, zip(*(array.to_pylist() for array in arrays), strict=True)))
+        if are_valid(arrays) and max(map(len, values)) <= LONGEST_TEXT:
             return touchpoints
         return [_checked(touchpoint, value) for touchpoint, value in zip(touchpoints, values, strict=True)]
 

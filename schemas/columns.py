@@ -6,9 +6,13 @@ types that it does not know, fastavro does the same one by one.
 
 from __future__ import annotations
 
+import sys
+from array import array as numbers
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
+from itertools import accumulate
+from struct import unpack
 from typing import Any, Final, TypeVar
 
 Decoded = TypeVar("Decoded")
@@ -18,7 +22,27 @@ IS_INSTALLED = find_spec("pyruhvro") is not None
 
 # Below this many records the columns cost more than they save.
 WORTHWHILE: Final = 8
+_LONG_BYTES: Final = 8
 _KNOWN_TYPES: Final = frozenset({"null", "boolean", "int", "long", "float", "double", "string"})
+
+
+class PackedLongs(list[bytes]):
+    """A column of lists of longs, each list as bytes: 8 for a long, big-endian."""
+
+    def lists(self) -> list[list[int]]:
+        """The same as lists of numbers."""
+        return [list(unpack(f">{len(packed) // _LONG_BYTES}q", packed)) for packed in self]
+
+    def array(self, kind: Any) -> Any:
+        """The same as an Arrow array of this type of lists."""
+        from pyarrow import Array, ListArray, int32, int64, py_buffer  # noqa: PLC0415  (see IS_INSTALLED)
+
+        longs = numbers("q", b"".join(self))
+        if sys.byteorder == "little":
+            longs.byteswap()
+        bounds = numbers("i", accumulate([len(packed) // _LONG_BYTES for packed in self], initial=0))
+        values = Array.from_buffers(int64(), len(longs), [None, py_buffer(longs)])
+        return ListArray.from_arrays(Array.from_buffers(int32(), len(bounds), [None, py_buffer(bounds)]), values, kind)
 
 
 def load() -> None:
@@ -47,10 +71,16 @@ def columns_of(bodies: list[bytes], schema_json: str) -> list[list[Any]] | None:
     None where one of the bodies is not Avro of it in its shortest form, not UTF-8, or has bytes behind it: one by one
     tells which and what of it.
     """
-    return _unless_damaged(lambda: _columns(bodies, schema_json))
+    arrays = whole_arrays_of(bodies, schema_json)
+    return None if arrays is None else [array.to_pylist() for array in arrays]
 
 
-def _columns(bodies: list[bytes], schema_json: str) -> list[list[Any]] | None:
+def whole_arrays_of(bodies: list[bytes], schema_json: str) -> list[Any] | None:
+    """Arrow arrays in the order of the schema's fields; None as `columns_of`."""
+    return _unless_damaged(lambda: _whole_arrays(bodies, schema_json))
+
+
+def _whole_arrays(bodies: list[bytes], schema_json: str) -> list[Any] | None:
     from pyruhvro import deserialize_array, serialize_record_batch  # noqa: PLC0415  (see IS_INSTALLED)
 
     batch = deserialize_array(bodies, schema_json)
@@ -58,7 +88,10 @@ def _columns(bodies: list[bytes], schema_json: str) -> list[list[Any]] | None:
     again = serialize_record_batch(batch, schema_json, 1)
     if sum(chunk.total_values_length for chunk in again) != sum(map(len, bodies)):
         return None
-    return [column.to_pylist() for column in batch.columns]
+    arrays: list[Any] = batch.columns
+    for array in arrays:
+        array.validate(full=True)  # texts are UTF-8: nobody has looked yet
+    return arrays
 
 
 def _unless_damaged(decode: Callable[[], Decoded]) -> Decoded | None:
@@ -80,7 +113,10 @@ def bodies_of(columns: Sequence[Sequence[Any]], schema_json: str) -> list[bytes]
     from pyruhvro import serialize_record_batch  # noqa: PLC0415  (see IS_INSTALLED)
 
     schema = _arrow_schema(schema_json)
-    arrays = [array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
+    arrays = [
+        column.array(field.type) if isinstance(column, PackedLongs) else array(column, type=field.type)
+        for column, field in zip(columns, schema, strict=True)
+    ]
     batch = RecordBatch.from_arrays(arrays, schema=schema)
     return [body for chunk in serialize_record_batch(batch, schema_json, 1) for body in chunk.to_pylist()]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 
 from xxhash import xxh3_64_digest
@@ -19,23 +20,28 @@ def lifecycle_id(topic: str, partition: int, offset: int, kind: str, journey_id:
 
     Texts in UTF-8, each followed by a zero byte but for the last; numbers big-endian.
     """
-    said = b"".join(
-        (
-            topic.encode(),
-            _ZERO,
-            partition.to_bytes(4, "big"),
-            offset.to_bytes(8, "big"),
-            kind.encode(),
-            _ZERO,
-            journey_id.encode(),
-        )
-    )
+    return lifecycle_id_from(origin_of(topic, partition), offset, kind, journey_id)
+
+
+def origin_of(topic: str, partition: int) -> bytes:
+    """What the ids of all lifecycle records of a partition begin with, before they are hashed."""
+    return topic.encode() + _ZERO + partition.to_bytes(4, "big")
+
+
+def lifecycle_id_from(origin: bytes, offset: int, kind: str, journey_id: str) -> str:
+    """`lifecycle_id` of the topic and partition that `origin_of` was asked for."""
+    said = origin + offset.to_bytes(8, "big") + f"{kind}\0{journey_id}".encode()
     return blake2b(said, digest_size=16).hexdigest()
 
 
 def touchpoint_hash(touchpoint_id: str) -> bytes:
     """Hash of a touchpoint_id, 8 bytes, the same in every process and release."""
     return xxh3_64_digest(b"t" + touchpoint_id.encode())
+
+
+def touchpoint_hashes(touchpoint_ids: Iterable[bytes]) -> list[bytes]:
+    """Hashes of many touchpoint_ids given in UTF-8: the same as one by one."""
+    return [xxh3_64_digest(b"t" + touchpoint_id) for touchpoint_id in touchpoint_ids]
 
 
 def command_hash(command_id: str) -> bytes:

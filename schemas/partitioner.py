@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-_SEED = 0x9747B28C
-_M = 0x5BD1E995
-_R = 24
-_MASK = 0xFFFFFFFF
+SEED = 0x9747B28C
+M = 0x5BD1E995
+R = 24
+MASK = 0xFFFFFFFF
 
 
 def murmur2(key: bytes) -> int:
     """Unsigned 32-bit murmur2 of `key`, as in org.apache.kafka.common.utils.Utils."""
     length = len(key)
-    value = (_SEED ^ length) & _MASK
+    value = (SEED ^ length) & MASK
     whole = length & ~3
     for start in range(0, whole, 4):
-        k = int.from_bytes(key[start : start + 4], "little") * _M & _MASK
-        k = (k ^ (k >> _R)) * _M & _MASK
-        value = (value * _M & _MASK) ^ k
+        k = int.from_bytes(key[start : start + 4], "little") * M & MASK
+        k = (k ^ (k >> R)) * M & MASK
+        value = (value * M & MASK) ^ k
     if whole < length:
-        value = (value ^ int.from_bytes(key[whole:], "little")) * _M & _MASK
-    value = (value ^ (value >> 13)) * _M & _MASK
+        value = (value ^ int.from_bytes(key[whole:], "little")) * M & MASK
+    value = (value ^ (value >> 13)) * M & MASK
     return value ^ (value >> 15)
 
 

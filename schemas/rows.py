@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 PARTITION_KEY = b"p"
@@ -59,6 +60,11 @@ def is_policy(key: bytes) -> bool:
 def is_schema(key: bytes) -> bool:
     """Whether it is the key of a schema's row."""
     return key.startswith(_SCHEMA)
+
+
+def journey_keys(journey_ids: Iterable[str]) -> list[bytes]:
+    """Table keys of many journeys' rows."""
+    return [_JOURNEY + journey_id.encode() for journey_id in journey_ids]
 
 
 def journey_of(key: bytes) -> str | None:

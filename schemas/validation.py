@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from numbers import Real
 from types import NoneType
 from typing import Any, NamedTuple, get_type_hints
@@ -26,7 +25,6 @@ from schemas.records import (
 )
 
 _STATES = frozenset(STATES)
-_STATES_OR_NONE = _STATES | {None}
 # Longer than any cap on a journey, short enough for sums of instants and durations in 64 bits.
 LONGEST_MS = 36_500 * DAY_MS
 
@@ -91,33 +89,6 @@ def _touchpoint(record: Touchpoint) -> None:
     if record.conversion_value_micros is not None:
         check_micros(record.conversion_value_micros, "conversion_value_micros")
     _probability(record.propensity, "propensity")
-
-
-def are_valid(columns: Sequence[Sequence[Any]]) -> bool:
-    """Whether touchpoints given as columns, in the order of their fields, are all allowed.
-
-    Says what `validate` says of each of them, in a tenth of the time.
-    """
-    of = dict(zip(Touchpoint._fields, columns, strict=True))
-    instants, costs = of["occurred_at"], of["cost_micros"]
-    values = [value for value in of["conversion_value_micros"] if value is not None]
-    return (
-        all(of["journey_id"])
-        and all(of["touchpoint_id"])
-        and min(instants) >= EARLIEST
-        and max(instants) < LATEST
-        and min(costs) >= 0
-        and max(costs) <= LARGEST_MICROS
-        and _STATES_OR_NONE.issuperset(of["state"])
-        and (not values or (min(values) >= 0 and max(values) <= LARGEST_MICROS))
-        and _are_probabilities(of["conversion_probability"])
-        and _are_probabilities(of["propensity"])
-    )
-
-
-def _are_probabilities(column: Sequence[float | None]) -> bool:
-    # NaN compares with nothing, so min and max would pass it over.
-    return all(0 <= value <= 1 for value in column if value is not None)
 
 
 def _registration(record: JourneyRegistered) -> None:

@@ -72,13 +72,13 @@ def only_counts(row: Row, touchpoint: Touchpoint, id_hash: bytes) -> bool:
     """Whether TouchpointApplied, in the episode that is open, is all that `decide` would find.
 
     So it is with most touchpoints. Whoever asks this first spares them the rest of the questions. It says no of some
-    more: a hash that stands across two others in `recent_ids`.
+    more: where a rule wants to know a touchpoint's time, and for a hash that stands across two others in `recent_ids`.
     """
     occurred_at = touchpoint.occurred_at
     return (
         row.open
         and not row.is_watched
-        and occurred_at < row.timeout_deadline_at
+        and occurred_at < row.started_at + row.lasts_ms
         and occurred_at < row.last_activity_at + row.inactivity_in_force_ms
         and touchpoint.state != CONVERTED
         and (row.late_until is None or occurred_at > row.late_until)

@@ -1,4 +1,4 @@
-"""Which program decides live: the compiled engine, or the pure core alone."""
+"""Which program decides live: the compiled engine, or the pure core by columns."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from schemas.catalog import fingerprint, own_schemas
 from schemas.codec import Codec
+from streams.column_processor import ColumnProcessor
 from streams.compiled_partition import compiled_partition
 from streams.compiled_processor import CompiledProcessor
 from streams.partition import Partition
@@ -41,7 +42,7 @@ class Engine(NamedTuple):
 
     def processor(self, partition: Partition) -> Processor:
         """Processor of a partition that this engine has made."""
-        return Processor(partition) if self.compiled is None else CompiledProcessor(partition)
+        return ColumnProcessor(partition) if self.compiled is None else CompiledProcessor(partition)
 
 
 PURE_PYTHON = Engine(None, "set so")

@@ -36,12 +36,12 @@ def evolve(row: Row, fact: Fact, total_penalty_micros: int | None = None) -> Non
                 _remember_request(row, fact.cause)
             _end(row, fact.ended_at, fact.late_until, fact.reason, total_penalty_micros)
         case Started():
-            _begin(row, fact.record, fact.policy)
+            begin(row, fact.record.occurred_at, fact.record.user_id, fact.policy)
             if isinstance(fact.record, JourneyRegistered):
                 _override(row, fact.record)
             row.derive()
         case Returned():
-            _begin(row, fact.touchpoint, fact.policy)
+            begin(row, fact.touchpoint.occurred_at, fact.touchpoint.user_id, fact.policy)
             row.is_return = True
             row.derive()
         case Converted():
@@ -97,13 +97,13 @@ def _take_last_values(row: Row, touchpoint: Touchpoint) -> None:
         row.propensity = propensity
 
 
-def _begin(row: Row, record: Touchpoint | JourneyRegistered, policy: Policy) -> None:
+def begin(row: Row, occurred_at: int, user_id: str | None, policy: Policy) -> None:
     """Open an episode in a row that has none: its episode's fields are as `clear_episode` leaves them."""
     row.open = True
     row.policy = policy
     row.policy_version = policy.version
-    row.user_id = record.user_id
-    row.started_at = row.last_activity_at = record.occurred_at
+    row.user_id = user_id
+    row.started_at = row.last_activity_at = occurred_at
     row.cleanup_at = None
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from heapq import heapify
+from operator import itemgetter
 from typing import Final
 
 from schemas.codec import Codec
 from schemas.rows import PartitionRow
-from streams.deadline_index import DeadlineIndex
+from streams.deadline_index import DeadlineIndex, Filed, begin_of
 from streams.policy import DEFAULT_POLICY, Policy
 from streams.restored_rows import rows_of
 from streams.row import UNKNOWN_OFFSET, Row
@@ -89,8 +89,14 @@ class Partition:
         """
         if self.clock is None:
             return None
-        brought = self.policy_offsets.items()
-        return self.clock - min(self.policies[version].cleanup_ms for version, at in brought if at < offset)
+        shortest_ms: int | None = None
+        for version, at in self.policy_offsets.items():
+            if at < offset:
+                cleanup_ms = self.policies[version].cleanup_ms
+                if shortest_ms is None or cleanup_ms < shortest_ms:
+                    shortest_ms = cleanup_ms
+        assert shortest_ms is not None  # the policy that a partition begins with is older than any record
+        return self.clock - shortest_ms
 
     def due_at(self, row: Row) -> int:
         """Clock at which a punctuation fires the open row: its deadline plus grace."""
@@ -107,24 +113,14 @@ class Partition:
         if row.open:
             due_at = self.due_at(row)
             if row.armed_at is None or due_at < row.armed_at:
-                row.armed_at = due_at
-                self._deadlines.push(due_at, row.journey_id)
+                row.armed_at = self._deadlines.file(due_at, row)
         elif row.cleanup_at is not None:
-            self._cleanups.push(self._forgotten_at(row), row.journey_id)
+            self._cleanups.file(self._forgotten_at(row), row)
 
     def keep_all(self, rows: Sequence[Row]) -> None:
         """Hold many rows that are in no index yet, as a restore makes them."""
-        self.rows.update((row.journey_id, row) for row in rows)
-        deadlines: list[tuple[int, str]] = []
-        cleanups: list[tuple[int, str]] = []
         for row in rows:
-            if row.open:
-                row.armed_at = due_at = row.deadline_at + self._grace_of(row)
-                deadlines.append((due_at, row.journey_id))
-            elif row.cleanup_at is not None:
-                cleanups.append((self._forgotten_at(row), row.journey_id))
-        self._deadlines.extend(deadlines)
-        self._cleanups.extend(cleanups)
+            self.keep(row)
 
     def keep_stored(self, stored: Iterable[tuple[str, bytes]], codec: Codec) -> None:
         """Hold rows given as journeys with their wire bytes; raises UnreadableRowError, and then holds none of them."""
@@ -134,9 +130,24 @@ class Partition:
         self.keep_all(rows)
 
     def next_cleanup_at(self) -> int | None:
-        """Clock from which the first row may be deleted; rows that have opened again since may make it too early."""
-        first = self._cleanups.first()
+        """Clock from which the first row may be deleted."""
+        first = self._first_cleanup()
         return None if first is None else first[0]
+
+    def _first_cleanup(self) -> Filed | None:
+        """Entry of the row that may be deleted first. Puts entries right on the way, drops those of earlier ends."""
+        while (first := self._cleanups.first()) is not None:
+            at, journey_id, _, row = first
+            if not row.open and self.rows.get(journey_id) is row:
+                forgotten_at = self._forgotten_at(row)
+                if forgotten_at == at:
+                    return first
+                self._cleanups.pop()
+                if begin_of(forgotten_at) == at:
+                    self._cleanups.file(forgotten_at, row)
+                continue
+            self._cleanups.pop()
+        return None
 
     def cleanup_lag_ms(self) -> int:
         """How far the clock is past the first row that may be deleted; 0 where none may be yet."""
@@ -146,62 +157,71 @@ class Partition:
     def next_due_at(self) -> int | None:
         """Clock at which the next deadline fires; None when nothing is open. Puts stale entries right on the way."""
         while (first := self._deadlines.first()) is not None:
-            at, journey_id = first
-            row = self._armed(journey_id, at)
-            due_at = self.due_at(row) if row is not None and row.open else None
-            if due_at == at:
-                return at
-            self._settle_first(row, due_at, journey_id)
+            at, journey_id, _, row = first
+            is_armed = row.armed_at == at
+            if is_armed and row.open and self.rows.get(journey_id) is row:
+                due_at = self.due_at(row)
+                if due_at == at:
+                    return at
+                self._deadlines.pop()
+                row.armed_at = self._deadlines.file(due_at, row)
+                continue
+            self._deadlines.pop()
+            if is_armed:
+                row.armed_at = None
         return None
 
-    def take_due(self) -> list[tuple[int, str]]:
-        """Take out what the present clock fires: a heap of (deadline_at, journey_id)."""
-        due: list[tuple[int, str]] = []
+    def take_due(self) -> list[tuple[int, str, Row]]:
+        """Take out what the present clock fires: (deadline_at, journey_id, row), in this order."""
+        due: list[tuple[int, str, Row]] = []
         clock = self.clock
         if clock is None:
             return due
-        while (first := self._deadlines.first()) is not None and first[0] <= clock:
-            at, journey_id = first
-            row = self._armed(journey_id, at)
-            due_at = self.due_at(row) if row is not None and row.open else None
-            if row is not None and due_at is not None and due_at <= clock:
-                due.append((row.deadline_at, journey_id))
-                due_at = None
-            self._settle_first(row, due_at, journey_id)
-        heapify(due)
+        deadlines, find = self._deadlines, self.rows.get
+        policy: Policy | None = None
+        grace_ms = 0
+        # As `next_due_at`, with the deadline's sum written out: every third touchpoint has its journey looked at.
+        for at, row in deadlines.take(clock):
+            if row.armed_at != at:
+                continue
+            if not row.open:
+                row.armed_at = None
+                continue
+            deadline_at = row.last_activity_at + row.inactivity_in_force_ms
+            timeout_at = row.started_at + row.lasts_ms
+            if timeout_at < deadline_at:  # noqa: PLR1730  (as in Row.deadline_at)
+                deadline_at = timeout_at
+            if row.policy is not policy:
+                policy = row.policy
+                grace_ms = self._grace_of(row)
+            due_at = deadline_at + grace_ms
+            if due_at > clock:
+                row.armed_at = deadlines.file(due_at, row)
+                continue
+            row.armed_at = None
+            if find(row.journey_id) is row:  # else a restore has brought another in its place
+                due.append((deadline_at, row.journey_id, row))
+        due.sort(key=_BY_DEADLINE)
         return due
-
-    def _armed(self, journey_id: str, at: int) -> Row | None:
-        """Row whose entry in the index is the one at `at`; None where that entry is stale."""
-        row = self.rows.get(journey_id)
-        return row if row is not None and row.armed_at == at else None
-
-    def _settle_first(self, row: Row | None, due_at: int | None, journey_id: str) -> None:
-        """Move the first entry to `due_at`, in one step; None takes it out."""
-        if row is not None:
-            row.armed_at = due_at
-        if due_at is None:
-            self._deadlines.pop()
-        else:
-            self._deadlines.move_first(due_at, journey_id)
 
     def forget_stale(self, offset: int) -> dict[str, int]:
         """Delete rows that count as absent, at most a policy's batch; by journey, `offset` of the punctuation."""
         gone: dict[str, int] = {}
-        ahead: list[tuple[int, str]] = []
+        ahead: list[Row] = []
         if self.clock is None:
             return gone
-        for at, journey_id in self._cleanups.pop_until(self.clock):
-            row = self.rows.get(journey_id)
-            if row is None or row.open or self._forgotten_at(row) != at:
-                continue
+        cleanups, most = self._cleanups, self.policy.cleanup.batch_size
+        while len(gone) < most and (first := self._first_cleanup()) is not None and first[0] <= self.clock:
+            cleanups.pop()
+            row = first[3]
             if row.offset >= offset:  # a row that a crash left ahead of this punctuation
-                ahead.append((at, journey_id))
+                ahead.append(row)
                 continue
-            del self.rows[journey_id]
-            gone[journey_id] = offset
-            if len(gone) >= self.policy.cleanup.batch_size:
-                break
-        for entry in ahead:
-            self._cleanups.push(*entry)
+            del self.rows[row.journey_id]
+            gone[row.journey_id] = offset
+        for row in ahead:
+            cleanups.file(self._forgotten_at(row), row)
         return gone
+
+
+_BY_DEADLINE = itemgetter(0, 1)

@@ -10,7 +10,6 @@ Each of the two is computed exactly and rounded once, half-even, to micros.
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.instants import DAY_MS
@@ -82,7 +81,7 @@ class PenaltyTable:
         if conversion_probability is None:
             conversion_probability, opportunity_rate = self.default(state)
         else:
-            opportunity_rate = _opportunity_rate(self._constants.opportunity_rate, conversion_probability)
+            opportunity_rate = self._opportunity_rate(conversion_probability)
         if conversion_value_micros is None:
             conversion_value_micros = self.default_value_micros
         return PenaltyAmount(
@@ -95,6 +94,17 @@ class PenaltyTable:
             factors.time_factor,
             factors.reason_multiplier,
         )
+
+    def _opportunity_rate(self, probability: float) -> tuple[int, int]:
+        """Opportunity cost of a micro of value under a probability that touchpoints have given, as a fraction."""
+        # The shortest text that reads back as this double: 0.05 counts as a twentieth.
+        text = repr(probability)
+        numerator, denominator = self.opportunity_fraction
+        if "e" in text:
+            of_probability = Decimal(text).as_integer_ratio()
+            return numerator * of_probability[0], denominator * of_probability[1]
+        whole, _, decimals = text.partition(".")
+        return numerator * int(whole + decimals), denominator * 10 ** len(decimals)
 
     def factors(self, state: str, reason: str, days: int) -> Factors:
         """What state, reason and days come to."""
@@ -120,12 +130,6 @@ class PenaltyTable:
             rate = _EXACT.multiply(self._constants.opportunity_rate, probability).as_integer_ratio()
             known = self._defaults[state] = float(probability), rate
         return known
-
-
-@lru_cache(maxsize=4096)
-def _opportunity_rate(rate: Decimal, probability: float) -> tuple[int, int]:
-    # The shortest text that reads back as this double: 0.05 counts as a twentieth.
-    return _EXACT.multiply(rate, Decimal(repr(probability))).as_integer_ratio()
 
 
 def _rounded(micros: int, rate: tuple[int, int]) -> int:

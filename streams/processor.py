@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from heapq import heappop, heappush
 from typing import Any
 
 from schemas.codec import Codec
@@ -40,6 +40,8 @@ from streams.row import Row
 _DEAD_LETTER_BYTES = 64 * 1024
 # An error may quote a journey_id of a megabyte, and a dead letter must always fit its topic.
 _REASON_CHARACTERS = 1000
+# Made once: a union is a new object each time that it is written down, and asked about more slowly.
+_BEGINNINGS = (Started, Returned)
 
 
 class Processor:
@@ -111,9 +113,7 @@ class Processor:
         partition = self.partition
         touched: dict[str, Row] = {}
         due = partition.take_due()
-        while due:
-            _, journey_id = heappop(due)
-            row = partition.rows[journey_id]
+        for place, (_, journey_id, row) in enumerate(due, start=1):
             if row.offset >= offset:  # a row that a crash left ahead of this punctuation is none of its business
                 partition.keep(row)
                 continue
@@ -122,8 +122,8 @@ class Processor:
             for fact in decide_due(row, due_until):
                 self._settle(row, fact, clock, offset, effects)
                 if isinstance(fact, ExtendedAutomatically) and row.deadline_at <= due_until:
-                    # Still due, at a later deadline: it takes its place among the others.
-                    heappush(due, (row.deadline_at, journey_id))
+                    # Still due, at a later deadline: it takes its place among those that are left.
+                    insort(due, (row.deadline_at, journey_id, row), place)
                     break
         for journey_id, row in touched.items():
             row.offset = offset
@@ -269,7 +269,7 @@ class Processor:
         if isinstance(fact, Converted):
             effects.lifecycle.append(publisher.converted(row, fact, detected_at, offset))
             self.partition.count_opened(-1)
-        elif isinstance(fact, Started | Returned):
+        elif isinstance(fact, _BEGINNINGS):
             self.partition.count_opened(1)
         evolve(row, fact)
         said = publisher.lifecycle(row, fact, detected_at, offset)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-from schemas.identity import abandonment_id, lifecycle_id
+from schemas.identity import abandonment_id, lifecycle_id_from, origin_of
 from schemas.records import (
     JourneyAbandoned,
     JourneyCommand,
@@ -32,6 +32,8 @@ from streams.penalty import PenaltyAmount, PenaltyTable, days_active
 from streams.row import Row
 
 _TERMINATES = "COMPETITOR_CONVERSION"
+# A union would be a new object each time that it is written down, and asked about more slowly.
+_REQUESTS = (JourneySignal, JourneyCommand)
 
 
 class Publisher:
@@ -40,6 +42,7 @@ class Publisher:
     def __init__(self, partition: int, *, provenance: bool) -> None:
         self._partition = partition
         self._provenance = provenance
+        self._origin = origin_of(JOURNEY_EVENTS, partition)
         self._penalties: dict[str, PenaltyTable] = {}
 
     def penalty(self, row: Row, fact: Abandoned) -> PenaltyAmount:
@@ -60,8 +63,9 @@ class Publisher:
         self, row: Row, fact: Abandoned, penalty: PenaltyAmount, detected_at: int, last_offset: int
     ) -> JourneyAbandoned:
         """Abandonment of the open episode, before `evolve` closes it. `last_offset`: last record applied to it."""
-        cause = fact.cause if isinstance(fact.cause, JourneySignal | JourneyCommand) else None
+        cause = fact.cause if isinstance(fact.cause, _REQUESTS) else None
         terminated = fact.reason == _TERMINATES
+        topic, partition, source_offset = self._source(last_offset)
         # In the order of the schema's fields: naming 33 of them takes longer than all the rest.
         return JourneyAbandoned(
             abandonment_id(row.journey_id, row.started_at),
@@ -94,18 +98,18 @@ class Publisher:
             cause.command_id if cause else None,
             cause.requested_by if cause else None,
             cause.note if cause else None,
-            *self._source(last_offset),
+            topic,
+            partition,
+            source_offset,
         )
 
     def lifecycle(self, row: Row, fact: Fact, detected_at: int, offset: int) -> JourneyLifecycle | None:
         """Lifecycle record of a fact, None where it has none. `row` is as `evolve` left it."""
         match fact:
             case Started():
-                return self._say("started", row, fact.record.occurred_at, detected_at, offset)
+                return self.started(row, detected_at, offset)
             case Returned():
-                said = _previous(row) | {"converts_at_once": fact.converts_at_once}
-                said["touchpoint_id"] = fact.touchpoint.touchpoint_id
-                return self._say("returned", row, fact.touchpoint.occurred_at, detected_at, offset, **said)
+                return self.returned(row, fact.touchpoint.touchpoint_id, detected_at, offset, fact.converts_at_once)
             case Extended():
                 said = _request(fact.command) | {"extended_by_ms": fact.command.extend_by_ms}
                 said["timeout_deadline_at"] = row.timeout_deadline_at
@@ -121,6 +125,19 @@ class Publisher:
                 return None
             case _:
                 assert_never(fact)
+
+    def started(self, row: Row, detected_at: int, offset: int) -> JourneyLifecycle:
+        """Lifecycle record of an episode that begins, with nothing applied to it yet."""
+        return self._say("started", row, row.started_at, detected_at, offset)
+
+    def returned(
+        self, row: Row, touchpoint_id: str, detected_at: int, offset: int, converts_at_once: bool
+    ) -> JourneyLifecycle:
+        """Lifecycle record of an episode that begins behind an abandonment, with nothing applied to it yet."""
+        said = _previous(row)
+        said["converts_at_once"] = converts_at_once
+        said["touchpoint_id"] = touchpoint_id
+        return self._say("returned", row, row.started_at, detected_at, offset, **said)
 
     def converted(self, row: Row, fact: Converted, detected_at: int, offset: int) -> JourneyLifecycle:
         """Lifecycle record of a conversion, before `evolve` closes the episode."""
@@ -195,7 +212,7 @@ class Publisher:
         )
 
     def _lifecycle_id(self, kind: str, journey_id: str, offset: int) -> str:
-        return lifecycle_id(JOURNEY_EVENTS, self._partition, offset, kind, journey_id)
+        return lifecycle_id_from(self._origin, offset, kind, journey_id)
 
     def _source(self, offset: int) -> tuple[str | None, int | None, int | None]:
         return (JOURNEY_EVENTS, self._partition, offset) if self._provenance else (None, None, None)

@@ -92,6 +92,10 @@ def _by_columns(
     if arrays is None:
         return None
     columns = [_BY_FIELD.get(field, _values)(arrays[place]) for place, field in enumerate(STORED)]
+    for place, like in _OFTEN_EQUAL:
+        columns[place] = [
+            one if one == other else other for one, other in zip(columns[like], columns[place], strict=True)
+        ]
     journey_ids = [journey_id for journey_id, _ in entries]
     versions = columns[_POLICY_VERSION]
     found = {
@@ -107,7 +111,7 @@ def _by_columns(
         if row.open:
             row.derive()
         else:
-            row.inactivity_in_force_ms = row.timeout_deadline_at = 0
+            row.inactivity_in_force_ms = row.lasts_ms = 0
             row.is_watched = False
     return rows
 
@@ -155,6 +159,11 @@ def _flat(arrow: Any) -> tuple[array[int], list[int]]:
 
 
 _POLICY_VERSION: Final = STORED.index("policy_version")
+# Where two fields are equal, as touchpoints leave them, a row holds one object.
+_OFTEN_EQUAL: Final = (
+    (STORED.index("record_offset"), STORED.index("offset")),
+    (STORED.index("last_touchpoint_at"), STORED.index("last_activity_at")),
+)
 _BY_FIELD: Final = {
     "policy_version": _shared,
     "state": _shared,

@@ -7,6 +7,7 @@ from operator import attrgetter
 from struct import pack, unpack
 from typing import Any, Final
 
+from schemas.columns import PackedLongs
 from schemas.identity import abandonment_id
 from schemas.records import CONVERTED
 from streams.policy import Policy
@@ -48,23 +49,41 @@ STORED: Final = (
 )
 
 
-class Row:
-    """One journey. Mutable and private to its partition; only `evolve` changes what is stored.
-
-    Fields are those of journey_row.avsc, and beside them, derived: `policy` of the episode,
-    `inactivity_in_force_ms`, `timeout_deadline_at`, `is_watched` (a budget or the fatigue rule looks at
-    each touchpoint), and `armed_at`, the time of the journey's entry in the deadline index (None without one).
-    """
+class _AtEachTouchpoint:
+    """Fields that each touchpoint looks at or changes. So they lie side by side in memory, in front of all others."""
 
     __slots__ = (
         "armed_at",
+        "conversion_probability",
+        "conversion_value_micros",
         "inactivity_in_force_ms",
         "is_watched",
-        "journey_id",
+        "last_activity_at",
+        "last_touchpoint_at",
+        "lasts_ms",
+        "late_until",
+        "offset",
+        "open",
         "policy",
-        "timeout_deadline_at",
-        *STORED,
+        "recent_ids",
+        "record_offset",
+        "started_at",
+        "state",
+        "total_cost_micros",
+        "touchpoint_count",
     )
+
+
+class Row(_AtEachTouchpoint):
+    """One journey. Mutable and private to its partition; only `evolve` changes what is stored.
+
+    Fields are those of journey_row.avsc, and beside them, derived: `policy` of the episode,
+    `inactivity_in_force_ms`, `lasts_ms` (until the timeout; both 0 while none is open), `is_watched` (a rule looks at
+    each touchpoint, or wants to know its time), and `armed_at`, under which the journey stands in the deadline index
+    (None where it does not).
+    """
+
+    __slots__ = ("journey_id", *(field for field in STORED if field not in _AtEachTouchpoint.__slots__))
 
     offset: int
     record_offset: int
@@ -119,24 +138,27 @@ class Row:
         self.action_id = self.touchpoint_policy_version = self.propensity = None
         self.touchpoint_times = ()
         self.is_return = False
-        self.inactivity_in_force_ms = self.timeout_deadline_at = 0
+        self.inactivity_in_force_ms = self.lasts_ms = 0
         self.is_watched = False
 
     def derive(self) -> None:
         """Recompute what follows from overrides, extensions and the policy."""
         policy = self.policy
         self.inactivity_in_force_ms = policy.inactivity_ms if self.inactivity_ms is None else self.inactivity_ms
-        self.is_watched = policy.fatigue is not None or self.budget_in_force_micros is not None
+        self.is_watched = policy.keeps_touchpoint_times or self.budget_in_force_micros is not None
         timeout_ms = policy.timeout_ms if self.timeout_ms is None else self.timeout_ms
-        self.timeout_deadline_at = self.started_at + min(
-            timeout_ms + self.extended_by_ms, policy.max_journey_duration_ms
-        )
+        self.lasts_ms = min(timeout_ms + self.extended_by_ms, policy.max_journey_duration_ms)
+
+    @property
+    def timeout_deadline_at(self) -> int:
+        """Instant at which the open episode is abandoned whatever comes."""
+        return self.started_at + self.lasts_ms
 
     @property
     def deadline_at(self) -> int:
         """Instant at which the open episode is abandoned if nothing more comes."""
         inactive_at = self.last_activity_at + self.inactivity_in_force_ms
-        timeout_at = self.timeout_deadline_at
+        timeout_at = self.started_at + self.lasts_ms
         # Asked for every record: a call to min costs three times as much.
         return timeout_at if timeout_at <= inactive_at else inactive_at  # noqa: FURB136
 
@@ -197,7 +219,7 @@ class Row:
 def stored_columns(rows: Sequence[Row]) -> list[Sequence[Any]]:
     """Fields of journey_row.avsc of many rows, as columns in the schema's order."""
     columns: list[Sequence[Any]] = list(zip(*map(_stored_fields, rows), strict=True))
-    columns[_RECENT_IDS] = [hashes_to_longs(hashes) for hashes in columns[_RECENT_IDS]]
+    columns[_RECENT_IDS] = PackedLongs(columns[_RECENT_IDS])
     return columns
 
 

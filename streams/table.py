@@ -20,6 +20,7 @@ from schemas.rows import (
     is_policy,
     is_schema,
     journey_key,
+    journey_keys,
     journey_of,
     policy_key,
 )
@@ -102,9 +103,8 @@ def stored_rows(effects: Effects, codec: Codec) -> list[StoredRow]:
     rows = list(effects.changed.values())
     if rows:
         values = codec.encode_columns("JourneyRow", stored_columns(rows))
-        stored.extend(
-            StoredRow(journey_key(row.journey_id), value, row.offset) for row, value in zip(rows, values, strict=True)
-        )
+        keys, offsets = journey_keys(effects.changed), [row.offset for row in rows]
+        stored.extend(map(StoredRow._make, zip(keys, values, offsets, strict=True)))
     stored.extend(effects.stored)
     return stored
 

@@ -9,6 +9,8 @@ from record_examples import FULL, INPUTS, OTHERS, SMALL, T0
 
 from schemas import columns
 from schemas.codec import HEADER_BYTES, MAX_RECORD_BYTES, Codec
+from schemas.identity import touchpoint_hash
+from schemas.input_columns import input_columns
 from schemas.invalid import InvalidRecordError
 from schemas.records import STATES, JourneyCommand, Touchpoint
 from streams.entry import Entry
@@ -189,3 +191,35 @@ def test_sizes_in_a_batch():
     found = CODEC.decode_inputs([value] * 8 + [greatest, greatest + b"\x00"])
     assert found[:8] == [SMALL] * 8
     assert ["at most 1048576 bytes" in str(error) for error in found[8:]] == [False, True]
+
+
+@given(st.lists(wires() | st.just(CODEC.encode(FULL)), max_size=6))
+@settings(max_examples=100, deadline=None)
+def test_columns_of_a_batch_are_its_touchpoints(values):
+    """All that have the head of one, each in its place; there are none where one of them is not valid, or is long."""
+    head = CODEC.encode(FULL)[:HEADER_BYTES]
+    places = [place for place, value in enumerate(values) if value is not None and value.startswith(head)]
+    expected = one_by_one([values[place] for place in places])
+    columns = input_columns(values, CODEC, 1)
+    if columns is None:
+        assert not places or any(isinstance(record, InvalidRecordError) for record in expected)
+        return
+    assert [place for begin, count in columns.runs for place in range(begin, begin + count)] == places
+    assert columns.keys == [record.journey_id.encode() for record in expected]
+    assert columns.id_hashes == [touchpoint_hash(record.touchpoint_id) for record in expected]
+    kept = [record._replace(touchpoint_id=record.touchpoint_id.encode()) for record in expected]
+    assert [column for column in columns.fields if column] == [
+        [getattr(record, name) for record in kept]
+        for name in Touchpoint._fields
+        if name not in {"channel", "event_type"}
+    ]
+
+
+@pytest.mark.parametrize("length", [1_000, 1_001])
+def test_long_values_are_not_taken_by_columns(length):
+    """A text in one may be too long, which only a look at each of them tells."""
+    short = CODEC.encode(SMALL)
+    value = CODEC.encode(SMALL._replace(user_id="u" * (length - len(short) - 2)))
+    assert len(value) == length
+    assert (input_columns([short, value], CODEC, 1) is None) == (length > 1_000)
+    assert input_columns([short] * 7, CODEC, 8) is None

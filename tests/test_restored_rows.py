@@ -96,7 +96,7 @@ def restored(records: list[StoredRow], codec: Codec) -> Partition:
 
 def slots(row: Row) -> dict[str, Any]:
     """Everything that a row holds, derived fields too."""
-    return {name: getattr(row, name) for name in Row.__slots__}
+    return {name: getattr(row, name) for kind in (Row, *Row.__bases__) for name in kind.__slots__}
 
 
 def require_same(partition: Partition, fields: dict[str, dict[str, Any]]) -> None:
@@ -112,7 +112,7 @@ def require_same(partition: Partition, fields: dict[str, dict[str, Any]]) -> Non
         one.clock = 1_760_000_000_000 + 2 * 10**9
     assert 0 < partition.next_due_at() == expected.next_due_at()
     assert 100 < len(due := partition.take_due()) < ROW_COUNT
-    assert sorted(due) == sorted(expected.take_due())
+    assert [one[:2] for one in due] == [one[:2] for one in expected.take_due()]
     gone = [one.forget_stale(ROW_COUNT) for one in (partition, expected)]
     assert gone[0] == gone[1] != {}
 

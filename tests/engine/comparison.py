@@ -1,24 +1,29 @@
-"""The compiled engine beside the reference: both apply the same batches, and all that comes of them is compared."""
+"""The ways that a worker may apply a log, run next to the reference: whatever comes of it must be the same."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
-
-import pytest
+from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from schemas.codec import Codec
-from streams.compiled_partition import compiled_partition
-from streams.compiled_processor import CompiledProcessor
+from streams.column_processor import ColumnProcessor
+from streams.engine import load_engine
 from streams.partition import Partition
 from streams.processor import Processor
 from streams.table import Restore, StoredRow, output_messages, stored_partition, stored_rows, tombstones
 from streams.tally import Tally
 from tests.wire_record import WireRecord
 
-journeys_engine = pytest.importorskip("journeys_engine", reason="the engine is not built: no Rust toolchain")
-
 CODEC = Codec()
+Changelog: TypeAlias = Iterable[tuple[bytes, bytes | None, int]]
+Made: TypeAlias = Callable[[int, int, Changelog], Processor]
+
+
+class _ColumnProcessor(ColumnProcessor):
+    """Has touchpoints go by columns where they are few, too: the batches here are small."""
+
+    fewest = 1
 
 
 class Result(NamedTuple):
@@ -27,6 +32,7 @@ class Result(NamedTuple):
     outputs: list[tuple[str, bytes, bytes]]
     rows: list[tuple[bytes, bytes | None, int]]
     counts: Any
+    applied_offset: int
     next_due_at: int | None
     open_count: int
     booked: tuple[Any, ...]
@@ -43,44 +49,60 @@ def result_of(processor: Processor, records: Sequence[WireRecord]) -> Result:
         [tuple(message) for message in output_messages(effects, CODEC)],
         [tuple(row) for row in rows],
         effects.counts,
+        partition.applied_offset,
         partition.next_due_at(),
         partition.open_count(),
         (booked.by_reason, booked.total_penalty_micros, booked.delays, booked.delay_ms),
     )
 
 
-def reference(number: int, count: int, changelog: Iterable[tuple[bytes, bytes | None, int]] = ()) -> Processor:
+def reference(number: int, count: int, changelog: Changelog = ()) -> Processor:
     """The reference, restored from a changelog."""
     partition = Partition(number, count)
     _restore(partition, changelog)
     return Processor(partition)
 
 
-def compiled(number: int, count: int, changelog: Iterable[tuple[bytes, bytes | None, int]] = ()) -> CompiledProcessor:
-    """The engine, restored from a changelog."""
-    partition = compiled_partition(journeys_engine.Engine, number, count, CODEC)
+def by_columns(number: int, count: int, changelog: Changelog = ()) -> Processor:
+    """What a worker runs without the compiled engine, restored from a changelog."""
+    partition = Partition(number, count)
     _restore(partition, changelog)
-    return CompiledProcessor(partition)
+    return _ColumnProcessor(partition)
 
 
-def _restore(partition: Partition, changelog: Iterable[tuple[bytes, bytes | None, int]]) -> None:
+def compiled(number: int, count: int, changelog: Changelog = ()) -> Processor:
+    """The engine, restored from a changelog."""
+    engine = load_engine("compiled")
+    partition = engine.partition(number, count, CODEC)
+    _restore(partition, changelog)
+    return engine.processor(partition)
+
+
+WAYS: Final[dict[str, Made]] = {"columns": by_columns}
+if find_spec("journeys_engine") is not None:
+    WAYS["compiled"] = compiled
+
+
+def _restore(partition: Partition, changelog: Changelog) -> None:
     restore = Restore()
     for key, value, offset in changelog:
         restore.add(key, value, offset)
     assert restore.onto(partition, CODEC) == []
 
 
-def compare(batches: Iterable[Sequence[WireRecord]], number: int, count: int, *, restarts: bool = False) -> int:
+def compare(
+    made: Made, batches: Iterable[Sequence[WireRecord]], number: int, count: int, *, restarts: bool = False
+) -> int:
     """Apply batches with both and demand the same bytes of both; gives how many records that were.
 
     With `restarts`, both are restored from their changelog before each batch.
     """
-    plain, fast = reference(number, count), compiled(number, count)
+    plain, fast = reference(number, count), made(number, count, ())
     changelog: list[StoredRow] = []
     read = 0
     for records in batches:
         if restarts:
-            plain, fast = reference(number, count, changelog), compiled(number, count, changelog)
+            plain, fast = reference(number, count, changelog), made(number, count, changelog)
         expected, found = result_of(plain, records), result_of(fast, records)
         assert found == expected
         assert found.open_count == sum(row.open for row in plain.partition.rows.values())

@@ -9,13 +9,18 @@ from collections.abc import Iterable, Iterator
 from time import process_time
 from typing import Final, NamedTuple
 
-from tests.simulation.compiled_worker import CompiledWorker
+from tests.simulation.column_worker import ColumnWorker
+from tests.simulation.compiled_worker import IS_BUILT, CompiledWorker
 from tests.simulation.faults import FAULTS
 from tests.simulation.simulator import Simulation
 from tests.simulation.verdict import Verdict
 from tests.simulation.worker import Worker
 
 _SEEDS: Final = 50
+WORKERS: Final[dict[str, type[Worker]]] = {"reference": Worker, "columns": ColumnWorker}
+"""By what applies their records."""
+if IS_BUILT:
+    WORKERS["compiled"] = CompiledWorker
 
 
 class Chunk(NamedTuple):
@@ -47,7 +52,7 @@ def first_found(seeds: int, fault: str) -> tuple[str, Verdict | None]:
 
 
 def worker_with(engine: str, fault: str | None = None) -> type[Worker]:
-    """Worker with that engine; with one thing broken it is the Python rule's, which can be."""
+    """Worker with that engine; with one thing broken it is the reference's, which can be."""
     if fault is not None:
         return FAULTS[fault]
-    return CompiledWorker if engine == "compiled" else Worker
+    return WORKERS[engine]

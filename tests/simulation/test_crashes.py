@@ -12,19 +12,18 @@ from typing import Any
 import pytest
 
 from tests.simulation.__main__ import main
-from tests.simulation.compiled_worker import IS_BUILT, CompiledWorker
+from tests.simulation.chunks import WORKERS
 from tests.simulation.faults import FAULTS
 from tests.simulation.simulator import Simulation
 from tests.simulation.topics import COMPACTION_LAG_HOURS, TOMBSTONE_HOURS
 from tests.simulation.verdict import RUNS_OF_A_LOG, Verdict
-from tests.simulation.worker import Worker
 
 ROOT = Path(__file__).parent.parent.parent
 # So many runs for the test below; `make simulate SEEDS=n` runs more.
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "1200"))
 _PARTS = 4
-# Halves of the runs: what decides must make no difference.
-_WORKERS = [Worker, CompiledWorker] if IS_BUILT else [Worker]
+# Each for a part of the runs, those of a real worker first: what decides must make no difference.
+_WORKERS = [*reversed(WORKERS.values())]
 # A fault shows itself within so many runs, or the simulation is blind to it.
 _FAULT_SEEDS = 3000
 _LOGS_AT_EVERY_STEP = 8

@@ -1,0 +1,37 @@
+"""The simulated worker as it is without the compiled engine: touchpoints go by columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from streams.column_processor import ColumnProcessor
+from streams.effects import Effects
+from streams.entry import Entry
+from streams.processor import Processor
+from tests.simulation.worker import CODEC, Worker
+from tests.wire_record import on_the_wire
+
+
+class _Processor(ColumnProcessor):
+    """Takes the entries of the simulated transport: on the wire again, as a consumer gives them."""
+
+    fewest = 1
+    _given: dict[int, Entry] | None = None
+    """What is applied now. What goes to the reference is taken from here: a dead letter's value was never encoded."""
+
+    def apply(self, entries: Iterable[Any], effects: Effects) -> None:
+        if self._given is not None:
+            super().apply([self._given[entry[0]] for entry in entries], effects)
+            return
+        self._given = {entry[0]: Entry(*entry) for entry in entries}
+        self.apply_log([on_the_wire(entry, CODEC) for entry in self._given.values()], CODEC, effects)
+        self._given = None
+
+
+class ColumnWorker(Worker):
+    """One life of a worker that applies touchpoints by columns."""
+
+    def processor(self) -> Processor:
+        """Processor for the restored partition."""
+        return _Processor(self.partition)
