@@ -3,17 +3,12 @@
 use crate::avro::Writer;
 use crate::identity::{abandonment_id, lifecycle_id};
 use crate::names::{Outcome, State};
+use crate::penalty::Penalty;
 use crate::policy::Policy;
 use crate::row::Row;
 use crate::touchpoint::Touchpoint;
 
 const TOPIC: &str = "journey-events";
-const DAY_MS: i64 = 86_400_000;
-
-/// Whole days of an episode, at least 1.
-pub fn days_active(started_at: i64, abandoned_at: i64) -> i64 {
-    (abandoned_at - started_at).div_euclid(DAY_MS).max(1)
-}
 
 /// One message for an output topic.
 pub struct Message {
@@ -21,25 +16,6 @@ pub struct Message {
     pub key: Box<[u8]>,
     /// Head and Avro body.
     pub value: Box<[u8]>,
-}
-
-/// A penalty with every component.
-pub struct Penalty {
-    pub days_active: i64,
-    pub conversion_probability: f64,
-    pub conversion_value_micros: i64,
-    pub penalty_amount_micros: i64,
-    pub opportunity_cost_micros: i64,
-    pub state_weight: f64,
-    pub time_factor: f64,
-    pub reason_multiplier: f64,
-}
-
-impl Penalty {
-    /// Penalty and opportunity cost together.
-    pub fn total_micros(&self) -> i64 {
-        self.penalty_amount_micros + self.opportunity_cost_micros
-    }
 }
 
 /// Where in a log a thing was found out, and when.
