@@ -4,21 +4,19 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use crate::outputs::{Message, Outbox};
+use crate::messages::Messages;
+use crate::outputs::Outbox;
 use crate::partition::Partition;
 use crate::policy::Policy;
-use crate::record::Value;
+use crate::record::{next_values, Progress, Value};
+use crate::records::Records;
 use crate::row::Row;
 use crate::situation::{Fate, Situation};
 use crate::store::{Changed, Slot};
 use crate::touchpoint::HEADER_BYTES;
-
-/// Records that are decoded and looked up together: few enough that their rows stay in the processor's cache.
-const AT_ONCE: usize = 128;
 
 /// One partition of the journey table, and the rule for what touchpoints and punctuations do to it.
 #[pyclass(module = "journeys_engine")]
@@ -29,10 +27,6 @@ pub struct Engine {
     hashes: Vec<u64>,
     reached: Vec<Slot>,
 }
-
-/// How far `apply` came, and records by what became of them: next index, applied offset, applied, duplicate, late,
-/// skipped.
-type Progress = (usize, i64, u64, u64, u64, u64);
 
 #[pymethods]
 impl Engine {
@@ -63,6 +57,15 @@ impl Engine {
         Ok(self.partition.policies.len() as u32 - 1)
     }
 
+    /// Records as the engine reads them: as they are, or made of objects.
+    #[staticmethod]
+    fn records_of<'py>(records: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Records>> {
+        match records.downcast::<Records>() {
+            Ok(records) => Ok(records.clone()),
+            Err(_) => Bound::new(records.py(), Records::of_objects(records)?),
+        }
+    }
+
     /// Apply touchpoints of a batch of the log from an index on, up to the first record that is the reference's.
     ///
     /// `skew_ms` is how far ahead of its append time a touchpoint may lie, None where that is not looked at.
@@ -71,7 +74,7 @@ impl Engine {
     fn apply(
         &mut self,
         py: Python<'_>,
-        records: &Bound<'_, PyList>,
+        records: PyRef<'_, Records>,
         start: usize,
         applied_offset: i64,
         clock: Option<i64>,
@@ -82,7 +85,7 @@ impl Engine {
         let now = Situation { clock, policy, memories };
         let mut progress = (start, applied_offset, 0, 0, 0, 0);
         loop {
-            let (values, is_all) = self.values(records, &mut progress, skew_ms)?;
+            let (values, is_all) = next_values(py, &records, &self.touchpoint_heads, &mut progress, skew_ms);
             let touchpoints: Vec<_> = values.iter().map_while(Value::touchpoint).collect();
             let store = &self.partition.store;
             self.hashes.clear();
@@ -121,14 +124,24 @@ impl Engine {
         self.partition.next_due_at()
     }
 
+    /// Take abandonments of the reference among the engine's own: (key, value), in firing order.
+    fn add_abandonments(&mut self, outputs: Vec<(Bound<'_, PyBytes>, Bound<'_, PyBytes>)>) {
+        add(&mut self.partition.outbox.abandonments, &outputs);
+    }
+
+    /// The same of lifecycle records.
+    fn add_lifecycle(&mut self, outputs: Vec<(Bound<'_, PyBytes>, Bound<'_, PyBytes>)>) {
+        add(&mut self.partition.outbox.lifecycle, &outputs);
+    }
+
     /// Abandonments since the last call, in firing order: (key, value).
-    fn take_abandonments<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        messages(py, &mut self.partition.outbox.abandonments)
+    fn take_abandonments(&mut self) -> Messages {
+        std::mem::take(&mut self.partition.outbox.abandonments)
     }
 
     /// Lifecycle records since the last call: (key, value).
-    fn take_lifecycle<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        messages(py, &mut self.partition.outbox.lifecycle)
+    fn take_lifecycle(&mut self) -> Messages {
+        std::mem::take(&mut self.partition.outbox.lifecycle)
     }
 
     /// What was booked since the last call: abandonments by reason, the sum of their penalties in micros, how many were
@@ -146,8 +159,8 @@ impl Engine {
     }
 
     /// Changelog records of the rows that changed since the last call: (key, value, offset).
-    fn take_changed<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let found = PyList::empty(py);
+    fn take_changed(&mut self) -> Messages {
+        let mut found = Messages::default();
         let (mut key, mut value) = (Vec::new(), Vec::new());
         for changed in self.partition.store.take_changed() {
             let row = match &changed {
@@ -160,9 +173,9 @@ impl Engine {
             value.clear();
             value.extend_from_slice(&self.row_head);
             row.write(&self.partition.policies[row.policy as usize].version, &mut value);
-            found.append((PyBytes::new(py, &key), PyBytes::new(py, &value), row.offset))?;
+            found.push_row(&key, &value, row.offset);
         }
-        Ok(found)
+        found
     }
 
     /// Journeys whose row was deleted since the last call, with the offset of the punctuation that did it.
@@ -245,40 +258,6 @@ impl Engine {
 }
 
 impl Engine {
-    /// Parts of the next records that may be touchpoints; and whether what comes then is none, or nothing.
-    fn values<'py>(
-        &self,
-        records: &Bound<'py, PyList>,
-        progress: &mut Progress,
-        skew_ms: Option<i64>,
-    ) -> PyResult<(Vec<Value<'py>>, bool)> {
-        let mut values: Vec<Value<'py>> = Vec::with_capacity(AT_ONCE);
-        let mut last_offset = progress.1;
-        for index in progress.0..records.len() {
-            let record = records.get_item(index)?;
-            let offset: i64 = record.getattr(intern!(records.py(), "offset"))?.extract()?;
-            if offset <= last_offset {
-                if !values.is_empty() {
-                    return Ok((values, false));
-                }
-                progress.5 += 1;
-                progress.0 += 1;
-                continue;
-            }
-            match Value::of(&record, offset, skew_ms)? {
-                Some(value) if self.touchpoint_heads.iter().any(|head| value.bytes().starts_with(head)) => {
-                    values.push(value);
-                }
-                _ => return Ok((values, true)),
-            }
-            last_offset = offset;
-            if values.len() == AT_ONCE {
-                return Ok((values, false));
-            }
-        }
-        Ok((values, true))
-    }
-
     fn body<'py>(&self, py: Python<'py>, row: &Row) -> Bound<'py, PyBytes> {
         let mut body = Vec::new();
         row.write(&self.partition.policies[row.policy as usize].version, &mut body);
@@ -293,10 +272,8 @@ impl Engine {
     }
 }
 
-fn messages<'py>(py: Python<'py>, taken: &mut Vec<Message>) -> PyResult<Bound<'py, PyList>> {
-    let found = PyList::empty(py);
-    for message in taken.drain(..) {
-        found.append((PyBytes::new(py, &message.key), PyBytes::new(py, &message.value)))?;
+fn add(messages: &mut Messages, outputs: &[(Bound<'_, PyBytes>, Bound<'_, PyBytes>)]) {
+    for (key, value) in outputs {
+        messages.push(key.as_bytes(), value.as_bytes());
     }
-    Ok(found)
 }

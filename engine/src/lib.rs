@@ -12,12 +12,15 @@ mod engine;
 mod episode;
 mod identity;
 mod indexes;
+mod messages;
 mod names;
 mod outputs;
 mod partition;
 mod penalty;
 mod policy;
 mod record;
+mod record_batch;
+mod records;
 mod row;
 mod situation;
 mod store;
@@ -44,5 +47,7 @@ fn journeys_engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     module.add("SCHEMAS", schemas)?;
     module.add_class::<engine::Engine>()?;
+    module.add_class::<messages::Messages>()?;
+    module.add_class::<records::Records>()?;
     backtest::add_to(module)
 }
