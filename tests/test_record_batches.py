@@ -22,6 +22,7 @@ from tests.made_batches import HEADER_BYTES, Marker, batches, markers, signed, w
 
 pytest.importorskip("journeys_engine", reason="the engine is not built: no Rust toolchain")
 
+from agents.batch import Batch
 from agents.record_batches import WholeBatch, WholeBatches, WholeFetchResult, WholePartitionRecords
 
 _TP = TopicPartition(JOURNEY_EVENTS, 0)
@@ -140,6 +141,23 @@ def _ascending(records: Any) -> list[Any]:
         if record.offset >= (found[-1].offset + 1 if found else 0):
             found.append(record)
     return found
+
+
+@settings(max_examples=examples(500), deadline=None)
+@given(made=batches.filter(lambda made: made.records), epoch=st.integers(0, 3))
+def test_a_batch_names_the_same_schemas_and_offsets_either_way(made: Any, epoch: int) -> None:
+    """Whoever looks up schemas asks batches as they lie for the heads of their values, and goes through all others."""
+    batch, _ = wire_batch(made, 0)
+    fetched = bytes(batch)
+    lying = Batch(WholeBatch(DefaultRecordBatch(fetched), fetched, 0, len(fetched)).records(0), epoch, None)
+    objects = Batch(list(DefaultRecordBatch(fetched)), epoch, None)
+    assert lying.heads() == objects.heads()
+    assert (len(lying), lying.first_offset, lying.last_offset) == (
+        len(objects),
+        objects.first_offset,
+        objects.last_offset,
+    )
+    assert [_fields(record) for record in lying] == [_fields(record) for record in objects]
 
 
 @pytest.mark.parametrize("magic", [0, 1])
