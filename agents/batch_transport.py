@@ -106,8 +106,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 # aiokafka's position has moved past records that nobody gets: what comes next will be a gap.
                 continue
-            is_all = self._is_all(tp, fetched[-1].offset)
-            yield tp, self._message(tp, Batch(fetched, self._epochs[tp], fetched_from, is_all=is_all), generation)
+            last = fetched[-1]
+            is_all = self._is_all(tp, last.offset)
+            batch = Batch(fetched, self._epochs[tp], fetched_from, is_all=is_all)
+            yield tp, self._message(tp, batch, last.timestamp, generation)
 
     def _is_all(self, tp: TP, last_offset: int) -> bool:
         """Whether the last answer of the broker named no record behind this one."""
@@ -117,14 +119,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
             return True
         return end is None or last_offset + 1 >= end
 
-    def _message(self, tp: TP, batch: Batch, generation_id: int) -> ConsumerMessage:
+    def _message(self, tp: TP, batch: Batch, timestamp: int | None, generation_id: int) -> ConsumerMessage:
         """Faust's message of a batch: it stands at the last offset, and what belongs to single records is empty."""
         no_type, no_headers = 0, ()
         return ConsumerMessage(
             tp.topic,
             tp.partition,
-            batch[-1].offset,
-            batch[-1].timestamp / _MS,
+            batch.last_offset,
+            (timestamp or 0) / _MS,
             no_type,
             no_headers,
             None,

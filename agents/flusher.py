@@ -20,12 +20,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 from faust.types import TP
 
+from agents.finished_batch import FinishedBatch
 from agents.freeze_guard import FreezeGuard
 from agents.refused_write import ends_where_refused, require_growth
 from agents.tombstone import TOMBSTONE_OFFSET_HEADER, tombstone_offset
 from agents.worker_exit import WorkerExit, end_now
 from schemas.codec import Codec
 from streams.effects import Effects, EncodedOutput
+from streams.encoded_messages import EncodedMessages
 from streams.partition import Partition
 from streams.table import Restore, StoredRow, outputs_by_topic, row_offset, stored_partition, stored_rows, tombstones
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("journeys.flusher")
 _GAP_POLL_MS = 500
+_MS = 1000
 BATCH_BYTES = 512 * 1024
 Record: TypeAlias = EncodedOutput | StoredRow
 _NO_HEADERS: list[tuple[str, bytes]] = []
@@ -114,7 +117,7 @@ class Flusher:
         async for attempt in stamina.retry_context(on=_worth_waiting, attempts=None, timeout=None, wait_max=5.0):
             with attempt, ends_where_refused(topic):
                 self._guard.check()
-                builder, end = _filled(producer.create_batch(), records, begin)
+                builder, end = _batch_of(producer, records, begin)
                 sent = await producer.send_batch(builder, topic, partition=number)
                 base: int = (await sent).offset
                 return base, end
@@ -150,6 +153,14 @@ class Flusher:
             return found
         finally:
             await consumer.stop()
+
+
+def _batch_of(producer: Any, records: Sequence[Record], begin: int) -> tuple[Any, int]:
+    """Batch of records from `begin` on; gives it, and the index of the first that found no room."""
+    if isinstance(records, EncodedMessages):
+        batch, end = records.record_batch(begin, BATCH_BYTES, int(time() * _MS))
+        return FinishedBatch(batch, end - begin), end
+    return _filled(producer.create_batch(), records, begin)
 
 
 def _filled(builder: Any, records: Sequence[Record], begin: int) -> tuple[Any, int]:

@@ -57,13 +57,12 @@ class Gathering:
 
     def is_followed_by(self, batch: Batch, generation_id: int) -> bool:
         """Whether a batch of the same assignment joins without a hole or an overlap."""
-        first_offset: int = batch[0].offset
-        return generation_id == self._last.generation_id and first_offset == self.position
+        return generation_id == self._last.generation_id and batch.first_offset == self.position
 
     def apply(self, event: Any, codec: Codec) -> None:
         """Apply the batch of an event."""
         batch: Batch = event.message.value
-        self._processor.apply_log(batch, codec, self._effects)
+        self._processor.apply_log(batch.records, codec, self._effects)
         self.events.append(event)
         self._records += len(batch)
         batch.clear()  # its event waits for the flush, perhaps for as long as Kafka is away; the records need not

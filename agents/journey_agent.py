@@ -96,7 +96,7 @@ class JourneyAgent:
                 return
             gathering = Gathering(self._app.store.processors[tp.partition], self._gather_seconds)
         if self._app.registry is not None:
-            await self._app.registry.learn_from(record.value for record in batch)
+            await self._app.registry.learn_from(batch.heads())
         gathering.apply(event, self.codec)
         self._gatherings[tp] = gathering
         if gathering.is_due:
@@ -142,11 +142,11 @@ class JourneyAgent:
         if generation_id != self._app.consumer_generation_id or self._app.rebalancing:
             return False
         position = consumer.next_position.get(tp)
-        if position is None or batch[-1].offset < position:
+        if position is None or batch.last_offset < position:
             return False
-        if batch[0].offset <= position or not consumer.is_gap(tp, batch):
+        if batch.first_offset <= position or not consumer.is_gap(tp, batch):
             return True
         if not consumer.sought_since(tp, batch):
-            log.info("%s[%d]: expected offset %d, got %d; seeking back", *tp, position, batch[0].offset)
+            log.info("%s[%d]: expected offset %d, got %d; seeking back", *tp, position, batch.first_offset)
             consumer.seek_back(tp)
         return False

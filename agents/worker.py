@@ -93,7 +93,12 @@ def run_worker(settings: Settings) -> int:
     local_copy = open_local_copy(settings, slot)
     options, partition_count, catalog = asyncio.run(_prepare(settings))
     named = settings.model_copy(update={"worker_id": worker_id})
-    fetch_raw_records()
+    if engine.compiled is None:
+        fetch_raw_records()
+    else:
+        from agents.record_batches import fetch_record_batches  # noqa: PLC0415  (the engine may not be built)
+
+        fetch_record_batches()
     instance_id = slot.instance_id() if settings.static_membership else None
     app = create_app(named, options, partition_count, catalog, policy, local_copy, instance_id, engine)
     gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 100)

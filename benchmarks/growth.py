@@ -22,17 +22,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from agents.flusher import BATCH_BYTES
 from benchmarks.machine import describe_machine
 from benchmarks.open_journeys import open_row
 from benchmarks.results import RESULTS, described_run, write_results
 from schemas.codec import Codec
 from schemas.records import Punctuation, Touchpoint
 from streams.effects import Effects
+from streams.encoded_messages import EncodedMessages
 from streams.engine import Engine, load_engine
 from streams.policy import DEFAULT_POLICY
 from streams.processor import Processor
 from streams.row import stored_columns
-from streams.table import output_messages, stored_partition, stored_rows
+from streams.table import outputs_by_topic, stored_partition, stored_rows
 
 GROWTH = RESULTS / "growth.json"
 _NOW = 1_760_000_000_000
@@ -90,9 +92,14 @@ def batches(count: int, offset: int) -> Iterator[list[_Record]]:
 
 
 def flush(processor: Processor, effects: Effects) -> int:
-    """Make what a flush sends; gives its records."""
-    messages, rows = output_messages(effects, _CODEC), stored_rows(effects, _CODEC)
-    return len(messages) + len(rows) + len([stored_partition(processor.partition, _CODEC)])
+    """Make what a flush sends, of the engine whole record batches; gives its records."""
+    sent = len([stored_partition(processor.partition, _CODEC)])
+    for records in (*outputs_by_topic(effects, _CODEC).values(), stored_rows(effects, _CODEC)):
+        sent += len(records)
+        begin = 0
+        while isinstance(records, EncodedMessages) and begin < len(records):
+            _, begin = records.record_batch(begin, BATCH_BYTES, _NOW)
+    return sent
 
 
 def _punctuate(processor: Processor, at: int) -> float:
@@ -143,7 +150,7 @@ def _fire(processor: Processor) -> float:
     record = _Record(processor.partition.applied_offset + 1, None, _CODEC.encode(Punctuation(at, "simulated")))
     began = perf_counter()
     effects = processor.process_log([record], _CODEC)
-    sent = len(output_messages(effects, _CODEC))
+    sent = sum(map(len, outputs_by_topic(effects, _CODEC).values()))
     flush(processor, effects)
     return sent / (perf_counter() - began)
 

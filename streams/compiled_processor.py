@@ -12,7 +12,8 @@ from schemas.codec import HEADER_BYTES, Codec
 from schemas.records import Touchpoint
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from streams.compiled_partition import CompiledPartition
-from streams.effects import Effects, EncodedOutput
+from streams.effects import Effects
+from streams.encoded_messages import EncodedMessages
 from streams.entry import EntryFields
 from streams.log_entries import log_entries
 from streams.processor import Processor
@@ -40,14 +41,17 @@ class CompiledProcessor(Processor):
 
     def begin(self) -> Effects:
         """Effects of nothing yet; the engine notes which rows change."""
-        encoded: dict[str, list[EncodedOutput]] = {JOURNEY_ABANDONMENTS: [], JOURNEY_LIFECYCLE: []}
-        return Effects(changed=_Changed(self.partition), encoded=encoded, booked=Tally())
+        return Effects(changed=_Changed(self.partition), booked=Tally())
 
     def complete(self, effects: Effects) -> Effects:
         """Give the effects of all batches since `begin`, with the rows as they are now."""
         engine = self.partition.engine
         effects.changed = {}
-        effects.stored = list(map(StoredRow._make, engine.take_changed()))
+        effects.encoded = {
+            JOURNEY_ABANDONMENTS: EncodedMessages(engine.take_abandonments(), tuple),
+            JOURNEY_LIFECYCLE: EncodedMessages(engine.take_lifecycle(), tuple),
+        }
+        effects.stored = EncodedMessages(engine.take_changed(), StoredRow._make)
         effects.forgotten = dict(engine.take_forgotten())
         assert effects.booked is not None
         effects.booked.counted(*engine.take_booked(DELAY_BOUNDS_MS))
@@ -57,7 +61,7 @@ class CompiledProcessor(Processor):
         """Apply records as Kafka gives them, and add to the effects what they bring about."""
         partition, engine = self.partition, self.partition.engine
         counts = effects.counts
-        batch = list(records)
+        batch = engine.records_of(records)
         index = 0
         while True:
             skew_ms = None if partition.time_source == "simulated" else partition.policy.future_skew_ms
@@ -76,17 +80,16 @@ class CompiledProcessor(Processor):
             counts.skipped += skipped
             if index == len(batch):
                 break
-            self._take_outputs(effects)
-            self._process_one(batch[index], effects, codec)
+            self._process_one(records[index], effects, codec)
             index += 1
-        self._take_outputs(effects)
 
     def _process_one(self, record: Any, effects: Effects, codec: Codec) -> None:
         """Let the reference apply a record that the engine left."""
         entry = self._entry(record, codec)
         self.apply([entry], effects)
-        for topic, outputs in encoded_outputs(effects, codec).items():
-            effects.encoded[topic] += outputs
+        encoded = encoded_outputs(effects, codec)
+        self.partition.engine.add_abandonments(encoded[JOURNEY_ABANDONMENTS])
+        self.partition.engine.add_lifecycle(encoded[JOURNEY_LIFECYCLE])
         assert effects.booked is not None
         effects.booked.abandonments(effects.abandonments)
         effects.abandonments.clear()
@@ -97,17 +100,12 @@ class CompiledProcessor(Processor):
     def _entry(self, record: Any, codec: Codec) -> EntryFields:
         return next(iter(log_entries([record], codec)))
 
-    def _take_outputs(self, effects: Effects) -> None:
-        engine = self.partition.engine
-        effects.encoded[JOURNEY_ABANDONMENTS] += engine.take_abandonments()
-        effects.encoded[JOURNEY_LIFECYCLE] += engine.take_lifecycle()
-
     def _changed(self, row: Row, offset: int, effects: Effects) -> None:
         """Keep a row that changed at a record of its journey; the engine sees to its entry in the index."""
         row.offset = offset
         effects.changed[row.journey_id] = row
 
-    def punctuate(self, at: int, offset: int, effects: Effects) -> None:
+    def punctuate(self, at: int, offset: int, effects: Effects) -> None:  # noqa: ARG002  (the engine has them)
         """Move the clock to `at` (ms) unless it is further, fire what is due, and clean up."""
         partition = self.partition
         partition.clock = at if partition.clock is None else max(partition.clock, at)
@@ -115,4 +113,3 @@ class CompiledProcessor(Processor):
         engine.fire(partition.clock, offset)
         # A policy may name any number, the engine takes those that are one to a machine.
         engine.forget(partition.clock, offset, min(partition.policy.cleanup.batch_size, len(engine)))
-        self._take_outputs(effects)

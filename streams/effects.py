@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -47,9 +48,9 @@ class Effects:
     lifecycle: list[JourneyLifecycle] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     changed: dict[str, Row] = field(default_factory=dict)
-    encoded: dict[str, list[EncodedOutput]] = field(default_factory=dict)
+    encoded: Mapping[str, Sequence[EncodedOutput]] = field(default_factory=dict)
     """By topic, outputs of a batch that the compiled engine has applied; the two lists above are empty then."""
-    stored: list[StoredRow] = field(default_factory=list)
+    stored: Sequence[StoredRow] = ()
     """Rows that changed, of those that the compiled engine keeps: as the changelog has them."""
     booked: Tally | None = None
     """Abandonments among `encoded`, counted; None where the lists hold all that there are."""

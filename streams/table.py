@@ -68,11 +68,11 @@ def output_messages(effects: Effects, codec: Codec) -> list[OutputMessage]:
     return [OutputMessage(topic, key, value) for topic, outputs in by_topic.items() for key, value in outputs]
 
 
-def outputs_by_topic(effects: Effects, codec: Codec) -> dict[str, list[EncodedOutput]]:
+def outputs_by_topic(effects: Effects, codec: Codec) -> dict[str, Sequence[EncodedOutput]]:
     """Outputs of a batch in firing order, by topic; topics that get none are left out."""
-    found = encoded_outputs(effects, codec)
+    found: dict[str, Sequence[EncodedOutput]] = {**encoded_outputs(effects, codec)}
     for topic, outputs in effects.encoded.items():
-        found[topic] += outputs
+        found[topic] = [*found[topic], *outputs] if found[topic] else outputs
     found[DEAD_LETTERS] = [(dead_letter_key(letter), codec.encode(letter)) for letter in effects.dead_letters]
     return {topic: outputs for topic, outputs in found.items() if outputs}
 
@@ -97,7 +97,7 @@ def dead_letter_key(letter: DeadLetter) -> bytes:
     return f"{letter.topic}:{letter.partition}:{letter.offset}".encode()
 
 
-def stored_rows(effects: Effects, codec: Codec) -> list[StoredRow]:
+def stored_rows(effects: Effects, codec: Codec) -> Sequence[StoredRow]:
     """Changelog records of a batch: policies before the journeys that name them."""
     stored = [StoredRow(policy_key(row.policy_version), codec.encode(row), row.offset) for row in effects.policies]
     rows = list(effects.changed.values())
@@ -105,8 +105,7 @@ def stored_rows(effects: Effects, codec: Codec) -> list[StoredRow]:
         values = codec.encode_columns("JourneyRow", stored_columns(rows))
         keys, offsets = journey_keys(effects.changed), [row.offset for row in rows]
         stored.extend(map(StoredRow._make, zip(keys, values, offsets, strict=True)))
-    stored.extend(effects.stored)
-    return stored
+    return [*stored, *effects.stored] if stored else effects.stored
 
 
 def stored_partition(partition: Partition, codec: Codec) -> StoredRow:

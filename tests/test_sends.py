@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from agents.local_kafka import LocalKafka
 from agents.settings import Settings
 from schemas.catalog import Catalog
 from schemas.topics import JOURNEY_LIFECYCLE
+from streams.encoded_messages import EncodedMessages
 
 pytestmark = pytest.mark.broker
 
@@ -44,9 +45,23 @@ async def sending(settings: Settings) -> AsyncIterator[JourneyApp]:
         await app.producer.stop()
 
 
-def records(*names: str) -> list[tuple[bytes, bytes, list[Any]]]:
-    """Give records that can be told apart."""
-    return [(name.encode(), name.encode(), []) for name in names]
+@pytest.fixture(params=["one by one", "finished by the engine"])
+def records(request: pytest.FixtureRequest) -> Callable[..., Sequence[tuple[bytes, bytes]]]:
+    """Make records that can be told apart, for aiokafka's builder of batches or as the engine gives them."""
+
+    def one_by_one(*names: str) -> Sequence[tuple[bytes, bytes]]:
+        return [(name.encode(), name.encode()) for name in names]
+
+    if request.param == "one by one":
+        return one_by_one
+    journeys_engine = pytest.importorskip("journeys_engine", reason="the engine is not built: no Rust toolchain")
+
+    def finished(*names: str) -> Sequence[tuple[bytes, bytes]]:
+        engine = journeys_engine.Engine(0, 1, b"", b"", b"")
+        engine.add_lifecycle(one_by_one(*names))
+        return EncodedMessages(engine.take_lifecycle(), tuple)
+
+    return finished
 
 
 def published(settings: Settings) -> list[str]:
@@ -92,7 +107,7 @@ def frozen(broker: Broker) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def test_sends_wait_for_a_broker_that_is_away_longer_than_a_request_may_take(broker, tmp_path: Path):
+def test_sends_wait_for_a_broker_that_is_away_longer_than_a_request_may_take(broker, records, tmp_path: Path):
     """Those of which one waits for another in the producer, too; each is there once."""
     settings = emptied(broker, data_dir=tmp_path)
 
@@ -109,7 +124,9 @@ def test_sends_wait_for_a_broker_that_is_away_longer_than_a_request_may_take(bro
     assert sorted(published(settings)) == ["a", "b", "c", "first"]
 
 
-def test_sends_wait_for_a_partition_that_has_no_leader_for_longer_than_a_request_may_take(broker, tmp_path: Path):
+def test_sends_wait_for_a_partition_that_has_no_leader_for_longer_than_a_request_may_take(
+    broker, records, tmp_path: Path
+):
     """The producer must not give up what has its number in the partition's sequence, or all later ones are refused."""
     settings = emptied(broker, data_dir=tmp_path)
 

@@ -16,6 +16,20 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// Bytes that are left.
+    #[inline]
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// So many bytes.
+    #[inline]
+    pub fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(bytes)
+    }
+
     #[inline]
     fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
@@ -44,9 +58,7 @@ impl<'a> Reader<'a> {
     /// A double.
     #[inline]
     pub fn double(&mut self) -> Option<f64> {
-        let (bytes, rest) = self.rest.split_first_chunk::<8>()?;
-        self.rest = rest;
-        Some(f64::from_le_bytes(*bytes))
+        Some(f64::from_le_bytes(self.take(8)?.try_into().ok()?))
     }
 
     /// A boolean.
@@ -63,12 +75,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn text(&mut self) -> Option<&'a str> {
         let length = usize::try_from(self.long()?).ok()?;
-        if length > self.rest.len() {
-            return None;
-        }
-        let (bytes, rest) = self.rest.split_at(length);
-        self.rest = rest;
-        std::str::from_utf8(bytes).ok()
+        std::str::from_utf8(self.take(length)?).ok()
     }
 
     /// Whether the value of a union of null and something else is there.
@@ -166,8 +173,14 @@ impl<'a> Writer<'a> {
     /// A text.
     #[inline]
     pub fn text(&mut self, value: &str) {
+        self.bytes(value.as_bytes());
+    }
+
+    /// Bytes, behind their length.
+    #[inline]
+    pub fn bytes(&mut self, value: &[u8]) {
         self.long(value.len() as i64);
-        self.out.extend_from_slice(value.as_bytes());
+        self.out.extend_from_slice(value);
     }
 
     /// The null of a union of null and something else.

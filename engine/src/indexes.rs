@@ -11,6 +11,7 @@ use compact_str::CompactString;
 
 use crate::partition::Partition;
 use crate::row::{Row, NONE};
+use crate::situation::Situation;
 use crate::store::Slot;
 
 /// A row that is due: deadline and journey, its place, and whether it was extended and is due again.
@@ -120,6 +121,18 @@ impl Partition {
         self.cleanups.extend(ahead.into_iter().map(Reverse));
     }
 
+    /// Whether a touchpoint of an instant finds the journey as if it had never been seen.
+    pub fn counts_as_absent(&self, row: &Row, at: i64, now: &Situation) -> bool {
+        if row.open {
+            return false;
+        }
+        let Some(cleanup_at) = row.cleanup_at() else {
+            return false;
+        };
+        at >= cleanup_at || now.clock.is_some_and(|clock| self.forgotten_at(row).is_some_and(|at| at <= clock))
+    }
+
+    /// Clock at which the row of an ended journey may be deleted.
     pub fn forgotten_at(&self, row: &Row) -> Option<i64> {
         if row.open {
             return None;

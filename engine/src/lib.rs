@@ -8,33 +8,27 @@
 mod avro;
 mod backtest;
 mod decimal;
+mod engine;
+mod episode;
 mod identity;
 mod indexes;
+mod messages;
 mod names;
 mod outputs;
 mod partition;
+mod penalty;
 mod policy;
 mod record;
+mod record_batch;
+mod records;
 mod row;
+mod situation;
 mod store;
 mod stored_row;
 mod touchpoint;
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
-
-use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
-
-use crate::outputs::{Message, Outbox};
-use crate::partition::{Fate, Partition, Situation};
-use crate::policy::Policy;
-use crate::record::Value;
-use crate::row::Row;
-use crate::store::Changed;
-use crate::touchpoint::HEADER_BYTES;
+use pyo3::types::PyDict;
 
 /// Fingerprints of the schemas that the engine reads and writes, as `schemas.catalog` makes them.
 const SCHEMAS: [(&str, u32); 4] = [
@@ -44,290 +38,6 @@ const SCHEMAS: [(&str, u32); 4] = [
     ("JourneyLifecycle", 1_040_380_536),
 ];
 
-/// Records that are decoded and looked up together: few enough that their rows stay in the processor's cache.
-const AT_ONCE: usize = 128;
-
-/// One partition of the journey table, and the rule for what touchpoints and punctuations do to it.
-#[pyclass(module = "journeys_engine")]
-struct Engine {
-    partition: Partition,
-    touchpoint_heads: Vec<Vec<u8>>,
-    row_head: Vec<u8>,
-    hashes: Vec<u64>,
-    reached: Vec<store::Slot>,
-}
-
-/// How far `apply` came, and records by what became of them: next index, applied offset, applied, duplicate, late,
-/// skipped.
-type Progress = (usize, i64, u64, u64, u64, u64);
-
-#[pymethods]
-impl Engine {
-    /// A partition without rows. Heads are the first bytes of values of these records.
-    #[new]
-    fn new(number: u32, count: u32, row_head: Vec<u8>, abandoned_head: Vec<u8>, lifecycle_head: Vec<u8>) -> Self {
-        Engine {
-            partition: Partition::new(number, count, Outbox::new(number, abandoned_head, lifecycle_head)),
-            touchpoint_heads: Vec::new(),
-            row_head,
-            hashes: Vec::new(),
-            reached: Vec::new(),
-        }
-    }
-
-    /// Take touchpoints whose values have this head.
-    fn take_head(&mut self, head: Vec<u8>) -> PyResult<()> {
-        if head.len() != HEADER_BYTES {
-            return Err(PyValueError::new_err(format!("a head has {HEADER_BYTES} bytes, not {}", head.len())));
-        }
-        self.touchpoint_heads.push(head);
-        Ok(())
-    }
-
-    /// Know a policy; gives its number. `penalties` is its penalty table.
-    fn add_policy(&mut self, policy: &Bound<'_, PyAny>, penalties: Py<PyAny>) -> PyResult<u32> {
-        self.partition.policies.push(Policy::of(policy, penalties)?);
-        Ok(self.partition.policies.len() as u32 - 1)
-    }
-
-    /// Apply touchpoints of a batch of the log from an index on, up to the first record that is the reference's.
-    ///
-    /// `skew_ms` is how far ahead of its append time a touchpoint may lie, None where that is not looked at.
-    #[pyo3(signature = (records, start, applied_offset, clock, policy, memories, skew_ms))]
-    #[allow(clippy::too_many_arguments)] // all that holds for the whole partition
-    fn apply(
-        &mut self,
-        py: Python<'_>,
-        records: &Bound<'_, PyList>,
-        start: usize,
-        applied_offset: i64,
-        clock: Option<i64>,
-        policy: u32,
-        memories: Vec<(i64, i64)>,
-        skew_ms: Option<i64>,
-    ) -> PyResult<Progress> {
-        let now = Situation { clock, policy, memories };
-        let mut progress = (start, applied_offset, 0, 0, 0, 0);
-        loop {
-            let (values, is_all) = self.values(records, &mut progress, skew_ms)?;
-            let touchpoints: Vec<_> = values.iter().map_while(Value::touchpoint).collect();
-            let store = &self.partition.store;
-            self.hashes.clear();
-            self.hashes.extend(touchpoints.iter().map(|touchpoint| store.hash(touchpoint.journey_id)));
-            store.reach(&self.hashes, &mut self.reached);
-            for (index, touchpoint) in touchpoints.iter().enumerate() {
-                let offset = values[index].offset;
-                match self.partition.touch(py, touchpoint, self.hashes[index], offset, &now)? {
-                    Fate::Applied => progress.2 += 1,
-                    Fate::Duplicate => progress.3 += 1,
-                    Fate::Late => progress.4 += 1,
-                    Fate::Skipped => progress.5 += 1,
-                    Fate::NotHere => return Ok(progress),
-                }
-                progress.0 += 1;
-                progress.1 = offset;
-            }
-            if is_all || touchpoints.len() < values.len() {
-                return Ok(progress);
-            }
-        }
-    }
-
-    /// Fire what is due at the clock, because of the punctuation at `offset`.
-    fn fire(&mut self, py: Python<'_>, clock: i64, offset: i64) -> PyResult<()> {
-        self.partition.fire(py, clock, offset)
-    }
-
-    /// Delete rows that count as absent at the clock, at most `most`, because of the punctuation at `offset`.
-    fn forget(&mut self, clock: i64, offset: i64, most: usize) {
-        self.partition.forget(clock, offset, most);
-    }
-
-    /// Clock at which the next deadline fires; None when nothing is open.
-    fn next_due_at(&mut self) -> Option<i64> {
-        self.partition.next_due_at()
-    }
-
-    /// Abandonments since the last call, in firing order: (key, value).
-    fn take_abandonments<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        messages(py, &mut self.partition.outbox.abandonments)
-    }
-
-    /// Lifecycle records since the last call: (key, value).
-    fn take_lifecycle<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        messages(py, &mut self.partition.outbox.lifecycle)
-    }
-
-    /// What was booked since the last call: abandonments by reason, the sum of their penalties in micros, how many were
-    /// found out within each of `bounds` (ascending, ms after their end) and not within the one before, with those
-    /// beyond all of them at the end, and the sum of these delays.
-    fn take_booked(&mut self, bounds: Vec<i64>) -> (HashMap<&'static str, u64>, i64, Vec<u64>, i64) {
-        let mut found = (HashMap::new(), 0, vec![0; bounds.len() + 1], 0);
-        for booked in self.partition.outbox.booked.drain(..) {
-            *found.0.entry(booked.reason.name()).or_insert(0) += 1;
-            found.1 += booked.total_penalty_micros;
-            found.2[bounds.partition_point(|bound| *bound < booked.delay_ms)] += 1;
-            found.3 += booked.delay_ms;
-        }
-        found
-    }
-
-    /// Changelog records of the rows that changed since the last call: (key, value, offset).
-    fn take_changed<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let found = PyList::empty(py);
-        let (mut key, mut value) = (Vec::new(), Vec::new());
-        for changed in self.partition.store.take_changed() {
-            let row = match &changed {
-                Changed::Here(slot) => self.partition.store.row(*slot),
-                Changed::Gone(row) => row,
-            };
-            key.clear();
-            key.push(b'j');
-            key.extend_from_slice(row.journey_id.as_bytes());
-            value.clear();
-            value.extend_from_slice(&self.row_head);
-            row.write(&self.partition.policies[row.policy as usize].version, &mut value);
-            found.append((PyBytes::new(py, &key), PyBytes::new(py, &value), row.offset))?;
-        }
-        Ok(found)
-    }
-
-    /// Journeys whose row was deleted since the last call, with the offset of the punctuation that did it.
-    fn take_forgotten(&mut self) -> Vec<(String, i64)> {
-        let found = self.partition.store.take_forgotten();
-        found.into_iter().map(|(journey_id, offset)| (journey_id.into(), offset)).collect()
-    }
-
-    /// Avro body of a journey's row; None where it has none.
-    fn row<'py>(&self, py: Python<'py>, journey_id: &str) -> Option<Bound<'py, PyBytes>> {
-        let slot = self.partition.store.find(journey_id)?;
-        Some(self.body(py, self.partition.store.row(slot)))
-    }
-
-    /// Journeys with the Avro bodies of their rows.
-    fn rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let found = PyList::empty(py);
-        for slot in self.partition.store.slots() {
-            let row = self.partition.store.row(slot);
-            found.append((&*row.journey_id, self.body(py, row)))?;
-        }
-        Ok(found)
-    }
-
-    /// Take a row of the reference, an Avro body, in place of the journey's own; `is_changed` marks it for the changelog.
-    fn put(&mut self, journey_id: &str, body: &[u8], is_changed: bool) -> PyResult<()> {
-        let Some(row) = self.read(journey_id, body) else {
-            return Err(PyValueError::new_err(format!("the row of {journey_id:?} is damaged or of an unknown policy")));
-        };
-        let slot = self.partition.put(row);
-        if is_changed {
-            self.partition.store.mark(slot);
-        }
-        Ok(())
-    }
-
-    /// Take rows as they are stored: journeys with wire values. Gives indexes of those that are the reference's to read.
-    fn restore(&mut self, rows: &Bound<'_, PyList>) -> PyResult<Vec<usize>> {
-        let mut others = Vec::new();
-        for (index, entry) in rows.iter().enumerate() {
-            let entry = entry.downcast_into::<PyTuple>()?;
-            let (journey_id, value) = (entry.get_item(0)?, entry.get_item(1)?);
-            let value = value.downcast::<PyBytes>()?.as_bytes();
-            let row = match value.strip_prefix(&*self.row_head) {
-                Some(body) => self.read(journey_id.extract()?, body),
-                None => None,
-            };
-            match row {
-                Some(row) => drop(self.partition.put(row)),
-                None => others.push(index),
-            }
-        }
-        Ok(others)
-    }
-
-    /// Take a journey's row out; gives whether there was one.
-    fn remove(&mut self, journey_id: &str) -> bool {
-        self.partition.remove(journey_id)
-    }
-
-    /// Rows with an open episode.
-    fn open_count(&self) -> usize {
-        self.partition.open_count
-    }
-
-    /// Clock from which the first row may be deleted; rows that have opened again since may make it too early.
-    fn next_cleanup_at(&self) -> Option<i64> {
-        self.partition.cleanups.peek().map(|Reverse((at, _))| *at)
-    }
-
-    /// Whether a journey has a row.
-    fn __contains__(&self, journey_id: &str) -> bool {
-        self.partition.store.find(journey_id).is_some()
-    }
-
-    /// Rows of the partition.
-    fn __len__(&self) -> usize {
-        self.partition.store.len()
-    }
-}
-
-impl Engine {
-    /// Parts of the next records that may be touchpoints; and whether what comes then is none, or nothing.
-    fn values<'py>(
-        &self,
-        records: &Bound<'py, PyList>,
-        progress: &mut Progress,
-        skew_ms: Option<i64>,
-    ) -> PyResult<(Vec<Value<'py>>, bool)> {
-        let mut values: Vec<Value<'py>> = Vec::with_capacity(AT_ONCE);
-        let mut last_offset = progress.1;
-        for index in progress.0..records.len() {
-            let record = records.get_item(index)?;
-            let offset: i64 = record.getattr(intern!(records.py(), "offset"))?.extract()?;
-            if offset <= last_offset {
-                if !values.is_empty() {
-                    return Ok((values, false));
-                }
-                progress.5 += 1;
-                progress.0 += 1;
-                continue;
-            }
-            match Value::of(&record, offset, skew_ms)? {
-                Some(value) if self.touchpoint_heads.iter().any(|head| value.bytes().starts_with(head)) => {
-                    values.push(value);
-                }
-                _ => return Ok((values, true)),
-            }
-            last_offset = offset;
-            if values.len() == AT_ONCE {
-                return Ok((values, false));
-            }
-        }
-        Ok((values, true))
-    }
-
-    fn body<'py>(&self, py: Python<'py>, row: &Row) -> Bound<'py, PyBytes> {
-        let mut body = Vec::new();
-        row.write(&self.partition.policies[row.policy as usize].version, &mut body);
-        PyBytes::new(py, &body)
-    }
-
-    fn read(&self, journey_id: &str, body: &[u8]) -> Option<Row> {
-        let policies = &self.partition.policies;
-        Row::read(body, journey_id, |version| {
-            policies.iter().rposition(|policy| &*policy.version == version).map(|number| number as u32)
-        })
-    }
-}
-
-fn messages<'py>(py: Python<'py>, taken: &mut Vec<Message>) -> PyResult<Bound<'py, PyList>> {
-    let found = PyList::empty(py);
-    for message in taken.drain(..) {
-        found.append((PyBytes::new(py, &message.key), PyBytes::new(py, &message.value)))?;
-    }
-    Ok(found)
-}
-
 /// The engine.
 #[pymodule]
 fn journeys_engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -336,6 +46,8 @@ fn journeys_engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
         schemas.set_item(name, fingerprint)?;
     }
     module.add("SCHEMAS", schemas)?;
-    module.add_class::<Engine>()?;
+    module.add_class::<engine::Engine>()?;
+    module.add_class::<messages::Messages>()?;
+    module.add_class::<records::Records>()?;
     backtest::add_to(module)
 }

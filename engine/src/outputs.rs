@@ -2,45 +2,14 @@
 
 use crate::avro::Writer;
 use crate::identity::{abandonment_id, lifecycle_id};
+use crate::messages::Messages;
 use crate::names::{Outcome, State};
+use crate::penalty::Penalty;
 use crate::policy::Policy;
 use crate::row::Row;
 use crate::touchpoint::Touchpoint;
 
 const TOPIC: &str = "journey-events";
-const DAY_MS: i64 = 86_400_000;
-
-/// Whole days of an episode, at least 1.
-pub fn days_active(started_at: i64, abandoned_at: i64) -> i64 {
-    (abandoned_at - started_at).div_euclid(DAY_MS).max(1)
-}
-
-/// One message for an output topic.
-pub struct Message {
-    /// The journey_id.
-    pub key: Box<[u8]>,
-    /// Head and Avro body.
-    pub value: Box<[u8]>,
-}
-
-/// A penalty with every component.
-pub struct Penalty {
-    pub days_active: i64,
-    pub conversion_probability: f64,
-    pub conversion_value_micros: i64,
-    pub penalty_amount_micros: i64,
-    pub opportunity_cost_micros: i64,
-    pub state_weight: f64,
-    pub time_factor: f64,
-    pub reason_multiplier: f64,
-}
-
-impl Penalty {
-    /// Penalty and opportunity cost together.
-    pub fn total_micros(&self) -> i64 {
-        self.penalty_amount_micros + self.opportunity_cost_micros
-    }
-}
 
 /// Where in a log a thing was found out, and when.
 #[derive(Clone, Copy)]
@@ -64,12 +33,14 @@ pub struct Outbox {
     abandoned_head: Vec<u8>,
     lifecycle_head: Vec<u8>,
     /// Not taken yet.
-    pub abandonments: Vec<Message>,
+    pub abandonments: Messages,
     /// The same.
-    pub lifecycle: Vec<Message>,
+    pub lifecycle: Messages,
     /// Of each abandonment since the last call that took them.
     pub booked: Vec<Booked>,
     scratch: Vec<u8>,
+    /// The last value that was made: its memory is used again.
+    value: Vec<u8>,
 }
 
 /// What a lifecycle record says beside what all of them do.
@@ -103,10 +74,11 @@ impl Outbox {
             partition,
             abandoned_head,
             lifecycle_head,
-            abandonments: Vec::new(),
-            lifecycle: Vec::new(),
+            abandonments: Messages::default(),
+            lifecycle: Messages::default(),
             booked: Vec::new(),
             scratch: Vec::new(),
+            value: Vec::new(),
         }
     }
 
@@ -114,7 +86,8 @@ impl Outbox {
     pub fn abandoned(&mut self, row: &Row, policy: &Policy, reason: Outcome, penalty: &Penalty, at: Finding) {
         let id = abandonment_id(&row.journey_id, row.started_at, &mut self.scratch);
         let last = row.last.as_deref();
-        let mut value = Vec::with_capacity(320);
+        let mut value = std::mem::take(&mut self.value);
+        value.clear();
         value.extend_from_slice(&self.abandoned_head);
         let mut body = Writer::new(&mut value);
         body.text(&id);
@@ -148,7 +121,8 @@ impl Outbox {
         body.null();
         body.null();
         self.source(&mut value, at.offset);
-        self.abandonments.push(message(&row.journey_id, value));
+        self.abandonments.push(row.journey_id.as_bytes(), &value);
+        self.value = value;
         let delay_ms = at.detected_at - at.occurred_at;
         self.booked.push(Booked { reason, total_penalty_micros: penalty.total_micros(), delay_ms });
     }
@@ -241,7 +215,8 @@ impl Outbox {
         said: &Said<'_>,
     ) {
         let id = lifecycle_id(self.partition, at.offset, kind, journey_id, &mut self.scratch);
-        let mut value = Vec::with_capacity(256);
+        let mut value = std::mem::take(&mut self.value);
+        value.clear();
         value.extend_from_slice(&self.lifecycle_head);
         let mut body = Writer::new(&mut value);
         body.text(&id);
@@ -268,7 +243,8 @@ impl Outbox {
             body.null(); // refused_kind, refusal, command_id, requested_by, note
         }
         self.source(&mut value, at.offset);
-        self.lifecycle.push(message(journey_id, value));
+        self.lifecycle.push(journey_id.as_bytes(), &value);
+        self.value = value;
     }
 
     fn source(&self, value: &mut Vec<u8>, offset: i64) {
@@ -277,8 +253,4 @@ impl Outbox {
         body.optional_long(Some(self.partition.into()));
         body.optional_long(Some(offset));
     }
-}
-
-fn message(journey_id: &str, value: Vec<u8>) -> Message {
-    Message { key: journey_id.as_bytes().into(), value: value.into() }
 }

@@ -7,41 +7,13 @@ use pyo3::prelude::*;
 
 use crate::identity::{partition_of, touchpoint_hash};
 use crate::names::{Outcome, State};
-use crate::outputs::{days_active, Finding, Outbox, Penalty};
+use crate::outputs::{Finding, Outbox};
+use crate::penalty::penalty_of;
 use crate::policy::Policy;
 use crate::row::Row;
+use crate::situation::{Fate, Situation};
 use crate::store::{Slot, Store};
 use crate::touchpoint::Touchpoint;
-
-/// What became of a touchpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    Applied,
-    Duplicate,
-    Late,
-    /// It was applied before a restart.
-    Skipped,
-    /// It does not belong into this partition: the reference says what is wrong.
-    NotHere,
-}
-
-/// What holds for the whole partition while a batch is applied.
-pub struct Situation {
-    /// Greatest punctuation read, in ms.
-    pub clock: Option<i64>,
-    /// Policy in force, which an episode that begins now keeps.
-    pub policy: u32,
-    /// By policy, the offset of the record that brought it, and how long it remembers, in ms.
-    pub memories: Vec<(i64, i64)>,
-}
-
-impl Situation {
-    /// Latest instant that a record at `offset` of an unknown journey is too late for.
-    fn forgotten_until(&self, offset: i64) -> Option<i64> {
-        let shortest = self.memories.iter().filter(|(brought, _)| *brought < offset).map(|(_, memory)| memory).min()?;
-        Some(self.clock? - shortest)
-    }
-}
 
 /// The state of one partition: its rows, policies and deadlines, and what is to go out.
 pub struct Partition {
@@ -280,16 +252,6 @@ impl Partition {
         Ok(())
     }
 
-    fn counts_as_absent(&self, row: &Row, at: i64, now: &Situation) -> bool {
-        if row.open {
-            return false;
-        }
-        let Some(cleanup_at) = row.cleanup_at() else {
-            return false;
-        };
-        at >= cleanup_at || now.clock.is_some_and(|clock| self.forgotten_at(row).is_some_and(|at| at <= clock))
-    }
-
     /// Keep a row that changed at the record of `offset`.
     fn changed(&mut self, slot: Slot, offset: i64) {
         self.store.row_mut(slot).offset = offset;
@@ -326,27 +288,4 @@ impl Partition {
         self.open_count -= usize::from(self.store.row(slot).open);
         self.store.remove(journey_id)
     }
-}
-
-fn penalty_of(py: Python<'_>, row: &Row, policy: &mut Policy, reason: Outcome, ended_at: i64) -> PyResult<Penalty> {
-    let conversion_value_micros = row.conversion_value_micros().unwrap_or(policy.default_value_micros);
-    let (conversion_probability, opportunity_cost_micros) = match row.conversion_probability() {
-        Some(probability) => (probability, policy.opportunity_rate(probability).of(conversion_value_micros)),
-        None => {
-            let (probability, rate) = policy.default_probability(py, row.state)?;
-            (probability, rate.of(conversion_value_micros))
-        }
-    };
-    let days_active = days_active(row.started_at, ended_at);
-    let factors = policy.factors(py, row.state, reason, days_active)?;
-    Ok(Penalty {
-        days_active,
-        conversion_probability,
-        conversion_value_micros,
-        penalty_amount_micros: factors.rate.of(row.total_cost_micros),
-        opportunity_cost_micros,
-        state_weight: factors.state_weight,
-        time_factor: factors.time_factor,
-        reason_multiplier: factors.reason_multiplier,
-    })
 }

@@ -1,50 +1,79 @@
-//! A record of the log as Python's consumer has it.
+//! A record of the log, as far as it may be a touchpoint.
 
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
+use crate::records::Records;
 use crate::touchpoint::{read, Touchpoint};
 
-/// Kafka's code for a timestamp that the broker set when it appended the record.
-const LOG_APPEND_TIME: i64 = 1;
+/// Records that are decoded and looked up together: few enough that their rows stay in the processor's cache.
+const AT_ONCE: usize = 128;
+
+/// How far `apply` came, and records by what became of them: next index, applied offset, applied, duplicate, late,
+/// skipped.
+pub type Progress = (usize, i64, u64, u64, u64, u64);
 
 /// The parts of a record that decide about a touchpoint.
-pub struct Value<'py> {
+pub struct Value<'a> {
     pub offset: i64,
-    key: Bound<'py, PyBytes>,
-    value: Bound<'py, PyBytes>,
+    key: &'a [u8],
+    value: &'a [u8],
     /// Latest instant that a touchpoint may have, in ms.
     latest_at: i64,
 }
 
-impl<'py> Value<'py> {
+impl<'a> Value<'a> {
     /// Parts of a record; None where it can be no touchpoint.
-    pub fn of(record: &Bound<'py, PyAny>, offset: i64, skew_ms: Option<i64>) -> PyResult<Option<Self>> {
-        let py = record.py();
-        let key = record.getattr(intern!(py, "key"))?.downcast_into::<PyBytes>();
-        let value = record.getattr(intern!(py, "value"))?.downcast_into::<PyBytes>();
-        let (Ok(key), Ok(value)) = (key, value) else { return Ok(None) };
-        let mut latest_at = i64::MAX;
-        if let Some(skew_ms) = skew_ms {
-            let timestamp_type: Option<i64> = record.getattr(intern!(py, "timestamp_type"))?.extract()?;
-            if timestamp_type == Some(LOG_APPEND_TIME) {
-                let append_time: i64 = record.getattr(intern!(py, "timestamp"))?.extract()?;
-                latest_at = append_time.saturating_add(skew_ms);
-            }
-        }
-        Ok(Some(Value { offset, key, value, latest_at }))
+    #[inline]
+    pub fn of(py: Python<'a>, records: &'a Records, index: usize, skew_ms: Option<i64>) -> Option<Self> {
+        let (key, value) = (records.key(py, index)?, records.value(py, index)?);
+        let latest_at = match (skew_ms, records.append_time(index)) {
+            (Some(skew_ms), Some(append_time)) => append_time.saturating_add(skew_ms),
+            _ => i64::MAX,
+        };
+        Some(Value { offset: records.offset(index), key, value, latest_at })
     }
 
     /// All of its value.
     pub fn bytes(&self) -> &[u8] {
-        self.value.as_bytes()
+        self.value
     }
 
     /// The touchpoint, if it is valid and under its own key; None where the reference has to look at it.
-    pub fn touchpoint(&self) -> Option<Touchpoint<'_>> {
-        let touchpoint = read(self.bytes())?;
-        let is_its_key = self.key.as_bytes() == touchpoint.journey_id.as_bytes();
+    pub fn touchpoint(&self) -> Option<Touchpoint<'a>> {
+        let touchpoint = read(self.value)?;
+        let is_its_key = self.key == touchpoint.journey_id.as_bytes();
         (is_its_key && touchpoint.occurred_at <= self.latest_at).then_some(touchpoint)
     }
+}
+
+/// Parts of the next records that may be touchpoints, by their heads; and whether what comes then is none, or nothing.
+pub fn next_values<'a>(
+    py: Python<'a>,
+    records: &'a Records,
+    heads: &[Vec<u8>],
+    progress: &mut Progress,
+    skew_ms: Option<i64>,
+) -> (Vec<Value<'a>>, bool) {
+    let mut values: Vec<Value<'a>> = Vec::with_capacity(AT_ONCE);
+    let mut last_offset = progress.1;
+    for index in progress.0..records.len() {
+        let offset = records.offset(index);
+        if offset <= last_offset {
+            if !values.is_empty() {
+                return (values, false);
+            }
+            progress.5 += 1;
+            progress.0 += 1;
+            continue;
+        }
+        match Value::of(py, records, index, skew_ms) {
+            Some(value) if heads.iter().any(|head| value.bytes().starts_with(head)) => values.push(value),
+            _ => return (values, true),
+        }
+        last_offset = offset;
+        if values.len() == AT_ONCE {
+            return (values, false);
+        }
+    }
+    (values, true)
 }

@@ -6,8 +6,10 @@
 mod buffers;
 mod clock;
 mod cluster;
+mod detection;
 mod history;
 mod journey;
+mod log_clock;
 mod rates;
 mod rule;
 mod split;
@@ -15,58 +17,17 @@ mod tally;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyIterator, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::backtest::buffers::{bytes_of, history_of, taken, Text, TextColumn};
-use crate::backtest::clock::Steps;
+use crate::backtest::detection::{End, NO_END};
 use crate::backtest::history::{History, Record, Request};
 use crate::backtest::journey::Journey;
+use crate::backtest::log_clock::Clock;
 use crate::backtest::rates::Rates;
-use crate::backtest::rule::{End, Rule, NO_END};
+use crate::backtest::rule::Rule;
 use crate::backtest::split::{Line, Splitter};
 use crate::policy::Policy;
-
-/// The clock of a log, by line.
-#[pyclass(frozen, module = "journeys_engine")]
-struct Clock {
-    steps: Steps,
-}
-
-#[pymethods]
-impl Clock {
-    /// A clock of what it said at the lines, one buffer of int64 (ms) after the other.
-    #[new]
-    fn new(py: Python<'_>, said: &Bound<'_, PyIterator>) -> PyResult<Self> {
-        let mut steps = Steps::default();
-        for part in said {
-            let part: Vec<i64> = taken(py, &part?)?;
-            py.detach(|| {
-                for at in part {
-                    steps.advance(at);
-                }
-            });
-        }
-        steps.close();
-        Ok(Clock { steps })
-    }
-
-    /// The clock behind the last line; None where there is no line.
-    #[getter]
-    fn greatest(&self) -> Option<i64> {
-        self.steps.greatest()
-    }
-
-    /// Its distinct values, ascending, as bytes of int64: at most `count` of them, `skipped` others left out before.
-    fn values<'py>(&self, py: Python<'py>, skipped: usize, count: usize) -> Bound<'py, PyBytes> {
-        let values: Vec<i64> = self.steps.values(skipped, count);
-        bytes_of(py, &values, |at| at.to_le_bytes())
-    }
-
-    /// The first value of the clock that is not before an instant; None where it never came so far.
-    fn first_from(&self, at: i64) -> Option<i64> {
-        self.steps.first_from(at)
-    }
-}
 
 /// Puts the records of a log into buckets by their journeys.
 #[pyclass(module = "journeys_engine")]

@@ -7,8 +7,9 @@
 use pyo3::prelude::*;
 
 use crate::backtest::clock::Steps;
+use crate::backtest::detection::{Detection, End};
 use crate::backtest::history::{History, Record, Request, EXTEND, NO_ID, REGISTRATION};
-use crate::backtest::journey::{Journey, NEVER};
+use crate::backtest::journey::Journey;
 use crate::backtest::rates::Rates;
 use crate::backtest::tally::{Abandonment, Tally};
 use crate::names::{Outcome, State};
@@ -28,23 +29,6 @@ const REASONS: [Outcome; 6] = [
     Outcome::ManualTermination,
 ];
 
-/// Where the reading ends: the last clock that a line may have, and the clock of the punctuation behind all lines.
-#[derive(Clone, Copy)]
-pub struct End {
-    pub last_clock: i64,
-    pub behind_all: i64,
-}
-
-impl End {
-    #[inline]
-    fn detected_at(&self, detection: Detection, clock: &Steps) -> i64 {
-        match detection {
-            Detection::At(at) => at,
-            Detection::From(at) => clock.first_from(at).filter(|at| *at <= self.last_clock).unwrap_or(self.behind_all),
-        }
-    }
-}
-
 /// One policy at work.
 pub struct Rule {
     pub policy: Policy,
@@ -63,14 +47,6 @@ struct Ending {
     ended_at: i64,
     late_until: i64,
     detection: Detection,
-}
-
-/// When an end was noticed.
-#[derive(Clone, Copy)]
-enum Detection {
-    At(i64),
-    /// As soon as the clock came to this instant.
-    From(i64),
 }
 
 impl Rule {
@@ -308,6 +284,3 @@ impl Rule {
         Ok(())
     }
 }
-
-/// The greatest instant of all, for a reading without an end.
-pub const NO_END: i64 = NEVER;
