@@ -1,6 +1,6 @@
 """Fetched record batches as they lie, for the compiled engine: it finds the records in them by itself.
 
-Subclasses stand in the place of those through which aiokafka's fetcher hands records over. Which batches count is
+Classes of its own stand in for those through which aiokafka hands records over. Which batches count is
 still aiokafka's to say: checksums, control batches, aborted transactions, a last batch that is cut off.
 """
 
