@@ -1,8 +1,8 @@
 """One run of one system: a Kafka of its own, the input written before it starts, its process watched from outside.
 
-The same for every system: the window goes from the first to the last trace of work in its changelog, whose
-records bear the time (ms) at which they were handed to the producer; CPU time is that of the whole process
-within the window; a run counts only if the outputs are right.
+The window ends with the last trace of work in the changelog, whose records bear the time (ms) at which they were
+handed to the producer, and begins with the first one, or when the worker could begin; CPU time is that of the whole
+process within the window; a run counts only if the outputs are right.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def measure(system: System, touchpoints: Sequence[Touchpoint]) -> Run:
                 asyncio.run(wait_until_processed(settings, process))
                 peak_rss_mb = usage.peak_rss_mb()
                 wrong = asyncio.run(_disagreement(system, settings, touchpoints))
-                window = asyncio.run(system.window(settings))
+                window = asyncio.run(system.window(settings, [log_path]))
             except RunFailedError as error:
                 raise RunFailedError(f"{system.name} {error}; its log ends:\n{_tail(log_path)}") from None
         if wrong:

@@ -1,8 +1,8 @@
 """`python -m benchmarks.scale_out`: the same work by 1, 2 and 4 workers, over 8 and 32 partitions.
 
-Throughput from the first to the last trace of work in the changelog, CPU time of all workers within it, all of it
-verified; then one more worker joins: how long until it has restored its share, how long nothing was applied, and how
-many rows moved. Figures go to results/scale_out.json.
+Throughput from when they could begin to the last trace of work in the changelog, CPU time of all workers within it,
+all of it verified; then one more worker joins: how long until it has restored its share, and how many rows moved.
+Figures go to results/scale_out.json.
 """
 
 from __future__ import annotations
@@ -40,15 +40,16 @@ def _run(workload: Workload, partitions: int, workers: int) -> dict[str, Any]:
         asyncio.run(JOURNEYS.write(settings, workload.touchpoints))
         with ExitStack() as stack:
             processes, usages = [], []
-            for number in range(workers):
-                process = stack.enter_context(running(_WORKER, servers, folder, folder / f"worker-{number}.log"))
+            logs = [folder / f"worker-{number}.log" for number in range(workers)]
+            for log in logs:
+                process = stack.enter_context(running(_WORKER, servers, folder, log))
                 processes.append(process)
                 usages.append(stack.enter_context(ProcessUsage(process.pid)))
             asyncio.run(wait_until_processed(settings, processes[0]))
             rss_mb = [usage.peak_rss_mb() for usage in usages]
             report = asyncio.run(verify(settings))
             assert report.ok, report
-            window = asyncio.run(JOURNEYS.window(settings))
+            window = asyncio.run(JOURNEYS.window(settings, logs))
             cpu = sum(usage.cpu_seconds_at(window.ends_at) - usage.cpu_seconds_at(window.begins_at) for usage in usages)
             joined = _join(servers, folder, stack)
         seconds = window.ends_at - window.begins_at

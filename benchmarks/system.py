@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from agents.log_reader import open_log
 from agents.settings import Settings
@@ -18,6 +21,7 @@ from schemas.rows import PARTITION_KEY
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, changelog_name
 
 _MS = 1_000
+_RESTORED: Final = re.compile(r"^(\S+Z) .*\brestored: partitions ", re.MULTILINE)
 # What every system must say of an abandonment as the pure core does; times of detection and provenance differ.
 _COMPARED = (
     "journey_id",
@@ -43,14 +47,15 @@ class Window(NamedTuple):
 class System:
     """One system. `write` fills fresh topics, `window` and `disagreement` look at them when all is processed.
 
-    `disagreement` says what is wrong with the outputs, or gives an empty text.
+    `window` is given the logs of the processes, too; `disagreement` says what is wrong with the outputs, or gives an
+    empty text.
     """
 
     name: str
     application_id: str
     arguments: tuple[str, ...]
     write: Callable[[Settings, Sequence[Touchpoint]], Awaitable[None]]
-    window: Callable[[Settings], Awaitable[Window]]
+    window: Callable[[Settings, Sequence[Path]], Awaitable[Window]]
     disagreement: Callable[[Settings, Sequence[Touchpoint]], Awaitable[str]]
 
     @property
@@ -59,19 +64,34 @@ class System:
         return [sys.executable, *self.arguments]
 
 
-async def _window_of_worker(settings: Settings) -> Window:
-    """From the first partition row to the last: each says that all before it is published and stored."""
+async def _window_of_worker(settings: Settings, logs: Sequence[Path]) -> Window:
+    """From when workers could begin to the last partition row, which says that all before it is published and stored.
+
+    They could begin when the first of them had restored its partitions, after the last rebalance: what they gather
+    before their first flush is in the window. What is stored by then, in front of a rebalance, is not.
+    """
+    begins_at = min(_restored_at(log.read_text("utf-8", errors="replace")) for log in logs)
     marks = [record for record in await _records(settings, _changelog(settings)) if record.key == PARTITION_KEY]
-    first = min(marks, key=lambda record: record.timestamp)
-    last = max(marks, key=lambda record: record.timestamp)
-    applied_before = Codec().decode(first.value).applied_offset
+    codec = Codec()
+    applied_before = {
+        record.partition: codec.decode(record.value).applied_offset
+        for record in marks
+        if record.timestamp / _MS <= begins_at
+    }
+    ends_at = max(record.timestamp for record in marks) / _MS
     touchpoints = [record for record in await _records(settings, JOURNEY_EVENTS) if record.key is not None]
-    before = sum(record.partition == first.partition and record.offset <= applied_before for record in touchpoints)
-    return Window(first.timestamp / _MS, last.timestamp / _MS, len(touchpoints) - before)
+    within = sum(record.offset > applied_before.get(record.partition, -1) for record in touchpoints)
+    return Window(begins_at, ends_at, within)
 
 
-async def _window_of_naive_faust(settings: Settings) -> Window:
+def _restored_at(log: str) -> float:
+    """When a worker said for the last time that its partitions are restored (epoch seconds)."""
+    return datetime.fromisoformat(_RESTORED.findall(log)[-1]).timestamp()
+
+
+async def _window_of_naive_faust(settings: Settings, logs: Sequence[Path]) -> Window:
     """From the first row that a touchpoint wrote to the last; what the scan deletes behind it is not timed."""
+    del logs
     rows = [record.timestamp for record in await _records(settings, _changelog(settings)) if record.value is not None]
     touchpoints = await _records(settings, JOURNEY_EVENTS)
     return Window(min(rows) / _MS, max(rows) / _MS, len(touchpoints) - 1)

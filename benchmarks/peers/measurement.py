@@ -23,6 +23,7 @@ from benchmarks.peers.measured_kafka import measured_kafka
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.reference import Reference, published_abandonments
 from benchmarks.peers.touchpoint_log import TouchpointLog
+from benchmarks.peers.trace import LOG
 from benchmarks.process_usage import ProcessUsage
 
 _LIMIT_SECONDS: Final = 900.0
@@ -52,11 +53,11 @@ def measure(peer: Peer, log: TouchpointLog, reference: Reference) -> Run:
                 # Memory is looked at first: what follows takes a while, in which it may still grow.
                 peak_rss_mb = sum(one.usage.peak_rss_mb() for one in started)
                 asyncio.run(_require_agreement(settings, reference))
-                window = asyncio.run(peer.trace.window(settings, started[0].folder))
+                window = asyncio.run(peer.trace.window(settings, [one.folder for one in started]))
                 for one in started:
                     one.usage.require_no_children()
             except RunFailedError as error:
-                said = "\n".join(_tail(one.folder / "log") for one in started)
+                said = "\n".join(_tail(one.folder / LOG) for one in started)
                 raise RunFailedError(f"{peer.name} {error}; its log ends:\n{said}") from None
         cpu_seconds = sum(
             one.usage.cpu_seconds_at(window.ends_at) - one.usage.cpu_seconds_at(window.begins_at) for one in started
@@ -81,7 +82,7 @@ def _started(peer: Peer, log: TouchpointLog, servers: str, folder: Path) -> Iter
             if peer.prepare is not None:
                 peer.prepare(own)
             environment = dict(peer.environment) | assignment(log.touchpoints, own)
-            process = stack.enter_context(running(command, servers, own, own / "log", environment))
+            process = stack.enter_context(running(command, servers, own, own / LOG, environment))
             started.append(_Started(process, stack.enter_context(ProcessUsage(process.pid)), own))
         yield started
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agents.group_lag import group_lag
@@ -13,6 +13,8 @@ from benchmarks.system import System, Window
 
 _MS = 1_000
 PROGRESS_FILE = "progress.json"
+LOG = "log"
+"""Of a process, in its folder."""
 
 
 class Trace(ABC):
@@ -23,8 +25,8 @@ class Trace(ABC):
         """Whether all of the input, which ends at these offsets by partition, is processed."""
 
     @abstractmethod
-    async def window(self, settings: Settings, folder: Path) -> Window:
-        """From the first touchpoint to the last, once all are processed."""
+    async def window(self, settings: Settings, folders: Sequence[Path]) -> Window:
+        """From the first touchpoint to the last, once all are processed; each process has one of the folders."""
 
 
 class ProgressFile(Trace):
@@ -35,10 +37,10 @@ class ProgressFile(Trace):
         del settings, end_offsets
         return (folder / PROGRESS_FILE).exists()
 
-    async def window(self, settings: Settings, folder: Path) -> Window:
+    async def window(self, settings: Settings, folders: Sequence[Path]) -> Window:
         """As the file says."""
         del settings
-        said = json.loads((folder / PROGRESS_FILE).read_text("utf-8"))
+        said = json.loads((folders[0] / PROGRESS_FILE).read_text("utf-8"))
         return Window(said["begins_at_ms"] / _MS, said["ends_at_ms"] / _MS, said["processed"])
 
 
@@ -57,7 +59,6 @@ class Changelog(Trace):
         del folder
         return all(behind == 0 for behind in (await group_lag(settings, end_offsets)).values())
 
-    async def window(self, settings: Settings, folder: Path) -> Window:
-        """From the first row to the last."""
-        del folder
-        return await self._system.window(settings)
+    async def window(self, settings: Settings, folders: Sequence[Path]) -> Window:
+        """As the system's rows and logs say."""
+        return await self._system.window(settings, [folder / LOG for folder in folders])

@@ -78,7 +78,7 @@ def test_entries_of_ended_episodes_fall_out():
 
 
 async def _window(folder: Path) -> tuple[float, float, int]:
-    return await ProgressFile().window(None, folder)  # type: ignore[arg-type]  # it needs no settings
+    return await ProgressFile().window(None, [folder])  # type: ignore[arg-type]  # it needs no settings
 
 
 def test_progress_is_written_when_all_is_processed(tmp_path: Path):

@@ -3,10 +3,13 @@
 import asyncio
 from urllib.request import urlopen
 
+import prometheus_client
 from prometheus_client import CollectorRegistry, start_http_server
 
 from training_orchestrator import JourneyTimeoutManager
 from training_orchestrator.prometheus_metrics import ManagerMetrics
+
+from .documents import blocks
 
 
 def scraped(port):
@@ -55,3 +58,29 @@ def test_a_scrape_tells_what_happened(tmp_path):
     assert {name: value for name, value in after.items() if name.startswith("journeys_")} == {
         'journeys_store_healthy{mode="embedded"}': 0
     }
+
+
+def test_the_lines_of_the_page_serve_a_manager(tmp_path, monkeypatch):
+    """As docs/metrics.md has them, but at a free port, and with a registry of the test's own."""
+    registry, served = CollectorRegistry(), []
+
+    def serve(port, host):
+        assert (port, host) == (9100, "127.0.0.1")
+        served.append(start_http_server(0, host, registry))
+
+    monkeypatch.setattr(prometheus_client, "REGISTRY", registry)
+    monkeypatch.setattr(prometheus_client, "start_http_server", serve)
+    (lines,) = blocks("docs/metrics.md", "python")
+
+    async def run():
+        async with JourneyTimeoutManager(store_path=tmp_path / "s.sqlite3") as manager:
+            await manager.register_journey("open")
+            exec(lines, {"manager": manager})  # noqa: S102 - the page is part of this repository
+            ((server, thread),) = served
+            try:
+                return await asyncio.to_thread(scraped, server.server_port)
+            finally:
+                server.shutdown()
+                thread.join()
+
+    assert asyncio.run(run())['journeys_active{mode="embedded"}'] == 1
