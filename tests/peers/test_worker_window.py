@@ -49,7 +49,9 @@ def window(monkeypatch, tmp_path):
 def restored(seconds):
     """A line of a worker's log, so many seconds after the beginning."""
     minute, second = divmod(seconds, 60)
-    return f"2025-10-09T08:{53 + minute:02}:{20 + second:02}.000000Z [info     ] restored: partitions [0, 1], 0 changelog"
+    return (
+        f"2025-10-09T08:{53 + minute:02}:{20 + second:02}.000000Z [info     ] restored: partitions [0, 1], 0 changelog"
+    )
 
 
 def test_what_is_gathered_before_the_first_flush_is_timed(window):
