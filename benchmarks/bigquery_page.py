@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.measure import ROOT
+from benchmarks.page_part import with_part
 from benchmarks.results import RESULTS
 
 PAGE: Final = ROOT / "docs" / "bigquery.md"
@@ -22,14 +23,9 @@ def update_page() -> None:
 def page_with(text: str, results: Path) -> str:
     """The page with the figures of a folder of results; raises ValueError where a marker is missing."""
     for name in _PARTS:
-        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        before, found, rest = text.partition(begin)
-        _, closed, after = rest.partition(end)
-        if not found or not closed:
-            raise ValueError(f"{PAGE}: expected the lines {begin} and {end}")
         file = results / f"{name}.json"
         said = _TABLES[name](json.loads(file.read_text("utf-8"))) if file.exists() else "Not measured yet."
-        text = f"{before}{begin}\n\n{said}\n\n{end}{after}"
+        text = with_part(PAGE, text, f"<!-- {name}: begin -->", f"<!-- {name}: end -->", said)
     return text
 
 

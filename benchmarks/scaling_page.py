@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from benchmarks.measure import ROOT
+from benchmarks.page_part import with_part
 from benchmarks.record_sizes import RecordSizes, record_sizes
 from benchmarks.results import RESULTS
 
@@ -30,13 +31,7 @@ def update_page() -> None:
 def page_with(text: str) -> str:
     """The page with the figures of the repository; raises ValueError where a marker is missing."""
     for name, lines in (("scale_out", _scale_out()), ("arithmetic", _arithmetic())):
-        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        before, found, rest = text.partition(begin)
-        _, closed, after = rest.partition(end)
-        if not found or not closed:
-            raise ValueError(f"{PAGE}: expected the lines {begin} and {end}")
-        said = "\n".join(lines)
-        text = f"{before}{begin}\n\n{said}\n\n{end}{after}"
+        text = with_part(PAGE, text, f"<!-- {name}: begin -->", f"<!-- {name}: end -->", "\n".join(lines))
     return text
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from benchmarks.measure import ROOT
+from benchmarks.page_part import with_part
 from benchmarks.peers.peer_results import read_results
 
 PAGE: Final = ROOT / "docs" / "performance.md"
@@ -33,11 +34,7 @@ def table(results: Sequence[Mapping[str, Any]] | None) -> str:
 
 def page_with(text: str, results: Sequence[Mapping[str, Any]] | None) -> str:
     """The page with the table of these figures; raises ValueError where a marker is missing."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{PAGE}: expected the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{table(results)}\n\n{END}{after}"
+    return with_part(PAGE, text, BEGIN, END, table(results))
 
 
 def update_page(results: Sequence[Mapping[str, Any]] | None) -> None:
