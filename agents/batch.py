@@ -33,10 +33,8 @@ class Batch:
 
     def heads(self) -> set[bytes]:
         """First bytes of the values, which name their schemas."""
-        heads = getattr(
-            self.records, "heads", None
-        )  # of batches as they lie, which are quicker asked than gone through
-        if heads is not None:
+        heads = getattr(self.records, "heads", None)
+        if heads is not None:  # records as they lie are quicker asked than gone through
             return set(heads(HEADER_BYTES))
         return {record.value[:HEADER_BYTES] for record in self.records if record.value is not None}
 

@@ -21,7 +21,7 @@ def dollars_to_micros(value: object, field: str) -> int:
 
     A float counts as its shortest decimal text, so 0.1 is a tenth.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal | Real):
+    if isinstance(value, bool) or not isinstance(value, str | Decimal | Real):
         raise InvalidRecordError(field, value, _EXPECTED)
     try:
         dollars = Decimal(value) if isinstance(value, int | str | Decimal) else Decimal(str(value))

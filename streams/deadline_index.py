@@ -47,7 +47,7 @@ class DeadlineIndex:
         if at < self._near_until:
             heappush(self._near, (at, row.journey_id, next(self._numbers), row))
             return at
-        begin = at - at % WIDTH_MS
+        begin = begin_of(at)
         bucket = self._far.get(begin)
         if bucket is None:
             bucket = self._far[begin] = begin, []
