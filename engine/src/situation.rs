@@ -1,5 +1,7 @@
 //! What holds for a partition while a batch is applied, and what becomes of each touchpoint.
 
+use crate::names::TimeSource;
+
 /// What became of a touchpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -16,6 +18,8 @@ pub enum Fate {
 pub struct Situation {
     /// Greatest punctuation read, in ms.
     pub clock: Option<i64>,
+    /// What the first punctuation said.
+    pub time_source: Option<TimeSource>,
     /// Policy in force, which an episode that begins now keeps.
     pub policy: u32,
     /// By policy, the offset of the record that brought it, and how long it remembers, in ms.
