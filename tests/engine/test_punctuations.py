@@ -72,6 +72,7 @@ class _Watched(CompiledProcessor):
     key=st.sampled_from([None, b"", b"journey"]),
     changed=st.none() | st.tuples(st.integers(0, 30), st.integers(0, 60), st.integers(0, 255)),
     cut=st.integers(0, 30),
+    again=st.integers(0, 5),
     restarts=st.booleans(),
 )
 def test_punctuations_are_what_the_reference_makes_of_them(
@@ -81,9 +82,10 @@ def test_punctuations_are_what_the_reference_makes_of_them(
     key: bytes | None,
     changed: tuple[int, int, int] | None,
     cut: int,
+    again: int,
     restarts: bool,
 ) -> None:
-    """Of both time sources, behind the clock, out of bounds, too long, damaged, under any key: equal, byte by byte."""
+    """Both time sources, any instant, text and key, damaged or fetched again: equal, byte by byte."""
     log = _log(records, append_time=append_time)
     log = [
         wire._replace(key=key) if isinstance(said, Punctuation) else wire
@@ -93,7 +95,7 @@ def test_punctuations_are_what_the_reference_makes_of_them(
         value = bytearray(log[changed[0]].value or b"")
         value[changed[1] % len(value)] = changed[2]
         log[changed[0]] = log[changed[0]]._replace(value=bytes(value))
-    compare(WAYS[way], [log[:cut], log[cut:]], 0, 1, restarts=restarts)
+    compare(WAYS[way], [log[:cut], log[max(0, cut - again) :]], 0, 1, restarts=restarts)
 
 
 @needs_engine
@@ -123,13 +125,15 @@ def test_another_time_source_is_left_to_the_reference() -> None:
 
 
 @needs_engine
-@pytest.mark.parametrize(("time_source", "dead"), [("simulated", 1), ("live", 2)])
-def test_the_first_punctuation_says_whether_touchpoints_may_be_ahead(time_source: str, dead: int) -> None:
+@pytest.mark.parametrize(("time_source", "left"), [("simulated", [0]), ("live", [0, 2])])
+def test_the_first_punctuation_says_whether_touchpoints_may_be_ahead(time_source: str, left: list[int]) -> None:
     """In the middle of a batch: before it, and on live topics behind it, a touchpoint far ahead is a dead letter."""
     ahead = [_touchpoint(number, _AT + 10 * DAY_MS) for number in range(2)]
     log = _log([ahead[0], Punctuation(_AT, time_source), ahead[1]], append_time=_AT)
-    found = result_of(compiled(0, 1), log)
-    assert found.counts.dead == dead
+    watched = _Watched(compiled(0, 1))
+    found = result_of(watched, log)
+    assert watched.left == left
+    assert found.counts.dead == len(left)
     assert found == result_of(reference(0, 1), log)
 
 
