@@ -19,7 +19,7 @@ impl Partition {
         records: &Records,
         heads: &Heads,
         progress: &mut Progress,
-        now: &mut Situation,
+        now: &mut Situation<'_>,
     ) -> PyResult<bool> {
         while progress.index < records.len() && records.offset(progress.index) <= progress.applied_offset {
             progress.skipped += 1;
@@ -55,14 +55,13 @@ impl Partition {
         touchpoint: &Touchpoint<'_>,
         hash: u64,
         progress: &mut Progress,
-        now: &Situation,
+        now: &Situation<'_>,
     ) -> PyResult<bool> {
         // On live topics nothing happens later than it is appended, clocks' skew apart.
-        if now.time_source != Some(TimeSource::Simulated) {
-            let skew_ms = self.policies[now.policy as usize].future_skew_ms;
-            if entry.append_time.is_some_and(|at| touchpoint.occurred_at > at.saturating_add(skew_ms)) {
-                return Ok(false);
-            }
+        let skew_ms = self.policies[now.policy as usize].future_skew_ms;
+        let is_ahead = entry.append_time.is_some_and(|at| touchpoint.occurred_at > at.saturating_add(skew_ms));
+        if is_ahead && now.time_source != Some(TimeSource::Simulated.name()) {
+            return Ok(false);
         }
         match self.touch(py, touchpoint, hash, entry.offset, now)? {
             Fate::Applied => progress.applied += 1,
@@ -81,9 +80,10 @@ impl Partition {
         entry: &Entry<'_>,
         punctuation: &Punctuation,
         progress: &mut Progress,
-        now: &mut Situation,
+        now: &mut Situation<'_>,
     ) -> PyResult<bool> {
-        if *now.time_source.get_or_insert(punctuation.time_source) != punctuation.time_source {
+        let time_source = punctuation.time_source.name();
+        if *now.time_source.get_or_insert(time_source) != time_source {
             return Ok(false);
         }
         let clock = now.clock.map_or(punctuation.at, |clock| clock.max(punctuation.at));

@@ -9,7 +9,6 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use crate::entry::Heads;
 use crate::messages::Messages;
-use crate::names::TimeSource;
 use crate::outputs::Outbox;
 use crate::partition::Partition;
 use crate::policy::Policy;
@@ -70,7 +69,7 @@ impl Engine {
 
     /// Apply a batch of the log from an index on, up to the first record that is the reference's.
     ///
-    /// `time_source`, `clock` and `policy` are those of the partition; raises ValueError for an unknown time source.
+    /// `time_source`, `clock` and `policy` are those of the partition.
     #[pyo3(signature = (records, start, applied_offset, time_source, clock, policy, memories))]
     #[allow(clippy::too_many_arguments)] // all that holds for the whole partition
     fn apply(
@@ -84,18 +83,11 @@ impl Engine {
         policy: u32,
         memories: Vec<(i64, i64)>,
     ) -> PyResult<Progress> {
-        let time_source = match time_source {
-            None => None,
-            Some(name) => match TimeSource::of(name) {
-                None => return Err(PyValueError::new_err(format!("whose time is {name:?}?"))),
-                known => known,
-            },
-        };
         let mut now = Situation { clock, time_source, policy, memories };
         let mut progress = Progress::before(start, applied_offset);
         while self.partition.apply_some(py, &records, &self.heads, &mut progress, &mut now)? {}
         progress.clock = now.clock;
-        progress.time_source = now.time_source.map(TimeSource::name);
+        progress.time_source = now.time_source.map(Into::into);
         Ok(progress)
     }
 

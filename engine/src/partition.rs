@@ -57,7 +57,7 @@ impl Partition {
         touchpoint: &Touchpoint<'_>,
         hash: u64,
         offset: i64,
-        now: &Situation,
+        now: &Situation<'_>,
     ) -> PyResult<Fate> {
         let at = touchpoint.occurred_at;
         let id = touchpoint_hash(touchpoint.touchpoint_id, &mut self.scratch);

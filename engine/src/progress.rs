@@ -14,7 +14,7 @@ pub struct Progress {
     #[pyo3(get)]
     pub clock: Option<i64>,
     #[pyo3(get)]
-    pub time_source: Option<&'static str>,
+    pub time_source: Option<String>,
     #[pyo3(get)]
     pub applied: u64,
     #[pyo3(get)]

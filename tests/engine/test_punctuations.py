@@ -125,6 +125,18 @@ def test_another_time_source_is_left_to_the_reference() -> None:
 
 
 @needs_engine
+def test_a_time_source_that_nobody_knows_is_any_other() -> None:
+    """It can only come out of a table that somebody else wrote: each punctuation is a dead letter then."""
+    log = _log([Punctuation(_AT, "simulated"), _touchpoint(1, _AT + 10 * DAY_MS)], append_time=_AT)
+    results = []
+    for processor in (compiled(0, 1), reference(0, 1)):
+        processor.partition.time_source = "somebody's"
+        results.append(result_of(processor, log))
+    assert results[0] == results[1]
+    assert results[0].counts.dead == 2
+
+
+@needs_engine
 @pytest.mark.parametrize(("time_source", "left"), [("simulated", [0]), ("live", [0, 2])])
 def test_the_first_punctuation_says_whether_touchpoints_may_be_ahead(time_source: str, left: list[int]) -> None:
     """In the middle of a batch: before it, and on live topics behind it, a touchpoint far ahead is a dead letter."""
