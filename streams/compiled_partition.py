@@ -80,10 +80,13 @@ class CompiledPartition(Partition):
         return [(at, self.policies[version].cleanup_ms) for version, at in self.policy_offsets.items()]
 
     def learn_head(self, head: bytes) -> None:
-        """Have the engine take touchpoints of this head, too, if their schema is the present one under another id."""
-        if head not in self._heads and self._codec.catalog.writer(schema_id_of(head)).is_own:
+        """Have the engine take records of this head, too, if their schema is the present one under another id."""
+        if head in self._heads:
+            return
+        writer = self._codec.catalog.writer(schema_id_of(head))
+        if writer.is_own:
             self._heads.add(head)
-            self.engine.take_head(head)
+            self.engine.take_head(writer.name, head)
 
     def keep(self, row: Row) -> None:
         """Hold a row that changed."""
@@ -131,5 +134,6 @@ def compiled_partition(engine_type: type[Engine], number: int, count: int, codec
     """Partition of an engine of its own, without rows."""
     heads = [head_of(codec.catalog.id_of(name)) for name in ("JourneyRow", "JourneyAbandoned", "JourneyLifecycle")]
     partition = CompiledPartition(engine_type(number, count, *heads), number, count, codec)
-    partition.learn_head(head_of(codec.catalog.id_of("Touchpoint")))
+    for name in ("Touchpoint", "Punctuation"):
+        partition.learn_head(head_of(codec.catalog.id_of(name)))
     return partition

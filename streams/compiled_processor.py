@@ -1,4 +1,4 @@
-"""The processor with the compiled engine: touchpoints and deadlines are the engine's, all else the reference's.
+"""The processor with the compiled engine: touchpoints and time are the engine's, all else the reference's.
 
 Both have the same state, the engine's; the reference takes a row out and puts it back.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from schemas.codec import HEADER_BYTES, Codec
-from schemas.records import Touchpoint
+from schemas.records import Punctuation, Touchpoint
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from streams.compiled_partition import CompiledPartition
 from streams.effects import Effects
@@ -64,20 +64,26 @@ class CompiledProcessor(Processor):
         batch = engine.records_of(records)
         index = 0
         while True:
-            skew_ms = None if partition.time_source == "simulated" else partition.policy.future_skew_ms
-            index, partition.applied_offset, applied, duplicate, late, skipped = engine.apply(
+            done = engine.apply(
                 batch,
                 index,
                 partition.applied_offset,
+                partition.time_source,
                 partition.clock,
                 partition.number_of(partition.policy),
                 partition.memories(),
-                skew_ms,
             )
-            counts.applied += applied
-            counts.duplicate += duplicate
-            counts.late += late
-            counts.skipped += skipped
+            index = done.index
+            partition.applied_offset, partition.time_source, partition.clock = (
+                done.applied_offset,
+                done.time_source,
+                done.clock,
+            )
+            counts.applied += done.applied
+            counts.duplicate += done.duplicate
+            counts.late += done.late
+            counts.skipped += done.skipped
+            counts.punctuations += done.punctuations
             if index == len(batch):
                 break
             self._process_one(records[index], effects, codec)
@@ -94,7 +100,7 @@ class CompiledProcessor(Processor):
         effects.booked.abandonments(effects.abandonments)
         effects.abandonments.clear()
         effects.lifecycle.clear()
-        if isinstance(entry[3], Touchpoint):
+        if isinstance(entry[3], Touchpoint | Punctuation):
             self.partition.learn_head(record.value[:HEADER_BYTES])
 
     def _entry(self, record: Any, codec: Codec) -> EntryFields:
@@ -109,7 +115,4 @@ class CompiledProcessor(Processor):
         """Move the clock to `at` (ms) unless it is further, fire what is due, and clean up."""
         partition = self.partition
         partition.clock = at if partition.clock is None else max(partition.clock, at)
-        engine = partition.engine
-        engine.fire(partition.clock, offset)
-        # A policy may name any number, the engine takes those that are one to a machine.
-        engine.forget(partition.clock, offset, min(partition.policy.cleanup.batch_size, len(engine)))
+        partition.engine.punctuate(partition.clock, offset, partition.number_of(partition.policy))

@@ -7,25 +7,24 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
+use crate::entry::Heads;
 use crate::messages::Messages;
 use crate::outputs::Outbox;
 use crate::partition::Partition;
 use crate::policy::Policy;
-use crate::record::{next_values, Progress, Value};
+use crate::progress::Progress;
 use crate::records::Records;
 use crate::row::Row;
-use crate::situation::{Fate, Situation};
-use crate::store::{Changed, Slot};
+use crate::situation::Situation;
+use crate::store::Changed;
 use crate::touchpoint::HEADER_BYTES;
 
 /// One partition of the journey table, and the rule for what touchpoints and punctuations do to it.
 #[pyclass(module = "journeys_engine")]
 pub struct Engine {
     partition: Partition,
-    touchpoint_heads: Vec<Vec<u8>>,
+    heads: Heads,
     row_head: Vec<u8>,
-    hashes: Vec<u64>,
-    reached: Vec<Slot>,
 }
 
 #[pymethods]
@@ -35,19 +34,21 @@ impl Engine {
     fn new(number: u32, count: u32, row_head: Vec<u8>, abandoned_head: Vec<u8>, lifecycle_head: Vec<u8>) -> Self {
         Engine {
             partition: Partition::new(number, count, Outbox::new(number, abandoned_head, lifecycle_head)),
-            touchpoint_heads: Vec::new(),
+            heads: Heads::default(),
             row_head,
-            hashes: Vec::new(),
-            reached: Vec::new(),
         }
     }
 
-    /// Take touchpoints whose values have this head.
-    fn take_head(&mut self, head: Vec<u8>) -> PyResult<()> {
+    /// Take records of a name, touchpoints or punctuations, whose values have this head.
+    fn take_head(&mut self, name: &str, head: Vec<u8>) -> PyResult<()> {
         if head.len() != HEADER_BYTES {
             return Err(PyValueError::new_err(format!("a head has {HEADER_BYTES} bytes, not {}", head.len())));
         }
-        self.touchpoint_heads.push(head);
+        match name {
+            "Touchpoint" => self.heads.touchpoints.push(head),
+            "Punctuation" => self.heads.punctuations.push(head),
+            _ => return Err(PyValueError::new_err(format!("a {name} is not the engine's to read"))),
+        }
         Ok(())
     }
 
@@ -66,10 +67,10 @@ impl Engine {
         }
     }
 
-    /// Apply touchpoints of a batch of the log from an index on, up to the first record that is the reference's.
+    /// Apply a batch of the log from an index on, up to the first record that is the reference's.
     ///
-    /// `skew_ms` is how far ahead of its append time a touchpoint may lie, None where that is not looked at.
-    #[pyo3(signature = (records, start, applied_offset, clock, policy, memories, skew_ms))]
+    /// `time_source`, `clock` and `policy` are those of the partition.
+    #[pyo3(signature = (records, start, applied_offset, time_source, clock, policy, memories))]
     #[allow(clippy::too_many_arguments)] // all that holds for the whole partition
     fn apply(
         &mut self,
@@ -77,46 +78,23 @@ impl Engine {
         records: PyRef<'_, Records>,
         start: usize,
         applied_offset: i64,
+        time_source: Option<&str>,
         clock: Option<i64>,
         policy: u32,
         memories: Vec<(i64, i64)>,
-        skew_ms: Option<i64>,
     ) -> PyResult<Progress> {
-        let now = Situation { clock, policy, memories };
-        let mut progress = (start, applied_offset, 0, 0, 0, 0);
-        loop {
-            let (values, is_all) = next_values(py, &records, &self.touchpoint_heads, &mut progress, skew_ms);
-            let touchpoints: Vec<_> = values.iter().map_while(Value::touchpoint).collect();
-            let store = &self.partition.store;
-            self.hashes.clear();
-            self.hashes.extend(touchpoints.iter().map(|touchpoint| store.hash(touchpoint.journey_id)));
-            store.reach(&self.hashes, &mut self.reached);
-            for (index, touchpoint) in touchpoints.iter().enumerate() {
-                let offset = values[index].offset;
-                match self.partition.touch(py, touchpoint, self.hashes[index], offset, &now)? {
-                    Fate::Applied => progress.2 += 1,
-                    Fate::Duplicate => progress.3 += 1,
-                    Fate::Late => progress.4 += 1,
-                    Fate::Skipped => progress.5 += 1,
-                    Fate::NotHere => return Ok(progress),
-                }
-                progress.0 += 1;
-                progress.1 = offset;
-            }
-            if is_all || touchpoints.len() < values.len() {
-                return Ok(progress);
-            }
-        }
+        let mut now = Situation { clock, time_source, policy, memories };
+        let mut progress = Progress::before(start, applied_offset);
+        while self.partition.apply_some(py, &records, &self.heads, &mut progress, &mut now)? {}
+        progress.clock = now.clock;
+        progress.time_source = now.time_source.map(Into::into);
+        Ok(progress)
     }
 
-    /// Fire what is due at the clock, because of the punctuation at `offset`.
-    fn fire(&mut self, py: Python<'_>, clock: i64, offset: i64) -> PyResult<()> {
-        self.partition.fire(py, clock, offset)
-    }
-
-    /// Delete rows that count as absent at the clock, at most `most`, because of the punctuation at `offset`.
-    fn forget(&mut self, clock: i64, offset: i64, most: usize) {
-        self.partition.forget(clock, offset, most);
+    /// Fire what is due at the clock, because of the punctuation at `offset`, and delete rows that count as absent then,
+    /// at most as many as the policy says.
+    fn punctuate(&mut self, py: Python<'_>, clock: i64, offset: i64, policy: u32) -> PyResult<()> {
+        self.partition.punctuate(py, clock, offset, policy)
     }
 
     /// Clock at which the next deadline fires; None when nothing is open.

@@ -122,7 +122,7 @@ impl Partition {
     }
 
     /// Whether a touchpoint of an instant finds the journey as if it had never been seen.
-    pub fn counts_as_absent(&self, row: &Row, at: i64, now: &Situation) -> bool {
+    pub fn counts_as_absent(&self, row: &Row, at: i64, now: &Situation<'_>) -> bool {
         if row.open {
             return false;
         }

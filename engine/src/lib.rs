@@ -1,4 +1,4 @@
-//! The hot path of the journey rule, compiled: touchpoints and deadlines in, rows and outputs out.
+//! The hot path of the journey rule, compiled: touchpoints and punctuations in, rows and outputs out.
 //!
 //! The Python rule in `streams` is the reference, and decides all that is rare: whatever the engine does not take,
 //! it leaves to that one. No I/O, no clock. One `Engine` is one partition.
@@ -7,8 +7,10 @@
 
 mod avro;
 mod backtest;
+mod batch;
 mod decimal;
 mod engine;
+mod entry;
 mod episode;
 mod identity;
 mod indexes;
@@ -18,7 +20,8 @@ mod outputs;
 mod partition;
 mod penalty;
 mod policy;
-mod record;
+mod progress;
+mod punctuation;
 mod record_batch;
 mod records;
 mod row;
@@ -31,8 +34,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// Fingerprints of the schemas that the engine reads and writes, as `schemas.catalog` makes them.
-const SCHEMAS: [(&str, u32); 4] = [
+const SCHEMAS: [(&str, u32); 5] = [
     ("Touchpoint", 118_953_163),
+    ("Punctuation", 601_888_827),
     ("JourneyRow", 1_840_407_694),
     ("JourneyAbandoned", 1_816_665_790),
     ("JourneyLifecycle", 1_040_380_536),
@@ -48,6 +52,7 @@ fn journeys_engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("SCHEMAS", schemas)?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<messages::Messages>()?;
+    module.add_class::<progress::Progress>()?;
     module.add_class::<records::Records>()?;
     backtest::add_to(module)
 }

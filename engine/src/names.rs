@@ -1,4 +1,4 @@
-//! States and outcomes: text on the wire and to Python, a number in a row.
+//! States, outcomes and the like: text on the wire and to Python, a number in a row.
 
 /// Names that a small set of values has, by number.
 macro_rules! named {
@@ -25,6 +25,11 @@ macro_rules! named {
 named!(
     /// State of a journey.
     State { Unaware = "UNAWARE", Aware = "AWARE", Considering = "CONSIDERING", Intent = "INTENT", Converted = "CONVERTED" }
+);
+
+named!(
+    /// Whose time a partition keeps.
+    TimeSource { Live = "live", Simulated = "simulated" }
 );
 
 named!(

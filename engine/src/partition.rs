@@ -26,6 +26,9 @@ pub struct Partition {
     pub cleanups: BinaryHeap<Reverse<(i64, Slot)>>,
     /// Rows with an open episode.
     pub open_count: usize,
+    /// Of the records that are looked up together, hashes of their journeys, and places of their rows.
+    pub hashes: Vec<u64>,
+    pub reached: Vec<Slot>,
     scratch: Vec<u8>,
 }
 
@@ -41,6 +44,8 @@ impl Partition {
             deadlines: BinaryHeap::new(),
             cleanups: BinaryHeap::new(),
             open_count: 0,
+            hashes: Vec::new(),
+            reached: Vec::new(),
             scratch: Vec::new(),
         }
     }
@@ -52,7 +57,7 @@ impl Partition {
         touchpoint: &Touchpoint<'_>,
         hash: u64,
         offset: i64,
-        now: &Situation,
+        now: &Situation<'_>,
     ) -> PyResult<Fate> {
         let at = touchpoint.occurred_at;
         let id = touchpoint_hash(touchpoint.touchpoint_id, &mut self.scratch);

@@ -66,6 +66,10 @@ pub struct Policy {
     pub inactivity_ms: i64,
     pub max_journey_duration_ms: i64,
     pub cleanup_ms: i64,
+    /// Rows that one punctuation deletes at most.
+    pub cleanup_batch_size: usize,
+    /// How far ahead of its append time a touchpoint may lie, on live topics.
+    pub future_skew_ms: i64,
     pub quiet_period_ms: i64,
     pub budget_micros: Option<i64>,
     /// Touchpoints within a window (ms) that end an episode.
@@ -96,6 +100,7 @@ impl Policy {
             }
             Ok(Some((rule.getattr("touchpoints")?.extract()?, number(duration)?)))
         };
+        let batch_size: BigUint = policy.getattr("cleanup")?.getattr("batch_size")?.extract()?;
         Ok(Policy {
             version: policy.getattr("version")?.extract::<String>()?.into(),
             grace_ms: number("grace_ms")?,
@@ -103,6 +108,9 @@ impl Policy {
             inactivity_ms: number("inactivity_ms")?,
             max_journey_duration_ms: number("max_journey_duration_ms")?,
             cleanup_ms: number("cleanup_ms")?,
+            // A policy may name any number, a machine has the smaller ones.
+            cleanup_batch_size: usize::try_from(batch_size).unwrap_or(usize::MAX),
+            future_skew_ms: number("future_skew_ms")?,
             quiet_period_ms: number("conversion_quiet_period_ms")?,
             budget_micros: policy.getattr("budget_micros")?.extract()?,
             fatigue: rule("fatigue", "fatigue_window_ms")?,

@@ -13,16 +13,18 @@ pub enum Fate {
 }
 
 /// What holds for the whole partition while a batch is applied.
-pub struct Situation {
+pub struct Situation<'a> {
     /// Greatest punctuation read, in ms.
     pub clock: Option<i64>,
+    /// Whose time it is, as the first punctuation said.
+    pub time_source: Option<&'a str>,
     /// Policy in force, which an episode that begins now keeps.
     pub policy: u32,
     /// By policy, the offset of the record that brought it, and how long it remembers, in ms.
     pub memories: Vec<(i64, i64)>,
 }
 
-impl Situation {
+impl Situation<'_> {
     /// Latest instant that a record at `offset` of an unknown journey is too late for.
     pub fn forgotten_until(&self, offset: i64) -> Option<i64> {
         let shortest = self.memories.iter().filter(|(brought, _)| *brought < offset).map(|(_, memory)| memory).min()?;

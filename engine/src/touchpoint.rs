@@ -4,10 +4,10 @@ use crate::avro::Reader;
 use crate::names::State;
 
 // As schemas.instants, schemas.money and schemas.validation.
-const EARLIEST: i64 = 631_152_000_000;
-const LATEST: i64 = 221_845_392_000_000;
+pub const EARLIEST: i64 = 631_152_000_000;
+pub const LATEST: i64 = 221_845_392_000_000;
 const LARGEST_MICROS: i64 = 1_000_000_000_000_000;
-const LONGEST_TEXT: usize = 1_000;
+pub const LONGEST_TEXT: usize = 1_000;
 
 /// Length of the wire format's head: byte 0 and the schema's id.
 pub const HEADER_BYTES: usize = 5;
