@@ -22,7 +22,7 @@ from agents.local_copy import open_local_copy
 from agents.log_setup import set_up_logging
 from agents.operation_error import OperationError
 from agents.policy_file import load_policy
-from agents.raw_records import fetch_raw_records
+from agents.record_batches import fetch_record_batches
 from agents.required_rights import require_worker_rights
 from agents.schema_registry import RegistryUnreachableError, own_catalog
 from agents.settings import Settings
@@ -93,12 +93,7 @@ def run_worker(settings: Settings) -> int:
     local_copy = open_local_copy(settings, slot)
     options, partition_count, catalog = asyncio.run(_prepare(settings))
     named = settings.model_copy(update={"worker_id": worker_id})
-    if engine.compiled is None:
-        fetch_raw_records()
-    else:
-        from agents.record_batches import fetch_record_batches  # noqa: PLC0415  (the engine may not be built)
-
-        fetch_record_batches()
+    fetch_record_batches(for_engine=engine.compiled is not None)
     instance_id = slot.instance_id() if settings.static_membership else None
     app = create_app(named, options, partition_count, catalog, policy, local_copy, instance_id, engine)
     gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 100)

@@ -1,4 +1,4 @@
-"""Messages as the compiled engine gives them: bytes one behind the other, that leave as finished record batches."""
+"""Messages that leave as finished record batches: as the compiled engine gives them, or as Arrow arrays."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 if TYPE_CHECKING:
     from journeys_engine import Messages
 
+    from streams.arrow_messages import ArrowMessages
+
 Message_co = TypeVar("Message_co", covariant=True)
 
 
 class EncodedMessages(Sequence[Message_co], Generic[Message_co]):
     """Messages of which one becomes an object only where somebody asks for it. `make` makes it of its tuple."""
 
-    def __init__(self, messages: Messages, make: Callable[[Any], Message_co]) -> None:
+    def __init__(self, messages: Messages | ArrowMessages, make: Callable[[Any], Message_co]) -> None:
         self._messages = messages
         self._make = make
 

@@ -1,4 +1,4 @@
-"""Which program decides live: the compiled engine, or the pure core by columns."""
+"""Which program decides live: the compiled engine, rows as columns where numpy is, or the reference."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from schemas.catalog import fingerprint, own_schemas
 from schemas.codec import Codec
-from streams.column_processor import ColumnProcessor
+from schemas.columns import IS_INSTALLED
 from streams.compiled_partition import compiled_partition
 from streams.compiled_processor import CompiledProcessor
 from streams.partition import Partition
@@ -37,12 +37,22 @@ class Engine(NamedTuple):
     def partition(self, number: int, count: int, codec: Codec) -> Partition:
         """State of a partition, without rows."""
         if self.compiled is None:
-            return Partition(number, count)
+            if not IS_INSTALLED:
+                return Partition(number, count)
+            from streams.columnar_partition import ColumnarPartition  # noqa: PLC0415  (it wants the extra `kafka`)
+
+            return ColumnarPartition(number, count, codec)
         return compiled_partition(self.compiled, number, count, codec)
 
     def processor(self, partition: Partition) -> Processor:
         """Processor of a partition that this engine has made."""
-        return ColumnProcessor(partition) if self.compiled is None else CompiledProcessor(partition)
+        if self.compiled is not None:
+            return CompiledProcessor(partition)
+        if not IS_INSTALLED:
+            return Processor(partition)
+        from streams.columnar_processor import ColumnarProcessor  # noqa: PLC0415  (as above)
+
+        return ColumnarProcessor(partition)
 
 
 PURE_PYTHON = Engine(None, "set so")

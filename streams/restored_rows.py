@@ -11,7 +11,7 @@ from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise, repeat
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from schemas.codec import HEADER_BYTES, Codec, schema_id_of
 from schemas.columns import WORTHWHILE, arrays_of
@@ -22,6 +22,8 @@ from streams.row import HASH_BYTES, STORED, Row
 # Few enough that what a chunk leaves behind stays in the processor's cache, and that no call into C lasts long.
 _CHUNK_ROWS: Final = 5_000
 _NAME: Final = "JourneyRow"
+StoredEntry: TypeAlias = tuple[str, bytes]
+"""Journey and wire bytes of its row."""
 
 
 class UnreadableRowError(Exception):
@@ -38,27 +40,38 @@ def policy_of(policies: Mapping[str, Policy], version: str, place: str) -> Polic
     return found
 
 
-def rows_of(
-    stored: Iterable[tuple[str, bytes]], policies: Mapping[str, Policy], codec: Codec
-) -> Iterator[Sequence[Row]]:
+def rows_of(stored: Iterable[StoredEntry], policies: Mapping[str, Policy], codec: Codec) -> Iterator[Sequence[Row]]:
     """Rows of journeys given with their wire bytes, under the policies that they name; in chunks, in no order.
 
     Raises UnreadableRowError for one of an unknown schema or policy, or that is damaged.
     """
-    writer = codec.catalog.writer(codec.catalog.id_of(_NAME))
+    for alike, others in chunks_of(stored, codec):
+        rows = _by_columns(alike, codec, policies)
+        yield [_one(journey_id, value, policies, codec) for journey_id, value in alike] if rows is None else rows
+        if others:
+            yield [_one(journey_id, value, policies, codec) for journey_id, value in others]
+
+
+def chunks_of(stored: Iterable[StoredEntry], codec: Codec) -> Iterator[tuple[list[StoredEntry], list[StoredEntry]]]:
+    """Rows in chunks: those that can be decoded by columns, and the others."""
+    has_columns = codec.catalog.writer(codec.catalog.id_of(_NAME)).has_columns
     entries = iter(stored)
     while chunk := list(islice(entries, _CHUNK_ROWS)):
         heads = {value[:HEADER_BYTES] for _, value in chunk}
-        own = {head for head in heads if _is_own(head, codec)} if writer.has_columns else set()
-        alike = chunk if own == heads else [entry for entry in chunk if entry[1][:HEADER_BYTES] in own]
-        rows = _by_columns(alike, writer.plain_json, policies) if len(alike) >= WORTHWHILE else None
-        if rows is None:
-            yield [_one(journey_id, value, policies, codec) for journey_id, value in chunk]
-            continue
-        yield rows
-        if len(alike) < len(chunk):
-            others = (entry for entry in chunk if entry[1][:HEADER_BYTES] not in own)
-            yield [_one(journey_id, value, policies, codec) for journey_id, value in others]
+        own = {head for head in heads if _is_own(head, codec)} if has_columns else set()
+        if own == heads:
+            yield chunk, []
+        else:
+            alike = [entry for entry in chunk if entry[1][:HEADER_BYTES] in own]
+            yield alike, [entry for entry in chunk if entry[1][:HEADER_BYTES] not in own]
+
+
+def row_arrays(entries: Sequence[StoredEntry], codec: Codec) -> list[Any] | None:
+    """Arrow arrays of rows that are all of the present schema; None where they are few, or one of them is damaged."""
+    if len(entries) < WORTHWHILE:
+        return None
+    writer = codec.catalog.writer(codec.catalog.id_of(_NAME))
+    return arrays_of([value[HEADER_BYTES:] for _, value in entries], writer.plain_json)
 
 
 def _is_own(head: bytes, codec: Codec) -> bool:
@@ -74,21 +87,20 @@ def _one(journey_id: str, value: bytes, policies: Mapping[str, Policy], codec: C
     try:
         name, fields = codec.decode_fields(value)
     except InvalidRecordError as error:
-        raise UnreadableRowError(f"{_place(journey_id)}: {error}") from None
+        raise UnreadableRowError(f"{place_of(journey_id)}: {error}") from None
     if name != _NAME:
-        raise UnreadableRowError(f"{_place(journey_id)} is a {name}, not a {_NAME}")
-    return Row.of_stored(journey_id, fields, policy_of(policies, fields["policy_version"], _place(journey_id)))
+        raise UnreadableRowError(f"{place_of(journey_id)} is a {name}, not a {_NAME}")
+    return Row.of_stored(journey_id, fields, policy_of(policies, fields["policy_version"], place_of(journey_id)))
 
 
-def _place(journey_id: str) -> str:
+def place_of(journey_id: str) -> str:
+    """What an error calls the row of a journey."""
     return f"the row of journey {journey_id!r}"
 
 
-def _by_columns(
-    entries: Sequence[tuple[str, bytes]], schema_json: str, policies: Mapping[str, Policy]
-) -> list[Row] | None:
-    """Rows of entries that are all of the present schema; None where one of them is damaged."""
-    arrays = arrays_of([value[HEADER_BYTES:] for _, value in entries], schema_json)
+def _by_columns(entries: Sequence[StoredEntry], codec: Codec, policies: Mapping[str, Policy]) -> list[Row] | None:
+    """Rows of entries that are all of the present schema; None as `row_arrays`."""
+    arrays = row_arrays(entries, codec)
     if arrays is None:
         return None
     columns = [_BY_FIELD.get(field, _values)(arrays[place]) for place, field in enumerate(STORED)]
@@ -99,7 +111,8 @@ def _by_columns(
     journey_ids = [journey_id for journey_id, _ in entries]
     versions = columns[_POLICY_VERSION]
     found = {
-        version: policy_of(policies, version, _place(journey_ids[versions.index(version)])) for version in set(versions)
+        version: policy_of(policies, version, place_of(journey_ids[versions.index(version)]))
+        for version in set(versions)
     }
     rows = list(map(Row.__new__, repeat(Row, len(entries))))
     _set("journey_id", rows, journey_ids)

@@ -10,9 +10,11 @@ from record_examples import FULL, INPUTS, OTHERS, SMALL, T0
 from schemas import columns
 from schemas.codec import HEADER_BYTES, MAX_RECORD_BYTES, Codec
 from schemas.identity import touchpoint_hash
-from schemas.input_columns import input_columns
+from schemas.instants import EARLIEST, LATEST
 from schemas.invalid import InvalidRecordError
+from schemas.money import LARGEST_MICROS
 from schemas.records import STATES, JourneyCommand, Touchpoint
+from schemas.touchpoint_arrays import touchpoint_arrays, touchpoint_head
 from streams.entry import Entry
 from streams.partition import Partition
 from streams.processor import Processor
@@ -53,6 +55,26 @@ touchpoints = st.builds(
     action_id=st.none() | WORDS,
     policy_version=st.none() | WORDS,
     propensity=st.none() | st.floats(width=64),
+)
+
+_RATES = st.none() | st.sampled_from((0.0, 1.0, 5e-324)) | st.floats(0, 1)
+_MICROS = st.sampled_from((0, LARGEST_MICROS)) | st.integers(0, LARGEST_MICROS)
+_IDS = st.text(min_size=1, max_size=12)
+valid_touchpoints = st.builds(
+    Touchpoint,
+    journey_id=_IDS,
+    user_id=st.none() | WORDS,
+    touchpoint_id=_IDS,
+    occurred_at=st.sampled_from((EARLIEST, LATEST - 1)) | st.integers(EARLIEST, LATEST - 1),
+    channel=st.none() | WORDS,
+    event_type=st.none() | WORDS,
+    state=st.none() | st.sampled_from(STATES),
+    cost_micros=_MICROS,
+    conversion_probability=_RATES,
+    conversion_value_micros=st.none() | _MICROS,
+    action_id=st.none() | WORDS,
+    policy_version=st.none() | WORDS,
+    propensity=_RATES,
 )
 
 
@@ -193,33 +215,73 @@ def test_sizes_in_a_batch():
     assert ["at most 1048576 bytes" in str(error) for error in found[8:]] == [False, True]
 
 
-@given(st.lists(wires() | st.just(CODEC.encode(FULL)), max_size=6))
-@settings(max_examples=100, deadline=None)
-def test_columns_of_a_batch_are_its_touchpoints(values):
-    """All that have the head of one, each in its place; there are none where one of them is not valid, or is long."""
-    head = CODEC.encode(FULL)[:HEADER_BYTES]
-    places = [place for place, value in enumerate(values) if value is not None and value.startswith(head)]
-    expected = one_by_one([values[place] for place in places])
-    columns = input_columns(values, CODEC, 1)
-    if columns is None:
-        assert not places or any(isinstance(record, InvalidRecordError) for record in expected)
+def hash_of(record):
+    """What a row remembers of a touchpoint's id."""
+    return touchpoint_hash(record.touchpoint_id)
+
+
+@given(st.lists(wires() | st.just(CODEC.encode(FULL)), min_size=1, max_size=6), st.data())
+@settings(max_examples=200, deadline=None)
+def test_arrays_of_a_batch_are_its_touchpoints(values, data):
+    """Of any part of them, each in its place; there are none where one of them is not valid, or is long."""
+    head = touchpoint_head(CODEC)
+    values = [value for value in values if value is not None and value.startswith(head)] or [CODEC.encode(SMALL)]
+    expected = one_by_one(values)
+    arrays = touchpoint_arrays([value[len(head) :] for value in values], CODEC)
+    if arrays is None:
+        assert any(isinstance(record, InvalidRecordError) for record in expected)
         return
-    assert [place for begin, count in columns.runs for place in range(begin, begin + count)] == places
-    assert columns.keys == [record.journey_id.encode() for record in expected]
-    assert columns.id_hashes == [touchpoint_hash(record.touchpoint_id) for record in expected]
-    kept = [record._replace(touchpoint_id=record.touchpoint_id.encode()) for record in expected]
-    assert [column for column in columns.fields if column] == [
-        [getattr(record, name) for record in kept]
-        for name in Touchpoint._fields
-        if name not in {"channel", "event_type"}
-    ]
+    begin = data.draw(st.integers(0, len(expected) - 1))
+    for found, records in ((arrays, expected), (arrays.part(begin, len(expected)), expected[begin:])):
+        assert found.keys == [record.journey_id.encode() for record in records]
+        assert found.id_hashes.astype(">u8").tobytes() == b"".join(map(hash_of, records))
+        assert found.has_action_id.tolist() == [record.action_id is not None for record in records]
+        kept = [record._replace(channel=None, event_type=None) for record in records]
+        assert comparable(map(found.touchpoint, range(len(records)))) == comparable(kept)
+
+
+@given(st.lists(valid_touchpoints, min_size=1, max_size=20))
+@settings(max_examples=200, deadline=None)
+def test_valid_touchpoints_have_arrays(batch):
+    """Whatever is allowed, at its edges, too: the greatest and least, nulls and texts of any length."""
+    bodies = [CODEC.encode(record)[HEADER_BYTES:] for record in batch]
+    arrays = touchpoint_arrays(bodies, CODEC)
+    assert arrays is not None
+    kept = [record._replace(channel=None, event_type=None) for record in batch]
+    assert comparable(map(arrays.touchpoint, range(len(batch)))) == comparable(kept)
+    assert arrays.id_hashes.astype(">u8").tobytes() == b"".join(map(hash_of, batch))
+
+
+def test_equal_texts_of_which_there_are_few_are_one_object():
+    """In all batches: a row keeps one of them for long."""
+    batches = [[SMALL, FULL._replace(policy_version="policy " + number)] for number in "112"]
+    bodies = [[CODEC.encode(record)[HEADER_BYTES:] for record in batch] for batch in batches]
+    versions = [touchpoint_arrays(found, CODEC).policy_versions for found in bodies]
+    assert versions[0][1] is versions[1][1]
+    assert [found.tolist() for found in versions] == [[None, "policy 1"], [None, "policy 1"], [None, "policy 2"]]
 
 
 @pytest.mark.parametrize("length", [1_000, 1_001])
-def test_long_values_are_not_taken_by_columns(length):
+def test_long_values_have_no_arrays(length):
     """A text in one may be too long, which only a look at each of them tells."""
     short = CODEC.encode(SMALL)
     value = CODEC.encode(SMALL._replace(user_id="u" * (length - len(short) - 2)))
     assert len(value) == length
-    assert (input_columns([short, value], CODEC, 1) is None) == (length > 1_000)
-    assert input_columns([short] * 7, CODEC, 8) is None
+    bodies = [short[HEADER_BYTES:], value[HEADER_BYTES:]]
+    assert (touchpoint_arrays(bodies, CODEC) is None) == (length > 1_000)
+
+
+@pytest.mark.parametrize("invalid", ["journey_id", "occurred_at", "cost_micros", "conversion_probability"])
+def test_nothing_of_a_batch_with_an_invalid_touchpoint_is_in_arrays(invalid):
+    """It is a dead letter, and gone through one by one."""
+    wrong = {"journey_id": "", "occurred_at": EARLIEST - 1, "cost_micros": -1, "conversion_probability": 1.1}
+    bodies = [CODEC.encode(FULL._replace(**change))[HEADER_BYTES:] for change in ({}, {invalid: wrong[invalid]}, {})]
+    assert touchpoint_arrays(bodies, CODEC) is None
+    assert touchpoint_arrays([bodies[0], b"\x80", bodies[2]], CODEC) is None
+    assert touchpoint_arrays([bodies[0], bodies[2]], CODEC) is not None
+
+
+def test_without_the_package_there_are_no_arrays(monkeypatch):
+    """Touchpoints go one by one then."""
+    monkeypatch.setattr(columns, "IS_INSTALLED", False)
+    assert touchpoint_arrays([CODEC.encode(FULL)[HEADER_BYTES:]] * 9, Codec()) is None

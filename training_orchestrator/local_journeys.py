@@ -20,13 +20,12 @@ from streams.effects import Counts, Effects
 from streams.engine import PURE_PYTHON, Engine
 from streams.entry import EntryFields
 from streams.garbage import kept_for_ever
-from streams.partition import FIRST_PARTITION_COUNT
 from streams.policy import DEFAULT_POLICY, Policy
 from streams.row import Row, stored_columns
 from streams.table import Restore, stored_partition
 from training_orchestrator.answers import StoreUnavailableError
 from training_orchestrator.local_log import LocalLog, LoggedInput, LoggedOutput
-from training_orchestrator.local_processor import LocalRecord, processor_of
+from training_orchestrator.local_processor import LocalRecord, partition_of, processor_of
 from training_orchestrator.logged_outputs import encoded, logged_outputs
 
 _PUNCTUATE_AT_LEAST_EVERY_MS: Final = 60_000  # as a worker does, so that old journeys are forgotten on quiet days
@@ -52,7 +51,7 @@ class LocalJourneys:
         self.log = LocalLog(path)
         self.counts = Counts()
         self.codec = Codec()
-        self.partition = engine.partition(0, FIRST_PARTITION_COUNT, self.codec)
+        self.partition = partition_of(engine, self.codec)
         self._policy = policy
         self._now = now
         self._time_source = time_source

@@ -13,7 +13,7 @@ from streams.effects import Effects
 from streams.engine import Engine
 from streams.entry import EntryFields
 from streams.log_entries import LOG_APPEND_TIME
-from streams.partition import Partition
+from streams.partition import FIRST_PARTITION_COUNT, Partition
 from streams.processor import Processor
 
 
@@ -46,8 +46,15 @@ class LocalProcessor(CompiledProcessor):
         self.apply([record], effects)
 
 
+def partition_of(engine: Engine, codec: Codec) -> Partition:
+    """The one partition of a file. Without the compiled engine rows are the reference's: records come one at a time."""
+    if engine.compiled is None:
+        return Partition(0, FIRST_PARTITION_COUNT)
+    return engine.partition(0, FIRST_PARTITION_COUNT, codec)
+
+
 def processor_of(engine: Engine, partition: Partition) -> Processor:
-    """Processor of a partition that the engine has made; give it LocalRecords, each by itself."""
+    """Processor of a partition that `partition_of` has made; give it LocalRecords, each by itself."""
     return Processor(partition) if engine.compiled is None else LocalProcessor(partition)
 
 

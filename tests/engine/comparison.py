@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from schemas.codec import Codec
-from streams.column_processor import ColumnProcessor
+from streams.columnar_partition import ColumnarPartition
+from streams.columnar_processor import ColumnarProcessor
 from streams.engine import load_engine
 from streams.partition import Partition
 from streams.processor import Processor
@@ -20,10 +21,17 @@ Changelog: TypeAlias = Iterable[tuple[bytes, bytes | None, int]]
 Made: TypeAlias = Callable[[int, int, Changelog], Processor]
 
 
-class _ColumnProcessor(ColumnProcessor):
+class _ColumnarProcessor(ColumnarProcessor):
     """Has touchpoints go by columns where they are few, too: the batches here are small."""
 
+    fewest = fewest_at_once = 1
+
+
+class _PartlyColumnarProcessor(ColumnarProcessor):
+    """Has some of a small batch go by columns, and some by the reference."""
+
     fewest = 1
+    fewest_at_once = 3
 
 
 class Result(NamedTuple):
@@ -65,9 +73,16 @@ def reference(number: int, count: int, changelog: Changelog = ()) -> Processor:
 
 def by_columns(number: int, count: int, changelog: Changelog = ()) -> Processor:
     """What a worker runs without the compiled engine, restored from a changelog."""
-    partition = Partition(number, count)
+    partition = ColumnarPartition(number, count, CODEC)
     _restore(partition, changelog)
-    return _ColumnProcessor(partition)
+    return _ColumnarProcessor(partition)
+
+
+def partly_by_columns(number: int, count: int, changelog: Changelog = ()) -> Processor:
+    """The same, with more that is left to the reference."""
+    partition = ColumnarPartition(number, count, CODEC)
+    _restore(partition, changelog)
+    return _PartlyColumnarProcessor(partition)
 
 
 def compiled(number: int, count: int, changelog: Changelog = ()) -> Processor:
@@ -78,7 +93,7 @@ def compiled(number: int, count: int, changelog: Changelog = ()) -> Processor:
     return engine.processor(partition)
 
 
-WAYS: Final[dict[str, Made]] = {"columns": by_columns}
+WAYS: Final[dict[str, Made]] = {"columns": by_columns, "partly columns": partly_by_columns}
 if find_spec("journeys_engine") is not None:
     WAYS["compiled"] = compiled
 

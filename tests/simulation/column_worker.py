@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from streams.column_processor import ColumnProcessor
+from streams.columnar_partition import ColumnarPartition
+from streams.columnar_processor import ColumnarProcessor
 from streams.effects import Effects
 from streams.entry import Entry
+from streams.partition import Partition
 from streams.processor import Processor
+from tests.properties.draft import COUNT, NUMBER
 from tests.simulation.worker import CODEC, Worker
 from tests.wire_record import on_the_wire
 
 
-class _Processor(ColumnProcessor):
+class _Processor(ColumnarProcessor):
     """Takes the entries of the simulated transport: on the wire again, as a consumer gives them."""
 
-    fewest = 1
+    fewest = fewest_at_once = 1
     _given: dict[int, Entry] | None = None
     """What is applied now. What goes to the reference is taken from here: a dead letter's value was never encoded."""
 
@@ -32,6 +35,11 @@ class _Processor(ColumnProcessor):
 class ColumnWorker(Worker):
     """One life of a worker that applies touchpoints by columns."""
 
+    def new_partition(self) -> Partition:
+        """Partition whose rows are columns."""
+        return ColumnarPartition(NUMBER, COUNT, CODEC)
+
     def processor(self) -> Processor:
         """Processor for the restored partition."""
+        assert isinstance(self.partition, ColumnarPartition)
         return _Processor(self.partition)
