@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.catalog import own_schemas
 from schemas.codec import Codec
 from schemas.instants import DAY_MS, EARLIEST, HOUR_MS, LATEST
-from schemas.records import InputRecord, Punctuation, Touchpoint
+from schemas.records import InputRecord, JourneyRegistered, Punctuation, Touchpoint
 from streams.compiled_processor import CompiledProcessor
 from streams.effects import Effects
 from streams.engine import load_engine
@@ -163,3 +163,22 @@ def test_punctuations_under_another_id_are_learnt() -> None:
     assert watched.partition.row() == plain.partition.row()
     assert tables(watched) == tables(plain)
     assert watched.left == [1]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_deadline_that_comes_nearer_by_a_minute_fires(way: str) -> None:
+    """An index that sorts roughly may have it under the same entry as before."""
+    begin_of_an_hour = _AT - _AT % HOUR_MS + 10 * 60_000
+    due_at = begin_of_an_hour + 3 * DAY_MS + 60_000
+    sooner = JourneyRegistered(_JOURNEY, None, begin_of_an_hour, inactivity_ms=3 * DAY_MS - 60_000)
+    log = _log(
+        [
+            Punctuation(begin_of_an_hour - 1, "simulated"),
+            _touchpoint(0, begin_of_an_hour),
+            sooner,
+            Punctuation(due_at - 30_000, "simulated"),
+        ]
+    )
+    assert compare(WAYS[way], [log], 0, 1) == len(log)
+    ended = result_of(reference(0, 1), log)
+    assert (ended.open_count, ended.next_due_at) == (0, None)
