@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -15,6 +15,7 @@ from schemas.money import LARGEST_MICROS, LARGEST_SUM_MICROS
 from schemas.records import InputRecord, JourneyCommand, JourneyRegistered, PolicyChanged, Punctuation, Touchpoint
 from streams.entry import Entry
 from streams.policy import Policy
+from streams.segment import Segment
 from tests.engine.comparison import CODEC, WAYS, compare, reference, result_of
 from tests.examples import examples
 from tests.wire_record import WireRecord, on_the_wire
@@ -176,6 +177,25 @@ def test_sums_stop_at_the_largest(way: str, seed: int, size: int) -> None:
     processor = reference(0, 1)
     result_of(processor, log[:-1])
     assert LARGEST_SUM_MICROS in {row.total_cost_micros for row in processor.partition.rows.values()}
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if "columns" in way])
+def test_a_touchpoint_that_comes_a_thousand_times_is_not_looked_at_by_all_of_them(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a producer that tries again and again would cost the square of it."""
+    rounds: list[int] = []
+    apply_round = Segment._apply_round
+
+    def noted(segment: Segment, places: Any, slots: Any) -> Any:
+        rounds.append(len(places))
+        return apply_round(segment, places, slots)
+
+    monkeypatch.setattr(Segment, "_apply_round", noted)
+    touchpoints = [Touchpoint("journey", None, "the same", _AT + number, cost_micros=1) for number in range(2_000)]
+    entries = [Entry(offset, b"journey", None, touchpoint) for offset, touchpoint in enumerate(touchpoints)]
+    compare(WAYS[way], [[on_the_wire(entry, CODEC) for entry in entries]], 0, 1)
+    assert 1 <= len(rounds) <= 3
 
 
 def test_the_logs_hold_what_they_should() -> None:
