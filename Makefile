@@ -111,6 +111,7 @@ bench: setup ## throughput next to a naive Faust agent, and a guard against a sl
 
 bench-long: setup ## growth and memory, detection delay, restore, 1 to 4 workers: half an hour
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.worker_growth
 	$(BIN)/python -m benchmarks.detection_delay
 	$(BIN)/python -m benchmarks.restore
 	$(BIN)/python -m benchmarks.scale_out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from time import time
-from typing import Any
+from typing import Any, Final
 
 from agents.kafka_connection import producer
 from agents.settings import Settings
@@ -14,13 +14,15 @@ from schemas.rows import journey_key
 from schemas.topics import DEFAULT_PARTITION_COUNT, MAX_MESSAGE_BYTES, changelog_name
 from streams.partition import Partition
 from streams.policy import DEFAULT_POLICY
-from streams.row import HASH_BYTES, REMEMBERED_IDS, Row, stored_columns
+from streams.row import HASH_BYTES, REMEMBERED_IDS, UNKNOWN_OFFSET, Row, stored_columns
 from streams.schema_rows import missing_schemas
 from streams.table import stored_partition
 
 _BATCH_BYTES = 512 * 1024
 _CHUNK = 5_000
 _USERS = 50_000
+BEFORE_ALL_INPUT: Final = UNKNOWN_OFFSET
+"""Offset of rows that all records of the input come behind."""
 
 
 def open_row(number: int, now: int) -> Row:
@@ -41,10 +43,11 @@ def open_row(number: int, now: int) -> Row:
     return row
 
 
-async def write_open_journeys(settings: Settings, numbers: range) -> int:
+async def write_open_journeys(settings: Settings, numbers: range, offset: int | None = None) -> int:
     """Append their rows to the changelog of the settings' application; gives the bytes of a row with its key.
 
-    The input topic may be empty: the partitions' own rows stand in front of it.
+    The input topic may be empty: the partitions' own rows stand in front of it. `offset` is what each row stands for
+    in place of its number, which lies ahead of input that is there.
     """
     codec = Codec()
     changelog = changelog_name(settings.application_id)
@@ -57,6 +60,9 @@ async def write_open_journeys(settings: Settings, numbers: range) -> int:
                 await writer.append(schema.key, schema.value)
         for chunk in _chunks(numbers):
             rows = [open_row(number, now) for number in chunk]
+            if offset is not None:
+                for row in rows:
+                    row.offset = row.record_offset = offset
             for row, value in zip(rows, codec.encode_columns("JourneyRow", stored_columns(rows)), strict=True):
                 journey_id = row.journey_id.encode()
                 size = len(value) + len(journey_id) + 1
