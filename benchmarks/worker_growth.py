@@ -1,9 +1,9 @@
 """`python -m benchmarks.worker_growth`: a worker that has few journeys open, and one that has many.
 
 Each run has a Kafka of its own: a changelog of open journeys, and touchpoints of journeys picked at random, lie there
-when the worker starts. Timed is what is between its restore and its last partition row. Sizes by turns; figures, medians,
-go to results/worker_growth.json. Of many journeys hardly one comes twice while rows are gathered, of few all do: the rows
-that are stored for a touchpoint are a figure, too.
+when the worker starts. Timed is what is between its restore and its last partition row. Sizes by turns; figures,
+medians, go to results/worker_growth.json. Of many journeys hardly one comes twice while rows are gathered, of few all
+do: the rows that are stored for a thousand touchpoints are a figure, too.
 """
 
 from __future__ import annotations
