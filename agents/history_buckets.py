@@ -23,7 +23,7 @@ _CODES: Final[dict[pa.DataType, Any]] = {
     pa.float64(): "d",
     pa.int8(): "b",
 }
-_LEAST, _MOST = 16, 1024
+_LEAST, _MOST = 64, 1024
 
 
 def view(array: pa.Array) -> memoryview:
