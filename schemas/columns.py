@@ -115,20 +115,21 @@ def bodies_of(columns: Sequence[Any], schema_json: str) -> list[bytes]:
 
 def array_of_bodies(columns: Sequence[Any], schema_json: str) -> Any:
     """The same as an Arrow array."""
-    from pyarrow import Array, RecordBatch, array, chunked_array  # noqa: PLC0415  (see IS_INSTALLED)
+    from pyarrow import RecordBatch, chunked_array  # noqa: PLC0415  (see IS_INSTALLED)
     from pyruhvro import serialize_record_batch  # noqa: PLC0415  (see IS_INSTALLED)
 
     schema = _arrow_schema(schema_json)
-    arrays = [
-        column
-        if isinstance(column, Array)
-        else column.array(field.type)
-        if isinstance(column, PackedLongs)
-        else array(column, type=field.type)
-        for column, field in zip(columns, schema, strict=True)
-    ]
+    arrays = [_arrow_column(column, field.type) for column, field in zip(columns, schema, strict=True)]
     batch = RecordBatch.from_arrays(arrays, schema=schema)
     return chunked_array(serialize_record_batch(batch, schema_json, 1)).combine_chunks()
+
+
+def _arrow_column(column: Any, kind: Any) -> Any:
+    from pyarrow import Array, array  # noqa: PLC0415  (see IS_INSTALLED)
+
+    if isinstance(column, Array):
+        return column
+    return column.array(kind) if isinstance(column, PackedLongs) else array(column, type=kind)
 
 
 @cache

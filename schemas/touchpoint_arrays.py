@@ -5,14 +5,27 @@ Channel and event type are left out: no rule looks at them.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from schemas.arrays import (
+    NONE,
+    Codes,
+    Floats,
+    Hashes,
+    Integers,
+    Objects,
+    codes_of,
+    integers_of,
+    number_or_none,
+    numbers_of,
+    objects,
+    shared_of,
+    texts_of,
+)
 from schemas.codec import HEADER_BYTES, Codec, head_of
 from schemas.columns import whole_arrays_of
 from schemas.identity import touchpoint_hashes
@@ -20,14 +33,6 @@ from schemas.records import STATES, Touchpoint
 from schemas.valid_columns import are_valid
 from schemas.validation import LONGEST_TEXT
 
-Integers: TypeAlias = NDArray[np.int64]
-Floats: TypeAlias = NDArray[np.float64]
-Hashes: TypeAlias = NDArray[np.uint64]
-Codes: TypeAlias = NDArray[np.int8]
-Objects: TypeAlias = NDArray[np.object_]
-
-NONE: Final = -(2**63)
-"""Stands for an integer that is not there. Below all that are, so comparisons with the least come out right."""
 NO_STATE: Final = -1
 _NAME: Final = "Touchpoint"
 
@@ -96,16 +101,6 @@ NO_TOUCHPOINTS: Final = TouchpointArrays(
 )
 
 
-def taken(array: Any, places: Integers) -> Objects:
-    """Values of an Arrow array at some places."""
-    return _objects(array.take(pa.array(places)).to_pylist())
-
-
-def number_or_none(number: float) -> float | None:
-    """A number that may not be there."""
-    return None if number != number else float(number)  # noqa: PLR0124  (NaN is not equal to itself)
-
-
 def touchpoint_head(codec: Codec) -> bytes:
     """First bytes of the wire bytes of touchpoints of the present schema."""
     return head_of(codec.catalog.id_of(_NAME))
@@ -121,55 +116,19 @@ def touchpoint_arrays(bodies: list[bytes], codec: Codec) -> TouchpointArrays | N
     if arrays is None or not are_valid(arrays):
         return None
     of = dict(zip(Touchpoint._fields, arrays, strict=True))
-    touchpoint_ids = _bytes(of["touchpoint_id"])
+    touchpoint_ids = texts_of(of["touchpoint_id"])
     return TouchpointArrays(
-        _bytes(of["journey_id"]),
+        texts_of(of["journey_id"]),
         of["user_id"].cast(pa.binary()),
-        _objects(touchpoint_ids),
+        objects(touchpoint_ids),
         np.array(touchpoint_hashes(touchpoint_ids), np.uint64),
         of["occurred_at"].to_numpy(),
-        _states(of["state"]),
-        _integers(of["cost_micros"]),
-        _numbers(of["conversion_probability"]),
-        _integers(of["conversion_value_micros"]),
+        codes_of(of["state"], STATES, NO_STATE),
+        integers_of(of["cost_micros"]),
+        numbers_of(of["conversion_probability"]),
+        integers_of(of["conversion_value_micros"]),
         of["action_id"].cast(pa.binary()),
-        _shared(of["policy_version"]),
-        _numbers(of["propensity"]),
+        shared_of(of["policy_version"]),
+        numbers_of(of["propensity"]),
         of["action_id"].is_valid().to_numpy(zero_copy_only=False),
     )
-
-
-def _bytes(array: Any) -> list[Any]:
-    values: list[Any] = array.cast(pa.binary()).to_pylist()
-    return values
-
-
-def _objects(values: Sequence[Any]) -> Objects:
-    objects = np.empty(len(values), object)
-    objects[:] = values
-    return objects
-
-
-def _integers(array: Any) -> Integers:
-    integers: Integers = array.fill_null(NONE).to_numpy()
-    return integers
-
-
-def _numbers(array: Any) -> Floats:
-    numbers: Floats = array.fill_null(np.nan).to_numpy()
-    return numbers
-
-
-def _states(array: Any) -> Codes:
-    coded = array.dictionary_encode()
-    places = [*(STATES.index(state) for state in coded.dictionary.to_pylist()), NO_STATE]
-    codes: Codes = np.array(places, np.int8)[coded.indices.fill_null(len(places) - 1).to_numpy()]
-    return codes
-
-
-def _shared(array: Any) -> Objects:
-    """Texts of which there are few: equal ones are one object, in all batches."""
-    coded = array.dictionary_encode()
-    texts = [*map(sys.intern, coded.dictionary.to_pylist()), None]
-    shared: Objects = _objects(texts)[coded.indices.fill_null(len(texts) - 1).to_numpy()]
-    return shared

@@ -8,16 +8,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from schemas.arrays import Codes, Floats, Integers, Objects, arrow_array
 from schemas.codec import Codec
 from schemas.identity import abandonment_ids
 from schemas.records import STATES, JourneyAbandoned
 from schemas.topics import JOURNEY_EVENTS
-from schemas.touchpoint_arrays import Codes, Floats, Integers, Objects
 from streams.journey_columns import JourneyColumns
 from streams.penalty_arrays import PenaltyArrays
 from streams.policy_columns import PolicyColumns
 from streams.slot_index import Slots
-from streams.stored_columns import arrow_array
 
 
 class AbandonedEpisodes(NamedTuple):

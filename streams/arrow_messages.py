@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.touchpoint_arrays import Integers
+from schemas.arrays import Integers
 
 _HEADING: Final = Struct(">qiibIhiqqqhii")
 _UNCOUNTED: Final = 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from schemas.touchpoint_arrays import Integers
+from schemas.arrays import Integers
 from streams.journey_columns import JourneyColumns
 from streams.slot_index import Slots
 

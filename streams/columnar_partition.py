@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from schemas.arrays import NONE, Integers
 from schemas.codec import Codec
-from schemas.touchpoint_arrays import NONE, Integers
 from streams.deadline_index import WIDTH_MS, begin_of
 from streams.journey_columns import JourneyColumns
 from streams.partition import Partition
@@ -16,7 +16,7 @@ from streams.punctuations import Punctuations
 from streams.restored_rows import rows_of
 from streams.row import Row
 from streams.single_rows import put_row, row_of
-from streams.slot_index import Slots
+from streams.slot_index import SlotIndex, Slots
 from streams.stored_columns import put_stored
 
 
@@ -107,10 +107,8 @@ class ColumnarPartition(Partition):
 
     def due_slots(self, clock: int) -> tuple[Slots, Integers]:
         """Take out the open rows that a clock fires, in no order, with their deadlines."""
-        slots = self.columns.deadlines.take(clock)
-        slots = slots[self.columns.open[slots]]
-        deadlines_at = self.columns.deadlines_at(slots)
-        due_at = deadlines_at + self.columns.graces_ms(slots)
+        slots = self._opened(self.columns.deadlines.take(clock))
+        deadlines_at, due_at = self.columns.deadlines_at(slots), self.columns.due_at(slots)
         is_due = due_at <= clock
         self.columns.deadlines.file(slots[~is_due], due_at[~is_due])
         return slots[is_due], deadlines_at[is_due]
@@ -129,30 +127,15 @@ class ColumnarPartition(Partition):
 
     def next_due_at(self) -> int | None:
         """Clock at which the next deadline fires; None when nothing is open."""
-        index = self.columns.deadlines
-        while (until := index.first_until()) is not None:
-            slots = index.take(until)
-            slots = slots[self.columns.open[slots]]
-            if not len(slots):
-                continue
-            due_at = self.columns.deadlines_at(slots) + self.columns.graces_ms(slots)
-            index.file(slots, due_at)
-            if (first := int(due_at.min())) < begin_of(until) + WIDTH_MS:
-                return first
-        return None
+        return _first(self.columns.deadlines, self._opened, self.columns.due_at)
 
     def next_cleanup_at(self) -> int | None:
         """Clock from which the first row may be deleted."""
-        index = self.columns.cleanups
-        while (until := index.first_until()) is not None:
-            slots = self._ended(index.take(until))
-            if not len(slots):
-                continue
-            forgotten_at = self.columns.forgotten_at(slots)
-            index.file(slots, forgotten_at)
-            if (first := int(forgotten_at.min())) < begin_of(until) + WIDTH_MS:
-                return first
-        return None
+        return _first(self.columns.cleanups, self._ended, self.columns.forgotten_at)
+
+    def _opened(self, slots: Slots) -> Slots:
+        opened: Slots = slots[self.columns.open[slots]]
+        return opened
 
     def _ended(self, slots: Slots) -> Slots:
         columns = self.columns
@@ -193,6 +176,19 @@ class ColumnarPartition(Partition):
         columns.drop([slot for *_, slot in gone])
         self.vacated.extend(slot for *_, slot in gone)
         return {key.decode(): offset for offset, _, key, _ in gone}
+
+
+def _first(index: SlotIndex, standing: Callable[[Slots], Slots], at: Callable[[Slots], Integers]) -> int | None:
+    """First instant of an index, of the slots that still stand in it. Files anew those that it looks at."""
+    while (until := index.first_until()) is not None:
+        slots = standing(index.take(until))
+        if not len(slots):
+            continue
+        instants = at(slots)
+        index.file(slots, instants)
+        if (first := int(instants.min())) < begin_of(until) + WIDTH_MS:
+            return first
+    return None
 
 
 def _by_deadline(due: tuple[int, str, Row]) -> tuple[int, str]:

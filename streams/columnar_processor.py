@@ -11,18 +11,12 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 
+from schemas.arrays import NONE, Integers
 from schemas.codec import Codec
 from schemas.columns import WORTHWHILE
 from schemas.key_partitions import are_of_partition
 from schemas.records import Punctuation
-from schemas.touchpoint_arrays import (
-    NO_TOUCHPOINTS,
-    NONE,
-    Integers,
-    TouchpointArrays,
-    touchpoint_arrays,
-    touchpoint_head,
-)
+from schemas.touchpoint_arrays import NO_TOUCHPOINTS, TouchpointArrays, touchpoint_arrays, touchpoint_head
 from streams.changes import Changes
 from streams.columnar_partition import ColumnarPartition
 from streams.effects import Effects
@@ -204,7 +198,7 @@ class ColumnarProcessor(Processor):
             self._apply_by_reference(records[stretch.begin : stretch.end], codec, effects)
             return
         slots = touchpoints.slots[begin:end]
-        segment = Segment(partition, arrays, slots, offsets, stretch.punctuations(partition.clock), effects)
+        segment = self._segment(arrays, slots, offsets, stretch, effects)
 
         def by_reference(place: int) -> None:
             clock, partition.clock = partition.clock, segment.clock(place)
@@ -214,7 +208,7 @@ class ColumnarProcessor(Processor):
             partition.clock = clock
 
         effects.counts.punctuations += len(stretch.offsets)
-        segment.apply(self._outputs, self._changes, by_reference, self.fewest_at_once)
+        segment.apply(by_reference, self.fewest_at_once)
         partition.applied_offset = last
 
     def _are_in_time(self, occurred_at: Integers, append_times: Integers) -> bool:
@@ -236,10 +230,15 @@ class ColumnarProcessor(Processor):
             return
         stretch = _Stretch()
         stretch.add(offset, at)
-        no_slots = np.empty(0, np.int64)
-        punctuations = stretch.punctuations(self.partition.clock)
-        segment = Segment(self.partition, NO_TOUCHPOINTS, no_slots, no_slots, punctuations, effects)
-        segment.punctuate(self._outputs, self._changes)
+        nothing = np.empty(0, np.int64)
+        self._segment(NO_TOUCHPOINTS, nothing, nothing, stretch, effects).punctuate()
+
+    def _segment(
+        self, touchpoints: TouchpointArrays, slots: Slots, offsets: Integers, stretch: _Stretch, effects: Effects
+    ) -> Segment:
+        partition = self.partition
+        punctuations = stretch.punctuations(partition.clock)
+        return Segment(partition, touchpoints, slots, offsets, punctuations, effects, self._outputs, self._changes)
 
     def _extends(self) -> bool:
         """Whether a policy may extend episodes: by single touchpoints, and some end at the same punctuation."""

@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.arrays import NONE, Hashes, Integers, taken
 from schemas.money import LARGEST_SUM_MICROS
 from schemas.records import CONVERTED, STATES
-from schemas.touchpoint_arrays import NO_STATE, NONE, Hashes, Integers, TouchpointArrays, taken
+from schemas.touchpoint_arrays import NO_STATE, TouchpointArrays
 from streams.journey_columns import JourneyColumns
 from streams.punctuations import Punctuations
 from streams.row import REMEMBERED_IDS
@@ -69,11 +70,7 @@ class CountingRun(NamedTuple):
             counts &= (due_at > clocks) | (punctuations.first(due_at, previous_offsets) >= before)
         counts &= (columns.recent_ids[slots] != self.id_hashes[:, None]).all(axis=1) & ~self._are_repeated()
         counts &= self._costs_so_far(columns, is_first) < columns.budgets_micros(slots)
-        failed = np.cumsum(~counts)
-        begins = np.flatnonzero(is_first)
-        failed_before: Integers = (failed - ~counts)[begins]
-        lengths = np.diff(np.append(begins, len(slots)))
-        only: NDArray[np.bool_] = failed == np.repeat(failed_before, lengths)
+        only: NDArray[np.bool_] = _sums_so_far((~counts).astype(np.int64), is_first) == 0
         return only
 
     def _are_repeated(self) -> NDArray[np.bool_]:
@@ -88,11 +85,7 @@ class CountingRun(NamedTuple):
         """Cost of each one's episode with it; more than any budget where the sum of all might leave 64 bits."""
         if float(self.cost_micros.sum(dtype=np.float64)) > LARGEST_SUM_MICROS:
             return np.full(len(self.slots), LARGEST_SUM_MICROS * 2 + 1)
-        sums = np.cumsum(self.cost_micros)
-        begins = np.flatnonzero(is_first)
-        sums_before = (sums - self.cost_micros)[begins]
-        lengths = np.diff(np.append(begins, len(sums)))
-        return columns.total_cost_micros[self.slots] + sums - np.repeat(sums_before, lengths)
+        return columns.total_cost_micros[self.slots] + _sums_so_far(self.cost_micros, is_first)
 
     def apply(self, columns: JourneyColumns) -> None:
         """Count them, all of which only count."""
@@ -129,6 +122,14 @@ def firsts(slots: Slots) -> NDArray[np.bool_]:
     is_first = np.ones(len(slots), np.bool_)
     np.not_equal(slots[1:], slots[:-1], out=is_first[1:])
     return is_first
+
+
+def _sums_so_far(values: Integers, is_first: NDArray[np.bool_]) -> Integers:
+    """For each value the sum from the first of its slot on, with it."""
+    sums = np.cumsum(values)
+    begins = np.flatnonzero(is_first)
+    sums_before = (sums - values)[begins]
+    return sums - np.repeat(sums_before, np.diff(np.append(begins, len(sums))))
 
 
 class _Texts:

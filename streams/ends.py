@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.touchpoint_arrays import Codes, Integers
+from schemas.arrays import Codes, Integers
 from streams.abandoned_episodes import AbandonedEpisodes
 from streams.journey_columns import OUTCOMES, JourneyColumns
 from streams.penalty_arrays import penalties_of

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from schemas.arrays import Integers
 from schemas.codec import HEADER_BYTES, Codec, head_of
 from schemas.records import JourneyAbandoned, JourneyLifecycle
 from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
-from schemas.touchpoint_arrays import Integers
 from streams.abandoned_episodes import AbandonedEpisodes
 from streams.arrow_messages import ArrowMessages
 from streams.effects import Effects, EncodedOutput
@@ -45,7 +45,7 @@ class GatheredOutputs:
         self.lifecycle: list[LifecycleRecords] = []
 
     def take_records(self, effects: Effects, offset: int) -> None:
-        """Take what the reference says of the record at `offset`, or of all behind the last one, out of its effects."""
+        """Take what the reference says of the record at `offset` out of its effects."""
         if effects.abandonments or effects.lifecycle:
             assert effects.booked is not None
             effects.booked.abandonments(effects.abandonments)

@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.arrays import NONE, Floats, Hashes, Integers, Objects, objects
 from schemas.records import CONVERTED, REASONS, STATES
-from schemas.touchpoint_arrays import NONE, Floats, Hashes, Integers, Objects
 from streams.policy_columns import PolicyColumns
 from streams.row import REMEMBERED_IDS, UNKNOWN_OFFSET
 from streams.slot_index import SlotIndex, Slots, grown
@@ -25,8 +25,8 @@ _LEAST_GROWTH: Final = 1_024
 # Memory of rows that are not there is waste, and each growth copies all that are.
 _GROWTH: Final = 1 / 8
 
-OF_JOURNEY: Final = ("timeout_ms", "inactivity_ms", "budget_micros")
-OF_PREVIOUS: Final = ("previous_started_at", "previous_ended_at", "late_until", "previous_total_penalty_micros")
+_OF_JOURNEY: Final = ("timeout_ms", "inactivity_ms", "budget_micros")
+_OF_PREVIOUS: Final = ("previous_started_at", "previous_ended_at", "late_until", "previous_total_penalty_micros")
 PLAIN: Final = (
     "offset",
     "record_offset",
@@ -36,7 +36,7 @@ PLAIN: Final = (
     "total_cost_micros",
     "extended_by_ms",
 )
-NULLABLE: Final = (*OF_JOURNEY, *OF_PREVIOUS, "cleanup_at", "last_touchpoint_at", "conversion_value_micros")
+NULLABLE: Final = (*_OF_JOURNEY, *_OF_PREVIOUS, "cleanup_at", "last_touchpoint_at", "conversion_value_micros")
 _DERIVED: Final = ("lasts_ms", "inactivity_in_force_ms")
 NUMBERS: Final = ("conversion_probability", "propensity")
 _FLAGS: Final = ("exists", "open", "is_return", "is_watched", "is_changed")
@@ -144,7 +144,7 @@ class JourneyColumns:
     def clear(self, slots: Slots) -> None:
         """Make rows as they are before anything happened to their journeys."""
         self.offset[slots] = self.record_offset[slots] = UNKNOWN_OFFSET
-        for name in (*OF_JOURNEY, *OF_PREVIOUS, "cleanup_at"):
+        for name in (*_OF_JOURNEY, *_OF_PREVIOUS, "cleanup_at"):
             getattr(self, name)[slots] = NONE
         self.previous_outcome[slots] = NO_OUTCOME
         self.recent_ids[slots] = 0
@@ -187,6 +187,10 @@ class JourneyColumns:
         deadlines_at: Integers = np.minimum(self.started_at[slots] + self.lasts_ms[slots], inactive_at)
         return deadlines_at
 
+    def due_at(self, slots: Slots) -> Integers:
+        """Clock at which a punctuation fires open rows."""
+        return self.deadlines_at(slots) + self.graces_ms(slots)
+
     def graces_ms(self, slots: Slots) -> Integers:
         """Grace of each row's policy."""
         return self.policies.grace_ms[self.policy[slots]]
@@ -200,7 +204,7 @@ class JourneyColumns:
         is_open = self.open[slots]
         opened = slots[is_open]
         if len(opened):
-            self.deadlines.file(opened, self.deadlines_at(opened) + self.graces_ms(opened))
+            self.deadlines.file(opened, self.due_at(opened))
         ended = slots[~is_open]
         ended = ended[self.cleanup_at[ended] != NONE]
         if len(ended):
@@ -218,13 +222,6 @@ class JourneyColumns:
         counts = self.id_count[slots]
         self.recent_ids[slots, counts % REMEMBERED_IDS] = id_hashes
         self.id_count[slots] = np.where(counts == 2 * REMEMBERED_IDS - 1, REMEMBERED_IDS, counts + 1)
-
-
-def objects(values: Sequence[Any]) -> Objects:
-    """An array of objects."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array
 
 
 _KINDS: Final[tuple[tuple[tuple[str, ...], Any], ...]] = (

@@ -8,15 +8,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from schemas.arrays import Codes, Integers, Objects, arrow_array
 from schemas.codec import Codec
 from schemas.identity import abandonment_ids, lifecycle_ids, origin_of
 from schemas.records import STATES, JourneyLifecycle
 from schemas.topics import JOURNEY_EVENTS
-from schemas.touchpoint_arrays import Codes, Integers, Objects
 from streams.journey_columns import OUTCOMES, JourneyColumns
 from streams.policy_columns import PolicyColumns
 from streams.slot_index import Slots
-from streams.stored_columns import arrow_array
 
 _KINDS: Final = np.array([b"started", b"returned", b"converted"], object)
 _STARTED, _RETURNED, _CONVERTED = range(3)

@@ -6,11 +6,12 @@ An object is made only of a record that somebody asks for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
-from schemas.touchpoint_arrays import NONE, Integers
+from schemas.arrays import NONE, Integers
 from streams.log_entries import LOG_APPEND_TIME, append_time_of
 from streams.record_spans import BatchHeading, RecordSpans, record_spans
 
@@ -31,7 +32,8 @@ class LogRecord(NamedTuple):
     headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
-class _Lying(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Lying:
     """Records that lie in bytes."""
 
     spans: RecordSpans
@@ -40,17 +42,25 @@ class _Lying(NamedTuple):
     def __len__(self) -> int:
         return len(self.spans.offsets)
 
-    def record(self, index: int) -> LogRecord:
-        spans = self.spans
-        timestamp = int(spans.timestamps[index])
-        is_known = timestamp != _NO_TIMESTAMP
-        return LogRecord(
-            int(spans.offsets[index]),
-            _part(spans.found, int(spans.keys_at[index]), int(spans.key_lengths[index])),
-            _part(spans.found, int(spans.values_at[index]), int(spans.value_lengths[index])),
-            timestamp if is_known else None,
-            self.timestamp_type if is_known else None,
-        )
+    def __iter__(self) -> Iterator[LogRecord]:
+        found, *arrays = self.spans
+        rows = zip(*(array.tolist() for array in arrays), strict=True)
+        for offset, timestamp, key_at, key_length, value_at, value_length in rows:
+            key = None if key_length < 0 else found[key_at : key_at + key_length]
+            value = None if value_length < 0 else found[value_at : value_at + value_length]
+            is_known = timestamp != _NO_TIMESTAMP
+            yield LogRecord(
+                offset, key, value, timestamp if is_known else None, self.timestamp_type if is_known else None
+            )
+
+    def cut(self, begin: int, end: int) -> _Lying:
+        return _Lying(self.spans.part(begin, end), self.timestamp_type)
+
+    def heads(self, length: int) -> set[bytes]:
+        found, at, lengths = self.spans.found, self.spans.values_at, self.spans.value_lengths
+        is_there = lengths >= 0
+        ends = at + np.minimum(lengths, length)
+        return {found[begin:end] for begin, end in zip(at[is_there].tolist(), ends[is_there].tolist(), strict=True)}
 
 
 _Part: TypeAlias = _Lying | list[Any]
@@ -107,7 +117,14 @@ class LogRecords(Sequence[Any]):
 
     def heads(self, length: int) -> set[bytes]:
         """The different first bytes of the values, at most so many of each; those that are null are left out."""
-        return {record.value[:length] for record in self if record.value is not None}
+        return set().union(
+            *(
+                part.heads(length)
+                if isinstance(part, _Lying)
+                else {record.value[:length] for record in part if record.value is not None}
+                for part in self._parts
+            )
+        )
 
     def columns(self, head: bytes) -> RecordColumns:
         """Split records by whether their values begin with a head."""
@@ -132,7 +149,15 @@ class LogRecords(Sequence[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         for part in self._parts:
-            yield from (map(part.record, range(len(part))) if isinstance(part, _Lying) else part)
+            yield from part
+
+    def _between(self, begin: int, end: int) -> list[Any]:
+        found: list[Any] = []
+        for part in self._parts:
+            count = len(part)
+            found += _cut(part, min(begin, count), min(max(end, 0), count))
+            begin, end = max(0, begin - count), end - count
+        return found
 
     @overload
     def __getitem__(self, index: int) -> Any: ...
@@ -142,21 +167,20 @@ class LogRecords(Sequence[Any]):
 
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
+            begin, end, step = index.indices(len(self))
+            if step == 1:
+                return self._between(begin, end)
+            return [self[place] for place in range(begin, end, step)]
         left = index + len(self) if index < 0 else index
         for part in self._parts:
             if 0 <= left < len(part):
-                return part.record(left) if isinstance(part, _Lying) else part[left]
+                return next(iter(_cut(part, left, left + 1)))
             left -= len(part)
         raise IndexError(f"there is no record {index} of {len(self)}")
 
 
 def _cut(part: _Part, begin: int, end: int) -> _Part:
-    return _Lying(part.spans.part(begin, end), part.timestamp_type) if isinstance(part, _Lying) else part[begin:end]
-
-
-def _part(found: bytes, at: int, length: int) -> bytes | None:
-    return None if length < 0 else found[at : at + length]
+    return part.cut(begin, end) if isinstance(part, _Lying) else part[begin:end]
 
 
 def _own_of_objects(records: Sequence[Any], head: bytes) -> RecordColumns:

@@ -7,18 +7,16 @@ good wherever the double is far enough from a half for its own error; the others
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.arrays import NONE, Floats, Integers, number_or_none
 from schemas.instants import DAY_MS
 from schemas.records import STATES
-from schemas.touchpoint_arrays import NONE, Floats, Integers, number_or_none
 from streams.journey_columns import JourneyColumns
 from streams.penalty import PenaltyTable
-from streams.policy import Penalty
 from streams.slot_index import Slots
 
 _REASONS: Final = ("INACTIVITY", "TIMEOUT")
@@ -49,7 +47,7 @@ def penalties_of(
     columns: JourneyColumns, slots: Slots, deadlines_at: Integers, is_timeout: NDArray[np.bool_]
 ) -> PenaltyArrays:
     """Penalties of open episodes that end at their deadlines."""
-    tables = [_table(policy.penalty) for policy in columns.policies.numbered]
+    tables = columns.policies.penalties
     policies, states = columns.policy[slots], columns.state[slots]
     days = np.maximum(1, (deadlines_at - columns.started_at[slots]) // DAY_MS)
     rates, weights, time_factors, multipliers = _factors(tables, policies, states, is_timeout, days)
@@ -127,8 +125,3 @@ def _expectations(
         probabilities[alike] = probability
         rates[alike] = numerator / denominator
     return probabilities, rates
-
-
-@lru_cache(maxsize=64)
-def _table(constants: Penalty) -> PenaltyTable:
-    return PenaltyTable(constants)

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.touchpoint_arrays import Integers
+from schemas.arrays import Integers
+from streams.penalty import PenaltyTable
 from streams.policy import Policy
 
 NO_BUDGET: Final = 2**63 - 1
@@ -20,6 +21,7 @@ class PolicyColumns:
 
     def __init__(self) -> None:
         self.numbered: list[Policy] = []
+        self.penalties: list[PenaltyTable] = []
         self._numbers: dict[str, int] = {}
         self._arrange()
 
@@ -29,6 +31,7 @@ class PolicyColumns:
         if number is None:
             number = self._numbers[policy.version] = len(self.numbered)
             self.numbered.append(policy)
+            self.penalties.append(PenaltyTable(policy.penalty))
             self._arrange()
         return number
 

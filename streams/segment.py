@@ -15,9 +15,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.arrays import NONE, Integers, taken
 from schemas.money import LARGEST_SUM_MICROS
 from schemas.records import CONVERTED, STATES
-from schemas.touchpoint_arrays import NONE, Integers, TouchpointArrays, taken
+from schemas.touchpoint_arrays import TouchpointArrays
 from streams.changes import Changes
 from streams.columnar_partition import ColumnarPartition
 from streams.counting_run import CountingRun, firsts, last_values
@@ -47,6 +48,8 @@ class Segment:
         offsets: Integers,
         punctuations: Punctuations,
         effects: Effects,
+        outputs: GatheredOutputs,
+        changes: Changes,
     ) -> None:
         self._partition = partition
         self._columns = partition.columns
@@ -55,21 +58,20 @@ class Segment:
         self._offsets = offsets
         self._punctuations = punctuations
         self._effects = effects
+        self._outputs = outputs
+        self._changes = changes
         begin = NONE if partition.clock is None else partition.clock
         self._before = np.searchsorted(punctuations.offsets, offsets)
         """How many punctuations stand before each touchpoint."""
         self._clocks: Integers = np.concatenate([[begin], punctuations.clocks])[self._before]
         """Clock at each touchpoint, NONE without one."""
 
-    def apply(
-        self, outputs: GatheredOutputs, changes: Changes, by_reference: Callable[[int], None], fewest: int
-    ) -> None:
+    def apply(self, by_reference: Callable[[int], None], fewest: int) -> None:
         """Apply it. `by_reference` applies the touchpoint of a place to its row as the reference does.
 
         So go all that are less than `fewest` at once, and what is left when a round gets through few of many: it may be
         one id of one journey, a thousand times.
         """
-        self._outputs, self._changes = outputs, changes
         left = np.argsort(self._slots, kind="stable")
         done = len(left)
         while len(left) >= fewest and done >= fewest + len(left) // _ROUNDS_WORTHWHILE:
@@ -82,7 +84,7 @@ class Segment:
                 left = left[~self._count_all(left)]
             done -= len(left)
         self._refer(left, by_reference)
-        self.punctuate(outputs, changes)
+        self.punctuate()
 
     def _refer(self, places: Integers, by_reference: Callable[[int], None]) -> None:
         """Leave touchpoints to the reference."""
@@ -252,18 +254,17 @@ class Segment:
         for column, values, there in last_values(columns, touchpoints, places):
             column[slots[there]] = values[places[there]]
 
-    def punctuate(self, outputs: GatheredOutputs, changes: Changes) -> None:
+    def punctuate(self) -> None:
         """Fire what is due at the last punctuation and was not fired, and clean up; the touchpoints are applied."""
         if not self._punctuations.count:
             return
-        self._outputs, self._changes = outputs, changes
-        partition, index = self._partition, self._columns.deadlines
+        partition = self._partition
         clock = int(self._punctuations.clocks[-1])
         slots, deadlines_at = partition.due_slots(clock)
         if len(slots):
             number = self._firing(slots, deadlines_at)
             fires = number < self._punctuations.count
-            index.file(slots[~fires], deadlines_at[~fires])  # rows that a crash left ahead
+            self._columns.file(slots[~fires])  # rows that a crash left ahead
             if fires.any():
                 self._end(slots[fires], deadlines_at[fires], number[fires])
         partition.clock = clock

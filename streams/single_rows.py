@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from schemas.arrays import NONE, number_or_none
 from schemas.records import STATES
-from schemas.touchpoint_arrays import NONE, number_or_none
 from streams.journey_columns import NO_OUTCOME, NULLABLE, NUMBERS, OUTCOMES, PLAIN, JourneyColumns
 from streams.row import HASH_BYTES, REMEMBERED_IDS, Row
 

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.touchpoint_arrays import Integers
+from schemas.arrays import Integers
 from streams.deadline_index import WIDTH_MS
 
 Slots: TypeAlias = NDArray[np.int64]

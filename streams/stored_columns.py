@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
+from schemas.arrays import (
+    Integers,
+    arrow_array,
+    codes_of,
+    integers_of,
+    numbers_of,
+    objects,
+    shared_of,
+    texts_of,
+)
 from schemas.codec import Codec, head_of
 from schemas.columns import WORTHWHILE
 from schemas.records import STATES
 from schemas.rows import journey_key
-from schemas.touchpoint_arrays import NONE, Integers
 from streams.arrow_messages import ArrowMessages
 from streams.encoded_messages import EncodedMessages
-from streams.journey_columns import NO_OUTCOME, OUTCOMES, JourneyColumns, objects
+from streams.journey_columns import NO_OUTCOME, NUMBERS, OUTCOMES, UNAWARE, JourneyColumns
 from streams.policy import Policy
 from streams.restored_rows import StoredEntry, chunks_of, place_of, policy_of, row_arrays
 from streams.row import REMEMBERED_IDS, STORED
@@ -25,7 +33,6 @@ from streams.slot_index import Slots
 from streams.stored_row import StoredRow
 
 _NAME: Final = "JourneyRow"
-_NUMBERS: Final = ("conversion_probability", "propensity")
 _FLAGS: Final = ("open", "is_return")
 _IDS: Final = ("user_id", "action_id")
 _PLACES: Final = np.arange(REMEMBERED_IDS)
@@ -62,15 +69,6 @@ def _array(columns: JourneyColumns, field: str, slots: Slots) -> Any:
     if field == "previous_outcome":
         return pa.array(OUTCOMES, pa.string()).take(pa.array(values, mask=values == NO_OUTCOME))
     return arrow_array(values)
-
-
-def arrow_array(values: Any, is_left_out: Any = False) -> Any:
-    """An Arrow array of a column, null what is not there or left out; objects are texts."""
-    if values.dtype == np.int64:
-        return pa.array(values, mask=(values == NONE) | is_left_out)
-    if values.dtype == np.float64:
-        return pa.array(values, mask=np.isnan(values))
-    return pa.array(values, pa.string()) if values.dtype == np.object_ else pa.array(values)
 
 
 def _remembered(columns: JourneyColumns, slots: Slots) -> Any:
@@ -141,24 +139,17 @@ def _values(field: str, array: Any) -> Any:
     """One field of many rows as its column holds it."""
     if field in _FLAGS:
         return array.to_numpy(zero_copy_only=False)
-    if field in _NUMBERS:
-        return array.fill_null(np.nan).to_numpy()
+    if field in NUMBERS:
+        return numbers_of(array)
     if field in _IDS:
-        return objects(array.cast(pa.binary()).to_pylist())
+        return objects(texts_of(array))
     if field == "touchpoint_policy_version":
-        return objects([None if text is None else sys.intern(text) for text in array.to_pylist()])
+        return shared_of(array)
     if field == "state":
-        return _codes(array, STATES, 0)
+        return codes_of(array, STATES, UNAWARE)
     if field == "previous_outcome":
-        return _codes(array, OUTCOMES, NO_OUTCOME)
-    return array.fill_null(NONE).to_numpy()
-
-
-def _codes(array: Any, texts: Sequence[str], none: int) -> Any:
-    """Places of texts among `texts`."""
-    coded = array.dictionary_encode()
-    places = [*(texts.index(text) for text in coded.dictionary.to_pylist()), none]
-    return np.array(places, np.int8)[coded.indices.fill_null(len(places) - 1).to_numpy()]
+        return codes_of(array, OUTCOMES, NO_OUTCOME)
+    return integers_of(array)
 
 
 def _flat(array: Any) -> tuple[Integers, Integers]:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.arrays import NONE
 from schemas.instants import DAY_MS
 from schemas.money import LARGEST_MICROS, LARGEST_SUM_MICROS
 from schemas.records import STATES
-from schemas.touchpoint_arrays import NONE
 from streams import penalty_arrays
 from streams.journey_columns import JourneyColumns
 from streams.penalty import PenaltyAmount, PenaltyTable

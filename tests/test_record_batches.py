@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from agents.batch import Batch
 from agents.record_batches import WholeBatch, WholeBatches, WholeFetchResult, WholePartitionRecords
+from schemas.arrays import NONE
 from schemas.topics import JOURNEY_EVENTS
-from schemas.touchpoint_arrays import NONE
 from streams import log_records
 from streams.log_entries import append_time_of
 from streams.log_records import LogRecord, LogRecords
