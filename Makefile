@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-ENGINE := $(VENV)/.engine
+ENGINE := $(wildcard engine/src/*.rs engine/src/*/*.rs) engine/Cargo.toml
 SEEDS ?= 20000
 BAD ?= 1000000
 N ?= 1000000
@@ -29,20 +29,16 @@ FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cac
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) $(ENGINE) ## make .venv with everything that the other targets need
+setup: $(READY) ## make .venv with everything that the other targets need
 
-$(READY): pyproject.toml requirements/constraints.txt
+# The compiled engine is a part of the package. Without it the worker is slower, and does the same.
+$(READY): pyproject.toml requirements/constraints.txt $(ENGINE)
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --editable '.[dev]'
 	$(INSTALL) --no-deps retentioneering
-	@touch $@
-
-# Without it the worker is slower, and does the same.
-$(ENGINE): $(READY) $(wildcard engine/src/*.rs engine/src/*/*.rs) engine/Cargo.toml engine/pyproject.toml engine/journeys_engine.pyi
-	@if ! command -v cargo >/dev/null; then echo "no Rust toolchain (cargo): the worker runs without the compiled engine"; \
-	elif ! $(INSTALL) ./engine >$(VENV)/engine.log 2>&1; then \
-	echo "the compiled engine was not built ($(VENV)/engine.log says why): the worker runs without it"; fi
+	@$(BIN)/python -c 'import journeys.engine' 2>/dev/null || \
+	echo "the compiled engine was not built (is there a Rust toolchain, cargo?): the worker runs without it"
 	@touch $@
 
 demo: setup ## a clickstream through a real Kafka and a worker, and the proof by replay

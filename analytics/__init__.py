@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analytics.abandonment_report import Report
+    from journeys.analytics.abandonment_report import Report
 
 __all__ = ["report"]
 
@@ -17,7 +17,7 @@ def report(days: int = 30, *, folder: Path | None = None) -> Report:
     `folder` is that of the export, default `.journeys/parquet`. Raises NoExportError.
     """
     # Who only wants the tables need not have polars and DuckDB.
-    from analytics.abandonment_report import PARQUET  # noqa: PLC0415
-    from analytics.abandonment_report import report as made  # noqa: PLC0415
+    from journeys.analytics.abandonment_report import PARQUET  # noqa: PLC0415
+    from journeys.analytics.abandonment_report import report as made  # noqa: PLC0415
 
     return made(days, folder=PARQUET if folder is None else folder)

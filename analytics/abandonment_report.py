@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars
 
-from analytics.query import queries
+from journeys.analytics.query import queries
 
 PARQUET: Final = Path(".journeys/parquet")
 _DAY_MS: Final = 86_400_000
@@ -63,7 +63,7 @@ def report(days: int = 30, *, folder: Path = PARQUET) -> Report:
     Raises NoExportError.
     """
     # DuckDB loads when it is needed: BigQuery's reports do without.
-    from analytics.parquet_warehouse import ParquetWarehouse  # noqa: PLC0415
+    from journeys.analytics.parquet_warehouse import ParquetWarehouse  # noqa: PLC0415
 
     warehouse = ParquetWarehouse(folder)
     return report_of(warehouse.ask, warehouse.dataset, days)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from analytics.table import Column, Kind, Table, all_tables
-from analytics.view import views
+from journeys.analytics.table import Column, Kind, Table, all_tables
+from journeys.analytics.view import views
 
 _NAMES: Final[dict[Kind, str]] = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
 

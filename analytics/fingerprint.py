@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from analytics.table import Column
+from journeys.analytics.table import Column
 
 _PIECES: Final = 4
 _PIECE_BITS: Final = 32

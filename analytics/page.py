@@ -9,10 +9,10 @@ import plotly.graph_objects as graph
 import polars
 from plotly.io import to_html
 
-from analytics.abandonment_report import Report
-from analytics.query import queries
-from schemas.instants import format_instant
-from schemas.money import MICROS, format_dollars
+from journeys.analytics.abandonment_report import Report
+from journeys.analytics.query import queries
+from journeys.schemas.instants import format_instant
+from journeys.schemas.money import MICROS, format_dollars
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --line: #d0d7de; }

@@ -9,8 +9,8 @@ from typing import Any, Final
 import duckdb
 import sqlglot
 
-from analytics.table import Kind, Table, all_tables
-from analytics.view import views
+from journeys.analytics.table import Kind, Table, all_tables
+from journeys.analytics.view import views
 
 _DATASET: Final = "journeys.main"
 _TYPES: Final[dict[Kind, str]] = {

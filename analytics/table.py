@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NamedTuple
 
-from schemas.catalog import own_schemas
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, JOURNEY_LIFECYCLE
+from journeys.schemas.catalog import own_schemas
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, JOURNEY_LIFECYCLE
 
 Kind = Literal["STRING", "INTEGER", "FLOAT", "BOOLEAN", "TIMESTAMP", "BYTES"]
 """Type of a column, by the name that BigQuery's API gives it."""

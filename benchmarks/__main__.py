@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agents.broker import configured_servers
-from agents.broker_unavailable import BrokerUnavailable
 from benchmarks.machine import describe_machine
 from benchmarks.measure import Run, RunFailedError, measure
 from benchmarks.results import OWN, REQUIRED_RATIO, own_results, write_results
 from benchmarks.system import JOURNEYS, NAIVE_FAUST
 from benchmarks.workload import make_workload
+from journeys.agents.devserver.broker import configured_servers
+from journeys.agents.devserver.broker_unavailable import BrokerUnavailable
 
 _CHECK_FAILED = 1
 _WRONG_USAGE = 2

@@ -15,16 +15,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agents.backtest import packed, unpacked
-from agents.history_buckets import MIB, HistoryBuckets
-from agents.history_columns import history_batches
-from agents.line_files import LineFile
-from agents.load_generator import Shares
-from agents.packed_history import pack
 from benchmarks.backtest_digest import digest_of_replay, digest_of_tables
 from benchmarks.backtest_history import IN_ORDER, write_history
 from benchmarks.backtest_systems import POLICIES, SAMPLE
 from benchmarks.machine import describe_machine
+from journeys.agents.demo.load_generator import Shares
+from journeys.agents.history.backtest import packed, unpacked
+from journeys.agents.history.history_buckets import MIB, HistoryBuckets
+from journeys.agents.history.history_columns import history_batches
+from journeys.agents.history.line_files import LineFile
+from journeys.agents.history.packed_history import pack
 
 _RESULTS: Final = Path(__file__).parent / "results" / "backtest.json"
 _CHECK_FAILED: Final = 1

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from agents.backtest import History, backtest
-from streams.driver import replay_unpunctuated
-from streams.policy import Policy
+from journeys.agents.history.backtest import History, backtest
+from journeys.streams.partition.driver import replay_unpunctuated
+from journeys.streams.rule.policy import Policy
 
 Digest: TypeAlias = tuple[int, int]
 

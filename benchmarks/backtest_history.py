@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow.parquet import ParquetWriter
 
-from agents.load_generator import Shares, generate
+from journeys.agents.demo.load_generator import Shares, generate
 
 TOUCHPOINTS_PER_JOURNEY = 10
 IN_ORDER = Shares(0, 0, 0)

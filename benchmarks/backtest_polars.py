@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from schemas.instants import DAY_MS
-from streams.policy import DEFAULT_POLICY, Policy
+from journeys.schemas.instants import DAY_MS
+from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 
 _COLUMNS = ("journey_id", "occurred_at", "state", "cost_micros", "conversion_probability", "conversion_value")
 _STATES = pl.Enum(["UNAWARE", "AWARE", "CONSIDERING", "INTENT", "CONVERTED"])

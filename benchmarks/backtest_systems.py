@@ -15,14 +15,14 @@ from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 from typing import Any, Final
 
-from agents.backtest import backtest, packed, unpacked
-from agents.history_buckets import MIB, HistoryBuckets
-from agents.history_columns import history_batches
-from agents.line_files import LineFile
-from agents.packed_history import pack
-from streams.backtest_tally import BacktestTally, tally_of
-from streams.driver import replay_unpunctuated
-from streams.policy import DEFAULT_POLICY, Policy
+from journeys.agents.history.backtest import backtest, packed, unpacked
+from journeys.agents.history.history_buckets import MIB, HistoryBuckets
+from journeys.agents.history.history_columns import history_batches
+from journeys.agents.history.line_files import LineFile
+from journeys.agents.history.packed_history import pack
+from journeys.streams.compiled.backtest_tally import BacktestTally, tally_of
+from journeys.streams.partition.driver import replay_unpunctuated
+from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 
 POLICIES: Final = (
     DEFAULT_POLICY,

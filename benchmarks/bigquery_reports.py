@@ -14,11 +14,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agents.bigquery.client import Warehouse, client
-from agents.bigquery.deployment import apply
-from agents.bigquery.emulator import Emulator
-from agents.bigquery.table_fill import fill
-from analytics.table import all_tables
 from benchmarks.bigquery_page import update_page
 from benchmarks.billed_bytes import report_bytes
 from benchmarks.machine import describe_machine
@@ -27,6 +22,11 @@ from benchmarks.measure import ROOT
 from benchmarks.process_usage import peak_rss_mb
 from benchmarks.results import RESULTS, described_run, write_results
 from benchmarks.timed_report import said, timed_report
+from journeys.agents.bigquery.client import Warehouse, client
+from journeys.agents.bigquery.deployment import apply
+from journeys.agents.bigquery.table_fill import fill
+from journeys.agents.stack.emulator import Emulator
+from journeys.analytics.table import all_tables
 
 FILE = RESULTS / "bigquery_reports.json"
 _DAYS = (30, SPAN_DAYS + 1)

@@ -26,27 +26,27 @@ from aiokafka import AIOKafkaProducer
 from rich.console import Console
 from rich.table import Table
 
-from agents.bigquery.client import Warehouse, client
-from agents.bigquery.connect_worker import ConnectWorker
-from agents.bigquery.connector import connector
-from agents.bigquery.deployment import apply
-from agents.bigquery.emulator import Emulator
-from agents.bigquery.registry_process import RegistryProcess
-from agents.broker import configured_servers
-from agents.kafka_connection import KafkaRequestError, admin
-from agents.schema_registry import own_catalog
-from agents.settings import Settings
-from agents.topic_setup import create_topics
-from analytics.table import tables
 from benchmarks.bigquery_page import update_page
 from benchmarks.machine import describe_machine
 from benchmarks.made_abandonments import abandonments
 from benchmarks.measure import RunFailedError, fresh_kafka, running
 from benchmarks.process_usage import ProcessUsage
 from benchmarks.results import RESULTS, described_run, write_results
-from schemas.codec import Codec
-from schemas.partitioner import partition_of
-from schemas.topics import JOURNEY_ABANDONMENTS
+from journeys.agents.bigquery.client import Warehouse, client
+from journeys.agents.bigquery.connector import connector
+from journeys.agents.bigquery.deployment import apply
+from journeys.agents.devserver.broker import configured_servers
+from journeys.agents.kafka.connection import KafkaRequestError, admin
+from journeys.agents.kafka.schema_registry import own_catalog
+from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.settings.settings import Settings
+from journeys.agents.stack.connect_worker import ConnectWorker
+from journeys.agents.stack.emulator import Emulator
+from journeys.agents.stack.registry_process import RegistryProcess
+from journeys.analytics.table import tables
+from journeys.schemas.codec import Codec
+from journeys.schemas.partitioner import partition_of
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS
 
 FILE = RESULTS / "bigquery_sinks.json"
 SINK, CONNECT = "journeys sink bigquery", "kafka connect"
@@ -147,7 +147,7 @@ async def _publish(settings: Settings, rows: int) -> None:
 
 @contextmanager
 def _sink(place: Place) -> Iterator[int]:
-    command = [sys.executable, "-m", "agents.cli", "sink", "bigquery", "--group", place.group]
+    command = [sys.executable, "-m", "journeys.cli", "sink", "bigquery", "--group", place.group]
     environment = {
         "JOURNEYS_SCHEMA_REGISTRY_URL": str(place.settings.schema_registry_url),
         "JOURNEYS_BIGQUERY_PROJECT": place.house.project,

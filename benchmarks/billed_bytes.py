@@ -17,9 +17,9 @@ from sqlglot.optimizer.pushdown_projections import pushdown_projections
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
-from analytics.query import queries
-from analytics.table import all_tables
-from analytics.view import views
+from journeys.analytics.query import queries
+from journeys.analytics.table import all_tables
+from journeys.analytics.view import views
 
 _DATASET = "project.dataset"
 _SIZES = {"INTEGER": 8, "FLOAT": 8, "TIMESTAMP": 8, "BOOLEAN": 1}

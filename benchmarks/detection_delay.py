@@ -21,18 +21,18 @@ import typer
 from aiokafka import AIOKafkaConsumer
 from rich.console import Console
 
-from agents.kafka_connection import client_options, producer
-from agents.record_producer import RecordProducer
-from agents.settings import Settings
-from agents.topic_setup import create_topics
 from benchmarks.machine import describe_machine
 from benchmarks.measure import fresh_kafka, running
 from benchmarks.process_usage import ProcessUsage
 from benchmarks.results import RESULTS, described_run, write_results
-from schemas.codec import Codec
-from schemas.partitioner import partition_of
-from schemas.records import JourneyAbandoned, JourneyRegistered, Touchpoint
-from schemas.topics import DEFAULT_PARTITION_COUNT, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, MAX_MESSAGE_BYTES
+from journeys.agents.kafka.connection import client_options, producer
+from journeys.agents.kafka.record_producer import RecordProducer
+from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.codec import Codec
+from journeys.schemas.partitioner import partition_of
+from journeys.schemas.records import JourneyAbandoned, JourneyRegistered, Touchpoint
+from journeys.schemas.topics import DEFAULT_PARTITION_COUNT, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, MAX_MESSAGE_BYTES
 
 DELAY = RESULTS / "detection_delay.json"
 _INACTIVITY_MS = 2_000
@@ -127,7 +127,7 @@ def _run(per_second: int, seconds: float) -> dict[str, Any]:
         policy = folder / "policy.toml"
         policy.write_text(_POLICY, "utf-8")
         log = folder / "worker.log"
-        worker = [sys.executable, "-m", "agents.cli", "worker"]
+        worker = [sys.executable, "-m", "journeys.cli", "worker"]
         loader = [sys.executable, "-m", "benchmarks.detection_delay", "--load", str(per_second)]
         with (
             running(worker, servers, folder, log, {"JOURNEYS_POLICY": str(policy)}) as process,

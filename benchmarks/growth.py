@@ -22,19 +22,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agents.flusher import BATCH_BYTES
 from benchmarks.machine import describe_machine
 from benchmarks.open_journeys import open_row
 from benchmarks.results import RESULTS, described_run, write_results
-from schemas.codec import Codec
-from schemas.records import Punctuation, Touchpoint
-from streams.effects import Effects
-from streams.encoded_messages import EncodedMessages
-from streams.engine import Engine, load_engine
-from streams.policy import DEFAULT_POLICY
-from streams.processor import Processor
-from streams.row import stored_columns
-from streams.table import outputs_by_topic, stored_partition, stored_rows
+from journeys.agents.worker.flusher import BATCH_BYTES
+from journeys.schemas.codec import Codec
+from journeys.schemas.records import Punctuation, Touchpoint
+from journeys.streams.compiled.encoded_messages import EncodedMessages
+from journeys.streams.compiled.engine_choice import Engine, load_engine
+from journeys.streams.partition.changelog import outputs_by_topic, stored_partition, stored_rows
+from journeys.streams.partition.effects import Effects
+from journeys.streams.partition.processor import Processor
+from journeys.streams.rule.policy import DEFAULT_POLICY
+from journeys.streams.rule.row import stored_columns
 
 GROWTH = RESULTS / "growth.json"
 _NOW = 1_760_000_000_000

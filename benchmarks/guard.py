@@ -22,8 +22,8 @@ from rich.console import Console
 
 from benchmarks.growth import batches, filled, flush
 from benchmarks.results import RESULTS, described_run, write_results
-from schemas.codec import Codec
-from streams.engine import load_engine
+from journeys.schemas.codec import Codec
+from journeys.streams.compiled.engine_choice import load_engine
 
 GUARD = RESULTS / "guard.json"
 ALLOWANCE = 1.35

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from agents.kafka_jars import kafka_version
+from journeys.agents.devserver.kafka_jars import kafka_version
 
 _PACKAGES = ("faust-streaming", "aiokafka", "fastavro", "pyruhvro", "pyarrow")
 

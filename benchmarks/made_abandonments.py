@@ -10,11 +10,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from agents.parquet_export import arrow_schema, arrow_table
-from analytics.table import Table, all_tables
-from schemas.identity import abandonment_id
-from schemas.instants import DAY_MS
-from schemas.records import REASONS
+from journeys.agents.history.parquet_export import arrow_schema, arrow_table
+from journeys.analytics.table import Table, all_tables
+from journeys.schemas.identity import abandonment_id
+from journeys.schemas.instants import DAY_MS
+from journeys.schemas.records import REASONS
 
 BEGIN_AT = 1_735_689_600_000
 SPAN_DAYS = 180

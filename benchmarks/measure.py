@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from agents import broker
-from agents.group_lag import group_lag
-from agents.log_reader import open_log
-from agents.settings import Settings
 from benchmarks.process_usage import ProcessUsage
 from benchmarks.system import System
-from schemas.records import Touchpoint
-from schemas.topics import JOURNEY_EVENTS
+from journeys.agents.devserver import broker
+from journeys.agents.kafka.group_lag import group_lag
+from journeys.agents.kafka.log_reader import open_log
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.records import Touchpoint
+from journeys.schemas.topics import JOURNEY_EVENTS
 
 ROOT = Path(__file__).parent.parent
 _LIMIT_SECONDS = 300.0

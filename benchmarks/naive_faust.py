@@ -15,12 +15,12 @@ from typing import Any
 
 import faust
 
-from schemas.codec import Codec
-from schemas.identity import abandonment_id
-from schemas.records import CONVERTED, JourneyAbandoned, Touchpoint
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, TABLE
-from streams.penalty import PenaltyTable, days_active
-from streams.policy import DEFAULT_POLICY
+from journeys.schemas.codec import Codec
+from journeys.schemas.identity import abandonment_id
+from journeys.schemas.records import CONVERTED, JourneyAbandoned, Touchpoint
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, TABLE
+from journeys.streams.rule.penalty import PenaltyTable, days_active
+from journeys.streams.rule.policy import DEFAULT_POLICY
 
 APPLICATION_ID = "naive-faust"
 PARTITION_COUNT = 4

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from time import time
 from typing import Any, Final
 
-from agents.kafka_connection import producer
-from agents.settings import Settings
-from schemas.codec import Codec
-from schemas.partitioner import partition_of
-from schemas.rows import journey_key
-from schemas.topics import DEFAULT_PARTITION_COUNT, MAX_MESSAGE_BYTES, changelog_name
-from streams.partition import Partition
-from streams.policy import DEFAULT_POLICY
-from streams.row import HASH_BYTES, REMEMBERED_IDS, UNKNOWN_OFFSET, Row, stored_columns
-from streams.schema_rows import missing_schemas
-from streams.table import stored_partition
+from journeys.agents.kafka.connection import producer
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.codec import Codec
+from journeys.schemas.partitioner import partition_of
+from journeys.schemas.rows import journey_key
+from journeys.schemas.topics import DEFAULT_PARTITION_COUNT, MAX_MESSAGE_BYTES, changelog_name
+from journeys.streams.partition.changelog import stored_partition
+from journeys.streams.partition.state import Partition
+from journeys.streams.rule.policy import DEFAULT_POLICY
+from journeys.streams.rule.row import HASH_BYTES, REMEMBERED_IDS, UNKNOWN_OFFSET, Row, stored_columns
+from journeys.streams.stored.schema_rows import missing_schemas
 
 _BATCH_BYTES = 512 * 1024
 _CHUNK = 5_000

@@ -12,7 +12,7 @@ from typing import Any
 
 import faust
 
-from schemas.topics import DEFAULT_PARTITION_COUNT, JOURNEY_EVENTS, TABLE
+from journeys.schemas.topics import DEFAULT_PARTITION_COUNT, JOURNEY_EVENTS, TABLE
 
 APPLICATION_ID = "plain-faust"
 

@@ -9,11 +9,11 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from benchmarks.open_journeys import open_row
 from benchmarks.workload import make_workload
-from schemas.codec import Codec
-from schemas.records import JourneyAbandoned, JourneyLifecycle
-from schemas.rows import journey_key
-from streams.driver import replay_unpunctuated
-from streams.row import stored_columns
+from journeys.schemas.codec import Codec
+from journeys.schemas.records import JourneyAbandoned, JourneyLifecycle
+from journeys.schemas.rows import journey_key
+from journeys.streams.partition.driver import replay_unpunctuated
+from journeys.streams.rule.row import stored_columns
 
 _JOURNEYS: Final = 2_000
 _RECORDS_IN_A_BATCH: Final = 1_000

@@ -21,16 +21,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from agents.broker import configured_servers
-from agents.broker_unavailable import BrokerUnavailable
-from agents.settings import Settings
-from agents.topic_setup import create_topics
 from benchmarks import plain_faust_table
 from benchmarks.machine import describe_machine
 from benchmarks.measure import RunFailedError, fresh_kafka, running
 from benchmarks.open_journeys import write_open_journeys
 from benchmarks.process_usage import ProcessUsage
 from benchmarks.results import RESULTS, described_run, write_results
+from journeys.agents.devserver.broker import configured_servers
+from journeys.agents.devserver.broker_unavailable import BrokerUnavailable
+from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.settings.settings import Settings
 
 RESTORE = RESULTS / "restore.json"
 TARGET_ROWS_PER_S = 100_000
@@ -40,7 +40,7 @@ _LIMIT_SECONDS = 600.0
 _POLL_SECONDS = 0.02
 _TAIL_SHARE = 100
 _SCREEN_COLUMNS = 110
-_WORKER = (sys.executable, "-m", "agents.cli", "worker")
+_WORKER = (sys.executable, "-m", "journeys.cli", "worker")
 _PLAIN_FAUST = (sys.executable, "-m", "benchmarks.plain_faust_table", "worker", "--loglevel", "warn", "--without-web")
 _RESTORED = re.compile(r"restored: .*?(\d+) journeys, ([\d.]+) s")
 _READ = re.compile(r"(\d+) changelog records")

@@ -19,17 +19,17 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from agents.settings import Settings
-from agents.verification import verify
 from benchmarks.machine import describe_machine
 from benchmarks.measure import fresh_kafka, running, wait_until_processed
 from benchmarks.process_usage import ProcessUsage
 from benchmarks.results import RESULTS, described_run, write_results
 from benchmarks.system import JOURNEYS
 from benchmarks.workload import Workload, make_workload
+from journeys.agents.settings.settings import Settings
+from journeys.agents.verify.verification import verify
 
 SCALE_OUT = RESULTS / "scale_out.json"
-_WORKER = [sys.executable, "-m", "agents.cli", "worker"]
+_WORKER = [sys.executable, "-m", "journeys.cli", "worker"]
 _RESTORED = re.compile(r"restored: partitions \[([^\]]*)\], (\d+) changelog records .*?, (\d+) journeys, ([\d.]+) s")
 _JOIN_SECONDS = 60.0
 

@@ -10,15 +10,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from agents.log_reader import open_log
-from agents.settings import Settings
-from agents.verification import verify
 from benchmarks import naive_faust
 from benchmarks.workload import expected_abandonments, write_plain, write_with_punctuations
-from schemas.codec import Codec
-from schemas.records import JourneyAbandoned, Touchpoint
-from schemas.rows import PARTITION_KEY
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, changelog_name
+from journeys.agents.kafka.log_reader import open_log
+from journeys.agents.settings.settings import Settings
+from journeys.agents.verify.verification import verify
+from journeys.schemas.codec import Codec
+from journeys.schemas.records import JourneyAbandoned, Touchpoint
+from journeys.schemas.rows import PARTITION_KEY
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, changelog_name
 
 _MS = 1_000
 _RESTORED: Final = re.compile(r"^(\S+Z) .*\brestored: partitions ", re.MULTILINE)
@@ -138,7 +138,7 @@ async def _records(settings: Settings, topic: str) -> list[Any]:
 JOURNEYS = System(
     name="journeys",
     application_id="journeys",
-    arguments=("-m", "agents.cli", "worker"),
+    arguments=("-m", "journeys.cli", "worker"),
     write=write_with_punctuations,
     window=_window_of_worker,
     disagreement=_disagreement_of_worker,

@@ -8,10 +8,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from analytics.abandonment_report import Ask, Report, report_of
-from analytics.parquet_warehouse import ParquetWarehouse
-from analytics.query import queries
 from benchmarks.process_usage import peak_rss_mb
+from journeys.analytics.abandonment_report import Ask, Report, report_of
+from journeys.analytics.parquet_warehouse import ParquetWarehouse
+from journeys.analytics.query import queries
 
 
 def timed_report(ask: Ask, dataset: str, days: int) -> tuple[Report, dict[str, float]]:

@@ -14,7 +14,7 @@ import psutil
 
 from benchmarks.machine import describe_machine
 from benchmarks.results import RESULTS, described_run, write_results
-from streams.engine import load_engine
+from journeys.streams.compiled.engine_choice import load_engine
 from training_orchestrator import AbandonmentFeed, JourneyTimeoutManager, TimeoutConfiguration, TrainerTouchpoint
 
 BEGIN = 1_760_000_000_000

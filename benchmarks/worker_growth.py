@@ -20,19 +20,19 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from agents.log_reader import open_log
-from agents.record_producer import RecordProducer
-from agents.settings import Settings
-from agents.topic_setup import create_topics
 from benchmarks.machine import describe_machine
 from benchmarks.measure import RunFailedError, fresh_kafka, running, wait_until_processed
 from benchmarks.open_journeys import BEFORE_ALL_INPUT, open_row, write_open_journeys
 from benchmarks.process_usage import ProcessUsage
 from benchmarks.results import RESULTS, described_run, write_results
 from benchmarks.system import JOURNEYS
-from schemas.records import Touchpoint
-from schemas.topics import changelog_name
-from streams.engine import load_engine
+from journeys.agents.kafka.log_reader import open_log
+from journeys.agents.kafka.record_producer import RecordProducer
+from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.records import Touchpoint
+from journeys.schemas.topics import changelog_name
+from journeys.streams.compiled.engine_choice import load_engine
 
 WORKER_GROWTH = RESULTS / "worker_growth.json"
 _FEW, _MANY = 10_000, 5_000_000

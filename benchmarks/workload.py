@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents.importer import import_history
-from agents.load_generator import Shares, generate
-from agents.record_producer import RecordProducer
-from agents.settings import Settings
-from agents.topic_setup import create_topics
-from schemas.lines import parse_line
-from schemas.partitioner import partition_of
-from schemas.records import JourneyAbandoned, Touchpoint
-from streams.driver import replay_unpunctuated
+from journeys.agents.demo.load_generator import Shares, generate
+from journeys.agents.history.importer import import_history
+from journeys.agents.kafka.record_producer import RecordProducer
+from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.lines import parse_line
+from journeys.schemas.partitioner import partition_of
+from journeys.schemas.records import JourneyAbandoned, Touchpoint
+from journeys.streams.partition.driver import replay_unpunctuated
 
 _SEED = 3
 _SPAN_DAYS = 30
@@ -42,7 +42,7 @@ class Workload:
     def described(self) -> dict[str, Any]:
         """Facts for the file of results."""
         return {
-            "generator": "agents/load_generator.py, every touchpoint once and in order of time",
+            "generator": "agents/demo/load_generator.py, every touchpoint once and in order of time",
             "seed": _SEED,
             "span_days": _SPAN_DAYS,
             "journeys": self.journeys,

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from fastavro.schema import SchemaParseException, parse_schema, to_parsing_canonical_form
 
-from schemas.columns import has_columns
-from schemas.compatibility import why_unreadable
-from schemas.invalid import InvalidRecordError
+from journeys.schemas.columns import has_columns
+from journeys.schemas.compatibility import why_unreadable
+from journeys.schemas.invalid import InvalidRecordError
 
 INPUT_RECORDS: Final = (
     "Touchpoint",

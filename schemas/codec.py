@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from fastavro import schemaless_reader, schemaless_writer
 
-from schemas import records, rows
-from schemas.catalog import INPUT_RECORDS, Catalog, WriterSchema, own_schemas
-from schemas.columns import WORTHWHILE, PackedLongs, array_of_bodies, bodies_of, columns_of, whole_arrays_of
-from schemas.invalid import InvalidRecordError
-from schemas.records import InputRecord, Touchpoint
-from schemas.valid_columns import are_valid
-from schemas.validation import LONGEST_TEXT, check_lengths, validate
+from journeys.schemas import records, rows
+from journeys.schemas.catalog import INPUT_RECORDS, Catalog, WriterSchema, own_schemas
+from journeys.schemas.columns import WORTHWHILE, PackedLongs, array_of_bodies, bodies_of, columns_of, whole_arrays_of
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.records import InputRecord, Touchpoint
+from journeys.schemas.valid_columns import are_valid
+from journeys.schemas.validation import LONGEST_TEXT, check_lengths, validate
 
 HEADER_BYTES = 5
 # Record size is the one limit that decides an outcome: it is part of the contract, not a setting.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from schemas.invalid import InvalidRecordError
+from journeys.schemas.invalid import InvalidRecordError
 
 SECOND_MS = 1_000
 HOUR_MS = 3_600_000

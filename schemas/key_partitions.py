@@ -1,4 +1,4 @@
-"""The partition of many keys at once: what `schemas.partitioner` says of each, in a fiftieth of the time.
+"""The partition of many keys at once: what `journeys.schemas.partitioner` says of each, in a fiftieth of the time.
 
 With numpy, which is part of the extra `kafka`.
 """
@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from schemas.partitioner import MASK, SEED, M, R
+from journeys.schemas.partitioner import MASK, SEED, M, R
 
 
 def are_of_partition(keys: Iterable[bytes], partition: int, partition_count: int) -> bool:

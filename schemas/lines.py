@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from schemas.instants import DAY_MS, HOUR_MS, format_instant, parse_instant
-from schemas.invalid import InvalidRecordError
-from schemas.money import LARGEST_MICROS, dollars_to_micros
-from schemas.records import (
+from journeys.schemas.instants import DAY_MS, HOUR_MS, format_instant, parse_instant
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.money import LARGEST_MICROS, dollars_to_micros
+from journeys.schemas.records import (
     InputRecord,
     JourneyAbandoned,
     JourneyCommand,
@@ -23,7 +23,7 @@ from schemas.records import (
     Punctuation,
     Touchpoint,
 )
-from schemas.validation import check_lengths, validate
+from journeys.schemas.validation import check_lengths, validate
 
 Line = Mapping[str, Any]
 _EPOCH_DIGITS: Final = 18  # no instant has more; int() refuses thousands

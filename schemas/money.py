@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from numbers import Real
 
-from schemas.invalid import InvalidRecordError
+from journeys.schemas.invalid import InvalidRecordError
 
 MICROS = 1_000_000
 # Sums stop here rather than leave the 64 bits of a row: four trillion dollars, which no honest input reaches.

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from fastavro import parse_schema, schemaless_reader
 
-from schemas.catalog import Catalog
-from schemas.codec import HEADER_BYTES, schema_id_of
-from schemas.invalid import InvalidRecordError
+from journeys.schemas.catalog import Catalog
+from journeys.schemas.codec import HEADER_BYTES, schema_id_of
+from journeys.schemas.invalid import InvalidRecordError
 
 
 class PartialRecord(NamedTuple):
@@ -33,7 +33,7 @@ def read_partly(value: bytes, catalog: Catalog) -> PartialRecord:
         begin = body.tell()
         try:
             fields[field["name"]] = schemaless_reader(body, parse_schema(field["type"]), None)
-        except Exception:  # fastavro raises what its C code happens to meet, as in schemas.codec
+        except Exception:  # fastavro raises what its C code happens to meet, as in journeys.schemas.codec
             return PartialRecord(writer.name, fields, f"{field['name']} can't be read at byte {begin} of {len(value)}")
     behind = len(value) - body.tell()
     return PartialRecord(writer.name, fields, f"{behind} bytes behind the record" if behind else "")

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.arrays import (
+from journeys.schemas.arrays import (
     NONE,
     Codes,
     Floats,
@@ -26,12 +26,12 @@ from schemas.arrays import (
     shared_of,
     texts_of,
 )
-from schemas.codec import HEADER_BYTES, Codec, head_of
-from schemas.columns import whole_arrays_of
-from schemas.identity import touchpoint_hashes
-from schemas.records import STATES, Touchpoint
-from schemas.valid_columns import are_valid
-from schemas.validation import LONGEST_TEXT
+from journeys.schemas.codec import HEADER_BYTES, Codec, head_of
+from journeys.schemas.columns import whole_arrays_of
+from journeys.schemas.identity import touchpoint_hashes
+from journeys.schemas.records import STATES, Touchpoint
+from journeys.schemas.valid_columns import are_valid
+from journeys.schemas.validation import LONGEST_TEXT
 
 NO_STATE: Final = -1
 _NAME: Final = "Touchpoint"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from schemas.instants import EARLIEST, LATEST
-from schemas.money import LARGEST_MICROS
-from schemas.records import STATES, Touchpoint
+from journeys.schemas.instants import EARLIEST, LATEST
+from journeys.schemas.money import LARGEST_MICROS
+from journeys.schemas.records import STATES, Touchpoint
 
 _STATES: Final = frozenset((*STATES, None))
 

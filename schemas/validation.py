@@ -6,10 +6,10 @@ from numbers import Real
 from types import NoneType
 from typing import Any, NamedTuple, get_type_hints
 
-from schemas.instants import DAY_MS, EARLIEST, LATEST, check_instant
-from schemas.invalid import InvalidRecordError
-from schemas.money import LARGEST_MICROS, check_micros
-from schemas.records import (
+from journeys.schemas.instants import DAY_MS, EARLIEST, LATEST, check_instant
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.money import LARGEST_MICROS, check_micros
+from journeys.schemas.records import (
     COMMANDS,
     REASONS,
     SIGNALS,

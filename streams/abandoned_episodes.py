@@ -8,15 +8,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.arrays import Codes, Floats, Integers, Objects, arrow_array
-from schemas.codec import Codec
-from schemas.identity import abandonment_ids
-from schemas.records import STATES, JourneyAbandoned
-from schemas.topics import JOURNEY_EVENTS
-from streams.journey_columns import JourneyColumns
-from streams.penalty_arrays import PenaltyArrays
-from streams.policy_columns import PolicyColumns
-from streams.slot_index import Slots
+from journeys.schemas.arrays import Codes, Floats, Integers, Objects, arrow_array
+from journeys.schemas.codec import Codec
+from journeys.schemas.identity import abandonment_ids
+from journeys.schemas.records import STATES, JourneyAbandoned
+from journeys.schemas.topics import JOURNEY_EVENTS
+from journeys.streams.journey_columns import JourneyColumns
+from journeys.streams.penalty_arrays import PenaltyArrays
+from journeys.streams.policy_columns import PolicyColumns
+from journeys.streams.slot_index import Slots
 
 
 class AbandonedEpisodes(NamedTuple):

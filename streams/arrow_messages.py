@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.arrays import Integers
+from journeys.schemas.arrays import Integers
 
 _HEADING: Final = Struct(">qiibIhiqqqhii")
 _UNCOUNTED: Final = 12

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from schemas.arrays import Integers
-from streams.journey_columns import JourneyColumns
-from streams.slot_index import Slots
+from journeys.schemas.arrays import Integers
+from journeys.streams.journey_columns import JourneyColumns
+from journeys.streams.slot_index import Slots
 
 
 class Changes:

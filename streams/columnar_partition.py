@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from schemas.arrays import NONE, Integers
-from schemas.codec import Codec
-from streams.deadline_index import WIDTH_MS, begin_of
-from streams.journey_columns import JourneyColumns
-from streams.partition import Partition
-from streams.punctuations import Punctuations
-from streams.restored_rows import rows_of
-from streams.row import Row
-from streams.single_rows import put_row, row_of
-from streams.slot_index import SlotIndex, Slots
-from streams.stored_columns import put_stored
+from journeys.schemas.arrays import NONE, Integers
+from journeys.schemas.codec import Codec
+from journeys.streams.journey_columns import JourneyColumns
+from journeys.streams.partition.deadline_index import WIDTH_MS, begin_of
+from journeys.streams.partition.state import Partition
+from journeys.streams.punctuations import Punctuations
+from journeys.streams.rule.row import Row
+from journeys.streams.single_rows import put_row, row_of
+from journeys.streams.slot_index import SlotIndex, Slots
+from journeys.streams.stored.restored_rows import rows_of
+from journeys.streams.stored_columns import put_stored
 
 
 class ColumnarRows(Mapping[str, Row]):

@@ -1,6 +1,6 @@
 """The processor of a worker without the compiled engine: a batch's touchpoints and punctuations go by arrays.
 
-Rows are columns (`streams.journey_columns`). Whatever is no touchpoint or punctuation, and each batch with something in
+Rows are columns (`journey_columns`). Whatever is no touchpoint or punctuation, and each batch with something in
 it that is not plainly valid, is the reference's, which takes rows out and puts them back.
 """
 
@@ -11,25 +11,25 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 
-from schemas.arrays import NONE, Integers
-from schemas.codec import Codec
-from schemas.columns import WORTHWHILE
-from schemas.key_partitions import are_of_partition
-from schemas.records import Punctuation
-from schemas.touchpoint_arrays import NO_TOUCHPOINTS, TouchpointArrays, touchpoint_arrays, touchpoint_head
-from streams.changes import Changes
-from streams.columnar_partition import ColumnarPartition
-from streams.effects import Effects
-from streams.gathered_outputs import GatheredOutputs
-from streams.log_entries import log_entries
-from streams.log_records import LogRecords
-from streams.processor import Processor
-from streams.punctuations import Punctuations
-from streams.row import Row
-from streams.segment import Segment
-from streams.slot_index import Slots
-from streams.stored_columns import stored_rows_of
-from streams.tally import Tally
+from journeys.schemas.arrays import NONE, Integers
+from journeys.schemas.codec import Codec
+from journeys.schemas.columns import WORTHWHILE
+from journeys.schemas.key_partitions import are_of_partition
+from journeys.schemas.records import Punctuation
+from journeys.schemas.touchpoint_arrays import NO_TOUCHPOINTS, TouchpointArrays, touchpoint_arrays, touchpoint_head
+from journeys.streams.changes import Changes
+from journeys.streams.columnar_partition import ColumnarPartition
+from journeys.streams.gathered_outputs import GatheredOutputs
+from journeys.streams.log_records import LogRecords
+from journeys.streams.partition.abandonment_tally import Tally
+from journeys.streams.partition.effects import Effects
+from journeys.streams.partition.log_entries import log_entries
+from journeys.streams.partition.processor import Processor
+from journeys.streams.punctuations import Punctuations
+from journeys.streams.rule.row import Row
+from journeys.streams.segment import Segment
+from journeys.streams.slot_index import Slots
+from journeys.streams.stored_columns import stored_rows_of
 
 # Below this many records a half is not worth another look.
 _SMALL: Final = 64

@@ -8,14 +8,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.arrays import NONE, Hashes, Integers, taken
-from schemas.money import LARGEST_SUM_MICROS
-from schemas.records import CONVERTED, STATES
-from schemas.touchpoint_arrays import NO_STATE, TouchpointArrays
-from streams.journey_columns import JourneyColumns
-from streams.punctuations import Punctuations
-from streams.row import REMEMBERED_IDS
-from streams.slot_index import Slots
+from journeys.schemas.arrays import NONE, Hashes, Integers, taken
+from journeys.schemas.money import LARGEST_SUM_MICROS
+from journeys.schemas.records import CONVERTED, STATES
+from journeys.schemas.touchpoint_arrays import NO_STATE, TouchpointArrays
+from journeys.streams.journey_columns import JourneyColumns
+from journeys.streams.punctuations import Punctuations
+from journeys.streams.rule.row import REMEMBERED_IDS
+from journeys.streams.slot_index import Slots
 
 _CONVERTED: Final = STATES.index(CONVERTED)
 

@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.arrays import Codes, Integers
-from streams.abandoned_episodes import AbandonedEpisodes
-from streams.journey_columns import OUTCOMES, JourneyColumns
-from streams.penalty_arrays import penalties_of
-from streams.slot_index import Slots
-from streams.tally import DELAY_BOUNDS_MS, Tally
+from journeys.schemas.arrays import Codes, Integers
+from journeys.streams.abandoned_episodes import AbandonedEpisodes
+from journeys.streams.journey_columns import OUTCOMES, JourneyColumns
+from journeys.streams.partition.abandonment_tally import DELAY_BOUNDS_MS, Tally
+from journeys.streams.penalty_arrays import penalties_of
+from journeys.streams.slot_index import Slots
 
 _INACTIVITY: Final = OUTCOMES.index("INACTIVITY")
 _TIMEOUT: Final = OUTCOMES.index("TIMEOUT")

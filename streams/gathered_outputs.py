@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from schemas.arrays import Integers
-from schemas.codec import HEADER_BYTES, Codec, head_of
-from schemas.records import JourneyAbandoned, JourneyLifecycle
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
-from streams.abandoned_episodes import AbandonedEpisodes
-from streams.arrow_messages import ArrowMessages
-from streams.effects import Effects, EncodedOutput
-from streams.encoded_messages import EncodedMessages
-from streams.lifecycle_records import LifecycleRecords
-from streams.policy_columns import PolicyColumns
-from streams.table import encoded_outputs
+from journeys.schemas.arrays import Integers
+from journeys.schemas.codec import HEADER_BYTES, Codec, head_of
+from journeys.schemas.records import JourneyAbandoned, JourneyLifecycle
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from journeys.streams.abandoned_episodes import AbandonedEpisodes
+from journeys.streams.arrow_messages import ArrowMessages
+from journeys.streams.compiled.encoded_messages import EncodedMessages
+from journeys.streams.lifecycle_records import LifecycleRecords
+from journeys.streams.partition.changelog import encoded_outputs
+from journeys.streams.partition.effects import Effects, EncodedOutput
+from journeys.streams.policy_columns import PolicyColumns
 
 
 class _Placed(NamedTuple):

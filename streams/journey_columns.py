@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.arrays import NONE, Floats, Hashes, Integers, Objects, objects
-from schemas.records import CONVERTED, REASONS, STATES
-from streams.policy_columns import PolicyColumns
-from streams.row import REMEMBERED_IDS, UNKNOWN_OFFSET
-from streams.slot_index import SlotIndex, Slots, grown
+from journeys.schemas.arrays import NONE, Floats, Hashes, Integers, Objects, objects
+from journeys.schemas.records import CONVERTED, REASONS, STATES
+from journeys.streams.policy_columns import PolicyColumns
+from journeys.streams.rule.row import REMEMBERED_IDS, UNKNOWN_OFFSET
+from journeys.streams.slot_index import SlotIndex, Slots, grown
 
 OUTCOMES: Final = (*REASONS, CONVERTED)
 NO_OUTCOME: Final = -1

@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.arrays import Codes, Integers, Objects, arrow_array
-from schemas.codec import Codec
-from schemas.identity import abandonment_ids, lifecycle_ids, origin_of
-from schemas.records import STATES, JourneyLifecycle
-from schemas.topics import JOURNEY_EVENTS
-from streams.journey_columns import OUTCOMES, JourneyColumns
-from streams.policy_columns import PolicyColumns
-from streams.slot_index import Slots
+from journeys.schemas.arrays import Codes, Integers, Objects, arrow_array
+from journeys.schemas.codec import Codec
+from journeys.schemas.identity import abandonment_ids, lifecycle_ids, origin_of
+from journeys.schemas.records import STATES, JourneyLifecycle
+from journeys.schemas.topics import JOURNEY_EVENTS
+from journeys.streams.journey_columns import OUTCOMES, JourneyColumns
+from journeys.streams.policy_columns import PolicyColumns
+from journeys.streams.slot_index import Slots
 
 _KINDS: Final = np.array([b"started", b"returned", b"converted"], object)
 _STARTED, _RETURNED, _CONVERTED = range(3)

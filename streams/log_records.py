@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
-from schemas.arrays import NONE, Integers
-from streams.log_entries import LOG_APPEND_TIME, append_time_of
-from streams.record_spans import BatchHeading, RecordSpans, record_spans
+from journeys.schemas.arrays import NONE, Integers
+from journeys.streams.partition.log_entries import LOG_APPEND_TIME, append_time_of
+from journeys.streams.record_spans import BatchHeading, RecordSpans, record_spans
 
 _CREATE_TIME: Final = 0
 _NO_TIMESTAMP: Final = -1

@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.arrays import NONE, Floats, Integers, number_or_none
-from schemas.instants import DAY_MS
-from schemas.records import STATES
-from streams.journey_columns import JourneyColumns
-from streams.penalty import PenaltyTable
-from streams.slot_index import Slots
+from journeys.schemas.arrays import NONE, Floats, Integers, number_or_none
+from journeys.schemas.instants import DAY_MS
+from journeys.schemas.records import STATES
+from journeys.streams.journey_columns import JourneyColumns
+from journeys.streams.rule.penalty import PenaltyTable
+from journeys.streams.slot_index import Slots
 
 _REASONS: Final = ("INACTIVITY", "TIMEOUT")
 # Four roundings of a double, each by 2^-53 of the amount, come to less than a hundredth below this many micros.

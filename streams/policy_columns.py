@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.arrays import Integers
-from streams.penalty import PenaltyTable
-from streams.policy import Policy
+from journeys.schemas.arrays import Integers
+from journeys.streams.rule.penalty import PenaltyTable
+from journeys.streams.rule.policy import Policy
 
 NO_BUDGET: Final = 2**63 - 1
 """Stands for a budget that nothing reaches."""

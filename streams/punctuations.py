@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.arrays import Integers
+from journeys.schemas.arrays import Integers
 
 
 @dataclass(frozen=True, slots=True)

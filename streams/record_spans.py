@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.arrays import Integers
+from journeys.schemas.arrays import Integers
 
 Bytes = NDArray[np.uint8]
 _LAST_BYTE: Final = 0x7F

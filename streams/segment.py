@@ -15,21 +15,21 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.arrays import NONE, Integers, taken
-from schemas.money import LARGEST_SUM_MICROS
-from schemas.records import CONVERTED, STATES
-from schemas.touchpoint_arrays import TouchpointArrays
-from streams.changes import Changes
-from streams.columnar_partition import ColumnarPartition
-from streams.counting_run import CountingRun, firsts, last_values
-from streams.effects import Effects
-from streams.ends import abandon_due, close
-from streams.gathered_outputs import GatheredOutputs
-from streams.journey_columns import NO_OUTCOME, OUTCOMES
-from streams.lifecycle_records import LifecycleRecords
-from streams.policy_columns import NO_BUDGET
-from streams.punctuations import Punctuations
-from streams.slot_index import Slots
+from journeys.schemas.arrays import NONE, Integers, taken
+from journeys.schemas.money import LARGEST_SUM_MICROS
+from journeys.schemas.records import CONVERTED, STATES
+from journeys.schemas.touchpoint_arrays import TouchpointArrays
+from journeys.streams.changes import Changes
+from journeys.streams.columnar_partition import ColumnarPartition
+from journeys.streams.counting_run import CountingRun, firsts, last_values
+from journeys.streams.ends import abandon_due, close
+from journeys.streams.gathered_outputs import GatheredOutputs
+from journeys.streams.journey_columns import NO_OUTCOME, OUTCOMES
+from journeys.streams.lifecycle_records import LifecycleRecords
+from journeys.streams.partition.effects import Effects
+from journeys.streams.policy_columns import NO_BUDGET
+from journeys.streams.punctuations import Punctuations
+from journeys.streams.slot_index import Slots
 
 _CONVERTED: Final = STATES.index(CONVERTED)
 _CONVERSION: Final = OUTCOMES.index(CONVERTED)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from schemas.arrays import NONE, number_or_none
-from schemas.records import STATES
-from streams.journey_columns import NO_OUTCOME, NULLABLE, NUMBERS, OUTCOMES, PLAIN, JourneyColumns
-from streams.row import HASH_BYTES, REMEMBERED_IDS, Row
+from journeys.schemas.arrays import NONE, number_or_none
+from journeys.schemas.records import STATES
+from journeys.streams.journey_columns import NO_OUTCOME, NULLABLE, NUMBERS, OUTCOMES, PLAIN, JourneyColumns
+from journeys.streams.rule.row import HASH_BYTES, REMEMBERED_IDS, Row
 
 
 def row_of(columns: JourneyColumns, slot: int) -> Row:

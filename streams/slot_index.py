@@ -13,8 +13,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.arrays import Integers
-from streams.deadline_index import WIDTH_MS
+from journeys.schemas.arrays import Integers
+from journeys.streams.partition.deadline_index import WIDTH_MS
 
 Slots: TypeAlias = NDArray[np.int64]
 _NEVER: Final = 2**63 - 1

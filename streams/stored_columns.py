@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from schemas.arrays import (
+from journeys.schemas.arrays import (
     Integers,
     arrow_array,
     codes_of,
@@ -18,19 +18,19 @@ from schemas.arrays import (
     shared_of,
     texts_of,
 )
-from schemas.codec import Codec, head_of
-from schemas.columns import WORTHWHILE
-from schemas.records import STATES
-from schemas.rows import journey_key
-from streams.arrow_messages import ArrowMessages
-from streams.encoded_messages import EncodedMessages
-from streams.journey_columns import NO_OUTCOME, NUMBERS, OUTCOMES, UNAWARE, JourneyColumns
-from streams.policy import Policy
-from streams.restored_rows import StoredEntry, chunks_of, place_of, policy_of, row_arrays
-from streams.row import REMEMBERED_IDS, STORED
-from streams.single_rows import row_of
-from streams.slot_index import Slots
-from streams.stored_row import StoredRow
+from journeys.schemas.codec import Codec, head_of
+from journeys.schemas.columns import WORTHWHILE
+from journeys.schemas.records import STATES
+from journeys.schemas.rows import journey_key
+from journeys.streams.arrow_messages import ArrowMessages
+from journeys.streams.compiled.encoded_messages import EncodedMessages
+from journeys.streams.journey_columns import NO_OUTCOME, NUMBERS, OUTCOMES, UNAWARE, JourneyColumns
+from journeys.streams.rule.policy import Policy
+from journeys.streams.rule.row import REMEMBERED_IDS, STORED
+from journeys.streams.single_rows import row_of
+from journeys.streams.slot_index import Slots
+from journeys.streams.stored.restored_rows import StoredEntry, chunks_of, place_of, policy_of, row_arrays
+from journeys.streams.stored.stored_row import StoredRow
 
 _NAME: Final = "JourneyRow"
 _FLAGS: Final = ("open", "is_return")

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.arrays import NONE
-from schemas.instants import DAY_MS
-from schemas.money import LARGEST_MICROS, LARGEST_SUM_MICROS
-from schemas.records import STATES
-from streams import penalty_arrays
-from streams.journey_columns import JourneyColumns
-from streams.penalty import PenaltyAmount, PenaltyTable
-from streams.penalty_arrays import penalties_of
-from streams.policy import DEFAULT_POLICY, Policy
-from tests.examples import examples
+from journeys.schemas.arrays import NONE
+from journeys.schemas.instants import DAY_MS
+from journeys.schemas.money import LARGEST_MICROS, LARGEST_SUM_MICROS
+from journeys.schemas.records import STATES
+from journeys.streams import penalty_arrays
+from journeys.streams.journey_columns import JourneyColumns
+from journeys.streams.penalty_arrays import penalties_of
+from journeys.streams.rule.penalty import PenaltyAmount, PenaltyTable
+from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
+from tests.fixtures.examples import examples
 
 _AT: Final = 1_760_000_000_000
 _OPEN_STATES: Final = STATES[:4]

@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.deadline_index import WIDTH_MS, begin_of
-from streams.slot_index import SlotIndex
-from tests.examples import examples
+from journeys.streams.partition.deadline_index import WIDTH_MS, begin_of
+from journeys.streams.slot_index import SlotIndex
+from tests.fixtures.examples import examples
 
 Filed: TypeAlias = dict[int, int]
 """Instants by slot."""

@@ -7,9 +7,9 @@ with their names.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from training_orchestrator.abandonment import AbandonedJourney, AbandonmentPenalty, AbandonmentReason
-from training_orchestrator.analytics import AbandonmentAnalytics
-from training_orchestrator.answers import (
+from training_orchestrator.api.abandonment import AbandonedJourney, AbandonmentPenalty, AbandonmentReason
+from training_orchestrator.api.analytics import AbandonmentAnalytics
+from training_orchestrator.api.answers import (
     AnswerOutstandingError,
     JourneyAlreadyAbandonedError,
     JourneyConvertedError,
@@ -20,40 +20,40 @@ from training_orchestrator.answers import (
     StoreUnavailableError,
     UnknownJourneyError,
 )
-from training_orchestrator.configuration import ConfigurationError, TimeoutConfiguration, TrainingConfiguration
+from training_orchestrator.api.configuration import ConfigurationError, TimeoutConfiguration, TrainingConfiguration
+from training_orchestrator.api.figures import Figures
+from training_orchestrator.api.touchpoint import TrainerTouchpoint
 from training_orchestrator.core import TrainingOrchestrator
-from training_orchestrator.feed_items import AbandonmentItem, ConversionItem, CorrectionItem, FeedItem, RewardRule
-from training_orchestrator.figures import Figures
+from training_orchestrator.feed.feed_items import AbandonmentItem, ConversionItem, CorrectionItem, FeedItem, RewardRule
 from training_orchestrator.journey_timeout import JourneyTimeoutManager, create_timeout_manager
-from training_orchestrator.touchpoint import TrainerTouchpoint
 
 if TYPE_CHECKING:
-    from schemas.invalid import InvalidRecordError
-    from training_orchestrator.abandonment_feed import AbandonmentFeed
-    from training_orchestrator.episode_view import EpisodeView
-    from training_orchestrator.feed_checkpoint import BadCheckpointError
-    from training_orchestrator.feed_progress import CorrectionRule
-    from training_orchestrator.journey_rewards import JourneyRewards as JourneyRewards
-    from training_orchestrator.journey_rewards import Transition as Transition
-    from training_orchestrator.json_logs import log_as_json
-    from training_orchestrator.offline_dataset import ExportedDataset, export_dataset
-    from training_orchestrator.reward_ledger import LateReward, RewardLedger
-    from training_orchestrator.touchpoint_producer import TouchpointProducer as TouchpointProducer
+    from journeys.schemas.invalid import InvalidRecordError
+    from training_orchestrator.connected.touchpoint_producer import TouchpointProducer as TouchpointProducer
+    from training_orchestrator.feed.abandonment_feed import AbandonmentFeed
+    from training_orchestrator.feed.feed_checkpoint import BadCheckpointError
+    from training_orchestrator.feed.feed_progress import CorrectionRule
+    from training_orchestrator.rewards.episode_view import EpisodeView
+    from training_orchestrator.rewards.journey_rewards import JourneyRewards as JourneyRewards
+    from training_orchestrator.rewards.journey_rewards import Transition as Transition
+    from training_orchestrator.rewards.offline_dataset import ExportedDataset, export_dataset
+    from training_orchestrator.rewards.reward_ledger import LateReward, RewardLedger
+    from training_orchestrator.runtime.json_logs import log_as_json
 
 _LATER = {
-    "AbandonmentFeed": "training_orchestrator.abandonment_feed",
-    "BadCheckpointError": "training_orchestrator.feed_checkpoint",
-    "CorrectionRule": "training_orchestrator.feed_progress",
-    "EpisodeView": "training_orchestrator.episode_view",
-    "ExportedDataset": "training_orchestrator.offline_dataset",
-    "InvalidRecordError": "schemas.invalid",
-    "JourneyRewards": "training_orchestrator.journey_rewards",
-    "LateReward": "training_orchestrator.reward_ledger",
-    "RewardLedger": "training_orchestrator.reward_ledger",
-    "Transition": "training_orchestrator.journey_rewards",
-    "export_dataset": "training_orchestrator.offline_dataset",
-    "log_as_json": "training_orchestrator.json_logs",
-    "TouchpointProducer": "training_orchestrator.touchpoint_producer",
+    "AbandonmentFeed": "training_orchestrator.feed.abandonment_feed",
+    "BadCheckpointError": "training_orchestrator.feed.feed_checkpoint",
+    "CorrectionRule": "training_orchestrator.feed.feed_progress",
+    "EpisodeView": "training_orchestrator.rewards.episode_view",
+    "ExportedDataset": "training_orchestrator.rewards.offline_dataset",
+    "InvalidRecordError": "journeys.schemas.invalid",
+    "JourneyRewards": "training_orchestrator.rewards.journey_rewards",
+    "LateReward": "training_orchestrator.rewards.reward_ledger",
+    "RewardLedger": "training_orchestrator.rewards.reward_ledger",
+    "Transition": "training_orchestrator.rewards.journey_rewards",
+    "export_dataset": "training_orchestrator.rewards.offline_dataset",
+    "log_as_json": "training_orchestrator.runtime.json_logs",
+    "TouchpointProducer": "training_orchestrator.connected.touchpoint_producer",
 }
 
 # Without JourneyRewards, Transition and TouchpointProducer: they need an extra, which `import *` must not.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
-from training_orchestrator.abandonment import AbandonedJourney, AbandonmentPenalty, AbandonmentReason
-from training_orchestrator.analytics import AbandonmentAnalytics
-from training_orchestrator.configuration import ConfigurationError, TrainingConfiguration, is_number
+from training_orchestrator.api.abandonment import AbandonedJourney, AbandonmentPenalty, AbandonmentReason
+from training_orchestrator.api.analytics import AbandonmentAnalytics
+from training_orchestrator.api.configuration import ConfigurationError, TrainingConfiguration, is_number
 from training_orchestrator.journey_timeout import JourneyTimeoutManager
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Unpack
 
-    from training_orchestrator.figures import Figures
-    from training_orchestrator.manager_options import ManagerOptions
-    from training_orchestrator.touchpoint import TouchpointFields
+    from training_orchestrator.api.figures import Figures
+    from training_orchestrator.api.manager_options import ManagerOptions
+    from training_orchestrator.api.touchpoint import TouchpointFields
 
 __all__ = ["TrainingConfiguration", "TrainingOrchestrator"]
 

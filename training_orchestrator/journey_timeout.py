@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from training_orchestrator.abandonment import AbandonmentPenalty, AbandonmentReason, abandoned_journeys, penalty_of
-from training_orchestrator.answers import NotStartedError, refusal_of
-from training_orchestrator.configuration import ConfigurationError, TimeoutConfiguration
-from training_orchestrator.local_time import datetime_of, instant_of
+from training_orchestrator.api.abandonment import AbandonmentPenalty, AbandonmentReason, abandoned_journeys, penalty_of
+from training_orchestrator.api.answers import NotStartedError, refusal_of
+from training_orchestrator.api.configuration import ConfigurationError, TimeoutConfiguration
+from training_orchestrator.api.local_time import datetime_of, instant_of
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Unpack
 
-    from schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle
-    from training_orchestrator.abandonment import AbandonedJourney
-    from training_orchestrator.door import JourneyDoor
-    from training_orchestrator.figures import Figures
-    from training_orchestrator.manager_options import StoreOptions
-    from training_orchestrator.touchpoint import TouchpointFields, TrainerTouchpoint
+    from journeys.schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle
+    from training_orchestrator.api.abandonment import AbandonedJourney
+    from training_orchestrator.api.figures import Figures
+    from training_orchestrator.api.manager_options import StoreOptions
+    from training_orchestrator.api.touchpoint import TouchpointFields, TrainerTouchpoint
+    from training_orchestrator.backend.journey_backend import JourneyDoor
 
 __all__ = [
     "AbandonmentPenalty",
@@ -134,7 +134,7 @@ class JourneyTimeoutManager:
         Durable when it returns. One that lies before the journey's last end opens nothing and counts as refused.
         Raises InvalidRecordError, StoreUnavailableError.
         """
-        from training_orchestrator.journey_requests import registration  # noqa: PLC0415  (light imports)
+        from training_orchestrator.backend.journey_requests import registration  # noqa: PLC0415  (light imports)
 
         at = self._at(start_time, "start_time")
         said = registration(journey_id, user_id, at, timeout_days, inactivity_hours, budget)
@@ -146,7 +146,7 @@ class JourneyTimeoutManager:
         One whose id was given before counts once, one that lies before the journey's last end is late and changes
         nothing; metrics count both. Raises InvalidRecordError, StoreUnavailableError.
         """
-        from training_orchestrator.touchpoint import TrainerTouchpoint  # noqa: PLC0415  (light imports)
+        from training_orchestrator.api.touchpoint import TrainerTouchpoint  # noqa: PLC0415  (light imports)
 
         await self.record_touchpoints([TrainerTouchpoint(journey_id, **said)])
 
@@ -176,7 +176,7 @@ class JourneyTimeoutManager:
         booked then. A journey whose deadline has passed was abandoned at its deadline, and already. Raises
         InvalidRecordError, StoreUnavailableError, AnswerOutstandingError.
         """
-        from training_orchestrator.journey_requests import Request  # noqa: PLC0415  (light imports)
+        from training_orchestrator.backend.journey_requests import Request  # noqa: PLC0415  (light imports)
 
         request = Request(journey_id, self._at(at, "at"), requested_by, note)
         answer = await self._ask(request.abandon(str(reason)))
@@ -195,7 +195,7 @@ class JourneyTimeoutManager:
 
         Raises as `mark_abandoned`.
         """
-        from training_orchestrator.journey_requests import Request  # noqa: PLC0415  (light imports)
+        from training_orchestrator.backend.journey_requests import Request  # noqa: PLC0415  (light imports)
 
         request = Request(journey_id, self._at(at, "at"), requested_by, note)
         answer = await self._ask(request.extend(days))
@@ -209,7 +209,7 @@ class JourneyTimeoutManager:
         Raises as `mark_abandoned`. Connected, the journey is as of the worker's last flush, and is looked for in the
         stored table: seconds, not milliseconds.
         """
-        from training_orchestrator.abandonment_cost import cost_of  # noqa: PLC0415  (light imports)
+        from training_orchestrator.embedded.abandonment_cost import cost_of  # noqa: PLC0415  (light imports)
 
         row = await self._started().row(journey_id)
         return cost_of(journey_id, row, str(reason), self._present())
@@ -234,7 +234,7 @@ class JourneyTimeoutManager:
         return datetime_of(self._present())
 
     async def _ask(self, command: JourneyCommand) -> JourneyAbandoned | JourneyLifecycle:
-        from schemas.records import JourneyLifecycle  # noqa: PLC0415  (light imports)
+        from journeys.schemas.records import JourneyLifecycle  # noqa: PLC0415  (light imports)
 
         answer = await self._started().request(command)
         if isinstance(answer, JourneyLifecycle) and answer.kind == "refused":
@@ -260,7 +260,7 @@ class JourneyTimeoutManager:
         return self._door
 
     def _make_door(self) -> JourneyDoor:
-        from training_orchestrator.choice import door_of  # noqa: PLC0415  (the rule, and what it needs, loads here)
+        from training_orchestrator.backend_choice import door_of  # noqa: PLC0415  (the rule, and what it needs, loads here)
 
         return door_of(
             self.configuration,

@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from schemas import metrics
-from schemas.metrics import Sample
-from training_orchestrator.extras import needs
+from journeys.schemas import metrics
+from journeys.schemas.metrics import Sample
+from training_orchestrator.api.extras import needs
 
 with needs("trainer", "ManagerMetrics"):
     from psutil import Process
 
-    from agents.metric_families import LoopMetrics
+    from journeys.agents.worker.metric_families import LoopMetrics
 
 if TYPE_CHECKING:
-    from training_orchestrator.figures import Figures
+    from training_orchestrator.api.figures import Figures
     from training_orchestrator.journey_timeout import JourneyTimeoutManager
 
 _PLAIN: Final = (

@@ -15,13 +15,13 @@ from datetime import date
 from time import monotonic
 from typing import Any, Final, Literal, NamedTuple
 
-from agents.bigquery.archive_folder import ArchiveError, ArchiveFolder, DayFile
-from agents.bigquery.client import Warehouse, dataset_client
-from agents.bigquery.table_days import DeleteRefusedError, TableDays, reading
-from analytics.fingerprint import Fingerprint
-from analytics.table import Table, tables
-from schemas.instants import DAY_MS
-from streams.policy import DEFAULT_POLICY
+from journeys.agents.bigquery.archive_folder import ArchiveError, ArchiveFolder, DayFile
+from journeys.agents.bigquery.client import Warehouse, dataset_client
+from journeys.agents.bigquery.table_days import DeleteRefusedError, TableDays, reading
+from journeys.analytics.fingerprint import Fingerprint
+from journeys.analytics.table import Table, tables
+from journeys.schemas.instants import DAY_MS
+from journeys.streams.rule.policy import DEFAULT_POLICY
 
 Step = Literal["count", "write", "verify", "keep", "settle", "delete", "await", "publish"]
 """What comes next: `write` for each batch of rows, `await` when a deletion has been sent, `settle` for what an earlier

@@ -22,11 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from agents.operation_error import OperationError
-from agents.parquet_export import arrow_field
-from analytics.fingerprint import Fingerprint, sums
-from analytics.parquet_warehouse import duckdb_sql
-from analytics.table import Column, Kind
+from journeys.agents.history.parquet_export import arrow_field
+from journeys.agents.settings.operation_error import OperationError
+from journeys.analytics.fingerprint import Fingerprint, sums
+from journeys.analytics.parquet_warehouse import duckdb_sql
+from journeys.analytics.table import Column, Kind
 
 State = Literal[".part", ".pending", ""]
 _SUFFIX: Final = ".parquet"

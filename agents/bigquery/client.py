@@ -16,9 +16,9 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 from requests.exceptions import ConnectionError as RequestsConnectionError
 
-from agents.bigquery.emulator import Emulator
-from agents.operation_error import OperationError
-from agents.settings import Settings
+from journeys.agents.settings.operation_error import OperationError
+from journeys.agents.settings.settings import Settings
+from journeys.agents.stack.emulator import Emulator
 
 _EMULATED_PROJECT: Final = "journeys"
 _START_ONE: Final = "set JOURNEYS_BIGQUERY_PROJECT, or start an emulator with `journeys stack up`"

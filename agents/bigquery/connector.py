@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from agents.bigquery.client import Warehouse
-from analytics.table import tables
+from journeys.agents.bigquery.client import Warehouse
+from journeys.analytics.table import tables
 
 NAME: Final = "journeys-bigquery"
 DEAD_LETTERS: Final = "journeys-bigquery.dead-letter"

@@ -9,11 +9,11 @@ from typing import Any, Final, Literal, NamedTuple
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
-from agents.bigquery.client import Warehouse
-from agents.operation_error import OperationError
-from analytics.ddl import sql_kind
-from analytics.table import Column, Kind, Table, all_tables
-from analytics.view import View, views
+from journeys.agents.bigquery.client import Warehouse
+from journeys.agents.settings.operation_error import OperationError
+from journeys.analytics.ddl import sql_kind
+from journeys.analytics.table import Column, Kind, Table, all_tables
+from journeys.analytics.view import View, views
 
 _RETRY_SECONDS: Final = 30.0
 _RETRY: Final = bigquery.DEFAULT_RETRY.with_timeout(_RETRY_SECONDS)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from analytics.table import Table
-from schemas.instants import DAY_MS, check_instant
-from schemas.invalid import InvalidRecordError
+from journeys.analytics.table import Table
+from journeys.schemas.instants import DAY_MS, check_instant
+from journeys.schemas.invalid import InvalidRecordError
 
 STREAMED_DAYS_BACK: Final = 3650
 """How far back the Storage Write API takes rows into a table that is partitioned by a column."""

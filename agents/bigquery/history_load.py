@@ -19,13 +19,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from agents.bigquery.client import Warehouse, dataset_client
-from agents.bigquery.event_time import latest_loadable
-from agents.bigquery.load_job import NoFilesError, append, in_utc
-from agents.parquet_export import arrow_schema
-from analytics.parquet_warehouse import rows_of_files
-from analytics.table import Table, tables
-from schemas.instants import EARLIEST
+from journeys.agents.bigquery.client import Warehouse, dataset_client
+from journeys.agents.bigquery.event_time import latest_loadable
+from journeys.agents.bigquery.load_job import NoFilesError, append, in_utc
+from journeys.agents.history.parquet_export import arrow_schema
+from journeys.analytics.parquet_warehouse import rows_of_files
+from journeys.analytics.table import Table, tables
+from journeys.schemas.instants import EARLIEST
 
 
 class LoadedYear(NamedTuple):

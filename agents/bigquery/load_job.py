@@ -8,7 +8,7 @@ from typing import IO, Any, Final
 import pyarrow as pa
 from google.cloud import bigquery
 
-from agents.operation_error import OperationError
+from journeys.agents.settings.operation_error import OperationError
 
 _JOB_SECONDS: Final = 3600.0
 

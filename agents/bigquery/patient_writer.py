@@ -12,8 +12,8 @@ from google.api_core.exceptions import GoogleAPICallError, InvalidArgument
 from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OpenedState
 
-from agents.bigquery.client import BigQueryError
-from agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
+from journeys.agents.bigquery.client import BigQueryError
+from journeys.agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
 
 _ATTEMPTS: Final = 4
 _BREAKER_FAILURES: Final = 3

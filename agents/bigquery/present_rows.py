@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from google.cloud import bigquery
 
-from agents.bigquery.client import Warehouse, client
-from analytics.table import Table
+from journeys.agents.bigquery.client import Warehouse, client
+from journeys.analytics.table import Table
 
 
 def present_keys(house: Warehouse, table: Table, keys: Sequence[str]) -> set[str]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from google.cloud import bigquery
 
-from agents.bigquery.client import Warehouse
-from analytics.query import queries
+from journeys.agents.bigquery.client import Warehouse
+from journeys.analytics.query import queries
 
 
 def report_bytes(client: Any, house: Warehouse, since: int, until: int) -> dict[str, int]:

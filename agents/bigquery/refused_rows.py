@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents.bigquery.connector import DEAD_LETTERS
+from journeys.agents.bigquery.connector import DEAD_LETTERS
 
 
 class RefusedRows:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from analytics.table import Kind, Table
+from journeys.analytics.table import Kind, Table
 
 _FIELD: Final = descriptor_pb2.FieldDescriptorProto
 _TYPES: Final[dict[Kind, int]] = {

@@ -27,21 +27,21 @@ from aiokafka.admin import NewTopic
 from aiokafka.errors import CommitFailedError, TopicAlreadyExistsError
 from aiokafka.structs import OffsetAndMetadata
 
-from agents.bigquery.client import Warehouse, warehouse
-from agents.bigquery.connector import DEAD_LETTERS
-from agents.bigquery.event_time import require_streamable
-from agents.bigquery.patient_writer import PatientWriter
-from agents.bigquery.present_rows import present_keys
-from agents.bigquery.refused_rows import RefusedRows
-from agents.bigquery.row_encoder import RowEncoder
-from agents.bigquery.touchpoint_writer import TouchpointWriter
-from agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
-from agents.kafka_connection import admin, client_options, producer, require_broker
-from agents.schema_registry import SchemaRegistry, registry_of
-from agents.settings import Settings
-from analytics.table import Table, all_tables, touchpoint_table
-from schemas.codec import Codec
-from schemas.invalid import InvalidRecordError
+from journeys.agents.bigquery.client import Warehouse, warehouse
+from journeys.agents.bigquery.connector import DEAD_LETTERS
+from journeys.agents.bigquery.event_time import require_streamable
+from journeys.agents.bigquery.patient_writer import PatientWriter
+from journeys.agents.bigquery.present_rows import present_keys
+from journeys.agents.bigquery.refused_rows import RefusedRows
+from journeys.agents.bigquery.row_encoder import RowEncoder
+from journeys.agents.bigquery.touchpoint_writer import TouchpointWriter
+from journeys.agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
+from journeys.agents.kafka.connection import admin, client_options, producer, require_broker
+from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
+from journeys.agents.settings.settings import Settings
+from journeys.analytics.table import Table, all_tables, touchpoint_table
+from journeys.schemas.codec import Codec
+from journeys.schemas.invalid import InvalidRecordError
 
 GROUP: Final = "journeys-bigquery-sink"
 _BATCH_RECORDS: Final = 500

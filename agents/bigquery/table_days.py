@@ -13,11 +13,11 @@ from google.api_core.exceptions import BadRequest
 from google.cloud.bigquery_storage_v1 import BigQueryReadClient, types
 from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
 
-from agents.bigquery.client import Warehouse
-from agents.bigquery.deployment import column_of
-from agents.operation_error import OperationError
-from analytics.fingerprint import Fingerprint, UncheckableColumnError, is_still, sums
-from analytics.table import Table
+from journeys.agents.bigquery.client import Warehouse
+from journeys.agents.bigquery.deployment import column_of
+from journeys.agents.settings.operation_error import OperationError
+from journeys.analytics.fingerprint import Fingerprint, UncheckableColumnError, is_still, sums
+from journeys.analytics.table import Table
 
 _NONE: Final = Fingerprint(0, "0" * 32)
 
@@ -41,7 +41,7 @@ class TableDays:
     """The days of one table (UTC, by its partition column). `columns` are those that it has in BigQuery."""
 
     def __init__(self, client: Any, reader: Any, house: Warehouse, table: Table) -> None:
-        """`client`, `reader`: of `agents.bigquery.client.client` and `reading`. Raises NotFound for no such table."""
+        """`client`, `reader`: of `client.client` and `reading`. Raises NotFound for no such table."""
         self.columns = [column_of(field) for field in client.get_table(f"{house.path}.{table.name}").schema]
         self.table = table
         self._client = client

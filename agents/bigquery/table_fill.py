@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from agents.bigquery.client import Warehouse
-from agents.bigquery.event_time import latest_loadable
-from agents.bigquery.load_job import NoFilesError, append, in_utc
-from analytics.table import Table
-from schemas.instants import EARLIEST
+from journeys.agents.bigquery.client import Warehouse
+from journeys.agents.bigquery.event_time import latest_loadable
+from journeys.agents.bigquery.load_job import NoFilesError, append, in_utc
+from journeys.analytics.table import Table
+from journeys.schemas.instants import EARLIEST
 
 
 class FillRun(NamedTuple):

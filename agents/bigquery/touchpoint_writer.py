@@ -11,16 +11,16 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from agents.bigquery.client import BigQueryError
-from agents.bigquery.event_time import require_streamable
-from agents.bigquery.patient_writer import PatientWriter
-from agents.bigquery.refused_rows import RefusedRows
-from agents.bigquery.row_encoder import RowEncoder
-from agents.bigquery.write_stream import RowsRefusedError, StreamLostError
-from analytics.table import Table
-from schemas.codec import Codec
-from schemas.invalid import InvalidRecordError
-from schemas.records import Touchpoint
+from journeys.agents.bigquery.client import BigQueryError
+from journeys.agents.bigquery.event_time import require_streamable
+from journeys.agents.bigquery.patient_writer import PatientWriter
+from journeys.agents.bigquery.refused_rows import RefusedRows
+from journeys.agents.bigquery.row_encoder import RowEncoder
+from journeys.agents.bigquery.write_stream import RowsRefusedError, StreamLostError
+from journeys.analytics.table import Table
+from journeys.schemas.codec import Codec
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.records import Touchpoint
 
 
 class TouchpointWriter:

@@ -23,7 +23,7 @@ from google.cloud.bigquery_storage_v1.services.big_query_write.transports import
 )
 from google.protobuf.descriptor_pb2 import DescriptorProto
 
-from agents.bigquery.client import Warehouse, no_credentials
+from journeys.agents.bigquery.client import Warehouse, no_credentials
 
 _TIMEOUT_SECONDS: Final = 30.0
 _CODES: Final = types.StorageError.StorageErrorCode

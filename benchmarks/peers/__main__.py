@@ -12,7 +12,6 @@ from typing import Annotated, Any, TypeAlias
 import typer
 from rich.console import Console
 
-from agents.broker_unavailable import BrokerUnavailable
 from benchmarks.measure import Run, RunFailedError
 from benchmarks.peers.known_peers import PEERS
 from benchmarks.peers.measurement import measure
@@ -22,6 +21,7 @@ from benchmarks.peers.performance_page import PAGE, table, update_page
 from benchmarks.peers.reference import Reference
 from benchmarks.peers.touchpoint_log import TouchpointLog
 from benchmarks.workload import make_workload
+from journeys.agents.devserver.broker_unavailable import BrokerUnavailable
 
 _CHECK_FAILED = 1
 _WRONG_USAGE = 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from schemas.codec import Codec
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS
+from journeys.schemas.codec import Codec
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS
 
 # How often Flink takes a checkpoint, Kafka Streams commits, Bytewax snapshots: several times within a run of some
 # seconds, so that what it costs to make state durable is in the figures. The worker does it after every batch.

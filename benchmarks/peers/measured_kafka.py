@@ -10,9 +10,9 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Final
 
-from agents.broker_unavailable import BrokerUnavailable
-from agents.kafka_probe import answers
-from agents.local_kafka import LocalKafka
+from journeys.agents.devserver.broker_unavailable import BrokerUnavailable
+from journeys.agents.devserver.kafka_probe import answers
+from journeys.agents.devserver.local_kafka import LocalKafka
 
 _START_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.1

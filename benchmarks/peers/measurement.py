@@ -15,8 +15,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from agents.settings import Settings
-from agents.topic_setup import create_topics
 from benchmarks.measure import Run, RunFailedError, running
 from benchmarks.peers.assignment import assignment
 from benchmarks.peers.measured_kafka import measured_kafka
@@ -25,6 +23,8 @@ from benchmarks.peers.reference import Reference, published_abandonments
 from benchmarks.peers.touchpoint_log import TouchpointLog
 from benchmarks.peers.trace import LOG
 from benchmarks.process_usage import ProcessUsage
+from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.settings.settings import Settings
 
 _LIMIT_SECONDS: Final = 900.0
 _OUTPUT_SECONDS: Final = 60.0

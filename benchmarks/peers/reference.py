@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from agents.log_reader import open_log
-from agents.settings import Settings
-from schemas.codec import Codec
-from schemas.instants import HOUR_MS
-from schemas.partitioner import partition_of
-from schemas.records import Touchpoint
-from schemas.topics import DEFAULT_PARTITION_COUNT, JOURNEY_ABANDONMENTS
-from streams.driver import replay_unpunctuated
+from journeys.agents.kafka.log_reader import open_log
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.codec import Codec
+from journeys.schemas.instants import HOUR_MS
+from journeys.schemas.partitioner import partition_of
+from journeys.schemas.records import Touchpoint
+from journeys.schemas.topics import DEFAULT_PARTITION_COUNT, JOURNEY_ABANDONMENTS
+from journeys.streams.partition.driver import replay_unpunctuated
 
 # The slowest look of any system for silent journeys is each hour of event time.
 _GRANULARITY_MS: Final = HOUR_MS

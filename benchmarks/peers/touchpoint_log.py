@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from agents.kafka_connection import producer
-from agents.settings import Settings
-from schemas.codec import Codec
-from schemas.instants import EARLIEST, HOUR_MS
-from schemas.partitioner import partition_of
-from schemas.records import Punctuation, Touchpoint
-from schemas.topics import DEFAULT_PARTITION_COUNT, JOURNEY_EVENTS
+from journeys.agents.kafka.connection import producer
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.codec import Codec
+from journeys.schemas.instants import EARLIEST, HOUR_MS
+from journeys.schemas.partitioner import partition_of
+from journeys.schemas.records import Punctuation, Touchpoint
+from journeys.schemas.topics import DEFAULT_PARTITION_COUNT, JOURNEY_EVENTS
 
 _PUNCTUATION_KEY: Final = None
 _BATCH_BYTES: Final = 256 * 1024

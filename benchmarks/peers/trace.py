@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from agents.group_lag import group_lag
-from agents.settings import Settings
 from benchmarks.system import System, Window
+from journeys.agents.kafka.group_lag import group_lag
+from journeys.agents.settings.settings import Settings
 
 _MS = 1_000
 PROGRESS_FILE = "progress.json"

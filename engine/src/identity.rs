@@ -1,4 +1,4 @@
-//! Ids that are derived, hashes of ids, and the partition of a key: as `schemas.identity` and `schemas.partitioner`.
+//! Ids that are derived, hashes of ids, and the partition of a key: as `journeys.schemas.identity` and `journeys.schemas.partitioner`.
 
 use xxhash_rust::xxh3::xxh3_64;
 

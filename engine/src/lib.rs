@@ -33,7 +33,7 @@ mod touchpoint;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Fingerprints of the schemas that the engine reads and writes, as `schemas.catalog` makes them.
+/// Fingerprints of the schemas that the engine reads and writes, as `journeys.schemas.catalog` makes them.
 const SCHEMAS: [(&str, u32); 5] = [
     ("Touchpoint", 118_953_163),
     ("Punctuation", 601_888_827),
@@ -43,7 +43,7 @@ const SCHEMAS: [(&str, u32); 5] = [
 ];
 
 /// The engine.
-#[pymodule]
+#[pymodule(name = "engine")]
 fn journeys_engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let schemas = PyDict::new(module.py());
     for (name, fingerprint) in SCHEMAS {

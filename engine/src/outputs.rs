@@ -1,4 +1,4 @@
-//! What goes out: abandonments and lifecycle records, as `streams.publish` makes them, in wire format.
+//! What goes out: abandonments and lifecycle records, as `journeys.streams.rule.publish` makes them, in wire format.
 
 use crate::avro::Writer;
 use crate::identity::{abandonment_id, lifecycle_id};

@@ -1,4 +1,4 @@
-//! The rule for touchpoints and deadlines, as `streams.decide`, `streams.evolve` and `streams.processor` have it.
+//! The rule for touchpoints and deadlines, as `journeys.streams.rule.decide`, `journeys.streams.rule.evolve` and `journeys.streams.partition.processor` have it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,4 +1,4 @@
-//! The penalty of an abandonment, as `streams.penalty` has it.
+//! The penalty of an abandonment, as `journeys.streams.rule.penalty` has it.
 
 use pyo3::prelude::*;
 

@@ -90,7 +90,7 @@ fn fraction(found: (BigUint, BigUint)) -> Rate {
 }
 
 impl Policy {
-    /// A policy of what Python says of it: the attributes of `streams.policy.Policy`.
+    /// A policy of what Python says of it: the attributes of `journeys.streams.rule.policy.Policy`.
     pub fn of(policy: &Bound<'_, PyAny>, penalties: Py<PyAny>) -> PyResult<Self> {
         let number = |name: &str| -> PyResult<i64> { policy.getattr(name)?.extract() };
         let rule = |name: &str, duration: &str| -> PyResult<Option<(usize, i64)>> {

@@ -3,7 +3,7 @@
 use crate::avro::Reader;
 use crate::names::State;
 
-// As schemas.instants, schemas.money and schemas.validation.
+// As journeys.schemas.instants, journeys.schemas.money and journeys.schemas.validation.
 pub const EARLIEST: i64 = 631_152_000_000;
 pub const LATEST: i64 = 221_845_392_000_000;
 const LARGEST_MICROS: i64 = 1_000_000_000_000_000;

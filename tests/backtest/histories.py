@@ -10,13 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from agents.line_files import LineFile
-from schemas.instants import DAY_MS, HOUR_MS, format_instant
-from schemas.records import JourneyCommand, JourneyRecord, JourneyRegistered, JourneySignal, Touchpoint
-from streams.backtest_tally import BacktestTally, tally_of
-from streams.driver import replay_unpunctuated
-from streams.entry import Entry
-from streams.policy import DEFAULT_POLICY, Policy
+from journeys.agents.history.line_files import LineFile
+from journeys.schemas.instants import DAY_MS, HOUR_MS, format_instant
+from journeys.schemas.records import JourneyCommand, JourneyRecord, JourneyRegistered, JourneySignal, Touchpoint
+from journeys.streams.compiled.backtest_tally import BacktestTally, tally_of
+from journeys.streams.partition.driver import replay_unpunctuated
+from journeys.streams.partition.entry import Entry
+from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 from tests.properties.policies import POLICIES
 
 # By name of a column, what a backtest and a replay both say of an abandonment.

@@ -15,11 +15,11 @@ import pytest
 from pyarrow.parquet import read_table
 from typer.testing import CliRunner, Result
 
-from agents.cli.main import app
-from agents.load_generator import generate
-from schemas.records import REASONS
+from journeys.agents.demo.load_generator import generate
+from journeys.cli.main import app
+from journeys.schemas.records import REASONS
 
-pytest.importorskip("journeys_engine", reason="the engine is not built: no Rust toolchain")
+pytest.importorskip("journeys.engine", reason="the engine is not built: no Rust toolchain")
 
 _README = Path(__file__).parents[2] / "README.md"
 _HASTY = 'version = "hasty-1"\n[deadlines]\ninactivity_hours = 24\n'

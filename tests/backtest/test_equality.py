@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.backtest import History, backtest, packed, unpacked
-from agents.history_buckets import HistoryBuckets
-from agents.history_columns import history_batches
-from agents.packed_history import pack
-from schemas.instants import DAY_MS
-from schemas.records import JourneyRecord
-from streams.entry import Entry
-from streams.policy import Policy
+from journeys.agents.history.backtest import History, backtest, packed, unpacked
+from journeys.agents.history.history_buckets import HistoryBuckets
+from journeys.agents.history.history_columns import history_batches
+from journeys.agents.history.packed_history import pack
+from journeys.schemas.instants import DAY_MS
+from journeys.schemas.records import JourneyRecord
+from journeys.streams.partition.entry import Entry
+from journeys.streams.rule.policy import Policy
 from tests.backtest.histories import SHARP, abandonments_of, read_lines, records_of, reference, write_lines
 from tests.properties.logs import logs, seeded_log
 
-pytest.importorskip("journeys_engine", reason="the engine is not built: no Rust toolchain")
+pytest.importorskip("journeys.engine", reason="the engine is not built: no Rust toolchain")
 
 _HELD_BYTES = 2_000  # so little that it goes to files
 _GROUP_ROWS = 5  # so few that there are several groups

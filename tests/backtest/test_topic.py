@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fresh_kafka import emptied
 from pyarrow.parquet import read_table
-from topic_contents import Raw, home, produce, punctuation, touch, write
 from typer.testing import CliRunner, Result
 
-from agents.cli.main import app
-from agents.load_generator import generate
-from agents.settings import Settings
-from agents.topic_replay import TopicReplay
-from schemas.codec import Codec
-from schemas.lines import parse_line
-from schemas.records import JourneyRecord, PolicyChanged, Punctuation
-from schemas.topics import JOURNEY_EVENTS
-from streams.policy import DEFAULT_POLICY
+from journeys.agents.demo.load_generator import generate
+from journeys.agents.settings.settings import Settings
+from journeys.agents.verify.topic_replay import TopicReplay
+from journeys.cli.main import app
+from journeys.schemas.codec import Codec
+from journeys.schemas.lines import parse_line
+from journeys.schemas.records import JourneyRecord, PolicyChanged, Punctuation
+from journeys.schemas.topics import JOURNEY_EVENTS
+from journeys.streams.rule.policy import DEFAULT_POLICY
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.topic_contents import Raw, home, produce, punctuation, touch, write
 
-pytest.importorskip("journeys_engine", reason="the engine is not built: no Rust toolchain")
+pytest.importorskip("journeys.engine", reason="the engine is not built: no Rust toolchain")
 pytestmark = pytest.mark.broker
 
 _HASTY = 'version = "hasty-1"\n[deadlines]\ninactivity_hours = 24\n'

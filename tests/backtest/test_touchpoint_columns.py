@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow.parquet import write_table
 
-from agents.history_columns import HistoryBatch, history_batches
-from agents.line_files import BadLine, LineFile
-from agents.touchpoint_columns import touchpoint_columns
-from schemas.lines import parse_line
-from schemas.records import STATES, Touchpoint
+from journeys.agents.history.history_columns import HistoryBatch, history_batches
+from journeys.agents.history.line_files import BadLine, LineFile
+from journeys.agents.history.touchpoint_columns import touchpoint_columns
+from journeys.schemas.lines import parse_line
+from journeys.schemas.records import STATES, Touchpoint
 
 _AT = 1_760_000_000_000
 _LINES = st.fixed_dictionaries(

@@ -11,10 +11,10 @@ from typing import Any
 import fsspec
 import pyarrow.parquet as pq
 
-from agents.bigquery.archive import Step, archive
-from agents.bigquery.archive_folder import ArchiveFolder, DayFile, State
-from agents.bigquery.client import Warehouse
-from analytics.table import Table, tables
+from journeys.agents.bigquery.archive import Step, archive
+from journeys.agents.bigquery.archive_folder import ArchiveFolder, DayFile, State
+from journeys.agents.bigquery.client import Warehouse
+from journeys.analytics.table import Table, tables
 
 from .rows import in_milliseconds, query
 

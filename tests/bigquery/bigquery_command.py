@@ -21,7 +21,7 @@ def started_command(house, *words):
     """Start `journeys bigquery ...` on a dataset."""
     inherited = {name: value for name, value in environ.items() if not name.startswith("JOURNEYS_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "agents.cli", "bigquery", *words],
+        [sys.executable, "-m", "journeys.cli", "bigquery", *words],
         cwd=ROOT,
         env=inherited | {"PYTHONPATH": str(ROOT)} | environment_of(house),
         stdout=subprocess.PIPE,

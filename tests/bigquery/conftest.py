@@ -10,10 +10,10 @@ from typing import Any
 import fsspec
 import pytest
 
-from agents.bigquery.client import Warehouse, client
-from agents.bigquery.deployment import apply
-from agents.bigquery.emulator import Emulator
-from agents.settings import Settings
+from journeys.agents.bigquery.client import Warehouse, client
+from journeys.agents.bigquery.deployment import apply
+from journeys.agents.settings.settings import Settings
+from journeys.agents.stack.emulator import Emulator
 
 from .archive_ledger import Ledger
 from .bucket_server import BucketServer

@@ -2,8 +2,8 @@
 
 import pyarrow.parquet as pq
 
-from agents.parquet_export import arrow_schema, arrow_table
-from analytics.table import all_tables
+from journeys.agents.history.parquet_export import arrow_schema, arrow_table
+from journeys.analytics.table import all_tables
 
 
 def exported(folder, abandonments, told, touchpoints=()):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
-from agents.kafka_connection import KafkaRequestError, admin
-from agents.log_reader import open_log
-from agents.settings import Settings
+from journeys.agents.kafka.connection import KafkaRequestError, admin
+from journeys.agents.kafka.log_reader import open_log
+from journeys.agents.settings.settings import Settings
 
 
 def committed(settings: Settings, group: str, topics: Collection[str]) -> int:

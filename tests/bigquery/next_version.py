@@ -14,9 +14,9 @@ from typing import Any
 
 from fastavro import parse_schema, schemaless_writer
 
-from agents.bigquery.client import Warehouse
-from schemas.catalog import own_schemas, without_logical_types
-from schemas.codec import head_of
+from journeys.agents.bigquery.client import Warehouse
+from journeys.schemas.catalog import own_schemas, without_logical_types
+from journeys.schemas.codec import head_of
 
 from .rows import abandonment
 
@@ -45,7 +45,7 @@ class NextVersion:
         """Run one of its commands about a dataset to its end."""
         inherited = {name: value for name, value in environ.items() if not name.startswith("JOURNEYS_")}
         return subprocess.run(
-            [sys.executable, "-m", "agents.cli", *arguments],
+            [sys.executable, "-m", "journeys.cli", *arguments],
             cwd=self.root,
             env=inherited | {"PYTHONPATH": str(self.root)} | environment_of(house),
             capture_output=True,

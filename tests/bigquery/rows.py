@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from agents.bigquery.client import Warehouse
-from schemas.instants import format_instant
-from schemas.records import JourneyAbandoned, JourneyLifecycle, Touchpoint
+from journeys.agents.bigquery.client import Warehouse
+from journeys.schemas.instants import format_instant
+from journeys.schemas.records import JourneyAbandoned, JourneyLifecycle, Touchpoint
 
 _ONE = JourneyAbandoned(
     abandonment_id="id",

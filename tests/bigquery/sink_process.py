@@ -16,13 +16,13 @@ from typing import Any
 import psutil
 from aiokafka import AIOKafkaProducer
 
-from agents.bigquery.client import Warehouse
-from agents.bigquery.connector import DEAD_LETTERS
-from agents.kafka_connection import admin
-from agents.log_reader import open_log
-from agents.settings import Settings
-from schemas.codec import Codec
-from schemas.topics import JOURNEY_ABANDONMENTS
+from journeys.agents.bigquery.client import Warehouse
+from journeys.agents.bigquery.connector import DEAD_LETTERS
+from journeys.agents.kafka.connection import admin
+from journeys.agents.kafka.log_reader import open_log
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.codec import Codec
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS
 
 from .group_offsets import committed
 from .next_version import ROOT, environment_of
@@ -51,7 +51,7 @@ class SinkProcess:
         self.log_path = folder / "sink.log"
         self.group = group or f"sink-{next(_GROUPS)}"
         self._settings = settings
-        program = ["agents.cli"] if speed == 1 else ["tests.bigquery.fast_clock", str(speed), "agents.cli"]
+        program = ["journeys.cli"] if speed == 1 else ["tests.bigquery.fast_clock", str(speed), "journeys.cli"]
         self._command = [sys.executable, "-m", *program, "sink", "bigquery", "--group", self.group, *more]
         inherited = {name: value for name, value in environ.items() if not name.startswith("JOURNEYS_")}
         self._environment = inherited | {

@@ -16,15 +16,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import analytics
-from agents.bigquery.archive import Step, archive
-from agents.bigquery.archive_folder import ArchiveError, ArchiveFolder
-from agents.bigquery.deployment import apply
-from agents.operation_error import OperationError
-from agents.parquet_export import export
-from agents.settings import Settings
-from analytics.query import queries
-from analytics.table import tables
+from journeys import analytics
+from journeys.agents.bigquery.archive import Step, archive
+from journeys.agents.bigquery.archive_folder import ArchiveError, ArchiveFolder
+from journeys.agents.bigquery.deployment import apply
+from journeys.agents.history.parquet_export import export
+from journeys.agents.settings.operation_error import OperationError
+from journeys.agents.settings.settings import Settings
+from journeys.analytics.query import queries
+from journeys.analytics.table import tables
 
 from .archive_ledger import ABANDONMENTS, FIRST, instant, made
 from .archived_rows import in_bigquery, in_files, killed_run

@@ -10,7 +10,7 @@ from time import monotonic
 
 import pytest
 
-from agents.bigquery.archive_folder import ArchiveFolder
+from journeys.agents.bigquery.archive_folder import ArchiveFolder
 
 from .archive_ledger import ABANDONMENTS, FIRST
 from .archived_rows import in_files

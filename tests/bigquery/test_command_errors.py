@@ -6,10 +6,10 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from agents.bigquery.client import BigQueryError, Warehouse
-from agents.bigquery.deployment import apply
-from agents.bigquery.write_stream import StreamWriter
-from agents.cli.main import app
+from journeys.agents.bigquery.client import BigQueryError, Warehouse
+from journeys.agents.bigquery.deployment import apply
+from journeys.agents.bigquery.write_stream import StreamWriter
+from journeys.cli.main import app
 
 from .archive_ledger import FIRST
 from .exports import exported

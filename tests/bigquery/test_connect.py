@@ -12,26 +12,26 @@ from typing import Any
 import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
-from fresh_kafka import create_by_hand, emptied
 
-from agents.bigquery.connect_worker import ConnectWorker
-from agents.bigquery.connector import DEAD_LETTERS, connector
-from agents.bigquery.deployment import apply
-from agents.bigquery.registry_process import RegistryProcess
-from agents.importer import import_history
-from agents.kafka_connection import admin
-from agents.load_generator import generate
-from agents.log_reader import open_log
-from agents.schema_registry import own_catalog
-from agents.settings import Settings
-from agents.topic_replay import TopicReplay
-from analytics.abandonment_report import report_of
-from analytics.query import queries
-from analytics.table import Column, all_tables, tables
-from schemas.catalog import own_schemas
-from schemas.codec import Codec
-from schemas.lines import parse_line
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from journeys.agents.bigquery.connector import DEAD_LETTERS, connector
+from journeys.agents.bigquery.deployment import apply
+from journeys.agents.demo.load_generator import generate
+from journeys.agents.history.importer import import_history
+from journeys.agents.kafka.connection import admin
+from journeys.agents.kafka.log_reader import open_log
+from journeys.agents.kafka.schema_registry import own_catalog
+from journeys.agents.settings.settings import Settings
+from journeys.agents.stack.connect_worker import ConnectWorker
+from journeys.agents.stack.registry_process import RegistryProcess
+from journeys.agents.verify.topic_replay import TopicReplay
+from journeys.analytics.abandonment_report import report_of
+from journeys.analytics.query import queries
+from journeys.analytics.table import Column, all_tables, tables
+from journeys.schemas.catalog import own_schemas
+from journeys.schemas.codec import Codec
+from journeys.schemas.lines import parse_line
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from tests.fixtures.fresh_kafka import create_by_hand, emptied
 from tests.live.worker_process import Workers
 
 from .group_offsets import committed, message_count

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from fresh_kafka import emptied
 
-from agents.bigquery.deployment import apply
-from schemas.catalog import fingerprint
+from journeys.agents.bigquery.deployment import apply
+from journeys.schemas.catalog import fingerprint
+from tests.fixtures.fresh_kafka import emptied
 
 from .next_version import DEVICE, NextVersion, with_device, written_as
 from .rows import abandonment, query

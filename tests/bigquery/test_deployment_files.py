@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from agents.bigquery.client import Warehouse
-from agents.bigquery.connector import connector
+from journeys.agents.bigquery.client import Warehouse
+from journeys.agents.bigquery.connector import connector
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 DOCKERFILE, COMPOSE = DEPLOY / "docker" / "Dockerfile", DEPLOY / "docker" / "compose.yaml"

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from agents.bigquery.client import Warehouse
-from agents.bigquery.connect_worker import PROJECTS
-from agents.bigquery.connector import connector
-from agents.java import java
-from agents.maven_build import built
-from analytics.table import tables
-from schemas.instants import DAY_MS
+from journeys.agents.bigquery.client import Warehouse
+from journeys.agents.bigquery.connector import connector
+from journeys.agents.devserver.java import java
+from journeys.agents.devserver.maven_build import built
+from journeys.agents.stack.connect_worker import PROJECTS
+from journeys.analytics.table import tables
+from journeys.schemas.instants import DAY_MS
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]  # a broker needs the same JDK and Maven
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pyarrow.parquet as pq
 import pytest
-from fresh_kafka import emptied
-from topic_contents import punctuation, touch
 
-from agents.parquet_export import export
-from analytics.table import all_tables
+from journeys.agents.history.parquet_export import export
+from journeys.analytics.table import all_tables
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.topic_contents import punctuation, touch
 from tests.live.topic_exchange import append
 
 from .archived_rows import plain

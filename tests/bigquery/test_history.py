@@ -6,15 +6,15 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from fresh_kafka import emptied
 
-from agents.bigquery.deployment import apply
-from agents.bigquery.event_time import DAYS_AHEAD, STREAMED_DAYS_BACK, require_streamable
-from agents.bigquery.history_load import load
-from agents.bigquery.table_days import today
-from analytics.table import tables
-from schemas.instants import DAY_MS, EARLIEST, parse_instant
-from schemas.invalid import InvalidRecordError
+from journeys.agents.bigquery.deployment import apply
+from journeys.agents.bigquery.event_time import DAYS_AHEAD, STREAMED_DAYS_BACK, require_streamable
+from journeys.agents.bigquery.history_load import load
+from journeys.agents.bigquery.table_days import today
+from journeys.analytics.table import tables
+from journeys.schemas.instants import DAY_MS, EARLIEST, parse_instant
+from journeys.schemas.invalid import InvalidRecordError
+from tests.fixtures.fresh_kafka import emptied
 
 from .bigquery_command import bigquery_command
 from .exports import exported

@@ -9,16 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 import sqlglot
 
-from agents.bigquery.client import Warehouse
-from agents.bigquery.deployment import apply
-from agents.bigquery.load_job import NoFilesError
-from agents.bigquery.table_fill import fill
-from agents.parquet_export import arrow_table
-from analytics.parquet_warehouse import ParquetWarehouse
-from analytics.query import queries
-from analytics.table import all_tables, touchpoint_table
 from benchmarks.billed_bytes import read_columns
 from benchmarks.billed_bytes import report_bytes as billed_bytes
+from journeys.agents.bigquery.client import Warehouse
+from journeys.agents.bigquery.deployment import apply
+from journeys.agents.bigquery.load_job import NoFilesError
+from journeys.agents.bigquery.table_fill import fill
+from journeys.agents.history.parquet_export import arrow_table
+from journeys.analytics.parquet_warehouse import ParquetWarehouse
+from journeys.analytics.query import queries
+from journeys.analytics.table import all_tables, touchpoint_table
 
 from .next_version import environment_of
 from .rows import abandonment, lifecycle, query, touchpoint
@@ -116,7 +116,7 @@ def journeys(house: Warehouse, *arguments: str) -> subprocess.CompletedProcess[s
     """Run a command about a dataset to its end."""
     inherited = {name: value for name, value in environ.items() if not name.startswith("JOURNEYS_")}
     return subprocess.run(
-        [sys.executable, "-m", "agents.cli", *arguments],
+        [sys.executable, "-m", "journeys.cli", *arguments],
         env=inherited | environment_of(house),
         capture_output=True,
         text=True,

@@ -15,21 +15,21 @@ from typing import Any, NamedTuple
 import polars
 import pytest
 
-import analytics
-from agents.bigquery.deployment import apply
-from agents.bigquery.table_fill import fill
-from agents.ecom import load_mapping
-from agents.ecom import touchpoints as clickstream
-from agents.made_journeys import arrivals, merge
-from analytics.abandonment_report import report_of
-from analytics.page import page
-from analytics.parquet_warehouse import ParquetWarehouse
-from analytics.query import queries
-from analytics.table import all_tables, touchpoint_table
-from schemas.instants import parse_instant
-from schemas.lines import parse_line
-from schemas.records import REASONS, Touchpoint
-from streams.driver import replay_unpunctuated
+from journeys import analytics
+from journeys.agents.bigquery.deployment import apply
+from journeys.agents.bigquery.table_fill import fill
+from journeys.agents.demo.ecom import load_mapping
+from journeys.agents.demo.ecom import touchpoints as clickstream
+from journeys.agents.demo.made_journeys import arrivals, merge
+from journeys.analytics.abandonment_report import report_of
+from journeys.analytics.page import page
+from journeys.analytics.parquet_warehouse import ParquetWarehouse
+from journeys.analytics.query import queries
+from journeys.analytics.table import all_tables, touchpoint_table
+from journeys.schemas.instants import parse_instant
+from journeys.schemas.lines import parse_line
+from journeys.schemas.records import REASONS, Touchpoint
+from journeys.streams.partition.driver import replay_unpunctuated
 
 from .exports import exported
 from .rows import abandonment, insert, lifecycle, query, touchpoint
@@ -236,7 +236,7 @@ def test_the_command_shows_the_report_and_writes_its_page(tmp_path):
     words = ["report", "--days", "30", "--folder", str(folder), "--html", str(shown)]
     for columns in ("200", "60"):
         done = subprocess.run(
-            [sys.executable, "-m", "agents.cli", *words],
+            [sys.executable, "-m", "journeys.cli", *words],
             cwd=ROOT,
             env=os.environ | {"COLUMNS": columns},
             capture_output=True,
@@ -263,7 +263,7 @@ def test_the_analysts_python_runs_as_it_stands(tmp_path, monkeypatch):
 def test_without_an_export_the_command_says_how_to_make_one(tmp_path):
     """One line and exit code 2, no traceback."""
     done = subprocess.run(
-        [sys.executable, "-m", "agents.cli", "report", "--folder", str(tmp_path)],
+        [sys.executable, "-m", "journeys.cli", "report", "--folder", str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -6,12 +6,12 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from fresh_kafka import emptied
 
-from agents.bigquery.client import Warehouse, client
-from agents.bigquery.deployment import apply
-from agents.bigquery.emulator import Emulator
-from schemas.topics import JOURNEY_ABANDONMENTS
+from journeys.agents.bigquery.client import Warehouse, client
+from journeys.agents.bigquery.deployment import apply
+from journeys.agents.stack.emulator import Emulator
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS
+from tests.fixtures.fresh_kafka import emptied
 
 from .rows import abandonment, in_milliseconds, query
 from .sink_process import SECONDS, letters, publish

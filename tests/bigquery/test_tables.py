@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from agents.bigquery.client import BigQueryError, Warehouse, client
-from agents.bigquery.deployment import BreakingChangeError, apply, diff
-from analytics.ddl import statements
-from analytics.table import Column, UntranslatableFieldError, columns_of, tables
-from analytics.view import views
-from schemas.catalog import own_schemas
+from journeys.agents.bigquery.client import BigQueryError, Warehouse, client
+from journeys.agents.bigquery.deployment import BreakingChangeError, apply, diff
+from journeys.analytics.ddl import statements
+from journeys.analytics.table import Column, UntranslatableFieldError, columns_of, tables
+from journeys.analytics.view import views
+from journeys.schemas.catalog import own_schemas
 
 from .rows import abandonment, insert, query
 

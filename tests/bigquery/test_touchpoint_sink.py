@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from fresh_kafka import emptied
-from topic_contents import START_AT, Raw, home, punctuation, touch, write
 
-from agents.bigquery.deployment import apply
-from schemas.records import JourneyRegistered
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS
+from journeys.agents.bigquery.deployment import apply
+from journeys.schemas.records import JourneyRegistered
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.topic_contents import START_AT, Raw, home, punctuation, touch, write
 from tests.live.topic_exchange import append
 
 from .group_offsets import message_count
@@ -96,7 +96,7 @@ def test_a_sink_without_its_table_ends_and_says_what_makes_it(broker, sinks, big
 def test_an_unknown_table_is_wrong_usage():
     """It says which there are."""
     done = subprocess.run(
-        [sys.executable, "-m", "agents.cli", "sink", "bigquery", "--table", "touchpoints"],
+        [sys.executable, "-m", "journeys.cli", "sink", "bigquery", "--table", "touchpoints"],
         cwd=ROOT,
         capture_output=True,
         text=True,

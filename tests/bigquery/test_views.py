@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from agents.bigquery.deployment import apply
+from journeys.agents.bigquery.deployment import apply
 
 from .rows import abandonment, insert, lifecycle, query
 

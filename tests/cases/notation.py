@@ -26,14 +26,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
-from schemas.instants import DAY_MS, HOUR_MS, format_instant, parse_instant
-from schemas.records import SIGNALS, STATES, PolicyChanged, Punctuation
-from schemas.records import JourneyCommand as Command
-from schemas.records import JourneyRegistered as Registration
-from schemas.records import JourneySignal as Signal
-from schemas.records import Touchpoint as Touch
-from schemas.validation import validate
-from streams.policy import Policy, policy_from_json
+from journeys.schemas.instants import DAY_MS, HOUR_MS, format_instant, parse_instant
+from journeys.schemas.records import SIGNALS, STATES, PolicyChanged, Punctuation
+from journeys.schemas.records import JourneyCommand as Command
+from journeys.schemas.records import JourneyRegistered as Registration
+from journeys.schemas.records import JourneySignal as Signal
+from journeys.schemas.records import Touchpoint as Touch
+from journeys.schemas.validation import validate
+from journeys.streams.rule.policy import Policy, policy_from_json
 
 DAY_0 = parse_instant("2025-01-01T00:00:00Z")
 _TIME = re.compile(r"day (\d+)(?: (\d\d):(\d\d)(?::(\d\d)(?:\.(\d\d\d))?)?)?")

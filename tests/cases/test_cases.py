@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.identity import abandonment_id
-from schemas.records import REASONS, JourneyAbandoned, Punctuation
-from streams.driver import replay_punctuated, replay_unpunctuated
-from streams.effects import Counts
+from journeys.schemas.identity import abandonment_id
+from journeys.schemas.records import REASONS, JourneyAbandoned, Punctuation
+from journeys.streams.partition.driver import replay_punctuated, replay_unpunctuated
+from journeys.streams.partition.effects import Counts
 
 from .notation import cases_of, day, duration, instant, micros
 

@@ -19,16 +19,16 @@ from statistics import median
 from time import monotonic, sleep
 from typing import Any, Final
 
-from agents.kafka_probe import answers
-from agents.local_kafka import LocalKafka
-from agents.settings import Settings
 from benchmarks.machine import describe_machine
 from benchmarks.results import RESULTS, write_results
-from tests.broker_fixture import leashed
+from journeys.agents.devserver.kafka_probe import answers
+from journeys.agents.devserver.local_kafka import LocalKafka
+from journeys.agents.settings.settings import Settings
 from tests.chaos.outage import KINDS, Outage
 from tests.chaos.run import Chaos
 from tests.chaos.schedule import LONG, SHORT, STORM
 from tests.chaos.shutdown import measure_stops
+from tests.fixtures.broker_fixture import leashed
 
 _FORMS: Final = {"long": LONG, "storm": STORM, "short": SHORT}
 _OUTAGE_SECONDS: Final = 60.0

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from broker_fixture import leashed
 
-from agents.broker import Broker
-from agents.local_kafka import LocalKafka
+from journeys.agents.devserver.broker import Broker
+from journeys.agents.devserver.local_kafka import LocalKafka
+from tests.fixtures.broker_fixture import leashed
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from threading import Event
 from time import monotonic, time
 from typing import Any, Final
 
-from agents.kafka_connection import KafkaRequestError, KafkaUnreachableError
-from agents.load_generator import BEGIN_AT_MS, generate
-from agents.record_producer import RecordProducer, RecordsNotSentError
-from agents.settings import Settings
-from schemas.instants import DAY_MS
-from schemas.lines import parse_line
-from schemas.records import (
+from journeys.agents.demo.load_generator import BEGIN_AT_MS, generate
+from journeys.agents.kafka.connection import KafkaRequestError, KafkaUnreachableError
+from journeys.agents.kafka.record_producer import RecordProducer, RecordsNotSentError
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.instants import DAY_MS
+from journeys.schemas.lines import parse_line
+from journeys.schemas.records import (
     JourneyCommand,
     JourneyRecord,
     JourneyRegistered,
@@ -24,7 +24,7 @@ from schemas.records import (
     PolicyChanged,
     Touchpoint,
 )
-from streams.policy import Policy, policy_from_toml
+from journeys.streams.rule.policy import Policy, policy_from_toml
 
 _TOUCHPOINTS_PER_JOURNEY: Final = 10
 _INACTIVITY_DAYS: Final = 3

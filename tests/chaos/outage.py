@@ -12,15 +12,15 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final, Literal, NamedTuple
 
-from agents.kafka_connection import admin
-from agents.kafka_probe import answers
-from agents.local_kafka import LocalKafka
-from agents.record_producer import RecordProducer
-from agents.settings import Settings
-from agents.topic_setup import create_topics
-from agents.verification import verify
-from schemas.records import JourneySignal
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from journeys.agents.devserver.kafka_probe import answers
+from journeys.agents.devserver.local_kafka import LocalKafka
+from journeys.agents.kafka.connection import admin
+from journeys.agents.kafka.record_producer import RecordProducer
+from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.settings.settings import Settings
+from journeys.agents.verify.verification import verify
+from journeys.schemas.records import JourneySignal
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from tests.chaos.load import Load
 from tests.chaos.traces import applied_offsets
 from tests.live.worker_process import WorkerProcess, Workers

@@ -13,14 +13,14 @@ from statistics import mean, median
 from time import monotonic, time
 from typing import Any, Final, NamedTuple
 
-from agents.kafka_connection import KafkaUnreachableError
-from agents.kafka_probe import answers
-from agents.local_kafka import LocalKafka
-from agents.log_reader import ReaderStalledError, open_log
-from agents.settings import Settings
-from agents.topic_setup import create_topics
-from agents.verification import verify
-from schemas.topics import JOURNEY_EVENTS
+from journeys.agents.devserver.kafka_probe import answers
+from journeys.agents.devserver.local_kafka import LocalKafka
+from journeys.agents.kafka.connection import KafkaUnreachableError
+from journeys.agents.kafka.log_reader import ReaderStalledError, open_log
+from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.settings.settings import Settings
+from journeys.agents.verify.verification import verify
+from journeys.schemas.topics import JOURNEY_EVENTS
 from tests.chaos.load import Load
 from tests.chaos.schedule import BROKER, RESIDENTS, Blow, Form, Schedule, make_schedule
 from tests.chaos.supervisor import Supervisor

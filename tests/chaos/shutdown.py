@@ -10,10 +10,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Final, NamedTuple
 
-from agents.group_lag import group_lag
-from agents.kafka_connection import admin
-from agents.settings import Settings
-from agents.topic_setup import create_topics
+from journeys.agents.kafka.connection import admin
+from journeys.agents.kafka.group_lag import group_lag
+from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.settings.settings import Settings
 from tests.chaos.load import Load
 from tests.chaos.traces import applied_offsets
 from tests.live.worker_process import WorkerProcess, Workers

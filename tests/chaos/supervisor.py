@@ -11,7 +11,7 @@ from time import monotonic, time
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-from agents.settings import Settings
+from journeys.agents.settings.settings import Settings
 from tests.live.worker_process import WorkerProcess
 
 _POLL_SECONDS: Final = 0.05

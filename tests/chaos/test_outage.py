@@ -4,9 +4,9 @@ import asyncio
 import os
 
 import pytest
-from fresh_kafka import bare
 
 from tests.chaos.outage import Outage
+from tests.fixtures.fresh_kafka import bare
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from fresh_kafka import bare, emptied
-from live.worker_process import WorkerProcess, Workers
 
-from agents.local_kafka import LocalKafka
-from agents.settings import Settings
-from agents.worker_exit import WorkerExit
+from journeys.agents.devserver.local_kafka import LocalKafka
+from journeys.agents.settings.settings import Settings
+from journeys.agents.worker.ports.worker_exit import WorkerExit
 from tests.chaos.shutdown import measure_stops
+from tests.fixtures.fresh_kafka import bare, emptied
+from tests.live.worker_process import WorkerProcess, Workers
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from agents.cli.main import app
+from journeys.cli.main import app
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.kafka_probe import answers
+from journeys.agents.devserver.kafka_probe import answers
 
 from .console_script import journeys
 

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from fresh_kafka import emptied
-from pure_worker import work_through
-from topic_contents import Raw, read, write
 
-from agents.kafka_connection import admin
-from schemas.codec import Codec
-from schemas.rows import PARTITION_KEY, journey_of
-from schemas.topics import JOURNEY_EVENTS, changelog_name
+from journeys.agents.kafka.connection import admin
+from journeys.schemas.codec import Codec
+from journeys.schemas.rows import PARTITION_KEY, journey_of
+from journeys.schemas.topics import JOURNEY_EVENTS, changelog_name
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.pure_worker import work_through
+from tests.fixtures.topic_contents import Raw, read, write
 
 from .history import HISTORY, write_lines
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agents.setting_sources import setting_sources
-from agents.settings import Settings
+from journeys.agents.settings.setting_sources import setting_sources
+from journeys.agents.settings.settings import Settings
 
 
 def rows(output: str) -> dict[str, tuple[str, ...]]:

@@ -5,14 +5,14 @@ import json
 import time
 
 import pytest
-from fresh_kafka import emptied
-from pure_worker import work_through
-from topic_contents import Raw, home, read, touch, write
 
-from agents.dead_letters import Place
-from schemas.codec import Codec
-from schemas.records import PolicyChanged, Punctuation, Touchpoint
-from schemas.topics import JOURNEY_EVENTS
+from journeys.agents.inspect.dead_letters import Place
+from journeys.schemas.codec import Codec
+from journeys.schemas.records import PolicyChanged, Punctuation, Touchpoint
+from journeys.schemas.topics import JOURNEY_EVENTS
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.pure_worker import work_through
+from tests.fixtures.topic_contents import Raw, home, read, touch, write
 
 pytestmark = pytest.mark.broker
 

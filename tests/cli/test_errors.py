@@ -12,8 +12,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from agents.cli.command_line import CommandLine
-from agents.cli.expected_error import _EXPECTED, _EXTRAS
+from journeys.cli.command_line import CommandLine
+from journeys.cli.expected_error import _EXPECTED, _EXTRAS
 
 from .console_script import ENVIRONMENT, journeys, started
 from .history import HISTORY, write_lines
@@ -187,7 +187,7 @@ def test_a_bad_setting(cli, monkeypatch, setting):
 
 def test_a_package_that_is_not_installed_is_named_with_its_extra(tmp_path):
     """A plain install has no Kafka client."""
-    code = "import sys\nsys.modules['aiokafka'] = None\nfrom agents.cli.main import run\nrun()"
+    code = "import sys\nsys.modules['aiokafka'] = None\nfrom journeys.cli.main import run\nrun()"
     command = [sys.executable, "-c", code, "verify"]
     done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 2

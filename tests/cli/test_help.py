@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from agents.cli.main import app
+from journeys.cli.main import app
 
 from .console_script import ENVIRONMENT, journeys
 from .history import HISTORY, write_lines
@@ -65,7 +65,7 @@ def loaded_by(*arguments: str) -> set[str]:
     """Top-level modules that a command has loaded by its end."""
     code = (
         "import sys\n"
-        "from agents.cli.main import app\n"
+        "from journeys.cli.main import app\n"
         "try:\n    app(sys.argv[1:])\n"
         "finally:\n    print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
     )

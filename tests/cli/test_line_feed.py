@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from agents.cli.line_feed import line_feed
-from agents.line_files import BadLine, LineFile, UnreadableFileError
+from journeys.agents.history.line_files import BadLine, LineFile, UnreadableFileError
+from journeys.cli.line_feed import line_feed
 
 from .history import touch, write_lines
 

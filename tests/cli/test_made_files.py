@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.ecom import load_mapping, touchpoints
+from journeys.agents.demo.ecom import load_mapping, touchpoints
 
 from .console_script import journeys
 from .history import read_lines

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agents.cli.policy_text import policy_differences, policy_toml
-from streams.policy import DEFAULT_POLICY, policy_from_toml
+from journeys.cli.policy_text import policy_differences, policy_toml
+from journeys.streams.rule.policy import DEFAULT_POLICY, policy_from_toml
 
 OTHER = """
 version = "quote \\" backslash \\\\ tab \\t and ü"

@@ -9,8 +9,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from schemas.identity import abandonment_id
-from schemas.instants import parse_instant
+from journeys.schemas.identity import abandonment_id
+from journeys.schemas.instants import parse_instant
 
 from .console_script import journeys
 from .history import HISTORY, LOST, SILENT, SILENT_ENDED, TOUCHPOINTS, matches, read_lines, touch, write_lines

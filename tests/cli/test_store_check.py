@@ -4,12 +4,12 @@ import asyncio
 import sqlite3
 
 import pytest
-from trainer.store_of_journeys import Hands, fill
-from trainer.stored import outputs
 
-from schemas.codec import Codec
-from schemas.records import JourneyAbandoned
-from schemas.topics import JOURNEY_ABANDONMENTS
+from journeys.schemas.codec import Codec
+from journeys.schemas.records import JourneyAbandoned
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS
+from tests.trainer.store_of_journeys import Hands, fill
+from tests.trainer.stored import outputs
 from training_orchestrator import JourneyTimeoutManager
 
 COUNT = 40

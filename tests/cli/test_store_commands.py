@@ -5,13 +5,13 @@ import getpass
 import sqlite3
 
 import pytest
-from trainer.store_of_journeys import BEGIN, DAY, Hands, fill
-from trainer.stored import replayed
 
-from schemas.codec import Codec
-from schemas.instants import format_instant
-from schemas.records import JourneyLifecycle
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from journeys.schemas.codec import Codec
+from journeys.schemas.instants import format_instant
+from journeys.schemas.records import JourneyLifecycle
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from tests.trainer.store_of_journeys import BEGIN, DAY, Hands, fill
+from tests.trainer.stored import replayed
 from training_orchestrator import AbandonmentFeed, JourneyTimeoutManager
 
 WHY = "asked to by phone"

@@ -10,14 +10,14 @@ import time
 import pytest
 from aiokafka.admin import RecordsToDelete
 from aiokafka.structs import TopicPartition
-from fresh_kafka import bare, emptied
-from pure_worker import work_through
-from topic_contents import read_inputs
 
-from agents.kafka_connection import admin
-from schemas.records import JourneyCommand, PolicyChanged, Punctuation, Touchpoint
-from schemas.topics import JOURNEY_EVENTS
-from streams.policy import policy_from_toml
+from journeys.agents.kafka.connection import admin
+from journeys.schemas.records import JourneyCommand, PolicyChanged, Punctuation, Touchpoint
+from journeys.schemas.topics import JOURNEY_EVENTS
+from journeys.streams.rule.policy import policy_from_toml
+from tests.fixtures.fresh_kafka import bare, emptied
+from tests.fixtures.pure_worker import work_through
+from tests.fixtures.topic_contents import read_inputs
 
 from .console_script import journeys, started
 from .history import HISTORY, SILENT, TOUCHPOINTS, matches, read_lines, write_lines

@@ -4,9 +4,9 @@ from io import StringIO
 
 from rich.console import Console
 
-from agents.cli.watched import Watched
-from schemas.invalid import InvalidRecordError
-from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
+from journeys.cli.watched import Watched
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
 
 STARTED_AT = 1_760_000_000_000
 

@@ -5,12 +5,12 @@ import json
 import time
 
 import pytest
-from fresh_kafka import emptied
-from live.worker_process import Workers
-from topic_contents import read
 
-from schemas.codec import Codec
-from schemas.topics import JOURNEY_ABANDONMENTS
+from journeys.schemas.codec import Codec
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.topic_contents import read
+from tests.live.worker_process import Workers
 
 from .console_script import journeys
 

@@ -6,15 +6,22 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from schemas.codec import Codec
-from streams.columnar_partition import ColumnarPartition
-from streams.columnar_processor import ColumnarProcessor
-from streams.engine import load_engine
-from streams.partition import Partition
-from streams.processor import Processor
-from streams.table import Restore, StoredRow, output_messages, stored_partition, stored_rows, tombstones
-from streams.tally import Tally
-from tests.wire_record import WireRecord
+from journeys.schemas.codec import Codec
+from journeys.streams.columnar_partition import ColumnarPartition
+from journeys.streams.columnar_processor import ColumnarProcessor
+from journeys.streams.compiled.engine_choice import load_engine
+from journeys.streams.partition.abandonment_tally import Tally
+from journeys.streams.partition.changelog import (
+    Restore,
+    StoredRow,
+    output_messages,
+    stored_partition,
+    stored_rows,
+    tombstones,
+)
+from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.state import Partition
+from tests.fixtures.wire_record import WireRecord
 
 CODEC = Codec()
 Changelog: TypeAlias = Iterable[tuple[bytes, bytes | None, int]]
@@ -94,7 +101,7 @@ def compiled(number: int, count: int, changelog: Changelog = ()) -> Processor:
 
 
 WAYS: Final[dict[str, Made]] = {"columns": by_columns, "partly columns": partly_by_columns}
-if find_spec("journeys_engine") is not None:
+if find_spec("journeys.engine") is not None:
     WAYS["compiled"] = compiled
 
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.instants import DAY_MS
-from schemas.money import LARGEST_MICROS
-from schemas.records import Punctuation, Touchpoint
-from streams.entry import Entry
+from journeys.schemas.instants import DAY_MS
+from journeys.schemas.money import LARGEST_MICROS
+from journeys.schemas.records import Punctuation, Touchpoint
+from journeys.streams.partition.entry import Entry
 from tests.engine.comparison import CODEC, WAYS, compare
-from tests.examples import examples
-from tests.wire_record import on_the_wire
+from tests.fixtures.examples import examples
+from tests.fixtures.wire_record import on_the_wire
 
 _AT = 1_760_000_000_000
 _micros = st.integers(0, LARGEST_MICROS) | st.integers(0, 1_000)

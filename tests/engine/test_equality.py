@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.entry import Entry
+from journeys.streams.partition.entry import Entry
 from tests.engine.comparison import CODEC, WAYS, compare
-from tests.examples import examples
+from tests.fixtures.examples import examples
+from tests.fixtures.wire_record import WireRecord, on_the_wire
 from tests.properties.draft import COUNT, NUMBER
 from tests.properties.logs import logs, seeded_log
-from tests.wire_record import WireRecord, on_the_wire
 
 _SEEDS = 400
 

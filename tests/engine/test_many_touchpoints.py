@@ -10,15 +10,22 @@ from typing import Any, Final
 
 import pytest
 
-from schemas.instants import DAY_MS, HOUR_MS, SECOND_MS
-from schemas.money import LARGEST_MICROS, LARGEST_SUM_MICROS
-from schemas.records import InputRecord, JourneyCommand, JourneyRegistered, PolicyChanged, Punctuation, Touchpoint
-from streams.entry import Entry
-from streams.policy import Policy
-from streams.segment import Segment
+from journeys.schemas.instants import DAY_MS, HOUR_MS, SECOND_MS
+from journeys.schemas.money import LARGEST_MICROS, LARGEST_SUM_MICROS
+from journeys.schemas.records import (
+    InputRecord,
+    JourneyCommand,
+    JourneyRegistered,
+    PolicyChanged,
+    Punctuation,
+    Touchpoint,
+)
+from journeys.streams.partition.entry import Entry
+from journeys.streams.rule.policy import Policy
+from journeys.streams.segment import Segment
 from tests.engine.comparison import CODEC, WAYS, compare, reference, result_of
-from tests.examples import examples
-from tests.wire_record import WireRecord, on_the_wire
+from tests.fixtures.examples import examples
+from tests.fixtures.wire_record import WireRecord, on_the_wire
 
 _AT: Final = 1_760_000_000_000
 _SEEDS: Final = examples(30)

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.catalog import own_schemas
-from schemas.codec import Codec
-from schemas.instants import DAY_MS, EARLIEST, HOUR_MS, LATEST
-from schemas.records import InputRecord, JourneyRegistered, Punctuation, Touchpoint
-from streams.compiled_processor import CompiledProcessor
-from streams.effects import Effects
-from streams.engine import load_engine
-from streams.entry import Entry
-from streams.processor import Processor
+from journeys.schemas.catalog import own_schemas
+from journeys.schemas.codec import Codec
+from journeys.schemas.instants import DAY_MS, EARLIEST, HOUR_MS, LATEST
+from journeys.schemas.records import InputRecord, JourneyRegistered, Punctuation, Touchpoint
+from journeys.streams.compiled.compiled_processor import CompiledProcessor
+from journeys.streams.compiled.engine_choice import load_engine
+from journeys.streams.partition.effects import Effects
+from journeys.streams.partition.entry import Entry
+from journeys.streams.partition.processor import Processor
 from tests.engine.comparison import CODEC, WAYS, compare, compiled, reference, result_of, tables
-from tests.examples import examples
-from tests.wire_record import WireRecord, on_the_wire
+from tests.fixtures.examples import examples
+from tests.fixtures.wire_record import WireRecord, on_the_wire
 
 _AT: Final = 1_760_000_000_000
 _JOURNEY: Final = "journey"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streams.policy import DEFAULT_POLICY, policy_from_toml
+from journeys.streams.rule.policy import DEFAULT_POLICY, policy_from_toml
 
 _GOOD = b'{"journey_id":"j","touchpoint_id":"t","occurred_at":1760000000000,"cost":1}'
 _HEAD = b"journey_id,touchpoint_id,occurred_at,cost\n"

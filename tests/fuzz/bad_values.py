@@ -9,9 +9,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from schemas.codec import HEADER_BYTES, Codec
-from schemas.records import JourneyCommand, JourneyRegistered, JourneySignal, PolicyChanged, Punctuation
-from tests.record_examples import FULL, INPUTS, OTHERS, SMALL, T0
+from journeys.schemas.codec import HEADER_BYTES, Codec
+from journeys.schemas.records import JourneyCommand, JourneyRegistered, JourneySignal, PolicyChanged, Punctuation
+from tests.fixtures.record_examples import FULL, INPUTS, OTHERS, SMALL, T0
 
 CODEC = Codec()
 _HEAD = CODEC.encode(SMALL)[:HEADER_BYTES]

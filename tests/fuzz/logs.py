@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from hashlib import sha256
 from importlib.util import find_spec
 
-from schemas.codec import Codec
-from schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES
-from streams.compiled_partition import compiled_partition
-from streams.compiled_processor import CompiledProcessor
-from streams.effects import Effects
-from streams.log_entries import log_entries
-from streams.partition import Partition
-from streams.processor import Processor
-from streams.table import Restore, output_messages, stored_partition, stored_rows, tombstones
-from tests.wire_record import WireRecord
+from journeys.schemas.codec import Codec
+from journeys.schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES
+from journeys.streams.compiled.compiled_partition import compiled_partition
+from journeys.streams.compiled.compiled_processor import CompiledProcessor
+from journeys.streams.partition.changelog import Restore, output_messages, stored_partition, stored_rows, tombstones
+from journeys.streams.partition.effects import Effects
+from journeys.streams.partition.log_entries import log_entries
+from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.state import Partition
+from tests.fixtures.wire_record import WireRecord
 
 CODEC = Codec()
-IS_BUILT = find_spec("journeys_engine") is not None
+IS_BUILT = find_spec("journeys.engine") is not None
 _GREATEST_ROW_BYTES = 64 * 1024
 _KEPT_BYTES = 64 * 1024
 _REASON_CHARACTERS = 1000
@@ -63,7 +63,7 @@ def try_log(records: Sequence[tuple[bytes | None, int | None, bytes | None]]) ->
 
 def _compare_with_engine(raws: Sequence[WireRecord]) -> None:
     """The compiled engine gives the same bytes."""
-    from journeys_engine import Engine  # noqa: PLC0415  (it may not be built)
+    from journeys.engine import Engine  # noqa: PLC0415  (it may not be built)
 
     results = []
     for processor in (Processor(Partition()), CompiledProcessor(compiled_partition(Engine, 0, 1, CODEC))):

@@ -6,15 +6,15 @@ from collections import Counter
 from functools import cache
 from typing import Final
 
-from schemas.codec import Codec
-from schemas.instants import DAY_MS
-from schemas.invalid import InvalidRecordError
-from schemas.records import PolicyChanged, Punctuation
-from streams.policy import policy_from_toml
+from journeys.schemas.codec import Codec
+from journeys.schemas.instants import DAY_MS
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.records import PolicyChanged, Punctuation
+from journeys.streams.rule.policy import policy_from_toml
+from tests.fixtures.record_examples import FULL, T0
 from tests.fuzz.bad_texts import good_policies_toml
 from tests.fuzz.bad_values import bad_values, good_values
 from tests.fuzz.logs import try_log
-from tests.record_examples import FULL, T0
 
 CODEC: Final = Codec()
 _MOST_RECORDS: Final = 24

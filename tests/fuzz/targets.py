@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
 
-from agents.line_files import BadLine, LineFile, UnreadableFileError
-from agents.policy_file import load_policy
-from schemas.codec import Codec
-from schemas.columns import WORTHWHILE
-from schemas.invalid import InvalidRecordError
-from schemas.partial_record import read_partly
-from schemas.records import JourneyCommand, PolicyChanged, Punctuation
-from schemas.validation import validate
-from streams.policy import InvalidPolicyError, Policy, policy_from_json
+from journeys.agents.history.line_files import BadLine, LineFile, UnreadableFileError
+from journeys.agents.settings.policy_file import load_policy
+from journeys.schemas.codec import Codec
+from journeys.schemas.columns import WORTHWHILE
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.partial_record import read_partly
+from journeys.schemas.records import JourneyCommand, PolicyChanged, Punctuation
+from journeys.schemas.validation import validate
+from journeys.streams.rule.policy import InvalidPolicyError, Policy, policy_from_json
+from tests.fixtures.record_examples import FULL, SMALL, T0
 from tests.fuzz import bad_tables, bad_texts, bad_values
 from tests.fuzz.logs import try_log
 from tests.fuzz.packed_log import bad_logs, good_logs, try_packed
-from tests.record_examples import FULL, SMALL, T0
 
 CODEC = Codec()
 TAKEN = "taken as valid"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agents.line_files import LineFile
-from schemas.codec import Codec
-from schemas.invalid import InvalidRecordError
-from streams.policy import InvalidPolicyError, policy_from_json
+from journeys.agents.history.line_files import LineFile
+from journeys.schemas.codec import Codec
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.streams.rule.policy import InvalidPolicyError, policy_from_json
 from tests.fuzz.bad_values import bad_values
 from tests.fuzz.logs import try_log
 from tests.fuzz.targets import DEAD_LETTER, REFUSED, TAKEN, TARGETS

@@ -9,10 +9,10 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Self
 
-from agents.importer import import_history
-from agents.load_generator import generate
-from agents.settings import Settings
-from schemas.lines import parse_line
+from journeys.agents.demo.load_generator import generate
+from journeys.agents.history.importer import import_history
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.lines import parse_line
 
 _SLICES = 6
 _POLL_SECONDS = 0.02

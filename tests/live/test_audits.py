@@ -4,12 +4,12 @@ import asyncio
 import getpass
 
 import pytest
-from cli.console_script import journeys
-from fresh_kafka import emptied
 
-from agents.audit import ALL_JOURNEYS, is_audit
-from schemas.records import Touchpoint
-from schemas.topics import JOURNEY_LIFECYCLE
+from journeys.agents.inspect.audit import ALL_JOURNEYS, is_audit
+from journeys.schemas.records import Touchpoint
+from journeys.schemas.topics import JOURNEY_LIFECYCLE
+from tests.cli.console_script import journeys
+from tests.fixtures.fresh_kafka import emptied
 from training_orchestrator import JourneyAlreadyAbandonedError, JourneyTimeoutManager
 
 from .topic_exchange import append, now_ms, published

@@ -4,13 +4,13 @@ import asyncio
 import json
 
 import pytest
-from cli.console_script import journeys
-from fresh_kafka import emptied
-from topic_contents import Raw, home, write
 
-from schemas.codec import Codec
-from schemas.records import Touchpoint
-from schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE
+from journeys.schemas.codec import Codec
+from journeys.schemas.records import Touchpoint
+from journeys.schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE
+from tests.cli.console_script import journeys
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.topic_contents import Raw, home, write
 
 from .topic_exchange import now_ms, published
 from .verified import verified

@@ -8,13 +8,11 @@ from typing import Any, NamedTuple
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from fresh_kafka import emptied
-from topic_contents import DAY, home
 
-from agents.settings import Settings
-from schemas.codec import Codec
-from schemas.partitioner import murmur2
-from schemas.records import (
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.codec import Codec
+from journeys.schemas.partitioner import murmur2
+from journeys.schemas.records import (
     JourneyCommand,
     JourneyLifecycle,
     JourneyRegistered,
@@ -23,7 +21,9 @@ from schemas.records import (
     Punctuation,
     Touchpoint,
 )
-from schemas.topics import DEAD_LETTERS, JOURNEY_EVENTS, JOURNEY_LIFECYCLE
+from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_EVENTS, JOURNEY_LIFECYCLE
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.topic_contents import DAY, home
 
 from .topic_exchange import append, inputs, now_ms, published
 from .verified import verified

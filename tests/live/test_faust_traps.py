@@ -9,18 +9,18 @@ from time import monotonic
 
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from cli.console_script import ENVIRONMENT
-from fresh_kafka import bare, create_by_hand, emptied
-from pure_worker import work_through
-from topic_contents import DAY, HOUR, Raw, home, punctuation, read, touch, write
 
-from agents.group_lag import group_lag
-from agents.kafka_connection import admin
-from agents.log_reader import open_log
-from agents.settings import Settings
-from agents.worker_exit import WorkerExit
-from schemas.codec import Codec
-from schemas.topics import JOURNEY_EVENTS, changelog_name, topic_map
+from journeys.agents.kafka.connection import admin
+from journeys.agents.kafka.group_lag import group_lag
+from journeys.agents.kafka.log_reader import open_log
+from journeys.agents.settings.settings import Settings
+from journeys.agents.worker.ports.worker_exit import WorkerExit
+from journeys.schemas.codec import Codec
+from journeys.schemas.topics import JOURNEY_EVENTS, changelog_name, topic_map
+from tests.cli.console_script import ENVIRONMENT
+from tests.fixtures.fresh_kafka import bare, create_by_hand, emptied
+from tests.fixtures.pure_worker import work_through
+from tests.fixtures.topic_contents import DAY, HOUR, Raw, home, punctuation, read, touch, write
 
 from .topic_exchange import append
 from .verified import verified

@@ -1,7 +1,8 @@
 """What workers publish, whatever happens to them in mid-stream, equals a replay of the input topic."""
 
 import pytest
-from fresh_kafka import emptied
+
+from tests.fixtures.fresh_kafka import emptied
 
 from .history_import import HistoryImport
 from .verified import verified

@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
-from fresh_kafka import emptied
-from topic_contents import DAY, home, touch
 
-from agents.importer import TopicIsLiveError, import_history
-from agents.settings import Settings
-from schemas.records import JourneyRegistered, PolicyChanged, Punctuation, Touchpoint
-from streams.policy import Policy
+from journeys.agents.history.importer import TopicIsLiveError, import_history
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.records import JourneyRegistered, PolicyChanged, Punctuation, Touchpoint
+from journeys.streams.rule.policy import Policy
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.topic_contents import DAY, home, touch
 
 from .topic_exchange import append, inputs, now_ms, policy_changed, published
 from .verified import verified

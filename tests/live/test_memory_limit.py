@@ -6,10 +6,10 @@ import re
 from time import sleep
 
 import pytest
-from fresh_kafka import emptied
-from topic_contents import DAY, punctuation, touch
 
-from agents.memory_limit import LIMIT_REACHED, ROOM_AGAIN
+from journeys.agents.worker.guards.memory_limit import LIMIT_REACHED, ROOM_AGAIN
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.topic_contents import DAY, punctuation, touch
 
 from .topic_exchange import append, published
 from .verified import verified
@@ -24,9 +24,9 @@ JOURNEYS = 12
 
 _PROGRAM = """
 from pathlib import Path
-import agents.memory_limit
-agents.memory_limit.resident_mib = lambda: float(Path("held").read_text())
-from agents.cli.main import run
+import journeys.agents.worker.guards.memory_limit
+journeys.agents.worker.guards.memory_limit.resident_mib = lambda: float(Path("held").read_text())
+from journeys.cli.main import run
 run()
 """
 

@@ -10,12 +10,12 @@ from urllib.request import urlopen
 
 import pytest
 import yaml
-from fresh_kafka import emptied
 from prometheus_client import CollectorRegistry, start_http_server
-from topic_contents import Raw, touch, write
 
-from agents.settings import Settings
-from schemas.topics import JOURNEY_EVENTS
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.topics import JOURNEY_EVENTS
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.topic_contents import Raw, touch, write
 from training_orchestrator import JourneyTimeoutManager
 from training_orchestrator.prometheus_metrics import ManagerMetrics
 

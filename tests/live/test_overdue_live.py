@@ -1,10 +1,10 @@
 """A worker that was down, or that starts late, must not take its own absence for silence of the journeys."""
 
 import pytest
-from fresh_kafka import emptied
-from topic_contents import DAY, HOUR, START_AT, punctuation, touch
 
-from schemas.records import InputRecord, JourneyRegistered, Touchpoint
+from journeys.schemas.records import InputRecord, JourneyRegistered, Touchpoint
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.topic_contents import DAY, HOUR, START_AT, punctuation, touch
 
 from .topic_exchange import append, now_ms, published
 from .verified import verified

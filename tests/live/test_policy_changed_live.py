@@ -4,11 +4,11 @@ from collections import Counter
 from time import perf_counter_ns
 
 import pytest
-from fresh_kafka import emptied
 
-from schemas.records import PolicyChanged, Touchpoint
-from schemas.topics import DEAD_LETTERS
-from streams.policy import Policy, policy_from_toml
+from journeys.schemas.records import PolicyChanged, Touchpoint
+from journeys.schemas.topics import DEAD_LETTERS
+from journeys.streams.rule.policy import Policy, policy_from_toml
+from tests.fixtures.fresh_kafka import emptied
 
 from .topic_exchange import append, inputs, now_ms, policy_changed, published
 from .verified import verified

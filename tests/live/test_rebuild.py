@@ -3,19 +3,19 @@
 import asyncio
 
 import pytest
-from cli.console_script import journeys
-from fresh_kafka import emptied
-from topic_contents import DAY, HOUR, Raw, punctuation, read, touch, write
 
-from agents import table_rebuild
-from agents.kafka_connection import admin
-from agents.settings import Settings
-from agents.table_check import check_table
-from agents.table_comparison import TableReport
-from agents.table_rebuild import RebuildReport, rebuild_table
-from schemas.codec import Codec
-from schemas.rows import PARTITION_KEY, journey_of
-from schemas.topics import changelog_name
+from journeys.agents.kafka.connection import admin
+from journeys.agents.settings.settings import Settings
+from journeys.agents.verify import table_rebuild
+from journeys.agents.verify.table_check import check_table
+from journeys.agents.verify.table_comparison import TableReport
+from journeys.agents.verify.table_rebuild import RebuildReport, rebuild_table
+from journeys.schemas.codec import Codec
+from journeys.schemas.rows import PARTITION_KEY, journey_of
+from journeys.schemas.topics import changelog_name
+from tests.cli.console_script import journeys
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.topic_contents import DAY, HOUR, Raw, punctuation, read, touch, write
 
 from .topic_exchange import append
 from .verified import verified

@@ -6,17 +6,17 @@ from time import monotonic
 
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from fresh_kafka import emptied, make_changelog_anew
-from topic_contents import DAY, HOUR, punctuation, touch
 
-from agents.kafka_connection import admin
-from agents.operation_error import OperationError
-from agents.settings import Settings
-from agents.table_check import check_table
-from agents.table_rebuild import rebuild_table
-from agents.topic_setup import check_topics
-from agents.worker_exit import WorkerExit
-from schemas.topics import JOURNEY_LIFECYCLE, changelog_name, topic_map
+from journeys.agents.kafka.connection import admin
+from journeys.agents.kafka.topic_setup import check_topics
+from journeys.agents.settings.operation_error import OperationError
+from journeys.agents.settings.settings import Settings
+from journeys.agents.verify.table_check import check_table
+from journeys.agents.verify.table_rebuild import rebuild_table
+from journeys.agents.worker.ports.worker_exit import WorkerExit
+from journeys.schemas.topics import JOURNEY_LIFECYCLE, changelog_name, topic_map
+from tests.fixtures.fresh_kafka import emptied, make_changelog_anew
+from tests.fixtures.topic_contents import DAY, HOUR, punctuation, touch
 
 from .topic_exchange import append
 from .verified import verified

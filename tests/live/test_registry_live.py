@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 from fastavro import schemaless_writer
-from fresh_kafka import emptied
-from row_versions import AFTER, head_of, written_as
 from test_schema_registry import Registry, newer_touchpoint, serving
-from topic_contents import DAY, HOUR, Raw, home, punctuation, read, touch, write
 
-from agents.schema_registry import own_catalog
-from agents.settings import Settings
-from agents.worker_exit import WorkerExit
-from schemas.codec import HEADER_BYTES, Codec, schema_id_of
-from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, changelog_name
+from journeys.agents.kafka.schema_registry import own_catalog
+from journeys.agents.settings.settings import Settings
+from journeys.agents.worker.ports.worker_exit import WorkerExit
+from journeys.schemas.codec import HEADER_BYTES, Codec, schema_id_of
+from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, changelog_name
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.row_versions import AFTER, head_of, written_as
+from tests.fixtures.topic_contents import DAY, HOUR, Raw, home, punctuation, read, touch, write
 
 from .topic_exchange import append
 from .verified import verified

@@ -6,19 +6,19 @@ from time import time
 from typing import NamedTuple
 
 import pytest
-from fresh_kafka import emptied, make_changelog_anew
-from topic_contents import DAY, HOUR, Raw, punctuation, read, touch, write
 
-from agents import rocksdb_partition
-from agents.log_reader import open_log
-from agents.rocksdb_partition import RocksdbPartition
-from agents.settings import Settings
-from schemas.catalog import Catalog
-from schemas.codec import Codec
-from schemas.rows import journey_key
-from schemas.topics import changelog_name
-from streams.schema_rows import missing_schemas
-from streams.table import row_offset
+from journeys.agents.kafka.log_reader import open_log
+from journeys.agents.settings.settings import Settings
+from journeys.agents.worker.restore import rocksdb_partition
+from journeys.agents.worker.restore.rocksdb_partition import RocksdbPartition
+from journeys.schemas.catalog import Catalog
+from journeys.schemas.codec import Codec
+from journeys.schemas.rows import journey_key
+from journeys.schemas.topics import changelog_name
+from journeys.streams.partition.changelog import row_offset
+from journeys.streams.stored.schema_rows import missing_schemas
+from tests.fixtures.fresh_kafka import emptied, make_changelog_anew
+from tests.fixtures.topic_contents import DAY, HOUR, Raw, punctuation, read, touch, write
 
 from .topic_exchange import append
 from .verified import verified

@@ -3,17 +3,17 @@
 import asyncio
 
 import pytest
-from fresh_kafka import emptied
-from row_versions import AFTER, BEFORE, schema_row, written_as
-from topic_contents import DAY, HOUR, Raw, punctuation, read, touch, write
 
-from agents.settings import Settings
-from agents.table_check import check_table
-from schemas.catalog import fingerprint
-from schemas.codec import Codec
-from schemas.rows import journey_of
-from schemas.topics import changelog_name
-from streams.schema_rows import missing_schemas
+from journeys.agents.settings.settings import Settings
+from journeys.agents.verify.table_check import check_table
+from journeys.schemas.catalog import fingerprint
+from journeys.schemas.codec import Codec
+from journeys.schemas.rows import journey_of
+from journeys.schemas.topics import changelog_name
+from journeys.streams.stored.schema_rows import missing_schemas
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.row_versions import AFTER, BEFORE, schema_row, written_as
+from tests.fixtures.topic_contents import DAY, HOUR, Raw, punctuation, read, touch, write
 
 from .topic_exchange import append
 from .verified import verified

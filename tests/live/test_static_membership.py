@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from fresh_kafka import emptied
-from topic_contents import HOUR, punctuation, touch
 
-from agents.settings import Settings
+from journeys.agents.settings.settings import Settings
 from tests.chaos.supervisor import partitions_held
 from tests.chaos.traces import count_rebalances
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.topic_contents import HOUR, punctuation, touch
 
 from .topic_exchange import append
 from .verified import verified

@@ -8,14 +8,14 @@ from time import monotonic
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions, RecordsToDelete
-from fresh_kafka import bare, create_by_hand, delete_one_topic, emptied
-from topic_contents import punctuation, read, touch
 
-from agents.kafka_connection import admin
-from agents.settings import Settings
-from agents.topic_setup import check_topics, partition_counts
-from agents.worker_exit import WorkerExit
-from schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE, changelog_name, topic_map
+from journeys.agents.kafka.connection import admin
+from journeys.agents.kafka.topic_setup import check_topics, partition_counts
+from journeys.agents.settings.settings import Settings
+from journeys.agents.worker.ports.worker_exit import WorkerExit
+from journeys.schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE, changelog_name, topic_map
+from tests.fixtures.fresh_kafka import bare, create_by_hand, delete_one_topic, emptied
+from tests.fixtures.topic_contents import punctuation, read, touch
 
 from .topic_exchange import append
 from .verified import verified

@@ -4,13 +4,12 @@ import asyncio
 from time import time
 from typing import Any
 
-from topic_contents import produce, read, read_inputs
-
-from agents.settings import Settings
-from schemas.codec import Codec
-from schemas.records import InputRecord, PolicyChanged
-from schemas.topics import JOURNEY_ABANDONMENTS
-from streams.policy import Policy
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.codec import Codec
+from journeys.schemas.records import InputRecord, PolicyChanged
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS
+from journeys.streams.rule.policy import Policy
+from tests.fixtures.topic_contents import produce, read, read_inputs
 
 
 def now_ms() -> int:

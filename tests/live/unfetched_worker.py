@@ -7,9 +7,9 @@ three seconds.
 from collections.abc import Mapping
 from typing import Any
 
-from agents import watchdog
-from agents.batch_transport import BatchConsumer
-from agents.cli.main import app
+from journeys.agents.worker.guards import watchdog
+from journeys.agents.worker.transport.batch_transport import BatchConsumer
+from journeys.cli.main import app
 
 _SILENT = 0
 _fetch = BatchConsumer._getmany

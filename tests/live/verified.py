@@ -2,10 +2,10 @@
 
 import asyncio
 
-from agents.log_reader import open_log
-from agents.settings import Settings
-from agents.verification import VerifyReport, verify
-from schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, JOURNEY_LIFECYCLE
+from journeys.agents.kafka.log_reader import open_log
+from journeys.agents.settings.settings import Settings
+from journeys.agents.verify.verification import VerifyReport, verify
+from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, JOURNEY_LIFECYCLE
 
 
 def verified(settings: Settings) -> tuple[VerifyReport, dict[str, int]]:

@@ -13,11 +13,11 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Self
 
-from agents.log_reader import LogReader, open_log
-from agents.settings import Settings
-from schemas.rows import PARTITION_KEY
-from schemas.topics import JOURNEY_EVENTS, changelog_name
-from streams.table import row_offset
+from journeys.agents.kafka.log_reader import LogReader, open_log
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.rows import PARTITION_KEY
+from journeys.schemas.topics import JOURNEY_EVENTS, changelog_name
+from journeys.streams.partition.changelog import row_offset
 
 ROOT = Path(__file__).parent.parent.parent
 _POLL_SECONDS = 0.1
@@ -34,7 +34,7 @@ _LEASH = "import os, signal, sys; sys.stdin.read(); os.kill(int(sys.argv[1]), si
 class WorkerProcess:
     """One worker with a folder of its own. `log` is all that it has written so far."""
 
-    program: Sequence[str] = ("-m", "agents.cli")
+    program: Sequence[str] = ("-m", "journeys.cli")
     """What Python runs; the command's arguments follow."""
 
     def __init__(self, settings: Settings, folder: Path, worker_id: str, **environment: Any) -> None:

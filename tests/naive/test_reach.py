@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.examples import examples
+from tests.fixtures.examples import examples
 
 from .logs import cases, logs, policies, seeded_case
 from .reach import count

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from schemas.instants import DAY_MS, HOUR_MS, SECOND_MS
-from schemas.lines import parse_line
-from schemas.money import MICROS
-from schemas.records import InputRecord, JourneyAbandoned, JourneyLifecycle, PolicyChanged, Punctuation
-from streams.driver import replay_punctuated, replay_unpunctuated
-from streams.effects import Counts
-from streams.policy import DEFAULT_POLICY, Policy
-from tests.examples import examples
+from journeys.schemas.instants import DAY_MS, HOUR_MS, SECOND_MS
+from journeys.schemas.lines import parse_line
+from journeys.schemas.money import MICROS
+from journeys.schemas.records import InputRecord, JourneyAbandoned, JourneyLifecycle, PolicyChanged, Punctuation
+from journeys.streams.partition.driver import replay_punctuated, replay_unpunctuated
+from journeys.streams.partition.effects import Counts
+from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
+from tests.fixtures.examples import examples
 
 from .logs import cases, seeded_case
 from .replay import run

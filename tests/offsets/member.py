@@ -11,14 +11,14 @@ from typing import Any
 
 from faust.types import TP
 
-from agents.app import create_app
-from agents.settings import Settings
-from schemas.catalog import Catalog
-from schemas.codec import Codec
-from schemas.records import Punctuation
-from streams.effects import Effects
-from streams.partition import Partition
-from streams.processor import Processor
+from journeys.agents.settings.settings import Settings
+from journeys.agents.worker.app import create_app
+from journeys.schemas.catalog import Catalog
+from journeys.schemas.codec import Codec
+from journeys.schemas.records import Punctuation
+from journeys.streams.partition.effects import Effects
+from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.state import Partition
 from tests.offsets.memory_thread import MemoryLog, MemoryThread
 
 _CODEC = Codec()

@@ -13,10 +13,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-import agents.batch_transport
-import agents.journey_agent
-from schemas.topics import JOURNEY_EVENTS
-from tests.examples import examples
+import journeys.agents.worker.journey_agent
+import journeys.agents.worker.transport.batch_transport
+from journeys.schemas.topics import JOURNEY_EVENTS
+from tests.fixtures.examples import examples
 from tests.offsets.member import BatchFailedError, Member
 from tests.offsets.memory_thread import MemoryLog
 
@@ -154,9 +154,9 @@ def ends_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def end_now(code: int, why: str) -> None:
         raise BatchFailedError(code, why)
 
-    monkeypatch.setattr(agents.journey_agent, "end_now", end_now)
-    monkeypatch.setattr(agents.batch_transport, "end_now", end_now)
-    monkeypatch.setattr(agents.batch_transport, "_NOTHING_ACTIVE_SECONDS", 0)
+    monkeypatch.setattr(journeys.agents.worker.journey_agent, "end_now", end_now)
+    monkeypatch.setattr(journeys.agents.worker.transport.batch_transport, "end_now", end_now)
+    monkeypatch.setattr(journeys.agents.worker.transport.batch_transport, "_NOTHING_ACTIVE_SECONDS", 0)
 
 
 def test_no_order_of_events_loses_a_record_or_stalls() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.peers.reference import Reference
 from benchmarks.workload import make_workload
-from schemas.records import Touchpoint
-from streams.driver import replay_unpunctuated
+from journeys.schemas.records import Touchpoint
+from journeys.streams.partition.driver import replay_unpunctuated
 
 _JOURNEYS = 400
 

@@ -13,9 +13,9 @@ from benchmarks.peers.bytewax.progress import Progress
 from benchmarks.peers.bytewax.shard import Ended, Shard
 from benchmarks.peers.reference import Reference
 from benchmarks.peers.trace import PROGRESS_FILE, ProgressFile
-from schemas.codec import Codec
-from schemas.instants import SECOND_MS
-from schemas.records import CONVERTED, Touchpoint
+from journeys.schemas.codec import Codec
+from journeys.schemas.instants import SECOND_MS
+from journeys.schemas.records import CONVERTED, Touchpoint
 
 
 def _rows(touchpoints: list[Touchpoint]) -> list[tuple[object, ...]]:

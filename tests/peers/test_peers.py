@@ -11,12 +11,12 @@ from time import monotonic, sleep, time
 import pytest
 from typer.testing import CliRunner
 
-from agents.kafka_jars import kafka_version
 from benchmarks.peers.__main__ import main
 from benchmarks.peers.known_peers import HERE, PEERS
 from benchmarks.peers.measured_kafka import MeasuredKafka
 from benchmarks.peers.peer_results import versions
 from benchmarks.process_usage import ProcessUsage
+from journeys.agents.devserver.kafka_jars import kafka_version
 
 
 def test_each_jvm_peer_has_its_main_class():

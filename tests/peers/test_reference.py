@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.peers.reference import COMPARED, Reference
-from schemas.records import JourneyAbandoned
+from journeys.schemas.records import JourneyAbandoned
 
 Fields = dict[str, Any]
 

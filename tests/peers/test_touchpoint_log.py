@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from benchmarks.peers.touchpoint_log import TouchpointLog
-from schemas.codec import Codec
-from schemas.instants import HOUR_MS
-from schemas.partitioner import partition_of
-from schemas.records import Punctuation, Touchpoint
+from journeys.schemas.codec import Codec
+from journeys.schemas.instants import HOUR_MS
+from journeys.schemas.partitioner import partition_of
+from journeys.schemas.records import Punctuation, Touchpoint
 
 _PARTITIONS = 4
 

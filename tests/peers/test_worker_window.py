@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from agents.settings import Settings
 from benchmarks import system
 from benchmarks.system import JOURNEYS, Window
-from schemas.codec import Codec
-from schemas.rows import PARTITION_KEY, PartitionRow
-from schemas.topics import JOURNEY_EVENTS
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.codec import Codec
+from journeys.schemas.rows import PARTITION_KEY, PartitionRow
+from journeys.schemas.topics import JOURNEY_EVENTS
 
 _CODEC = Codec()
 _BEGIN = 1_760_000_000

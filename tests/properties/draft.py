@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from schemas.instants import DAY_MS, HOUR_MS
-from schemas.invalid import InvalidRecordError
-from schemas.partitioner import partition_of
-from schemas.records import (
+from journeys.schemas.instants import DAY_MS, HOUR_MS
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.partitioner import partition_of
+from journeys.schemas.records import (
     InputRecord,
     JourneyRecord,
     PolicyChanged,
     Punctuation,
 )
-from streams.entry import Entry
-from streams.partition import Partition
-from streams.policy import Policy
-from streams.processor import Processor
-from streams.row import Row
+from journeys.streams.partition.entry import Entry
+from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.state import Partition
+from journeys.streams.rule.policy import Policy
+from journeys.streams.rule.row import Row
 from tests.properties.policies import SHORTEST_GRACE_MS
 
 Pick = Callable[[Sequence[Any]], Any]

@@ -13,9 +13,9 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from schemas.instants import DAY_MS, HOUR_MS
-from schemas.invalid import InvalidRecordError
-from schemas.records import (
+from journeys.schemas.instants import DAY_MS, HOUR_MS
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.records import (
     SIGNALS,
     JourneyCommand,
     JourneyRegistered,
@@ -24,8 +24,8 @@ from schemas.records import (
     Punctuation,
     Touchpoint,
 )
-from streams.entry import Entry
-from streams.policy import DEFAULT_POLICY, Policy
+from journeys.streams.partition.entry import Entry
+from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 from tests.properties.draft import BASE, ELSEWHERE, Draft, Pick, forgotten_at
 from tests.properties.policies import IMPOSTORS, POLICIES
 

@@ -6,13 +6,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from schemas.codec import Codec
-from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
-from streams.effects import Counts, Effects
-from streams.entry import Entry
-from streams.partition import Partition
-from streams.processor import Processor
-from streams.table import Restore, StoredRow, output_messages, stored_partition, stored_rows, tombstones
+from journeys.schemas.codec import Codec
+from journeys.schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
+from journeys.streams.partition.changelog import (
+    Restore,
+    StoredRow,
+    output_messages,
+    stored_partition,
+    stored_rows,
+    tombstones,
+)
+from journeys.streams.partition.effects import Counts, Effects
+from journeys.streams.partition.entry import Entry
+from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.state import Partition
 from tests.properties.draft import COUNT, NUMBER
 
 CODEC: Final = Codec()

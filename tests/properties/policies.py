@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from schemas.instants import SECOND_MS
-from schemas.records import PolicyChanged
-from streams.policy import DEFAULT_POLICY, Policy, policy_from_json
+from journeys.schemas.instants import SECOND_MS
+from journeys.schemas.records import PolicyChanged
+from journeys.streams.rule.policy import DEFAULT_POLICY, Policy, policy_from_json
 
 # No policy has less: a record behind the clock by less is in time under each of them.
 SHORTEST_GRACE_MS: Final = 60 * SECOND_MS

@@ -8,10 +8,10 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.entry import Entry
-from streams.processor import Processor
-from streams.table import StoredRow
-from tests.examples import examples
+from journeys.streams.partition.changelog import StoredRow
+from journeys.streams.partition.entry import Entry
+from journeys.streams.partition.processor import Processor
+from tests.fixtures.examples import examples
 from tests.properties.logs import logs
 from tests.properties.outcome import Outcome, remembered, restored, run
 

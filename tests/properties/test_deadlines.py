@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 
-from schemas.records import Punctuation
-from streams.entry import Entry
-from streams.partition import Partition
-from streams.processor import Processor
-from tests.examples import examples
+from journeys.schemas.records import Punctuation
+from journeys.streams.partition.entry import Entry
+from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.state import Partition
+from tests.fixtures.examples import examples
 from tests.properties.draft import COUNT, NUMBER
 from tests.properties.logs import logs
 from tests.properties.outcome import Outcome, restored

@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.instants import DAY_MS, HOUR_MS
-from schemas.records import PolicyChanged, Punctuation
-from streams.entry import Entry
-from tests.examples import examples
+from journeys.schemas.instants import DAY_MS, HOUR_MS
+from journeys.schemas.records import PolicyChanged, Punctuation
+from journeys.streams.partition.entry import Entry
+from tests.fixtures.examples import examples
 from tests.properties.logs import logs
 from tests.properties.outcome import Outcome, remembered, restored, run
 from tests.properties.policies import SHORTEST_GRACE_MS, with_batch_size

@@ -9,9 +9,9 @@ from typing import Any
 
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
 
-from agents.kafka_connection import admin
-from agents.rights import Right
-from agents.settings import Settings
+from journeys.agents.kafka.connection import admin
+from journeys.agents.kafka.rights import Right
+from journeys.agents.settings.settings import Settings
 
 _RESOURCES = {"topic": 2, "group": 3}
 _OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10}

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from broker_fixture import leashed
-from cli.conftest import cli
-from live.worker_process import Workers
 
-from agents.topic_setup import create_topics
+from journeys.agents.kafka.topic_setup import create_topics
+from tests.cli.conftest import cli
+from tests.fixtures.broker_fixture import leashed
+from tests.live.worker_process import Workers
 
 from .acls import grant
 from .secure_kafka import ADMIN, SecureKafka

@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from agents.kafka_connection import require_broker
-from agents.kafka_listeners import LOOPBACK, listeners_for, stored_listeners
-from agents.local_kafka import LocalKafka
-from agents.operation_error import OperationError
-from agents.settings import Settings
+from journeys.agents.devserver.kafka_listeners import LOOPBACK, listeners_for, stored_listeners
+from journeys.agents.devserver.local_kafka import LocalKafka
+from journeys.agents.kafka.connection import require_broker
+from journeys.agents.settings.operation_error import OperationError
+from journeys.agents.settings.settings import Settings
 
 _START_SECONDS = 120.0
 ADMIN = "admin"  # User:admin may do everything

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from broker_fixture import ROOT
 
-from agents.admission import is_connected
-from agents.kafka_connection import client_options
+from journeys.agents.kafka.connection import client_options
+from journeys.agents.worker.guards.admission import is_connected
+from tests.fixtures.broker_fixture import ROOT
 
 from .secure_kafka import ADMIN
 from .test_connections import trusting_another_authority
@@ -20,9 +20,9 @@ pytestmark = [pytest.mark.broker, pytest.mark.slow]
 LOOK = """
 import asyncio, sys
 from types import SimpleNamespace
-from agents.admission import Admission
-from agents.kafka_connection import client_options
-from agents.settings import Settings
+from journeys.agents.worker.guards.admission import Admission
+from journeys.agents.kafka.connection import client_options
+from journeys.agents.settings.settings import Settings
 
 async def look(settings):
     app = SimpleNamespace(client_options=await client_options(settings))

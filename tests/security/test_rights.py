@@ -3,20 +3,20 @@
 import asyncio
 
 import pytest
-from fresh_kafka import delete_topics
-from live.topic_exchange import append, now_ms
-from live.worker_process import WorkerProcess
-from topic_contents import punctuation, touch
 
-from agents.missing_rights import MissingRightsError
-from agents.required_rights import require_worker_rights
-from agents.rights import Right, acl_command
-from agents.topic_setup import TopicSetupError, create_topics, require_topics
-from agents.topic_time import topic_time
-from agents.verification import verify
-from schemas.codec import Codec
-from schemas.records import Touchpoint
-from schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE, changelog_name, topic_map
+from journeys.agents.kafka.missing_rights import MissingRightsError
+from journeys.agents.kafka.required_rights import require_worker_rights
+from journeys.agents.kafka.rights import Right, acl_command
+from journeys.agents.kafka.topic_setup import TopicSetupError, create_topics, require_topics
+from journeys.agents.kafka.topic_time import topic_time
+from journeys.agents.verify.verification import verify
+from journeys.schemas.codec import Codec
+from journeys.schemas.records import Touchpoint
+from journeys.schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE, changelog_name, topic_map
+from tests.fixtures.fresh_kafka import delete_topics
+from tests.fixtures.topic_contents import punctuation, touch
+from tests.live.topic_exchange import append, now_ms
+from tests.live.worker_process import WorkerProcess
 
 from .acls import grant, revoke
 from .secure_kafka import ADMIN

@@ -5,14 +5,14 @@ import base64
 import traceback
 
 import pytest
-from fresh_kafka import delete_topics
-from live.topic_exchange import append, now_ms
 
-from agents.kafka_connection import KafkaRefusedError, client_options, require_broker
-from agents.kafka_security import faust_credentials
-from agents.rights import Right
-from agents.topic_setup import create_topics
-from schemas.topics import JOURNEY_ABANDONMENTS
+from journeys.agents.kafka.connection import KafkaRefusedError, client_options, require_broker
+from journeys.agents.kafka.rights import Right
+from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.settings.kafka_security import faust_credentials
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS
+from tests.fixtures.fresh_kafka import delete_topics
+from tests.live.topic_exchange import append, now_ms
 
 from .acls import grant, revoke
 from .secure_kafka import ADMIN

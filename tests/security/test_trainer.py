@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fresh_kafka import delete_topics
-from live.verified import verified
 
-from agents.rights import acl_command
-from agents.topic_setup import create_topics
+from journeys.agents.kafka.rights import acl_command
+from journeys.agents.kafka.topic_setup import create_topics
+from tests.fixtures.fresh_kafka import delete_topics
+from tests.live.verified import verified
 from training_orchestrator import (
     AbandonmentFeed,
     JourneyTimeoutManager,

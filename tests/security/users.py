@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.rights import ROLES, Right, Role, creation_rights, rights_of
+from journeys.agents.kafka.rights import ROLES, Right, Role, creation_rights, rights_of
 
 APPLICATION = "journeys"
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from streams.columnar_partition import ColumnarPartition
-from streams.columnar_processor import ColumnarProcessor
-from streams.effects import Effects
-from streams.entry import Entry
-from streams.partition import Partition
-from streams.processor import Processor
+from journeys.streams.columnar_partition import ColumnarPartition
+from journeys.streams.columnar_processor import ColumnarProcessor
+from journeys.streams.partition.effects import Effects
+from journeys.streams.partition.entry import Entry
+from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.state import Partition
+from tests.fixtures.wire_record import on_the_wire
 from tests.properties.draft import COUNT, NUMBER
 from tests.simulation.worker import CODEC, Worker
-from tests.wire_record import on_the_wire
 
 
 class _Processor(ColumnarProcessor):

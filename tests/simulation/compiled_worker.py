@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Any
 
-from streams.compiled_partition import CompiledPartition, compiled_partition
-from streams.compiled_processor import CompiledProcessor
-from streams.effects import Effects
-from streams.entry import Entry
-from streams.partition import Partition
-from streams.processor import Processor
+from journeys.streams.compiled.compiled_partition import CompiledPartition, compiled_partition
+from journeys.streams.compiled.compiled_processor import CompiledProcessor
+from journeys.streams.partition.effects import Effects
+from journeys.streams.partition.entry import Entry
+from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.state import Partition
+from tests.fixtures.wire_record import on_the_wire
 from tests.properties.draft import COUNT, NUMBER
 from tests.simulation.worker import CODEC, Worker
-from tests.wire_record import on_the_wire
 
-IS_BUILT = find_spec("journeys_engine") is not None
+IS_BUILT = find_spec("journeys.engine") is not None
 
 
 class _Processor(CompiledProcessor):
@@ -43,7 +43,7 @@ class CompiledWorker(Worker):
 
     def new_partition(self) -> Partition:
         """Partition of an engine."""
-        from journeys_engine import Engine  # noqa: PLC0415  (it may not be built)
+        from journeys.engine import Engine  # noqa: PLC0415  (it may not be built)
 
         return compiled_partition(Engine, NUMBER, COUNT, CODEC)
 

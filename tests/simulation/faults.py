@@ -9,13 +9,13 @@ import copy
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from schemas.rows import PARTITION_KEY
-from streams.deadline_index import DeadlineIndex
-from streams.effects import Effects
-from streams.entry import Entry
-from streams.processor import Processor
-from streams.row import Row
-from streams.table import OutputMessage, StoredRow
+from journeys.schemas.rows import PARTITION_KEY
+from journeys.streams.partition.changelog import OutputMessage, StoredRow
+from journeys.streams.partition.deadline_index import DeadlineIndex
+from journeys.streams.partition.effects import Effects
+from journeys.streams.partition.entry import Entry
+from journeys.streams.partition.processor import Processor
+from journeys.streams.rule.row import Row
 from tests.simulation.transport import Delivery, Transport
 from tests.simulation.worker import CODEC, Worker
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from streams.entry import Entry
-from streams.table import OutputMessage, StoredRow
+from journeys.streams.partition.changelog import OutputMessage, StoredRow
+from journeys.streams.partition.entry import Entry
 
 # min.compaction.lag.ms as in the topic map, and Kafka's own delete.retention.ms.
 COMPACTION_LAG_HOURS: Final = 24

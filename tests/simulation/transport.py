@@ -1,7 +1,7 @@
 """The simulated transport: fetches that may be thrown away, and are under way when somebody seeks.
 
 What a fetch brings is contiguous with the one before it. But Faust clears its queues behind a restore, and a batch
-that was fetched from another position is delivered all the same: see agents/batch_transport.
+that was fetched from another position is delivered all the same: see agents/worker/transport/batch_transport.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from streams.entry import Entry
+from journeys.streams.partition.entry import Entry
 
 _BATCH_SIZES: Final = (1, 1, 2, 3, 5, 8, 13)
 _FETCHED_AHEAD: Final = (0, 0, 1, 2)

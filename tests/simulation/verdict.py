@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
-from streams.entry import Entry
+from journeys.schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
+from journeys.streams.partition.entry import Entry
 from tests.properties.logs import seeded_log
 from tests.properties.outcome import CODEC, remembered, restored, run
 from tests.simulation.topics import Topics

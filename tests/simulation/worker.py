@@ -11,11 +11,19 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Final
 
-from schemas.codec import Codec
-from streams.effects import Effects
-from streams.partition import Partition
-from streams.processor import Processor
-from streams.table import OutputMessage, Restore, StoredRow, output_messages, stored_partition, stored_rows, tombstones
+from journeys.schemas.codec import Codec
+from journeys.streams.partition.changelog import (
+    OutputMessage,
+    Restore,
+    StoredRow,
+    output_messages,
+    stored_partition,
+    stored_rows,
+    tombstones,
+)
+from journeys.streams.partition.effects import Effects
+from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.state import Partition
 from tests.properties.draft import COUNT, NUMBER
 from tests.simulation.topics import Topics
 from tests.simulation.transport import Delivery, Transport

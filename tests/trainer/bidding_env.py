@@ -8,8 +8,8 @@ import gymnasium
 import numpy as np
 
 from training_orchestrator import JourneyTimeoutManager, TimeoutConfiguration, TrainerTouchpoint
-from training_orchestrator.local_time import datetime_of
-from training_orchestrator.loop_thread import LoopThread
+from training_orchestrator.api.local_time import datetime_of
+from training_orchestrator.runtime.loop_thread import LoopThread
 
 from .store_of_journeys import DAY, Hands
 

@@ -4,7 +4,8 @@ import asyncio
 from importlib.util import find_spec
 
 import pytest
-from live.conftest import workers
+
+from tests.live.conftest import workers
 
 from .feed_of_store import COUNT
 from .redis_server import RedisServer
@@ -16,7 +17,7 @@ __all__ = ["each_engine", "workers"]
 @pytest.fixture(params=["python", "compiled"])
 def each_engine(request, monkeypatch):
     """Run a test of embedded managers under the pure core, and under the compiled engine where that is built."""
-    if request.param == "compiled" and find_spec("journeys_engine") is None:
+    if request.param == "compiled" and find_spec("journeys.engine") is None:
         pytest.skip("the engine is not built: no Rust toolchain")
     monkeypatch.setenv("JOURNEYS_ENGINE", request.param)
 

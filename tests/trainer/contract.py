@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from schemas.invalid import InvalidRecordError
+from journeys.schemas.invalid import InvalidRecordError
 from training_orchestrator import (
     AbandonedJourney,
     AbandonmentReason,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from schemas.records import InputRecord
-from streams.entry import Entry
-from streams.partition import Partition
-from streams.processor import Processor
+from journeys.schemas.records import InputRecord
+from journeys.streams.partition.entry import Entry
+from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.state import Partition
 from tests.properties.draft import COUNT, NUMBER
 from training_orchestrator import CorrectionRule, FeedItem, RewardRule
-from training_orchestrator.feed_checkpoint import FeedCheckpoint
-from training_orchestrator.feed_progress import FeedProgress
-from training_orchestrator.feed_records import PublishedRecord
+from training_orchestrator.feed.feed_checkpoint import FeedCheckpoint
+from training_orchestrator.feed.feed_progress import FeedProgress
+from training_orchestrator.sources.published_outputs import PublishedRecord
 
 
 def partition() -> Partition:

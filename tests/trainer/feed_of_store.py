@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from schemas.lines import output_line
-from schemas.records import JourneyAbandoned
+from journeys.schemas.lines import output_line
+from journeys.schemas.records import JourneyAbandoned
 from training_orchestrator import AbandonmentFeed, AbandonmentItem, CorrectionItem, FeedItem
 
 from .stored import outputs

@@ -11,7 +11,7 @@ from time import thread_time_ns
 from types import TracebackType
 from typing import Any, Self
 
-from training_orchestrator.redis_mirror import RedisMirror
+from training_orchestrator.mirror.redis_mirror import RedisMirror
 
 from .loop_beat import readings
 

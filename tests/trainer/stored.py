@@ -6,11 +6,11 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from schemas.codec import Codec
-from schemas.records import JourneyRegistered
-from streams.driver import replay_partition
-from streams.partition import Partition
-from training_orchestrator.local_log import entries_of
+from journeys.schemas.codec import Codec
+from journeys.schemas.records import JourneyRegistered
+from journeys.streams.partition.driver import replay_partition
+from journeys.streams.partition.state import Partition
+from training_orchestrator.embedded.local_log import entries_of
 
 
 def outputs(path: Path) -> list[Any]:

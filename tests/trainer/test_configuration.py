@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from streams.policy import DEFAULT_POLICY
+from journeys.streams.rule.policy import DEFAULT_POLICY
 from training_orchestrator import (
     AbandonmentPenalty,
     AbandonmentReason,

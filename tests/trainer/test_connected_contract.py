@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from fresh_kafka import emptied
-from live.verified import verified
-from live.worker_process import Workers
 
+from tests.fixtures.fresh_kafka import emptied
+from tests.live.verified import verified
+from tests.live.worker_process import Workers
 from training_orchestrator import JourneyTimeoutManager
 
 from .contract import CASES

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from training_orchestrator.configuration import ConfigurationError
-from training_orchestrator.credit import TouchedBy, credit
+from training_orchestrator.api.configuration import ConfigurationError
+from training_orchestrator.rewards.credit import TouchedBy, credit
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from fresh_kafka import emptied
-from live.verified import verified
 
 import training_orchestrator
+from tests.fixtures.fresh_kafka import emptied
+from tests.live.verified import verified
 
 from .documents import ROOT, blocks, run_python
 

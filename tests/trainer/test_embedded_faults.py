@@ -14,7 +14,7 @@ from training_orchestrator import (
     StoreUnavailableError,
     UnknownJourneyError,
 )
-from training_orchestrator.local_time import datetime_of
+from training_orchestrator.api.local_time import datetime_of
 
 from .embedded import manager_of
 from .store_of_journeys import BEGIN

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from training_orchestrator import AbandonmentReason, JourneyAlreadyAbandonedError
-from training_orchestrator.local_time import datetime_of
+from training_orchestrator.api.local_time import datetime_of
 
 from .embedded import manager_of
 from .store_of_journeys import BEGIN, DAY

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from schemas.instants import DAY_MS
-from schemas.records import Punctuation, Touchpoint
-from streams.entry import Entry
-from streams.partition import Partition
-from streams.processor import Processor
-from tests.examples import examples
+from journeys.schemas.instants import DAY_MS
+from journeys.schemas.records import Punctuation, Touchpoint
+from journeys.streams.partition.entry import Entry
+from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.state import Partition
+from tests.fixtures.examples import examples
 from tests.properties.draft import BASE
 from tests.properties.logs import logs
 from training_orchestrator import CorrectionRule, RewardLedger, RewardRule
-from training_orchestrator.episode_steps import Rewards, StepRecorder
-from training_orchestrator.local_time import datetime_of, instant_of
+from training_orchestrator.api.local_time import datetime_of, instant_of
+from training_orchestrator.rewards.episode_steps import Rewards, StepRecorder
 
 from .fed import fed, micros, partition
 

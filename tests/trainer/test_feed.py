@@ -13,7 +13,7 @@ from training_orchestrator import (
     NotStartedError,
     RewardRule,
 )
-from training_orchestrator.local_time import datetime_of
+from training_orchestrator.api.local_time import datetime_of
 
 from .feed_of_store import COUNT, all_of, split
 from .store_of_journeys import BEGIN, DAY, fill

@@ -3,9 +3,9 @@
 import pytest
 
 from training_orchestrator import AbandonmentFeed
-from training_orchestrator.feed_checkpoint import BadCheckpointError
-from training_orchestrator.feed_files import ReplayFileSource
-from training_orchestrator.local_time import datetime_of
+from training_orchestrator.api.local_time import datetime_of
+from training_orchestrator.feed.feed_checkpoint import BadCheckpointError
+from training_orchestrator.sources.file_sources import ReplayFileSource
 
 from .feed_of_store import COUNT, all_of, replay_files, split
 from .store_of_journeys import BEGIN

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from training_orchestrator import AbandonmentFeed, CorrectionRule, JourneyTimeoutManager, RewardRule
-from training_orchestrator.local_time import datetime_of
+from training_orchestrator.api.local_time import datetime_of
 
 from .feed_of_store import replay_files
 from .store_of_journeys import BEGIN, DAY, fill

@@ -7,13 +7,13 @@ from multiprocessing import get_context
 from time import sleep
 
 import pytest
-from fresh_kafka import emptied
 
-from agents.kafka_connection import producer
-from schemas.codec import Codec
-from schemas.partitioner import partition_of
-from schemas.records import JourneyAbandoned
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from journeys.agents.kafka.connection import producer
+from journeys.schemas.codec import Codec
+from journeys.schemas.partitioner import partition_of
+from journeys.schemas.records import JourneyAbandoned
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from tests.fixtures.fresh_kafka import emptied
 
 from .killed_learner import learn
 from .store_of_journeys import fill
@@ -35,7 +35,9 @@ def store(tmp_path_factory):
 def killed_and_restored(origin, model, pause):
     """Kill the trainer 20 times, let it end once, and give its model."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["agents.settings", "training_orchestrator.feed_topics", "asyncio"])
+    context.set_forkserver_preload(
+        ["journeys.agents.settings.settings", "training_orchestrator.sources.topic_source", "asyncio"]
+    )
     chance = random.Random(3)
     kills = 0
     while kills < KILLS:

@@ -6,7 +6,7 @@ from time import monotonic
 import pytest
 
 from training_orchestrator import AbandonmentFeed, JourneyTimeoutManager, StoreUnavailableError, TrainerTouchpoint
-from training_orchestrator.redis_keys import ABANDONMENTS, MIRROR, POSITION
+from training_orchestrator.redis.redis_keys import ABANDONMENTS, MIRROR, POSITION
 
 from .redis_server import PROGRAM
 from .store_of_journeys import DAY, Hands, fill

@@ -7,7 +7,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from training_orchestrator import AbandonmentFeed, ConfigurationError, JourneyRewards, RewardLedger
-from training_orchestrator.feed_checkpoint import FeedCheckpoint
+from training_orchestrator.feed.feed_checkpoint import FeedCheckpoint
 
 from .bidding_env import BiddingEnv
 from .fed import micros

@@ -4,11 +4,11 @@ import asyncio
 import os
 
 import pytest
-from fresh_kafka import emptied
-from live.topic_exchange import published
-from live.verified import verified
 
-from agents import log_reader
+from journeys.agents.kafka import log_reader
+from tests.fixtures.fresh_kafka import emptied
+from tests.live.topic_exchange import published
+from tests.live.verified import verified
 from training_orchestrator import (
     AnswerOutstandingError,
     JourneyAlreadyAbandonedError,

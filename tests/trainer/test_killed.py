@@ -8,7 +8,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from schemas.records import JourneyAbandoned
+from journeys.schemas.records import JourneyAbandoned
 from training_orchestrator import JourneyTimeoutManager
 
 from .killed_trainer import QUICK, work
@@ -24,7 +24,9 @@ def test_30_kills_lose_no_abandonment_and_book_none_twice(tmp_path):
     acknowledged.touch()
     chance = random.Random(7)
     context = get_context("forkserver")  # the rule takes a second to import: once for all runs
-    context.set_forkserver_preload(["agents.settings", "training_orchestrator.embedded_journeys", "asyncio"])
+    context.set_forkserver_preload(
+        ["journeys.agents.settings.settings", "training_orchestrator.embedded.embedded_journeys", "asyncio"]
+    )
     for run in range(KILLS):
         process = context.Process(target=work, args=(str(store), str(acknowledged), run))
         process.start()

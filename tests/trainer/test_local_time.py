@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from training_orchestrator.local_time import datetime_of, instant_of
+from training_orchestrator.api.local_time import datetime_of, instant_of
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import asyncio
 
 import pyarrow.parquet as pq
 import pytest
-from fresh_kafka import emptied
 
-from agents.record_producer import RecordProducer
-from schemas.codec import Codec
-from schemas.partitioner import partition_of
-from schemas.records import Punctuation, Touchpoint
+from journeys.agents.kafka.record_producer import RecordProducer
+from journeys.schemas.codec import Codec
+from journeys.schemas.partitioner import partition_of
+from journeys.schemas.records import Punctuation, Touchpoint
+from tests.fixtures.fresh_kafka import emptied
 from training_orchestrator import (
     AbandonmentFeed,
     ConfigurationError,
@@ -19,7 +19,7 @@ from training_orchestrator import (
     TrainerTouchpoint,
     export_dataset,
 )
-from training_orchestrator.local_time import datetime_of
+from training_orchestrator.api.local_time import datetime_of
 
 from .store_of_journeys import BEGIN, DAY, Hands, fill
 

@@ -10,12 +10,12 @@ from multiprocessing import get_context
 from time import monotonic, sleep
 
 import pytest
-from fresh_kafka import emptied
-from live.topic_exchange import inputs
 
-from schemas.invalid import InvalidRecordError
-from schemas.partitioner import partition_of
-from schemas.records import Touchpoint
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.partitioner import partition_of
+from journeys.schemas.records import Touchpoint
+from tests.fixtures.fresh_kafka import emptied
+from tests.live.topic_exchange import inputs
 from training_orchestrator import NotStartedError, StoreUnavailableError, TouchpointProducer
 
 from .documents import ROOT, blocks, run_python
@@ -65,7 +65,7 @@ def test_what_was_acknowledged_before_a_kill_is_in_the_topic_once(broker, tmp_pa
     acknowledged = tmp_path / "acknowledged"
     acknowledged.touch()
     context = get_context("forkserver")
-    context.set_forkserver_preload(["training_orchestrator.touchpoint_producer", "asyncio"])
+    context.set_forkserver_preload(["training_orchestrator.connected.touchpoint_producer", "asyncio"])
     for run in range(KILLS):
         size = acknowledged.stat().st_size
         process = context.Process(target=produce, args=(settings.bootstrap_servers, str(acknowledged), run))

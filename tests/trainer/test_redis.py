@@ -9,14 +9,14 @@ import pytest
 import redis
 
 from benchmarks.results import RESULTS, described_run, write_results
-from schemas.codec import Codec
-from schemas.records import JourneyAbandoned
-from streams.driver import replay_partition
-from streams.partition import Partition
-from streams.policy import DEFAULT_POLICY
+from journeys.schemas.codec import Codec
+from journeys.schemas.records import JourneyAbandoned
+from journeys.streams.partition.driver import replay_partition
+from journeys.streams.partition.state import Partition
+from journeys.streams.rule.policy import DEFAULT_POLICY
 from training_orchestrator import JourneyTimeoutManager, TrainerTouchpoint
-from training_orchestrator.local_log import entries_of
-from training_orchestrator.redis_keys import ABANDONMENTS, DEADLINES, MIRROR, POLICY, POSITION, SUMMARY
+from training_orchestrator.embedded.local_log import entries_of
+from training_orchestrator.redis.redis_keys import ABANDONMENTS, DEADLINES, MIRROR, POLICY, POSITION, SUMMARY
 
 from .loop_beat import LoopBeat
 from .redis_holds import RedisHolds

@@ -5,14 +5,21 @@ import json
 from time import monotonic
 
 import pytest
-from fresh_kafka import emptied
-from live.topic_exchange import published
-from live.verified import verified
 
-from agents.row_reader import read_row
-from streams.policy import policy_from_json
+from journeys.agents.inspect.row_reader import read_row
+from journeys.streams.rule.policy import policy_from_json
+from tests.fixtures.fresh_kafka import emptied
+from tests.live.topic_exchange import published
+from tests.live.verified import verified
 from training_orchestrator import AbandonmentFeed, JourneyTimeoutManager
-from training_orchestrator.redis_keys import ABANDONMENTS, DEADLINES, POLICY, POLICY_ANSWER, SUMMARY, WANTED_POLICY
+from training_orchestrator.redis.redis_keys import (
+    ABANDONMENTS,
+    DEADLINES,
+    POLICY,
+    POLICY_ANSWER,
+    SUMMARY,
+    WANTED_POLICY,
+)
 
 from .contract import eventually
 from .redis_server import PROGRAM

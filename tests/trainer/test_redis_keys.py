@@ -2,7 +2,7 @@
 
 import re
 
-from training_orchestrator import redis_keys
+from training_orchestrator.redis import redis_keys
 
 from .documents import ROOT
 

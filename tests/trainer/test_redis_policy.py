@@ -6,10 +6,10 @@ from time import monotonic
 
 import pytest
 
-from schemas.records import JourneyAbandoned
-from streams.policy import DEFAULT_POLICY, policy_from_json
+from journeys.schemas.records import JourneyAbandoned
+from journeys.streams.rule.policy import DEFAULT_POLICY, policy_from_json
 from training_orchestrator import JourneyTimeoutManager, TimeoutConfiguration
-from training_orchestrator.redis_keys import POLICY, POLICY_ANSWER, WANTED_POLICY
+from training_orchestrator.redis.redis_keys import POLICY, POLICY_ANSWER, WANTED_POLICY
 
 from .redis_server import PROGRAM
 from .store_of_journeys import DAY, Hands

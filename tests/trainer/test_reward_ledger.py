@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from schemas.records import Touchpoint
-from tests.examples import examples
+from journeys.schemas.records import Touchpoint
+from tests.fixtures.examples import examples
 from tests.properties.logs import logs
 from training_orchestrator import (
     AbandonmentItem,
@@ -21,8 +21,8 @@ from training_orchestrator import (
     RewardLedger,
     RewardRule,
 )
-from training_orchestrator.feed_checkpoint import BadCheckpointError
-from training_orchestrator.local_time import datetime_of
+from training_orchestrator.api.local_time import datetime_of
+from training_orchestrator.feed.feed_checkpoint import BadCheckpointError
 
 from .fed import fed, micros
 

@@ -6,12 +6,12 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fresh_kafka import emptied
-from live.topic_exchange import published
-from live.verified import verified
 
-from schemas.records import JourneyAbandoned, JourneyLifecycle
-from schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from journeys.schemas.records import JourneyAbandoned, JourneyLifecycle
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from tests.fixtures.fresh_kafka import emptied
+from tests.live.topic_exchange import published
+from tests.live.verified import verified
 from training_orchestrator import JourneyTimeoutManager
 
 from .made_history import say

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from benchmarks.peers.bytewax.episode import Episode
 from benchmarks.peers.bytewax.shard import Ended
-from schemas.codec import Codec
-from schemas.identity import abandonment_id
-from schemas.records import JourneyAbandoned
-from streams.penalty import PenaltyTable, days_active
-from streams.policy import DEFAULT_POLICY
+from journeys.schemas.codec import Codec
+from journeys.schemas.identity import abandonment_id
+from journeys.schemas.records import JourneyAbandoned
+from journeys.streams.rule.penalty import PenaltyTable, days_active
+from journeys.streams.rule.policy import DEFAULT_POLICY
 
 _NOTHING: Final[dict[str, Any]] = dict.fromkeys(JourneyAbandoned._fields)
 _PENALTIES: Final = PenaltyTable(DEFAULT_POLICY.penalty)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streams.policy import DEFAULT_POLICY
+from journeys.streams.rule.policy import DEFAULT_POLICY
 
 _TIMEOUT_MS: Final = DEFAULT_POLICY.timeout_ms
 _INACTIVITY_MS: Final = DEFAULT_POLICY.inactivity_ms

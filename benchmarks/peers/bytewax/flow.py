@@ -23,8 +23,8 @@ from pyruhvro import deserialize_array
 from benchmarks.peers.bytewax.abandonments import encoded
 from benchmarks.peers.bytewax.progress import Progress
 from benchmarks.peers.bytewax.shard import Shard
-from schemas.catalog import own_schemas, without_logical_types
-from schemas.codec import HEADER_BYTES, Codec
+from journeys.schemas.catalog import own_schemas, without_logical_types
+from journeys.schemas.codec import HEADER_BYTES, Codec
 
 _READ: Final = (
     "journey_id",

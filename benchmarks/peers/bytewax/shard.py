@@ -11,7 +11,7 @@ from heapq import heappop, heappush, heapreplace
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from benchmarks.peers.bytewax.episode import Episode
-from schemas.records import CONVERTED
+from journeys.schemas.records import CONVERTED
 
 _NEVER: Final = 1 << 62
 Stored: TypeAlias = tuple[dict[str, tuple[Any, ...]], list[tuple[int, str, int]]]

@@ -1,6 +1,6 @@
 //! History by journey: the records of each journey together, in the order of the log.
 
-// As schemas.instants.
+// As journeys.schemas.instants.
 const EARLIEST: i64 = 631_152_000_000;
 const LATEST: i64 = 221_845_392_000_000;
 

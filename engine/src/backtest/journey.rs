@@ -10,7 +10,7 @@ const LARGEST_SUM_MICROS: i64 = (1 << 62) - 1;
 /// An instant that never comes.
 pub const NEVER: i64 = i64::MAX;
 
-/// One journey. Fields are named as those of `streams.row.Row`.
+/// One journey. Fields are named as those of `journeys.streams.rule.row.Row`.
 pub struct Journey {
     pub open: bool,
     pub is_return: bool,

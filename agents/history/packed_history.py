@@ -1,0 +1,215 @@
+"""Packed history: Parquet in which each journey's records lie together, in the order of the log.
+
+One row is one record, with what decides of it as numbers (docs/backtest.md says each column). `clock` is the exception:
+down the file it holds the distinct values of the log's clock, ascending, the last one repeated; it says when a deadline
+was noticed, whatever journey's record lies beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import pyarrow as pa
+from pyarrow.parquet import ParquetFile, ParquetWriter
+
+from journeys.agents.history.history_buckets import HistoryBuckets, view, views
+from journeys.agents.history.history_columns import REQUESTS
+from journeys.agents.history.line_files import UnreadableFileError
+from journeys.agents.history.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from journeys.engine import Clock, Journeys
+
+_KEY: Final = b"journeys_packed"
+_VERSION: Final = 1
+GROUP_ROWS: Final = 262_144
+_NUMBERS: Final = {
+    "occurred_at": pa.int64(),
+    "behind_ms": pa.int64(),
+    "clock_moves": pa.uint8(),
+    "state": pa.uint8(),
+    "cost_micros": pa.int64(),
+    "conversion_probability": pa.float64(),
+    "conversion_value_micros": pa.int64(),
+    "repeats": pa.uint32(),
+}
+_REQUESTS: Final = {name: pa.uint8() if name in ("kind", "reason") else pa.int64() for name in REQUESTS}
+# What a record that is a touchpoint, in its time and for the first time, says there. A group of such is not read.
+_COMMON: Final = {"behind_ms": 0, "repeats": 0, "kind": 0}
+_SCHEMA: Final = pa.schema(
+    [
+        pa.field(name, kind, nullable=False)
+        for name, kind in (
+            ("journey_no", pa.uint32()),
+            ("journey_id", pa.dictionary(pa.int32(), pa.large_string())),
+            *_NUMBERS.items(),
+            *_REQUESTS.items(),
+            ("clock", pa.int64()),
+        )
+    ]
+)
+_ENCODINGS: Final = {"clock": "DELTA_BINARY_PACKED", "occurred_at": "PLAIN", "cost_micros": "PLAIN"}
+
+
+class Group(NamedTuple):
+    """Some journeys, and their ids where they were wanted."""
+
+    journeys: Journeys
+    names: pa.Array | None
+
+
+def names_of(journeys: Journeys) -> pa.Array | None:
+    """Ids of journeys that came out of buckets with names."""
+    found = journeys.names()
+    if found is None:
+        return None
+    begins, text = map(pa.py_buffer, found)
+    return pa.LargeStringArray.from_buffers(len(journeys), begins, text)
+
+
+def pack(buckets: HistoryBuckets, clock: Clock, path: Path, bad_lines: int, *, group_rows: int = GROUP_ROWS) -> int:
+    """Write filled buckets as a packed file, there as a whole or not at all; gives how many journeys there are.
+
+    A row group has at least `group_rows`, and whole buckets.
+
+    Raises OperationError where the file can't be written.
+    """
+    with (
+        whole_file(path) as partial,
+        ParquetWriter(
+            partial,
+            _SCHEMA,
+            compression="lz4",
+            use_dictionary=[name for name in _SCHEMA.names if name not in _ENCODINGS],
+            column_encoding=_ENCODINGS,
+        ) as writer,
+    ):
+        journeys = _write(buckets, clock, writer, group_rows)
+        said = {"version": _VERSION, "records": buckets.records, "journeys": journeys, "bad_lines": bad_lines}
+        writer.add_key_value_metadata({_KEY: json.dumps(said).encode()})
+    return journeys
+
+
+def _write(buckets: HistoryBuckets, clock: Clock, writer: ParquetWriter, group_rows: int) -> int:
+    from journeys.engine import Journeys  # noqa: PLC0415  (it may not be built)
+
+    held: list[pa.Table] = []
+    rows = journeys = 0
+    for number in range(buckets.count):
+        found = Journeys.of_bucket(buckets.take(number))
+        table = _table(found, journeys, clock, rows)
+        journeys += len(found)
+        rows += table.num_rows
+        held.append(table)
+        if sum(map(len, held)) >= group_rows:
+            _write_group(writer, held)
+    _write_group(writer, held)
+    return journeys
+
+
+def _write_group(writer: ParquetWriter, held: list[pa.Table]) -> None:
+    if rows := sum(map(len, held)):
+        writer.write_table(pa.concat_tables(held).unify_dictionaries(), row_group_size=rows)
+    held.clear()
+
+
+def _table(journeys: Journeys, first: int, clock: Clock, first_row: int) -> pa.Table:
+    said: dict[str, Any] = journeys.columns(first)
+    rows = len(said["occurred_at"]) // 8
+
+    def column(name: str, kind: pa.DataType, missing: int = 0) -> pa.Array:
+        if not said[name]:
+            return pa.repeat(pa.scalar(missing, kind), rows)
+        return pa.Array.from_buffers(kind, rows, [None, pa.py_buffer(said[name])])
+
+    numbers = column("journey_no", pa.uint32())
+    local = pa.compute.subtract(numbers, pa.scalar(first, pa.uint32())).cast(pa.int32())
+    steps = clock.values(first_row, rows)
+    values = pa.Array.from_buffers(pa.int64(), len(steps) // 8, [None, pa.py_buffer(steps)])
+    rest = pa.repeat(pa.scalar(clock.greatest or 0, pa.int64()), rows - len(values))
+    columns = [
+        numbers,
+        pa.DictionaryArray.from_arrays(local, names_of(journeys)),
+        *(column(name, kind) for name, kind in (_NUMBERS | _REQUESTS).items()),
+        pa.concat_arrays([values, rest]),
+    ]
+    return pa.Table.from_arrays(columns, schema=_SCHEMA)
+
+
+class PackedHistory:
+    """A packed file. `records`, `journeys` and `bad_lines` are of the history that was packed.
+
+    Raises UnreadableFileError. For one thread: others open it for themselves.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            self._file = ParquetFile(path, memory_map=True)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise UnreadableFileError(f"{path}: not Parquet: {error}") from None
+        said = (self._file.metadata.metadata or {}).get(_KEY)
+        if said is None:
+            raise UnreadableFileError(f"{path}: not packed by journeys pack")
+        facts = json.loads(said)
+        if facts.get("version") != _VERSION:
+            version = facts.get("version")
+            raise UnreadableFileError(f"{path}: packed in version {version}, not {_VERSION}: pack it again")
+        self.records: int = facts["records"]
+        self.journeys: int = facts["journeys"]
+        self.bad_lines: int = facts["bad_lines"]
+        self.group_count: int = self._file.num_row_groups
+        self._places = {name: place for place, name in enumerate(self._file.schema_arrow.names)}
+
+    def clock(self) -> Clock:
+        """The clock of the history's log."""
+        from journeys.engine import Clock  # noqa: PLC0415  (it may not be built)
+
+        return Clock(self._clock_parts())
+
+    def _clock_parts(self) -> Iterator[memoryview]:
+        for number in range(self.group_count):
+            for chunk in self._file.read_row_group(number, columns=["clock"], use_threads=False)["clock"].chunks:
+                yield view(chunk)
+
+    def group(self, number: int, *, with_names: bool) -> Group:
+        """Journeys of a group."""
+        from journeys.engine import Journeys  # noqa: PLC0415  (it may not be built)
+
+        columns = {"journey_no", *_NUMBERS, *_REQUESTS}
+        columns -= {name for name, common in _COMMON.items() if self._says_only(number, name, common)}
+        if "kind" not in columns:
+            columns -= _REQUESTS.keys()
+        if with_names:
+            columns.add("journey_id")
+        table = self._file.read_row_group(number, columns=sorted(columns), use_threads=False).combine_chunks()
+        arrays = {name: table[name].chunk(0) for name in table.column_names}
+        names = arrays.pop("journey_id", None)
+        numbers = arrays.pop("journey_no")
+        requests = {name: arrays.pop(name) for name in REQUESTS if name in arrays}
+        journeys = Journeys.of_columns(view(numbers), views(arrays), views(requests) if requests else None)
+        if names is not None:
+            names = names.take(_firsts(numbers)).cast(pa.large_string())
+        return Group(journeys, names)
+
+    def _says_only(self, number: int, name: str, value: int) -> bool:
+        statistics = self._file.metadata.row_group(number).column(self._places[name]).statistics
+        return statistics is not None and statistics.has_min_max and statistics.min == statistics.max == value
+
+
+def _firsts(numbers: pa.Array) -> pa.Array:
+    """Rows in which another journey begins."""
+    others = pa.compute.not_equal(numbers.slice(1), numbers.slice(0, len(numbers) - 1))
+    return pa.compute.indices_nonzero(pa.concat_arrays([pa.array([True]), others]))
+
+
+def is_packed(path: str) -> bool:
+    """Whether a file was packed; raises nothing for what is no Parquet."""
+    try:
+        with ParquetFile(path) as file:
+            return _KEY in (file.metadata.metadata or {})
+    except (pa.ArrowException, OSError, ValueError):
+        return False

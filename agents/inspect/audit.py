@@ -1,0 +1,57 @@
+"""Audit records: which person did what to a journey by hand, when and why, on the lifecycle topic.
+
+They are written by whoever acts, not made by the rule: a replay does not give them, and `verify` counts them apart.
+What a command changed is in the log all the same, as the command itself.
+"""
+
+from __future__ import annotations
+
+import getpass
+import time
+from typing import Final, Literal
+from uuid import uuid4
+
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.records import JourneyCommand, JourneyLifecycle
+from journeys.schemas.validation import LONGEST_NOTE, LONGEST_TEXT
+
+Action = Literal["show", "abandon", "extend", "check"]
+ALL_JOURNEYS: Final = "*"
+"""In place of a journey_id where a person looked at all of them."""
+_PREFIX: Final = "audited_"
+
+
+def audit_record(
+    action: Action, journey_id: str, requested_by: str | None, note: str | None, command_id: str | None = None
+) -> JourneyLifecycle:
+    """Record of an action that is done now; without a name by the person whose process this is.
+
+    Raises InvalidRecordError for a text that is too long for a record.
+    """
+    for field, text in (("journey_id", journey_id), ("requested_by", requested_by), ("note", note)):
+        longest = LONGEST_NOTE if field == "note" else LONGEST_TEXT
+        if text is not None and len(text) > longest:
+            raise InvalidRecordError(field, f"{len(text)} characters", f"at most {longest} characters")
+    now = time.time_ns() // 1_000_000
+    return JourneyLifecycle(
+        lifecycle_id=uuid4().hex,
+        kind=f"{_PREFIX}{action}",
+        journey_id=journey_id,
+        user_id=None,
+        occurred_at=now,
+        detected_at=now,
+        command_id=command_id,
+        requested_by=requested_by or getpass.getuser(),
+        note=note,
+    )
+
+
+def audit_of(command: JourneyCommand) -> JourneyLifecycle:
+    """Record of a person's command."""
+    action: Action = "abandon" if command.command == "abandon" else "extend"
+    return audit_record(action, command.journey_id, command.requested_by, command.note, command.command_id)
+
+
+def is_audit(kind: str) -> bool:
+    """Whether a lifecycle record of this kind is an audit record."""
+    return kind.startswith(_PREFIX)

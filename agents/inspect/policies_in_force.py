@@ -1,0 +1,48 @@
+"""Which policy each partition is under, as its rows in the changelog say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from journeys.agents.kafka.log_reader import LogReader, open_log
+from journeys.agents.kafka.schema_registry import registry_of
+from journeys.agents.kafka.tombstone import tombstone_offset
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.codec import Codec
+from journeys.schemas.rows import journey_of
+from journeys.schemas.topics import changelog_name
+from journeys.streams.partition.changelog import Restore
+from journeys.streams.partition.state import Partition
+
+
+async def policies_in_force(settings: Settings) -> list[Partition]:
+    """Partitions without their journeys, as of the last flush; one that never had a flush is under the default.
+
+    Reads the changelog through: time grows with its size. Raises UnknownTopicError, ReaderStalledError,
+    KafkaUnreachableError, TableMismatchError.
+    """
+    codec = Codec()
+    partitions: list[Partition] = []
+    async with (
+        registry_of(settings, codec.catalog) as registry,
+        open_log(settings, changelog_name(settings.application_id)) as log,
+    ):
+        for number in range(log.partition_count):
+            restore = Restore()
+            for record in await _rows_of_no_journey(log, number):
+                if registry is not None:
+                    await registry.learn_from([record.value])
+                restore.add(record.key, record.value, tombstone_offset(record.headers))
+            partition = Partition(number, log.partition_count)
+            restore.onto(partition, codec)
+            partitions.append(partition)
+    return partitions
+
+
+async def _rows_of_no_journey(log: LogReader, number: int) -> list[Any]:
+    return [
+        record
+        async for batch in log.read_partition(number)
+        for record in batch.records
+        if journey_of(record.key) is None
+    ]

@@ -1,0 +1,1 @@
+"""Kafka clients: connection, rights, topics, log reader, record producer, schema registry."""

@@ -1,0 +1,192 @@
+"""Writes records to the input topic: by journey, or to explicit partitions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias
+
+from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+
+from journeys.agents.kafka.connection import KafkaRequestError, missing_rights, producer
+from journeys.agents.kafka.missing_rights import MissingRightsError
+from journeys.agents.kafka.rights import Right
+from journeys.agents.kafka.schema_registry import own_catalog
+from journeys.agents.kafka.topic_setup import partition_count
+from journeys.agents.settings.operation_error import OperationError
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.codec import Codec, check_frame
+from journeys.schemas.partitioner import partition_of
+from journeys.schemas.records import InputRecord, JourneyRecord
+from journeys.schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES
+from journeys.schemas.validation import LONGEST_TEXT, check_lengths, validate
+
+_BATCH_BYTES: Final = 256 * 1024
+_LINGER_SECONDS: Final = 0.02
+_KNOWN_JOURNEYS: Final = 100_000
+Headers: TypeAlias = Sequence[tuple[str, bytes]]
+
+
+class RecordsNotSentError(OperationError):
+    """Records were not acknowledged; what was sent before may or may not be in the log."""
+
+
+class RecordProducer:
+    """An idempotent producer of `journey-events`, acks of all replicas, in batches; an async context manager.
+
+    Leaving it flushes. `sent` counts records given, `acknowledged` those that are in the log.
+    At most one batch for each partition is being filled, one waits, and one is under way.
+    """
+
+    def __init__(self, settings: Settings, codec: Codec | None = None) -> None:
+        """Without a codec takes one of the settings (schema registry or fingerprints)."""
+        self.sent = 0
+        self.acknowledged = 0
+        self.partition_count = 0
+        self._settings = settings
+        self._codec = codec
+        self._connections = AsyncExitStack()
+        self._producer: Any = None
+        self._filling: dict[int, Any] = {}
+        self._turns: list[asyncio.Lock] = []
+        self._under_way: set[asyncio.Future[Any]] = set()
+        self._failure: BaseException | None = None
+        self._linger: asyncio.TimerHandle | None = None
+        self._lingering: asyncio.Task[None] | None = None
+        self._partition_of = lru_cache(_KNOWN_JOURNEYS)(self._compute_partition)
+
+    async def __aenter__(self) -> Self:
+        """Connect. Raises UnknownTopicError, MissingRightsError, KafkaUnreachableError, and as `own_catalog`."""
+        if self._codec is None:
+            self._codec = Codec(await own_catalog(self._settings))
+        count = self.partition_count = await partition_count(self._settings, JOURNEY_EVENTS, "Write")
+        self._turns = [asyncio.Lock() for _ in range(count)]
+        opened = producer(self._settings, max_batch_size=_BATCH_BYTES, max_request_size=MAX_MESSAGE_BYTES)
+        try:
+            self._producer = await self._connections.enter_async_context(opened)
+        except KafkaRequestError as error:
+            if isinstance(error.__cause__, ClusterAuthorizationFailedError):
+                # Kafka gives an idempotent producer no id if there is no topic that it may write to.
+                right = Right("Write", "topic", JOURNEY_EVENTS)
+                raise MissingRightsError(self._settings, [right]) from error
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Flush unless an error is under way, and disconnect. Raises RecordsNotSentError."""
+        try:
+            if error is None:
+                await self.flush()
+        finally:
+            self._stop_linger()
+            await self._connections.__aexit__(kind, error, trace)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether records were not acknowledged: it sends nothing more."""
+        return self._failure is not None
+
+    async def send(self, record: JourneyRecord, headers: Headers = ()) -> None:
+        """Give a record, with Kafka headers, to the partition of its journey; waits while too much is in flight.
+
+        Raises InvalidRecordError for a record that would become a dead letter, RecordsNotSentError if an earlier one
+        failed.
+        """
+        await self._append(record, record.journey_id.encode(), self._partition_of(record.journey_id), headers)
+
+    async def send_to_partition(self, record: InputRecord, partition: int) -> None:
+        """Give a Punctuation or PolicyChanged to an explicit partition; raises as `send`."""
+        await self._append(record, None, partition)
+
+    async def send_to_all(self, record: InputRecord) -> None:
+        """Give a Punctuation or PolicyChanged to every partition; raises as `send`."""
+        for partition in range(self.partition_count):
+            await self._append(record, None, partition)
+
+    async def flush(self) -> None:
+        """Wait until everything given is acknowledged. Raises RecordsNotSentError."""
+        for partition in list(self._filling):
+            await self._submit(partition)
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+        self._check()
+
+    def _compute_partition(self, journey_id: str) -> int:
+        return partition_of(journey_id.encode(), self.partition_count)
+
+    async def _append(self, record: InputRecord, key: bytes | None, partition: int, headers: Headers = ()) -> None:
+        self._check()
+        assert self._codec is not None
+        validate(record)
+        value = self._codec.encode(record)
+        check_frame(value)
+        if len(value) > LONGEST_TEXT:
+            check_lengths(record)
+        while not self._fits(partition, key, value, headers):
+            await self._submit(partition)
+        self.sent += 1
+        if self._linger is None:
+            self._linger = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._end_linger)
+
+    def _fits(self, partition: int, key: bytes | None, value: bytes, headers: Headers) -> bool:
+        batch = self._filling.get(partition)
+        if batch is None:
+            batch = self._filling[partition] = self._producer.create_batch()
+        return batch.append(timestamp=None, key=key, value=value, headers=list(headers)) is not None
+
+    async def _submit(self, partition: int) -> None:
+        """Hand over the batch being filled; waits until the one before it is under way."""
+        batch = self._filling.pop(partition, None)
+        if batch is None:
+            return
+        count = batch.record_count()
+        # Locks are fair: batches go in the order in which they were taken out.
+        async with self._turns[partition]:
+            self._check()
+            try:
+                acknowledgement = await self._producer.send_batch(batch, JOURNEY_EVENTS, partition=partition)
+            except KafkaError as error:
+                self._failure = error
+                self._check()
+        self._under_way.add(acknowledgement)
+        acknowledgement.add_done_callback(lambda done: self._acknowledge(done, count))
+
+    def _acknowledge(self, done: asyncio.Future[Any], count: int) -> None:
+        self._under_way.discard(done)
+        if done.cancelled():
+            self._failure = self._failure or asyncio.CancelledError()
+        elif error := done.exception():
+            self._failure = self._failure or error
+        else:
+            self.acknowledged += count
+
+    def _check(self) -> None:
+        if isinstance(self._failure, TopicAuthorizationFailedError):
+            raise missing_rights(self._settings, "Write", self._failure) from self._failure
+        if self._failure is not None:
+            raise RecordsNotSentError(
+                f"{JOURNEY_EVENTS}: {self.sent - self.acknowledged} of {self.sent} records were not acknowledged "
+                f"({self._failure!r})"
+            ) from self._failure
+
+    def _end_linger(self) -> None:
+        self._linger = None
+        self._lingering = asyncio.get_running_loop().create_task(self._submit_all())
+
+    async def _submit_all(self) -> None:
+        for partition in list(self._filling):
+            try:
+                await self._submit(partition)
+            except RecordsNotSentError:
+                return  # whoever sends or flushes next hears of it
+
+    def _stop_linger(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+        if self._lingering is not None:
+            self._lingering.cancel()

@@ -1,0 +1,79 @@
+"""Rights in Kafka: what each role may do, and nothing more. docs/security.md says the same, and a test compares.
+
+Describe is implied by Read and Write. An idempotent producer needs no right of its own since Kafka 2.8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal, NamedTuple
+
+from journeys.schemas.topics import (
+    DEAD_LETTERS,
+    JOURNEY_ABANDONMENTS,
+    JOURNEY_EVENTS,
+    JOURNEY_LIFECYCLE,
+    changelog_name,
+    topic_map,
+)
+
+Operation = Literal["Read", "Write", "Create", "Describe", "DescribeConfigs"]
+Role = Literal["worker", "setup", "producer", "trainer", "manager", "operator"]
+ROLES: Final[tuple[Role, ...]] = ("worker", "setup", "producer", "trainer", "manager", "operator")
+
+
+class Right(NamedTuple):
+    """One operation on one topic or consumer group."""
+
+    operation: Operation
+    resource: Literal["topic", "group"]
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.operation} on {self.resource} {self.name}"
+
+
+def rights_of(role: Role, application_id: str) -> tuple[Right, ...]:
+    """Rights of a role for one application."""
+    changelog = changelog_name(application_id)
+    outputs = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE, DEAD_LETTERS)
+    everything = tuple(topic.name for topic in topic_map(application_id))
+    settings = _on(everything, "DescribeConfigs")
+    if role == "worker":
+        both = _on((JOURNEY_EVENTS, changelog), "Read", "Write")
+        return (*both, *_on(outputs, "Write"), *settings, Right("Read", "group", application_id))
+    if role == "setup":
+        return (*_on(everything, "Create", "Describe"), *settings)
+    if role == "producer":
+        return _on((JOURNEY_EVENTS,), "Write")
+    if role == "trainer":
+        return _on((JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE), "Read")
+    if role == "manager":
+        return (*_on((*outputs, changelog), "Read"), *_on((JOURNEY_EVENTS,), "Write"))
+    read = _on((JOURNEY_EVENTS, *outputs, changelog), "Read")
+    return (
+        *read,
+        *_on((JOURNEY_EVENTS, JOURNEY_LIFECYCLE), "Write"),
+        *settings,
+        Right("Describe", "group", application_id),
+    )
+
+
+def creation_rights(application_id: str) -> tuple[Right, ...]:
+    """What a worker needs more where it creates missing topics (JOURNEYS_CREATE_TOPICS)."""
+    return _on(tuple(topic.name for topic in topic_map(application_id)), "Create")
+
+
+def acl_command(rights: Iterable[Right], principal: str, servers: str) -> str:
+    """Command of Kafka's own tools that gives a principal rights of one operation on resources of one kind."""
+    operations, resources, names = zip(*rights, strict=True)
+    (operation,), (resource,) = set(operations), set(resources)
+    places = " ".join(f"--{resource} {name}" for name in names)
+    return (
+        f"kafka-acls.sh --bootstrap-server {servers} --add --allow-principal {principal} "
+        f"--operation {operation} {places}"
+    )
+
+
+def _on(topics: tuple[str, ...], *operations: Operation) -> tuple[Right, ...]:
+    return tuple(Right(operation, "topic", topic) for operation in operations for topic in topics)

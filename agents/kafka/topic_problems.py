@@ -1,0 +1,103 @@
+"""What is wrong with topics: those that are there against the topic map. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Literal, NamedTuple
+
+from journeys.schemas.topics import JOURNEY_EVENTS, Topic
+
+Severity = Literal["error", "warning"]
+
+# Settings whose wrong value loses or changes what is decided. The others only cost something one day:
+# records that a replay will want, room for large records, the time to repair what a frozen worker wrote.
+_ERRORS: Final = frozenset({"cleanup.policy", "message.timestamp.type", "delete.retention.ms"})
+_AT_LEAST: Final = frozenset({"max.message.bytes", "min.compaction.lag.ms", "delete.retention.ms"})
+
+
+class Problem(NamedTuple):
+    """One thing that is not as the topic map says: what is, what should be, the command that mends it."""
+
+    severity: Severity
+    topic: str
+    text: str
+
+
+class TopicState(NamedTuple):
+    """A topic that is there. `settings` are those in force, None where they may not be read."""
+
+    partition_count: int
+    settings: Mapping[str, str] | None
+
+
+def problems(topics: Sequence[Topic], states: Mapping[str, TopicState], servers: str) -> list[Problem]:
+    """Problems in the order of the topic map; `states` by name, `servers` for the commands."""
+    found: list[Problem] = []
+    reference = next((topic.name for topic in topics if topic.name in states), JOURNEY_EVENTS)
+    for topic in topics:
+        state = states.get(topic.name)
+        if state is None:
+            text = f"{topic.name} does not exist: create it with `journeys topics create`"
+            found.append(Problem("error", topic.name, text))
+            continue
+        wanted = states[reference].partition_count
+        if state.partition_count != wanted:
+            text = _other_count(topic.name, state.partition_count, reference, wanted, servers)
+            found.append(Problem("error", topic.name, text))
+        found.extend(_setting_problems(topic, state, servers))
+    return found
+
+
+def create_command(topic: Topic, count: int, replication_factor: int, servers: str) -> str:
+    """Command of Kafka's own tools that creates the topic, for whoever has the right."""
+    settings = " ".join(f"--config {name}={value}" for name, value in topic.settings.items())
+    return (
+        f"`kafka-topics.sh --bootstrap-server {servers} --create --topic {topic.name} --partitions {count} "
+        f"--replication-factor {replication_factor} {settings}`"
+    )
+
+
+def _other_count(name: str, count: int, reference: str, wanted: int, servers: str) -> str:
+    said = f"{name} has {count} partitions but {reference} has {wanted}, and one count must hold for all: "
+    tool = f"kafka-topics.sh --bootstrap-server {servers}"
+    if count < wanted:
+        return said + f"before its first use, raise it with `{tool} --alter --topic {name} --partitions {wanted}`"
+    return said + (
+        f"partitions can't be taken away, so before its first use delete it with `{tool} --delete --topic {name}` "
+        "and run `journeys topics create`"
+    )
+
+
+def _setting_problems(topic: Topic, state: TopicState, servers: str) -> Iterator[Problem]:
+    if state.settings is None:
+        text = f"{topic.name}: its settings may not be read by this user, so they were not checked: `kafka-acls.sh`"
+        yield Problem("warning", topic.name, f"{text} can allow DescribeConfigs")
+        return
+    for name, wanted in topic.settings.items():
+        value = state.settings.get(name)
+        if value is None or _is_fine(name, value, wanted):
+            continue
+        at_least = "at least " if name in _AT_LEAST else ""
+        command = (
+            f"kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics --entity-name {topic.name} "
+            f"--add-config {name}={wanted}"
+        )
+        yield Problem(
+            "error" if name in _ERRORS else "warning",
+            topic.name,
+            f"{topic.name} has {name}={value}, it should be {at_least}{wanted}{_why(name)}: `{command}`",
+        )
+
+
+def _is_fine(name: str, value: str, wanted: str) -> bool:
+    if name in _AT_LEAST:
+        return int(value) >= int(wanted)
+    return value == wanted
+
+
+def _why(name: str) -> str:
+    if name.startswith("retention."):
+        return " (a replay needs every record)"
+    if name == "delete.retention.ms":
+        return " (so long may rows on a worker's disk lack a deletion)"
+    return ""

@@ -1,0 +1,190 @@
+"""The topics as they must be: created, checked against the topic map, required by workers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from time import monotonic
+from typing import Any, Final, NamedTuple
+
+from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import for_code
+
+from journeys.agents.kafka.connection import admin, bootstrap_servers
+from journeys.agents.kafka.missing_rights import MissingRightsError
+from journeys.agents.kafka.required_rights import hidden_topics
+from journeys.agents.kafka.rights import Operation, Right
+from journeys.agents.kafka.topic_problems import Problem, TopicState, create_command, problems
+from journeys.agents.settings.operation_error import OperationError
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.topics import JOURNEY_EVENTS, Topic, topic_map
+
+log = logging.getLogger("journeys.topics")
+_TOPIC_EXISTS: Final = 36
+_READY_SECONDS: Final = 30.0
+_POLL_SECONDS: Final = 0.1
+
+
+class UnknownTopicError(OperationError):
+    """A topic to be read or written does not exist."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"the topic {topic} does not exist; create it with `journeys topics create`")
+
+
+class TopicSetupError(OperationError):
+    """The topics are not fit for use. `problems` holds the errors, the text has one line for each."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(problem.text for problem in problems))
+        self.problems = problems
+
+
+class TopicOutcome(NamedTuple):
+    """What `create_topics` did about one topic."""
+
+    topic: str
+    created: bool
+    """False for a topic that existed."""
+    partition_count: int
+
+
+async def create_topics(settings: Settings) -> list[TopicOutcome]:
+    """Create the topics that are missing, in the order of the topic map, and wait until they can be used.
+
+    They get the partition count of those that exist, else `settings.partitions`.
+    Raises TopicSetupError where the broker refuses one, KafkaUnreachableError, MissingRightsError.
+    """
+    topics = topic_map(settings.application_id)
+    servers = await bootstrap_servers(settings)
+    async with admin(settings) as client:
+        existing = await _visible_counts(client, settings, topics)
+        count = _count_for_new(topics, existing, settings)
+        missing = [topic for topic in topics if topic.name not in existing]
+        created = await _create(client, missing, count, settings, servers) if missing else set()
+        counts = await _wait_until_usable(client, [topic.name for topic in topics])
+    return [TopicOutcome(topic.name, topic.name in created, counts[topic.name]) for topic in topics]
+
+
+async def check_topics(settings: Settings) -> list[Problem]:
+    """Compare the topics with the topic map. Changes nothing. Raises KafkaUnreachableError, MissingRightsError."""
+    topics = topic_map(settings.application_id)
+    servers = await bootstrap_servers(settings)
+    async with admin(settings) as client:
+        counts = await _visible_counts(client, settings, topics)
+        existing = [topic.name for topic in topics if topic.name in counts]
+        states = {name: TopicState(counts[name], found) for name, found in (await _settings(client, existing)).items()}
+    return problems(topics, states, servers)
+
+
+async def require_topics(settings: Settings) -> int:
+    """Partition count of topics that are fit for a worker, created first if they are missing and settings allow.
+
+    Raises TopicSetupError with every error that is found, KafkaUnreachableError. Warnings are logged.
+    """
+    if settings.create_topics:
+        for outcome in await create_topics(settings):
+            if outcome.created:
+                log.info("created topic %s with %d partitions", outcome.topic, outcome.partition_count)
+    found = await check_topics(settings)
+    for problem in found:
+        if problem.severity == "warning":
+            log.warning("%s", problem.text)
+    errors = [problem for problem in found if problem.severity == "error"]
+    if errors:
+        raise TopicSetupError(errors)
+    return (await partition_counts(settings))[JOURNEY_EVENTS]
+
+
+async def partition_counts(settings: Settings) -> dict[str, int]:
+    """Partitions of every topic that exists. Never creates one. Raises KafkaUnreachableError."""
+    async with admin(settings) as client:
+        return await _partition_counts(client)
+
+
+async def partition_count(settings: Settings, topic: str, operation: Operation) -> int:
+    """Partitions of a topic that is about to be read or written.
+
+    Raises UnknownTopicError, MissingRightsError where this user is not even told of it, KafkaUnreachableError.
+    """
+    async with admin(settings) as client:
+        count = (await _partition_counts(client)).get(topic)
+        if count is not None:
+            return count
+        if await hidden_topics(client, [topic]):
+            raise MissingRightsError(settings, [Right(operation, "topic", topic)])
+    raise UnknownTopicError(topic)
+
+
+async def _visible_counts(client: Any, settings: Settings, topics: tuple[Topic, ...]) -> dict[str, int]:
+    """Partitions of every topic that exists; what this user may not see must not count as missing."""
+    counts = await _partition_counts(client)
+    unseen = [topic.name for topic in topics if topic.name not in counts]
+    hidden = await hidden_topics(client, unseen) if unseen else []
+    if hidden:
+        raise MissingRightsError(settings, [Right("Describe", "topic", name) for name in hidden])
+    return counts
+
+
+async def _partition_counts(client: Any) -> dict[str, int]:
+    # All topics: asking for one by name would create it where the broker allows that.
+    return {topic["topic"]: len(topic["partitions"]) for topic in await client.describe_topics()}
+
+
+def _count_for_new(topics: tuple[Topic, ...], existing: dict[str, int], settings: Settings) -> int:
+    if JOURNEY_EVENTS in existing:
+        return existing[JOURNEY_EVENTS]
+    return next((existing[topic.name] for topic in topics if topic.name in existing), settings.partitions)
+
+
+async def _create(client: Any, missing: list[Topic], count: int, settings: Settings, servers: str) -> set[str]:
+    wanted = [
+        NewTopic(topic.name, count, settings.replication_factor, topic_configs=topic.settings) for topic in missing
+    ]
+    response = await client.create_topics(wanted)
+    by_name = {topic.name: topic for topic in missing}
+    created: set[str] = set()
+    refused: list[Problem] = []
+    for name, code, message in response.topic_errors:
+        if code == 0:
+            created.add(name)
+        elif code != _TOPIC_EXISTS:  # another worker was faster
+            why = message or for_code(code).__name__
+            command = create_command(by_name[name], count, settings.replication_factor, servers)
+            refused.append(
+                Problem("error", name, f"{name} does not exist and the broker refused to create it ({why}): {command}")
+            )
+    if refused:
+        raise TopicSetupError(refused)
+    return created
+
+
+async def _wait_until_usable(client: Any, names: list[str]) -> dict[str, int]:
+    """Partition counts of `names`, once each of their partitions has a leader."""
+    deadline = monotonic() + _READY_SECONDS
+    while True:
+        found = {topic["topic"]: topic["partitions"] for topic in await client.describe_topics()}
+        waiting = [name for name in names if not _has_leaders(found.get(name, []))]
+        if not waiting:
+            return {name: len(found[name]) for name in names}
+        if monotonic() > deadline:
+            text = f"{', '.join(waiting)}: no leader for every partition within {_READY_SECONDS:g} s; is a broker down?"
+            raise TopicSetupError([Problem("error", waiting[0], text)])
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _has_leaders(partitions: list[Any]) -> bool:
+    return bool(partitions) and all(partition["leader"] >= 0 for partition in partitions)
+
+
+async def _settings(client: Any, names: list[str]) -> dict[str, dict[str, str] | None]:
+    """Settings in force of each topic; None where they may not be read."""
+    if not names:
+        return {}
+    responses = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
+    found: dict[str, dict[str, str] | None] = {}
+    for response in responses:
+        for code, _, _, name, entries in response.resources:
+            found[name] = None if code else {entry[0]: entry[1] for entry in entries}
+    return found

@@ -1,0 +1,57 @@
+"""Logs: structlog over the standard library, to standard error, as text or as JSON lines."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from journeys.agents.settings.repeated_lines import RepeatedLines
+from journeys.agents.settings.settings import Settings
+
+# What Faust and aiokafka say on every rebalance and poll helps nobody who has not their sources open.
+# Our own subclasses of its services speak under the names of their modules, and say the same.
+_QUIET = {
+    "agents": logging.WARNING,
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
+    "aiokafka": logging.ERROR,
+    "asyncio": logging.WARNING,
+    "httpx": logging.WARNING,
+}
+
+
+def set_up_logging(settings: Settings, *, worker_id: str | None = None) -> None:
+    """Send all logging to standard error in one format. Records hold ids and offsets, never a record's content."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),  # fields that a trainer's log gives beside its text
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    handler.addFilter(RepeatedLines("aiokafka"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    root.setLevel(level)
+    # At debug it writes out what is sent to Kafka, passwords (PLAIN) and their proofs (SCRAM) included.
+    logging.getLogger("aiokafka.conn").setLevel(logging.INFO if level == logging.DEBUG else logging.NOTSET)
+    for name, quiet in _QUIET.items():
+        logging.getLogger(name).setLevel(max(quiet, level) if level > logging.DEBUG else level)
+    if worker_id is not None:
+        structlog.contextvars.bind_contextvars(worker=worker_id)

@@ -1,0 +1,19 @@
+"""A policy in a file of TOML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from journeys.streams.rule.policy import InvalidPolicyError, Policy, policy_from_toml
+
+
+def load_policy(path: Path) -> Policy:
+    """Policy of a file. Raises InvalidPolicyError, with the path, also where the file can't be read."""
+    try:
+        return policy_from_toml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidPolicyError(f"{path}: can't be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InvalidPolicyError(f"{path}: not TOML: {error}") from None
+    except InvalidPolicyError as error:
+        raise InvalidPolicyError(f"{path}: {error}") from None

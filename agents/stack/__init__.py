@@ -1,0 +1,1 @@
+"""The local stack: schema registry, BigQuery emulator and Kafka Connect beside the development broker."""

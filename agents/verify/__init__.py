@@ -1,0 +1,1 @@
+"""Verification: outputs and stored rows compared with a replay of the input topic."""

@@ -1,0 +1,131 @@
+"""The table made anew from the input topic, for a group whose workers are stopped.
+
+The changelog is deleted and created again, because the greatest offset wins: a damaged row that claims a great one
+could never be overruled by writing. Its new topic id also makes every copy on a worker's disk unfit.
+
+A partition is replayed up to the offset that the group has committed, and no further: up to there all outputs are
+out. Its rows are written, then its own row, each acknowledged before the next. Whatever breaks off in between, a
+partition without its own row is begun at the start of the input by the next worker, which then publishes once more
+what was published, under the same ids, and changes nothing that a row has already seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from time import monotonic
+from typing import Any, Final
+
+from journeys.agents.kafka.connection import admin, producer
+from journeys.agents.kafka.group_lag import group_lag
+from journeys.agents.kafka.group_members import require_no_members
+from journeys.agents.kafka.log_reader import LogReader, open_log
+from journeys.agents.kafka.schema_registry import own_catalog, registry_of
+from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.settings.operation_error import OperationError
+from journeys.agents.settings.settings import Settings
+from journeys.agents.verify.table_check import Progress
+from journeys.agents.verify.topic_replay import ReplayedPartition, replay_partition_to
+from journeys.schemas.codec import Codec
+from journeys.schemas.rows import journey_key, policy_key
+from journeys.schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES, changelog_name
+from journeys.streams.partition.changelog import StoredRow, stored_partition
+from journeys.streams.rule.row import stored_columns
+from journeys.streams.stored.schema_rows import missing_schemas
+
+_CHUNK_ROWS: Final = 5_000
+_GONE_SECONDS: Final = 60.0
+_POLL_SECONDS: Final = 0.1
+
+
+@dataclass(slots=True)
+class RebuildReport:
+    """What was written. `never_committed` are partitions of which the group says nothing: nothing was written there."""
+
+    rows: int = 0
+    records_read: int = 0
+    never_committed: list[int] = field(default_factory=list)
+
+
+async def rebuild_table(settings: Settings, progress: Progress | None = None) -> RebuildReport:
+    """Drop the table and rebuild it; holds the rows of one partition.
+
+    `progress` gets input offsets read, and how many there are. Raises GroupAtWorkError, LogHeadGoneError,
+    UnknownTopicError, ReaderStalledError, TopicSetupError, KafkaUnreachableError, KafkaRequestError,
+    RegistryUnreachableError, RegistryRefusedError.
+    """
+    await require_no_members(settings)
+    catalog = await own_catalog(settings)
+    codec = Codec(catalog)
+    report = RebuildReport()
+    async with registry_of(settings, catalog) as registry, open_log(settings, JOURNEY_EVENTS) as log:
+        log.require_head()
+        ends = await _published_ends(settings, log, report)
+        await _drop(settings)
+        async with producer(settings, linger_ms=5, max_request_size=MAX_MESSAGE_BYTES) as client:
+            for number, end in ends.items():
+                if end == 0:
+                    continue
+                before = report.records_read
+
+                def told(read: int, before: int = before) -> None:
+                    if progress is not None:
+                        progress(before + read, sum(ends.values()))
+
+                replayed = await replay_partition_to(log, number, end, codec, registry, told)
+                report.records_read += end
+                await require_no_members(settings)
+                report.rows += await _write(client, changelog_name(settings.application_id), replayed, codec)
+    await require_no_members(settings)
+    return report
+
+
+async def _published_ends(settings: Settings, log: LogReader, report: RebuildReport) -> dict[int, int]:
+    """By partition, the input offset up to which all outputs are out for certain."""
+    lag = await group_lag(settings, log.end_offsets)
+    ends = {number: 0 if behind is None else log.end_offsets[number] - behind for number, behind in sorted(lag.items())}
+    report.never_committed.extend(
+        number for number, behind in sorted(lag.items()) if behind is None and log.end_offsets[number] > 0
+    )
+    return ends
+
+
+async def _drop(settings: Settings) -> None:
+    """Delete the changelog if it is there, and create it empty."""
+    name = changelog_name(settings.application_id)
+    async with admin(settings) as client:
+        if name in await client.list_topics():
+            await client.delete_topics([name])
+        deadline = monotonic() + _GONE_SECONDS
+        while name in await client.list_topics():
+            if monotonic() > deadline:
+                raise OperationError(f"{name} was not deleted within {_GONE_SECONDS:g} s: does the broker allow it?")
+            await asyncio.sleep(_POLL_SECONDS)
+    await create_topics(settings)
+
+
+async def _write(client: Any, changelog: str, replayed: ReplayedPartition, codec: Codec) -> int:
+    """Write a partition's rows, and when all of them are acknowledged, its own row; gives how many."""
+    number = replayed.partition.number
+    written = 0
+    for rows in _stored(replayed, codec):
+        sent = [await client.send(changelog, row.value, row.key, number) for row in rows]
+        await asyncio.gather(*sent)
+        written += len(rows)
+    own = stored_partition(replayed.partition, codec)
+    await client.send_and_wait(changelog, own.value, own.key, number)
+    return written + 1
+
+
+def _stored(replayed: ReplayedPartition, codec: Codec) -> Iterator[Sequence[StoredRow]]:
+    """Rows in the order in which a worker writes them: schemas, policies, journeys."""
+    yield missing_schemas((), codec)
+    yield [StoredRow(policy_key(row.policy_version), codec.encode(row), row.offset) for row in replayed.policies]
+    rows = iter(replayed.partition.rows.values())
+    while chunk := list(islice(rows, _CHUNK_ROWS)):
+        values = codec.encode_columns("JourneyRow", stored_columns(chunk))
+        yield [
+            StoredRow(journey_key(row.journey_id), value, row.offset) for row, value in zip(chunk, values, strict=True)
+        ]

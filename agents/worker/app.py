@@ -1,0 +1,179 @@
+"""The Faust app, by factory: nothing happens on import."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+import faust
+
+from journeys.agents.kafka.schema_registry import SchemaRegistry
+from journeys.agents.settings.kafka_security import faust_credentials
+from journeys.agents.settings.settings import Settings
+from journeys.agents.worker.flusher import BATCH_BYTES, Flusher
+from journeys.agents.worker.guards.admission import Admission
+from journeys.agents.worker.guards.freeze_guard import FreezeGuard
+from journeys.agents.worker.guards.memory_limit import MemoryLimit
+from journeys.agents.worker.guards.watchdog import Watchdog
+from journeys.agents.worker.journey_agent import JourneyAgent
+from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
+from journeys.agents.worker.punctuator import Punctuator
+from journeys.agents.worker.restore.changelog_queue import JourneyTables
+from journeys.agents.worker.restore.journey_store import JourneyStore, JourneyTable
+from journeys.agents.worker.restore.local_copy import LocalCopy, NoLocalCopy
+from journeys.agents.worker.transport.batch_transport import BatchConsumer, BatchTransport
+from journeys.schemas.catalog import Catalog
+from journeys.schemas.codec import Codec
+from journeys.schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES, TABLE, changelog_name
+from journeys.streams.compiled.engine_choice import PURE_PYTHON, Engine
+from journeys.streams.rule.policy import Policy
+
+_HEARTBEATS_PER_SESSION = 5
+_REBALANCE_TIMEOUT_SECONDS = 30.0
+_REQUEST_TIMEOUT_SECONDS = 30.0
+_COMMIT_INTERVAL_SECONDS = 1.0
+_REPORT_INTERVAL_SECONDS = 5.0
+
+
+class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
+    """Faust's app with the parts of this worker at hand."""
+
+    consumer: BatchConsumer
+    flusher: Flusher
+    guard: FreezeGuard
+    journey_agent: JourneyAgent
+    memory: MemoryLimit
+    punctuator: Punctuator
+    codec: Codec
+    registry: SchemaRegistry | None
+    partition_count: int
+    client_options: dict[str, Any]
+    local_copy: LocalCopy
+    engine: Engine
+    input_topic = JOURNEY_EVENTS
+    table: JourneyTable
+
+    @property
+    def changelog_topic(self) -> str:
+        """Name of the table's changelog."""
+        return changelog_name(self.conf.id)
+
+    @property
+    def store(self) -> JourneyStore:
+        """Partitions of this worker."""
+        store: JourneyStore = self.table.data
+        return store
+
+    async def on_stop(self) -> None:
+        """Let the batch in flight end and commit it, while all parts still work; then stop them."""
+        await self.journey_agent.barrier()
+        await super().on_stop()
+
+    def _crash(self, reason: BaseException) -> None:
+        """End the process: a Faust app that crashed waits for parts that may never end, and works no more."""
+        if not self._stopped.is_set():
+            end_now(WorkerExit.FAILED, f"a part of it crashed: {reason!r}")
+        super()._crash(reason)
+
+    def input_partitions(self) -> list[int]:
+        """Input partitions that are assigned to this worker."""
+        return sorted(tp.partition for tp in self.consumer.assignment() if tp.topic == self.input_topic)
+
+
+def create_app(
+    settings: Settings,
+    client_options: dict[str, Any],
+    partition_count: int,
+    catalog: Catalog,
+    policy: Policy | None = None,
+    local_copy: LocalCopy | None = None,
+    instance_id: str | None = None,
+    engine: Engine = PURE_PYTHON,
+) -> JourneyApp:
+    """Worker's app for topics that are there, with `partition_count` partitions each.
+
+    `policy` is brought to the log if it is not the one in force; None takes what the log says.
+    `local_copy` keeps rows beside the changelog; None keeps none. `instance_id` makes the worker a static member of
+    its group, which finds its partitions again when it comes back within the session. `engine` applies the records.
+    """
+    app = JourneyApp(
+        settings.application_id,
+        broker=[f"kafka://{server.strip()}" for server in client_options["bootstrap_servers"].split(",")],
+        broker_credentials=faust_credentials(client_options),
+        store="memory://",
+        datadir=str(settings.data_dir / "faust"),
+        Table=JourneyTable,
+        TableManager=JourneyTables,
+        topic_partitions=partition_count,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        web_enabled=False,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=4,
+        stream_recovery_delay=0,
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_heartbeat_interval=settings.session_timeout_seconds / _HEARTBEATS_PER_SESSION,
+        broker_rebalance_timeout=_REBALANCE_TIMEOUT_SECONDS,
+        broker_request_timeout=max(_REQUEST_TIMEOUT_SECONDS, settings.session_timeout_seconds),
+        broker_commit_interval=_COMMIT_INTERVAL_SECONDS,
+        broker_max_poll_records=settings.max_batch_records,
+        consumer_max_fetch_size=MAX_MESSAGE_BYTES,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=instance_id,
+        producer_linger=0,
+        producer_max_batch_size=BATCH_BYTES,
+        producer_max_request_size=MAX_MESSAGE_BYTES,
+        producer_compression_type=None,
+        worker_redirect_stdouts=False,
+    )
+    app.transport = BatchTransport(app.conf.broker_consumer, app)
+    app.partition_count = partition_count
+    app.client_options = client_options
+    app.engine = engine
+    app.codec = Codec(catalog)
+    url = settings.schema_registry_url
+    app.registry = None if url is None else SchemaRegistry(url, catalog)
+    app.guard = FreezeGuard(settings.freeze_limit_seconds)
+    worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
+    app.local_copy = local_copy or NoLocalCopy()
+    app.memory = MemoryLimit(settings.memory_limit_mib)
+    app.flusher = Flusher(app, app.guard)
+    app.punctuator = Punctuator(app, worker_id)
+    app.journey_agent = JourneyAgent(app, settings.gather_seconds)
+    raw: dict[str, Any] = {
+        "key_type": bytes,
+        "value_type": bytes,
+        "key_serializer": "raw",
+        "value_serializer": "raw",
+        "partitions": partition_count,
+    }
+    # It counts messages, and each is a whole fetch here.
+    app.table = app.Table(TABLE, recovery_buffer_size=4, key_type=bytes, value_type=bytes, partitions=partition_count)
+    _attach(app, raw, settings, policy)
+    return app
+
+
+def _attach(app: JourneyApp, raw: dict[str, Any], settings: Settings, policy: Policy | None) -> None:
+    """Register the agent, the timer and the tasks."""
+    app.agent(app.topic(app.input_topic, **raw), name="journeys", concurrency=1)(app.journey_agent.run)
+    app.on_partitions_revoked.connect(_barrier)
+    app.task(Watchdog(app).watch)
+    app.task(Admission(app, settings).watch)
+    app.timer(settings.punctuation_interval_seconds)(app.punctuator.punctuate)
+    if settings.gather_seconds:
+        app.timer(settings.gather_seconds / 2)(app.journey_agent.flush_due)
+    app.timer(_REPORT_INTERVAL_SECONDS)(app.journey_agent.report)
+    if policy is not None:
+        brought = policy
+
+        @app.timer(settings.punctuation_interval_seconds)  # type: ignore[untyped-decorator]  # Faust is not typed
+        async def bring_policy() -> None:
+            await app.punctuator.bring_policy(brought)
+
+
+async def _barrier(app: JourneyApp, revoked: Any, **_: Any) -> None:
+    """The batch in flight ends, with all its acknowledgements, before the group is told that we let go."""
+    del revoked
+    await app.journey_agent.barrier()

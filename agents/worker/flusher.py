@@ -1,0 +1,186 @@
+"""The flusher: a batch's effects to Kafka, in the one order that a crash can't spoil.
+
+    outputs | changed journey rows | partition row, behind it tombstones | (consumer offset, by the caller)
+
+Each step is acknowledged before the next is sent. So the partition row means: everything up to its offset is
+out and stored. What a crash leaves undone is done again, with the same ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from time import time
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import stamina
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+from faust.types import TP
+
+from journeys.agents.kafka.tombstone import TOMBSTONE_OFFSET_HEADER, tombstone_offset
+from journeys.agents.worker.guards.freeze_guard import FreezeGuard
+from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
+from journeys.agents.worker.transport.finished_batch import FinishedBatch
+from journeys.agents.worker.transport.refused_write import ends_where_refused, require_growth
+from journeys.schemas.codec import Codec
+from journeys.streams.compiled.encoded_messages import EncodedMessages
+from journeys.streams.partition.changelog import (
+    Restore,
+    StoredRow,
+    outputs_by_topic,
+    row_offset,
+    stored_partition,
+    stored_rows,
+    tombstones,
+)
+from journeys.streams.partition.effects import Effects, EncodedOutput
+from journeys.streams.partition.state import Partition
+
+if TYPE_CHECKING:
+    from journeys.agents.worker.app import JourneyApp
+
+log = logging.getLogger("journeys.flusher")
+_GAP_POLL_MS = 500
+_MS = 1000
+BATCH_BYTES = 512 * 1024
+Record: TypeAlias = EncodedOutput | StoredRow
+_NO_HEADERS: list[tuple[str, bytes]] = []
+
+
+def _worth_waiting(error: Exception) -> bool:
+    """Whether a send that failed is to be tried again: a broker that is away comes back.
+
+    aiokafka raises KafkaTimeoutError where a batch found no room in its queue: nothing of it was sent (0046).
+    """
+    return isinstance(error, KafkaTimeoutError) or (isinstance(error, KafkaError) and bool(error.retriable))
+
+
+class Flusher:
+    """Writes for all partitions of one worker, for each in one task at a time: the journey agent sees to that."""
+
+    def __init__(self, app: JourneyApp, guard: FreezeGuard) -> None:
+        self._app = app
+        self._guard = guard
+        self._codec: Codec = app.codec
+        self._next_changelog_offset: dict[int, int] = {}
+        self._shared: set[int] = set()
+        """Partitions whose changelog somebody else has written since the restore: the next one reads that again."""
+        self._gaps: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+        """By partition, changelog offsets (from, to) that are not ours and were not looked at."""
+
+    def begin(self, number: int, changelog_end: int) -> None:
+        """A partition is restored up to `changelog_end`: the offset that its next row gets if nobody else writes."""
+        self._next_changelog_offset[number] = changelog_end
+        self._shared.discard(number)
+        self._gaps.pop(number, None)
+
+    async def flush(self, partition: Partition, effects: Effects) -> None:
+        """Publish and store; returns when all of it is acknowledged."""
+        number = partition.number
+        by_topic = outputs_by_topic(effects, self._codec)
+        if by_topic:
+            await asyncio.gather(*(self._send(topic, number, records) for topic, records in by_topic.items()))
+        rows = stored_rows(effects, self._codec)
+        if rows:
+            await self.write_rows(number, rows)
+        await self.write_rows(number, [stored_partition(partition, self._codec), *tombstones(effects)])
+        # Not before: a repair deletes what this batch has forgotten, and no tombstone may precede the partition row.
+        while gaps := self._gaps.pop(number, None):
+            await self._look_at_gaps(partition, gaps)
+
+    async def write_rows(self, number: int, rows: Sequence[StoredRow]) -> None:
+        """Append rows to the changelog, note where somebody else has, and keep them in the local copy."""
+        changelog = self._app.changelog_topic
+        complete_to: int | None = None
+        as_of = time()
+        for base, count in await self._send(changelog, number, rows):
+            expected = self._next_changelog_offset[number]
+            self._next_changelog_offset[number] = base + count
+            require_growth(changelog, number, base, expected)
+            if base != expected:
+                self._shared.add(number)
+                self._gaps[number].append((expected, base))
+            if number not in self._shared:
+                # A rebalance that leaves this partition here need not read our own rows back.
+                complete_to = base + count - 1
+                self._app.tables.recovery.active_offsets[TP(changelog, number)] = complete_to
+        self._app.local_copy.put(number, rows, None if number in self._shared else complete_to, as_of)
+
+    async def _send(self, topic: str, number: int, records: Sequence[Record]) -> list[tuple[int, int]]:
+        """Send records to one partition and wait; gives base offset and count of each batch."""
+        sent: list[tuple[int, int]] = []
+        begin = 0
+        while begin < len(records):
+            base, end = await self._send_batch(topic, number, records, begin)
+            sent.append((base, end - begin))
+            begin = end
+        return sent
+
+    async def _send_batch(self, topic: str, number: int, records: Sequence[Record], begin: int) -> tuple[int, int]:
+        """Send as many records from `begin` on as fit one batch; gives its base offset, and where the next begins."""
+        producer = self._app.producer._producer  # Faust's own send takes one record at a time
+        async for attempt in stamina.retry_context(on=_worth_waiting, attempts=None, timeout=None, wait_max=5.0):
+            with attempt, ends_where_refused(topic):
+                self._guard.check()
+                builder, end = _batch_of(producer, records, begin)
+                sent = await producer.send_batch(builder, topic, partition=number)
+                base: int = (await sent).offset
+                return base, end
+        raise AssertionError("retry_context gives up only by raising")
+
+    async def _look_at_gaps(self, held: Partition, gaps: Sequence[tuple[int, int]]) -> None:
+        """Read what somebody else wrote to the changelog between our batches; write our newer rows again."""
+        number = held.number
+        restore = Restore()
+        for begin, end in gaps:
+            log.warning("changelog %d: offsets %d to %d are not ours", number, begin, end - 1)
+            for record in await self._read_changelog(number, begin, end):
+                offset = tombstone_offset(record.headers) if record.value is None else row_offset(record.value)
+                if offset > held.applied_offset:
+                    end_now(WorkerExit.FENCED, f"another worker has applied offset {offset} of partition {number}")
+                restore.add(record.key, record.value, offset)
+        rewrites = restore.onto(held, self._codec)
+        log.warning("changelog %d: %d rows written again over older ones", number, len(rewrites))
+        if rewrites:
+            await self.write_rows(number, rewrites)
+
+    async def _read_changelog(self, number: int, begin: int, end: int) -> list[Any]:
+        tp = TopicPartition(self._app.changelog_topic, number)
+        consumer = AIOKafkaConsumer(**self._app.client_options, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            consumer.assign([tp])
+            consumer.seek(tp, begin)
+            found: list[Any] = []
+            while await consumer.position(tp) < end:
+                for records in (await consumer.getmany(tp, timeout_ms=_GAP_POLL_MS)).values():
+                    found.extend(record for record in records if record.offset < end)
+            return found
+        finally:
+            await consumer.stop()
+
+
+def _batch_of(producer: Any, records: Sequence[Record], begin: int) -> tuple[Any, int]:
+    """Batch of records from `begin` on; gives it, and the index of the first that found no room."""
+    if isinstance(records, EncodedMessages):
+        batch, end = records.record_batch(begin, BATCH_BYTES, int(time() * _MS))
+        return FinishedBatch(batch, end - begin), end
+    return _filled(producer.create_batch(), records, begin)
+
+
+def _filled(builder: Any, records: Sequence[Record], begin: int) -> tuple[Any, int]:
+    """Fill a batch with records from `begin` on; gives it, and the index of the first that found no room."""
+    append = builder.append
+    for end in range(begin, len(records)):
+        record = records[end]
+        value = record[1]
+        headers = _NO_HEADERS
+        if value is None:
+            assert isinstance(record, StoredRow)  # a tombstone; outputs have values
+            headers = [(TOMBSTONE_OFFSET_HEADER, str(record.offset).encode())]
+        if append(timestamp=None, key=record[0], value=value, headers=headers) is None:
+            return builder, end
+    return builder, len(records)

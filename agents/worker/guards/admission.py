@@ -1,0 +1,49 @@
+"""Whether Kafka still lets a running worker in.
+
+Certificates run out and passwords change while connections live on. When they are gone, aiokafka tries for ever with
+what it was given at the start; a new process reads the files again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from journeys.agents.kafka.connection import KafkaRefusedError, KafkaUnreachableError, require_broker
+from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
+
+if TYPE_CHECKING:
+    from journeys.agents.settings.settings import Settings
+    from journeys.agents.worker.app import JourneyApp
+
+_LOOK_EVERY_SECONDS: Final = 10.0
+
+
+class Admission:
+    """Ends the process when it has no connection and Kafka refuses a new one."""
+
+    def __init__(self, app: JourneyApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def watch(self) -> None:
+        """Look every few seconds, for ever."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            await self.look(self._app.consumer._thread._consumer)
+
+    async def look(self, consumer: Any) -> None:
+        """Ask for admission if an AIOKafkaConsumer is without any connection; a broker that is away comes back."""
+        if is_connected(consumer):
+            return
+        try:
+            await require_broker(self._settings, self._app.client_options)
+        except KafkaUnreachableError:
+            return
+        except KafkaRefusedError as error:
+            end_now(WorkerExit.FAILED, str(error))
+
+
+def is_connected(consumer: Any) -> bool:
+    """Whether an AIOKafkaConsumer has a connection to any broker."""
+    return any(connection.connected() for connection in list(consumer._client._conns.values()))

@@ -1,0 +1,152 @@
+"""The agent: applies batches of the input topic, each from its partition's next offset on.
+
+While more is waiting, batches are gathered. A partition's next one is applied only when all that was flushed is
+acknowledged: rows are the live objects. While Kafka has one partition's flush, another's batches are applied.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from faust.types import TP
+
+from journeys.agents.worker.gathering import Gathering
+from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
+from journeys.agents.worker.transport.batch import Batch
+from journeys.schemas.codec import Codec
+from journeys.streams.partition.abandonment_tally import Tally
+from journeys.streams.partition.effects import Counts
+
+if TYPE_CHECKING:
+    from journeys.agents.worker.app import JourneyApp
+
+log = logging.getLogger("journeys.agent")
+
+
+class JourneyAgent:
+    """Handles messages of the batch transport, under a lock that the rebalance barrier takes too."""
+
+    def __init__(self, app: JourneyApp, gather_seconds: float) -> None:
+        self._app = app
+        self._gather_seconds = gather_seconds
+        self.codec: Codec = app.codec
+        self.lock = asyncio.Lock()
+        self.counts = Counts()
+        self.tally = Tally()
+        """Of abandonments that Kafka has acknowledged."""
+        self.forgotten = 0
+        self.batches_dropped = 0
+        self.flushing_since: dict[TP, float] = {}
+        """When the flushes under way began, by the monotonic clock."""
+        self._reported = Counts()
+        self._flushes: dict[TP, asyncio.Task[None]] = {}
+        self._gatherings: dict[TP, Gathering] = {}
+
+    async def run(self, stream: Any) -> None:
+        """Consume the stream for ever; any error ends the process, for Faust would restart the agent in silence."""
+        async for event in stream.noack().events():
+            with self._ends_the_process():
+                await self._app.memory.wait_for_room()
+                async with self.lock:
+                    if not self._app.should_stop:
+                        await self._handle(event)
+
+    async def barrier(self) -> None:
+        """Flush what was gathered, wait and commit it: called while partitions are being revoked, and to stop."""
+        async with self.lock:
+            for tp in list(self._gatherings):
+                self._begin_flush(tp)
+            await asyncio.gather(*self._flushes.values())
+            self._flushes.clear()
+            await self._app.consumer.commit_positions()
+
+    async def flush_due(self) -> None:
+        """Flush what has been gathered long enough and no batch comes to say so; a Faust timer calls this."""
+        async with self.lock:
+            for tp in [tp for tp, gathering in self._gatherings.items() if gathering.is_due]:
+                self._begin_flush(tp)
+
+    async def report(self) -> None:
+        """Say what became of the records since the last report; a Faust timer calls this."""
+        if self.counts != self._reported:
+            self._reported = replace(self.counts)
+            said = ", ".join(f"{name} {count}" for name, count in asdict(self.counts).items() if count)
+            log.info("records so far: %s", said)
+
+    async def _handle(self, event: Any) -> None:
+        message = event.message
+        batch: Batch = message.value
+        tp = TP(message.topic, message.partition)
+        flush = self._flushes.get(tp)
+        if flush is not None:
+            await flush
+        gathering = self._gatherings.get(tp)
+        if gathering is not None and not gathering.is_followed_by(batch, message.generation_id):
+            await self._begin_flush(tp)
+            gathering = None
+        if gathering is None:
+            if not self._is_next(tp, batch, message.generation_id):
+                self.batches_dropped += 1
+                return
+            gathering = Gathering(self._app.store.processors[tp.partition], self._gather_seconds)
+        if self._app.registry is not None:
+            await self._app.registry.learn_from(batch.heads())
+        gathering.apply(event, self.codec)
+        self._gatherings[tp] = gathering
+        if gathering.is_due:
+            self._begin_flush(tp)
+        await asyncio.sleep(0)  # so that a flush is under way before the next batch keeps the loop busy
+
+    def _begin_flush(self, tp: TP) -> asyncio.Task[None]:
+        gathering = self._gatherings.pop(tp)
+        self._flushes[tp] = flush = asyncio.create_task(self._flush(tp, gathering))
+        return flush
+
+    async def _flush(self, tp: TP, gathering: Gathering) -> None:
+        with self._ends_the_process():
+            self.flushing_since[tp] = monotonic()
+            effects = gathering.complete()
+            await self._app.flusher.flush(gathering.partition, effects)
+            del self.flushing_since[tp]
+            self.counts.add(effects.counts)
+            self.tally.abandonments(effects.abandonments)
+            if effects.booked is not None:
+                self.tally.add(effects.booked)
+            self.forgotten += len(effects.forgotten)
+            self._app.consumer.next_position[tp] = gathering.position
+            for event in gathering.events:
+                event.ack()
+
+    @contextmanager
+    def _ends_the_process(self) -> Iterator[None]:
+        """What goes wrong here is never raised: whoever would see it, swallows it."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self._app.should_stop:
+                raise
+            end_now(WorkerExit.FAILED, "the agent was cancelled")
+        except BaseException as error:
+            log.exception("batch")
+            end_now(WorkerExit.FAILED, f"a batch failed: {error!r}")
+
+    def _is_next(self, tp: TP, batch: Batch, generation_id: int) -> bool:
+        """Whether the batch holds the record to be applied next; if records were left out, fetch them again."""
+        consumer = self._app.consumer
+        if generation_id != self._app.consumer_generation_id or self._app.rebalancing:
+            return False
+        position = consumer.next_position.get(tp)
+        if position is None or batch.last_offset < position:
+            return False
+        if batch.first_offset <= position or not consumer.is_gap(tp, batch):
+            return True
+        if not consumer.sought_since(tp, batch):
+            log.info("%s[%d]: expected offset %d, got %d; seeking back", *tp, position, batch.first_offset)
+            consumer.seek_back(tp)
+        return False

@@ -1,0 +1,146 @@
+"""The worker process: checks the setup, starts the Faust app, ends with an exit code that tells."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import faust
+import stamina
+
+from journeys.agents.kafka.connection import KafkaUnreachableError, NoKafkaError, client_options
+from journeys.agents.kafka.required_rights import require_worker_rights
+from journeys.agents.kafka.schema_registry import RegistryUnreachableError, own_catalog
+from journeys.agents.kafka.topic_setup import require_topics
+from journeys.agents.settings.log_setup import set_up_logging
+from journeys.agents.settings.operation_error import OperationError
+from journeys.agents.settings.policy_file import load_policy
+from journeys.agents.settings.settings import Settings
+from journeys.agents.worker.app import JourneyApp, create_app
+from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
+from journeys.agents.worker.restore.local_copy import open_local_copy
+from journeys.agents.worker.restore.worker_slot import WorkerSlot
+from journeys.agents.worker.transport.record_batches import fetch_record_batches
+from journeys.agents.worker.worker_engine import engine_of
+from journeys.agents.worker.worker_metrics import MetricsServer
+from journeys.schemas.catalog import Catalog
+
+log = logging.getLogger("journeys.worker")
+# Rows live long and hold no cycles: at Python's default of 700 new objects the collector looks through
+# them for nothing, which costs half as much again as the work itself.
+_COLLECT_AFTER_OBJECTS = 50_000
+_STOP_WITHIN_SECONDS = 10.0
+
+
+class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
+    """Faust's worker without its screen output; a second signal ends it at once."""
+
+    def __init__(self, app: JourneyApp, metrics: MetricsServer | None) -> None:
+        self._metrics = metrics
+        super().__init__(
+            app, loglevel=None, quiet=True, override_logging=False, redirect_stdouts=False, workdir=Path.cwd()
+        )
+        self.spinner = None
+
+    def autodiscover(self) -> None:
+        """Do nothing: `create_app` has registered all there is."""
+
+    async def on_first_start(self) -> None:
+        """Start the freeze guard with the service; from now on scrapes are answered."""
+        await super().on_first_start()
+        self.app.guard.start()
+        if self._metrics is not None:
+            self._metrics.serve(self.app)
+
+    def _schedule_shutdown(self, signal: signal.Signals) -> None:
+        if self._signal_stop_time:
+            end_now(WorkerExit.FAILED, "a second signal; what was not flushed will be done again")
+        log.info("stopping: the batch in flight is flushed and committed")
+        # Without a broker Faust would wait for it; nothing is lost by not waiting.
+        late = Timer(_STOP_WITHIN_SECONDS, end_now, (WorkerExit.FAILED, "Kafka did not answer while stopping"))
+        late.daemon = True
+        late.start()
+        super()._schedule_shutdown(signal)
+
+    def on_worker_shutdown(self) -> None:
+        """Tick no more: a slow shutdown is no freeze."""
+        self.app.guard.stop()
+
+
+def run_worker(settings: Settings) -> int:
+    """Run a worker until a signal; gives its exit code (see WorkerExit).
+
+    Raises KafkaUnreachableError, KafkaRefusedError, SecurityFileError, MissingRightsError, TopicSetupError,
+    InvalidPolicyError, RegistryUnreachableError, OperationError where its folder can't be written or its port for
+    metrics can't be had, and what `open_local_copy` raises, before it starts.
+    """
+    worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
+    set_up_logging(settings, worker_id=worker_id)
+    policy = None if settings.policy is None else load_policy(settings.policy)
+    _make_data_dir(settings.data_dir)
+    metrics = None if settings.metrics_port is None else MetricsServer(settings)
+    if metrics is not None:
+        log.info("metrics at %s", metrics.address)
+    slot = WorkerSlot(settings.data_dir / "tables" / settings.application_id)
+    engine = engine_of(settings.engine)
+    local_copy = open_local_copy(settings, slot)
+    options, partition_count, catalog = asyncio.run(_prepare(settings))
+    named = settings.model_copy(update={"worker_id": worker_id})
+    fetch_record_batches(for_engine=engine.compiled is not None)
+    instance_id = slot.instance_id() if settings.static_membership else None
+    app = create_app(named, options, partition_count, catalog, policy, local_copy, instance_id, engine)
+    gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 100)
+    log.info("engine: %s (%s)", engine.name, engine.why)
+    log.info(
+        "worker %s: application %s at %s, %d partitions, policy %s",
+        worker_id,
+        settings.application_id,
+        options["bootstrap_servers"],
+        partition_count,
+        "of the log" if policy is None else policy.version,
+    )
+    try:
+        JourneyWorker(app, metrics).execute_from_commandline()
+    except SystemExit as end:
+        return WorkerExit.STOPPED if end.code in (None, 0) else WorkerExit.FAILED
+    finally:
+        if metrics is not None:
+            metrics.close()
+        local_copy.close()
+        slot.release()
+    return WorkerExit.STOPPED
+
+
+def restart_may_help(error: OperationError) -> bool:
+    """Whether what `run_worker` raised passes by itself: Kafka or the registry is away, or not ready yet."""
+    if isinstance(error, NoKafkaError):
+        return False
+    return isinstance(error, KafkaUnreachableError | RegistryUnreachableError) or _passes(error)
+
+
+def _make_data_dir(data_dir: Path) -> None:
+    """Make the folder in which Faust makes its own, whatever the store."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperationError(f"{data_dir} can't be written ({error.strerror}): set JOURNEYS_DATA_DIR") from None
+
+
+async def _prepare(settings: Settings) -> tuple[dict[str, Any], int, Catalog]:
+    # A broker that is still electing leaders answers with errors that pass.
+    async for attempt in stamina.retry_context(on=_passes, attempts=10, timeout=30.0):
+        with attempt:
+            await require_worker_rights(settings)
+            partition_count = await require_topics(settings)
+    return await client_options(settings), partition_count, await own_catalog(settings)
+
+
+def _passes(error: Exception) -> bool:
+    return bool(getattr(error.__cause__, "retriable", False))

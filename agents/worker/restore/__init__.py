@@ -1,0 +1,1 @@
+"""The worker's journey table: its restore from the changelog, and its copy on local disk."""

@@ -1,0 +1,49 @@
+"""The queue between fetched changelog records and the restore, without those of an earlier rebalance.
+
+Faust clears it in a rebalance, but a fetch that was waiting to be put into it gets through afterwards. The restore
+would take the partition as read up to there, and skip what lies before when that is fetched again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from faust.tables.manager import TableManager
+from mode.utils.queues import ThrowableQueue
+
+if TYPE_CHECKING:
+    from journeys.agents.worker.app import JourneyApp
+
+
+class ChangelogQueue(ThrowableQueue):  # type: ignore[misc]  # Faust is not typed
+    """Gives only what was fetched since the latest assignment."""
+
+    def __init__(self, app: JourneyApp) -> None:
+        super().__init__(maxsize=app.conf.stream_buffer_maxsize, flow_control=app.flow_control, clear_on_resume=True)
+        self._app = app
+
+    async def get(self) -> Any:
+        """Wait for the next event."""
+        while True:
+            event = await super().get()
+            if event.message.generation_id == self._app.consumer_generation_id:
+                return event
+
+
+class JourneyTables(TableManager):  # type: ignore[misc]  # Faust is not typed
+    """Faust's table manager with the queue above."""
+
+    app: JourneyApp
+    _changelog_queue: ChangelogQueue | None
+
+    async def on_start(self) -> None:
+        """Start without the second that Faust waits for tables which somebody may still define."""
+        await self._update_channels()
+        await self.recovery.start()
+
+    @property
+    def changelog_queue(self) -> ChangelogQueue:
+        """The one queue of all changelogs."""
+        if self._changelog_queue is None:
+            self._changelog_queue = ChangelogQueue(self.app)
+        return self._changelog_queue

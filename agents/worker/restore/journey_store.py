@@ -1,0 +1,213 @@
+"""The journey table as Faust sees it: a table whose store holds partitions of the pure core.
+
+Faust owns the changelog's subscription, restore and rebalancing. The rows live decoded in
+journeys.streams.partition.state.Partition; they go to the changelog through the flusher, never through Faust's own
+one-record-a-write path.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from time import time
+from typing import TYPE_CHECKING, Any
+
+import faust
+from faust.stores.memory import Store as MemoryStore
+from faust.types import TP
+
+from journeys.agents.kafka.changelog_state import ChangelogState, changelog_state
+from journeys.agents.kafka.tombstone import tombstone_offset
+from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
+from journeys.agents.worker.restore.restore_progress import RestoreProgress
+from journeys.schemas.codec import Codec
+from journeys.streams.partition.changelog import Restore, TableMismatchError, UnreadableRowError
+from journeys.streams.partition.garbage_collector import kept_for_ever
+from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.state import Partition
+
+if TYPE_CHECKING:
+    from journeys.agents.worker.app import JourneyApp
+
+log = logging.getLogger("journeys.store")
+
+
+class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
+    """Partitions by number, restored from changelog batches."""
+
+    app: JourneyApp
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.processors: dict[int, Processor] = {}
+        self._restores: dict[int, Restore] = {}
+        self.progress = RestoreProgress()
+        self._assigned_at = 0.0
+        """Before the ends of the changelogs were looked at, seconds since the epoch."""
+
+    @property
+    def codec(self) -> Codec:
+        """Codec of the app, under the ids of its registry."""
+        return self.app.codec
+
+    def next_offset(self, number: int) -> int | None:
+        """Offset of the input record to apply next; None while the partition is not restored."""
+        processor = self.processors.get(number)
+        return None if processor is None else processor.partition.applied_offset + 1
+
+    def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:  # noqa: ARG002  (Faust's signature)
+        """Collect fetched changelog records; Faust calls this while it restores."""
+        try:
+            for event in batch:
+                message = event.message
+                if not self._is_here(message.partition) and message.generation_id != self.app.consumer_generation_id:
+                    continue  # fetched before a rebalance that took the partition: its middle is no beginning
+                self._restore_of(message.partition).add_all(
+                    [
+                        (record.key, tombstone_offset(record.headers) if record.value is None else record.value)
+                        for record in message.value
+                    ]
+                )
+            read = sum(restore.read for restore in self._restores.values())
+            self.progress.tell(read, self.app.tables.recovery.active_remaining_total())
+        except UnreadableRowError as error:
+            end_now(WorkerExit.SETUP, _unreadable(error))
+        except BaseException as error:
+            log.exception("restore")
+            end_now(WorkerExit.FAILED, f"the changelog can't be read: {error!r}")
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Drop what is not ours any more."""
+        del revoked, newly_assigned, generation_id
+        self._assigned_at = time()
+        changelog = self.table.changelog_topic_name
+        mine = {tp.partition for tp in assigned if tp.topic == changelog}
+        for number in {*self.processors, *self._restores} - mine:
+            self.processors.pop(number, None)
+            self._restores.pop(number, None)
+        self.app.local_copy.close_others(mine)
+        came = {number for number in mine if not self._is_here(number)}
+        await self.app.local_copy.open(came, self._changelog, self.codec.catalog)
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Changelog offset from which Faust reads a partition; None for the one that it has read to, or the first."""
+        if not self._is_here(tp.partition):
+            # What is not here must be read from where its copy ends, whatever Faust remembers of an earlier time.
+            self.app.tables.recovery.active_offsets.pop(tp, None)
+        return self.app.local_copy.complete_to(tp.partition)
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Make partitions of what was read; before any input is fetched."""
+        del standby_tps
+        try:
+            await self._complete(active_tps)
+        except TableMismatchError as error:
+            end_now(WorkerExit.SETUP, str(error))
+        except UnreadableRowError as error:
+            end_now(WorkerExit.SETUP, _unreadable(error))
+        except BaseException as error:
+            log.exception("restore")
+            end_now(WorkerExit.FAILED, f"the table can't be restored: {error!r}")
+
+    async def _complete(self, active_tps: set[TP]) -> None:
+        if not self._all_read(active_tps):
+            # Faust takes a rebalance that interrupts a restore for its end, and restores again afterwards.
+            log.info("a rebalance was faster than a restore")
+            return
+        read = stale = kept = 0
+        with kept_for_ever():
+            for tp in sorted(active_tps):
+                restore = await self._complete_one(tp)
+                read, stale, kept = read + restore.read, stale + restore.stale, kept + restore.kept
+                waiting = sum(one.read for one in self._restores.values())
+                self.progress.tell(read + waiting, 0, self._journey_count())
+        log.info(
+            "restored: partitions %s, %d changelog records (%d stale)%s, %d journeys, %.2f s",
+            sorted(tp.partition for tp in active_tps),
+            read,
+            stale,
+            f" onto {kept} rows kept here" if kept else "",
+            self._journey_count(),
+            self.progress.end(),
+        )
+
+    def _all_read(self, active_tps: set[TP]) -> bool:
+        """Whether all that the changelogs held when the restore began has come in."""
+        recovery = self.app.tables.recovery
+        recovery.flush_buffers()
+        ends, read = recovery.active_highwaters, recovery.active_offsets
+        return all(tp in ends and read.get(tp) is not None and read[tp] >= ends[tp] for tp in active_tps)
+
+    async def _complete_one(self, tp: TP) -> Restore:
+        number, highwater = tp.partition, self.app.tables.recovery.active_highwaters[tp]
+        restore = self._restore_of(number)
+        del self._restores[number]
+        processor = self.processors.get(number)
+        if processor is None and restore.lacks_its_beginning():
+            raise TableMismatchError(
+                f"the changelog lacks the beginning of partition {number}, it was created anew under a running worker: "
+                "stop all workers and make the table from the input topic with `journeys check --rebuild`"
+            )
+        partition = processor.partition if processor else self._new_partition(number)
+        if self.app.registry is not None:
+            await self.app.registry.learn_from(restore.schema_heads())
+        rewrites = restore.onto(partition, self.codec)
+        if processor is None:
+            rewrites = [*restore.missing_schemas(self.codec), *rewrites]
+        self.app.flusher.begin(number, highwater + 1)
+        # The copy may be complete to a stale record only when what that one shadows is written again.
+        newer = {row.key for row in rewrites}
+        self.app.local_copy.put(number, (row for row in restore.winners() if row.key not in newer), None, 0.0)
+        await self.app.flusher.write_rows(number, rewrites)
+        self.app.local_copy.put(number, (), highwater, self._assigned_at)
+        self.processors[number] = processor or self.app.engine.processor(partition)
+        return restore
+
+    def _new_partition(self, number: int) -> Partition:
+        return self.app.engine.partition(number, self.app.partition_count, self.codec)
+
+    def _journey_count(self) -> int:
+        return sum(len(processor.partition.rows) for processor in self.processors.values())
+
+    def _is_here(self, number: int) -> bool:
+        """Whether rows of a partition are in memory, if only those read so far."""
+        return number in self.processors or number in self._restores
+
+    def _restore_of(self, number: int) -> Restore:
+        """What was read of a partition so far; one that is not in memory begins with its local copy."""
+        self.progress.begin()
+        restore = self._restores.get(number)
+        if restore is None:
+            restore = Restore(() if number in self.processors else self.app.local_copy.rows(number))
+            self._restores[number] = restore
+        return restore
+
+    async def _changelog(self) -> ChangelogState:
+        return await changelog_state(self.app.client_options, self.app.changelog_topic)
+
+
+def _unreadable(error: UnreadableRowError) -> str:
+    return (
+        f"{error}; nothing was written: run the version that wrote it, or rebuild the table from the input topic "
+        "with `journeys check --rebuild`"
+    )
+
+
+class JourneyTable(faust.Table):  # type: ignore[misc]  # Faust is not typed
+    """Faust's table with the store above."""
+
+    def _new_store(self) -> JourneyStore:
+        return JourneyStore(
+            "memory://",
+            self.app,
+            self,
+            table_name=self.name,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            loop=self.loop,
+            options=None,
+        )

@@ -1,0 +1,187 @@
+"""The local copy of one partition, as a RocksDB database.
+
+Keys are those of the table; a row is stored as its wire bytes, which begin with 0. A tombstone is stored too, with
+its input offset and the time it was written: like in the changelog it keeps stale rows from coming back, and like
+there it is dropped after a day. Keys that begin with 0 say what the copy is: what it is bound to, how far and as of
+when it is complete, and the schemas of its rows.
+
+Rows and the offset up to which they are complete go into one write batch, which RocksDB's log takes whole or not at
+all. Nothing is synced to the disk: a power failure takes the latest batches away, and never one before another.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from struct import Struct
+from time import time
+from typing import Any, Final
+
+from rocksdict import Options, Rdict, ReadOptions, WriteBatch
+
+from journeys.agents.kafka.changelog_state import ChangelogState
+from journeys.schemas.catalog import Catalog
+from journeys.schemas.codec import HEADER_BYTES, schema_id_of
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.topics import TOMBSTONE_LIFE_MS
+from journeys.streams.partition.changelog import StoredRow, row_offset
+
+_FORMAT: Final = 1
+_BINDING: Final = b"\x00binding"
+_COMPLETE: Final = b"\x00complete"
+_AS_OF: Final = b"\x00complete-as-of"  # milliseconds since the epoch, by the clock of whoever wrote it
+_SCHEMA: Final = b"\x00schema"
+_FIRST_ROW: Final = b"\x01"
+_TOMBSTONE: Final = Struct(">cqq")  # its mark, input offset, seconds since the epoch
+_TOMBSTONE_MARK: Final = b"\x01"
+_MS: Final = 1_000
+_TOMBSTONE_SECONDS: Final = TOMBSTONE_LIFE_MS // _MS
+# For clocks of workers and brokers that differ, and for a restore that takes its time.
+_MARGIN_SECONDS: Final = 3_600
+# Small, because what stands in the log must be read again when a database is opened, and a rebalance waits for that.
+_MEMTABLE_BYTES: Final = 4 * 1024 * 1024
+_OPEN_FILES: Final = 64
+_BACKGROUND_JOBS: Final = 2
+# rocksdict holds Python's lock while it writes: a large batch would stop heartbeats and the freeze guard.
+_BATCH_ROWS: Final = 5_000
+
+
+class RocksdbPartition:
+    """One open database. `complete_to` is the changelog offset up to which it is complete, None when it is new."""
+
+    def __init__(self, folder: Path, catalog: Catalog) -> None:
+        """Open or create; raises what RocksDB raises, which is plain Exception."""
+        self._catalog = catalog
+        self._database: Any = Rdict(str(folder), _options())
+        stored = self._database.get(_COMPLETE)
+        self.complete_to: int | None = None if stored is None else int(stored)
+        self.is_read = False
+        """Whether all rows were read since it was opened."""
+        self._heads: set[bytes] = {key[len(_SCHEMA) :] for key, _ in self._scan(_SCHEMA, _FIRST_ROW)}
+
+    def bind(self, changelog: ChangelogState) -> None:
+        """Make a new database one of this changelog."""
+        self._database.put(_BINDING, _binding(changelog))
+
+    def why_unfit(self, number: int, changelog: ChangelogState) -> str | None:
+        """What forbids to begin with these rows; None if nothing does."""
+        if self.complete_to is None:
+            return "their first restore did not end"
+        found: bytes = self._database.get(_BINDING) or b""
+        if found != _binding(changelog):
+            return f"they are of another changelog: {found.decode()}"
+        end = changelog.ends[number]
+        if self.complete_to >= end:
+            return f"they are of offset {self.complete_to}, and the changelog ends at {end}: it was cut"
+        if aged := self._why_too_old():
+            return aged
+        for head in self._heads:
+            if self._database.get(_SCHEMA + head) != self._schema_text(head):
+                return f"the schema {schema_id_of(head)} of some of them is not known here, or is another one now"
+        return None
+
+    def _why_too_old(self) -> str | None:
+        """What forbids to believe that the changelog still has every deletion behind these rows."""
+        found: bytes | None = self._database.get(_AS_OF)
+        if found is None:
+            return "it is not known when they were last complete"
+        hours = (time() - int(found) / _MS) / 3_600
+        if hours < 0:
+            return f"they were last complete {-hours:.1f} hours from now: a clock was wrong"
+        if hours * 3_600 > _TOMBSTONE_SECONDS - _MARGIN_SECONDS:
+            return (
+                f"they were last complete {hours:.1f} hours ago, and the changelog keeps deletions for "
+                f"{_TOMBSTONE_SECONDS / 3_600:g}"
+            )
+        return None
+
+    def rows(self) -> Iterator[StoredRow]:
+        """Every row and tombstone; raises what RocksDB raises for damaged files."""
+        expired: list[bytes] = []
+        oldest = time() - _TOMBSTONE_SECONDS
+        for key, value in self._scan(_FIRST_ROW, None):
+            if value[:1] != _TOMBSTONE_MARK:
+                yield StoredRow(key, value, row_offset(value))
+                continue
+            _, offset, written_at = _TOMBSTONE.unpack(value)
+            if written_at < oldest:
+                expired.append(key)
+            else:
+                yield StoredRow(key, None, offset)
+        for begin in range(0, len(expired), _BATCH_ROWS):
+            batch = WriteBatch(raw_mode=True)
+            for key in expired[begin : begin + _BATCH_ROWS]:
+                batch.delete(key)
+            self._database.write(batch)
+        self.is_read = True
+
+    def put(self, rows: Iterable[StoredRow], complete_to: int | None, as_of: float) -> None:
+        """Keep rows, and with the last of them how far they are complete and as of when; that never goes back."""
+        if complete_to is not None and self.complete_to is not None and complete_to < self.complete_to:
+            complete_to = None
+        waiting = iter(rows)
+        chunk = list(islice(waiting, _BATCH_ROWS))
+        while True:
+            batch = self._batch(chunk)
+            chunk = list(islice(waiting, _BATCH_ROWS))
+            if not chunk and complete_to is not None:
+                batch.put(_COMPLETE, str(complete_to).encode())
+                batch.put(_AS_OF, str(int(as_of * _MS)).encode())
+            self._database.write(batch)
+            if not chunk:
+                break
+        if complete_to is not None:
+            self.complete_to = complete_to
+
+    def close(self) -> None:
+        """Close; the database is then free for others."""
+        self._database.close()
+
+    def _batch(self, rows: Sequence[StoredRow]) -> Any:
+        batch = WriteBatch(raw_mode=True)
+        for key, value, offset in rows:
+            if value is None:
+                batch.put(key, _TOMBSTONE.pack(_TOMBSTONE_MARK, offset, int(time())))
+                continue
+            head = value[:HEADER_BYTES]
+            if head not in self._heads:
+                batch.put(_SCHEMA + head, self._schema_text(head))
+                self._heads.add(head)
+            batch.put(key, value)
+        return batch
+
+    def _schema_text(self, head: bytes) -> bytes | None:
+        """Schema under the id in the head of a row; None if it can't be read here."""
+        try:
+            return self._catalog.writer(schema_id_of(head)).plain_json.encode()
+        except InvalidRecordError:
+            return None
+
+    def _scan(self, begin: bytes, end: bytes | None) -> Iterator[tuple[bytes, bytes]]:
+        options = ReadOptions()
+        options.fill_cache(False)
+        if end is not None:
+            options.set_iterate_upper_bound(end)
+        entries = self._database.iter(options)
+        entries.seek(begin)
+        while entries.valid():
+            yield entries.key(), entries.value()
+            entries.next()
+        entries.status()  # raises if it ended early; without asking, a damaged file looks like the end
+
+
+def _binding(changelog: ChangelogState) -> bytes:
+    told = {"format": _FORMAT, "topic_id": changelog.topic_id, "partitions": changelog.partition_count}
+    return json.dumps(told).encode()
+
+
+def _options() -> Any:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(_MEMTABLE_BYTES)
+    options.set_max_open_files(_OPEN_FILES)
+    options.set_max_background_jobs(_BACKGROUND_JOBS)
+    options.set_keep_log_file_num(1)
+    return options

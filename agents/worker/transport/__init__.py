@@ -1,0 +1,1 @@
+"""The worker's way from and to Kafka: batches in, record batches out."""

@@ -1,0 +1,63 @@
+"""A comparison of policies, for people: measures down, policies across."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.table import Table
+
+from journeys.schemas.instants import HOUR_MS, SECOND_MS
+from journeys.schemas.money import format_dollars
+from journeys.schemas.records import REASONS
+from journeys.streams.compiled.backtest_tally import BacktestTally
+from journeys.streams.rule.policy import Policy
+
+_NOTHING = "-"
+
+
+def comparison(policies: Sequence[Policy], tallies: Sequence[BacktestTally]) -> Table:
+    """Table of what each policy came to."""
+    table = Table(title="backtest", title_justify="left", show_edge=False)
+    table.add_column("")
+    for policy in policies:
+        table.add_column(policy.version, justify="right", overflow="fold")
+
+    def row(name: str, say: Callable[[BacktestTally], str], *, end: bool = False) -> None:
+        table.add_row(name, *map(say, tallies), end_section=end)
+
+    row("journeys", lambda tally: f"{tally.journeys:,}")
+    row("episodes", lambda tally: f"{tally.episodes:,}", end=True)
+    for number, reason in enumerate(REASONS):
+        if any(tally.abandonments[number] for tally in tallies):
+            row(reason, lambda tally, number=number: f"{tally.abandonments[number]:,}")  # type: ignore[misc]
+    row("abandonments", lambda tally: f"{sum(tally.abandonments):,}", end=True)
+    row("penalty, dollars", lambda tally: format_dollars(tally.total_penalty_micros))
+    row("of that, opportunity", lambda tally: format_dollars(sum(tally.opportunity_micros)))
+    row("mean of an abandonment", _mean_penalty, end=True)
+    row("conversions", lambda tally: f"{tally.conversions:,}")
+    row("returns: wrongly abandoned", lambda tally: f"{tally.returns:,}")
+    row("share of abandonments", _returned_share)
+    row("their penalty, dollars", lambda tally: format_dollars(tally.returned_penalty_micros))
+    row("returns that converted", lambda tally: f"{tally.returns_converted:,}", end=True)
+    row("hours from last sign to detection", lambda tally: _mean(tally.silence_ms, tally, HOUR_MS))
+    row("seconds from deadline to detection", lambda tally: _mean(tally.detection_ms, tally, SECOND_MS))
+    row("still open", lambda tally: f"{tally.open:,}", end=True)
+    row("late", lambda tally: f"{tally.late:,}")
+    row("duplicates", lambda tally: f"{tally.duplicates:,}")
+    row("refused", lambda tally: f"{tally.refused:,}")
+    return table
+
+
+def _mean_penalty(tally: BacktestTally) -> str:
+    count = sum(tally.abandonments)
+    return format_dollars(round(tally.total_penalty_micros / count)) if count else _NOTHING
+
+
+def _returned_share(tally: BacktestTally) -> str:
+    count = sum(tally.abandonments)
+    return f"{tally.returns / count:.1%}" if count else _NOTHING
+
+
+def _mean(total_ms: int, tally: BacktestTally, unit_ms: int) -> str:
+    count = sum(tally.abandonments)
+    return f"{total_ms / count / unit_ms:,.1f}" if count else _NOTHING

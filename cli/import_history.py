@@ -1,0 +1,74 @@
+"""`journeys import`: history onto the input topic, with time of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from journeys.cli.command_line import WRONG_INPUT, complain
+from journeys.cli.options import HistoryUntil, Servers, settings_of
+
+if TYPE_CHECKING:
+    from journeys.agents.history.importer import ImportReport
+
+
+def import_history(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A file (.jsonl, .csv, .parquet), or - for JSONL on standard input.")
+    ],
+    bootstrap_servers: Servers = None,
+    every: Annotated[
+        float,
+        typer.Option(min=0.001, metavar="MINUTES", help="Minutes of event time from one punctuation to the next."),
+    ] = 60.0,
+    until: HistoryUntil = None,
+    allow_unpunctuated: Annotated[
+        bool,
+        typer.Option("--allow-unpunctuated", help="Take a topic that holds journeys and nobody's time yet."),
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 if there were bad lines.")] = False,
+) -> None:
+    """Append history to the input topic with punctuations of its own, so that event time runs as fast as it can.
+
+    A file that holds punctuations keeps those and gets no others. The topic keeps simulated time from then
+    on; one that keeps live time is refused. Bad lines are told with their numbers, the rest is imported.
+    """
+    from journeys.agents.history.importer import import_history as run_import
+    from journeys.cli.bad_lines import BadLines
+    from journeys.cli.operation import run_operation
+    from journeys.cli.progress import progress_bar
+    from journeys.cli.regular_file import holds_punctuations, regular_file
+
+    settings = settings_of(bootstrap_servers=bootstrap_servers)
+    bad_lines = BadLines("standard input" if file == "-" else file)
+    with regular_file(file) as lines, progress_bar("importing") as advance:
+        report = run_operation(
+            run_import(
+                settings,
+                lines.records(),
+                holds_punctuations=holds_punctuations(lines),
+                punctuate_every_ms=round(every * 60_000),
+                until=until,
+                allow_unpunctuated=allow_unpunctuated,
+                progress=lambda now: advance(now.records, None),
+            )
+        )
+    for line in report.bad_lines:
+        bad_lines.add(line.number, str(line.error))
+    bad_lines.count = report.bad_line_count  # of very many, the report keeps the first
+    bad_lines.close()
+    complain(_said(report, bad_lines.count))
+    if strict and bad_lines.count:
+        raise typer.Exit(WRONG_INPUT)
+
+
+def _said(report: ImportReport, bad_lines: int) -> str:
+    from journeys.schemas.instants import format_instant
+
+    span = ""
+    if report.first_at is not None and report.clock is not None:
+        span = f", from {format_instant(report.first_at)} to {format_instant(report.clock)}"
+    return (
+        f"{report.records:,} records and {report.punctuations:,} punctuations imported{span}; {bad_lines:,} bad lines"
+    )

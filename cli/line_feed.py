@@ -1,0 +1,57 @@
+"""Lines as they come, for a program that has other things to do while a slow pipe says nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final
+
+from journeys.agents.history.line_files import BadLine, LineFile
+from journeys.schemas.records import InputRecord
+
+_MOST_WAITING: Final = 10_000
+STANDARD_INPUT: Final = "-"
+
+
+async def line_feed(file: LineFile) -> AsyncIterator[tuple[int, InputRecord] | BadLine]:
+    """Yield what `file.records()` yields; standard input is read in a thread. Raises UnreadableFileError."""
+    if file.path != STANDARD_INPUT:
+        for line in file.records():  # a file is never slow, and a thread would cost as much again as the reading
+            yield line
+        return
+    loop = asyncio.get_running_loop()
+    arrived = asyncio.Event()
+    room = threading.Semaphore(_MOST_WAITING)
+    waiting: deque[tuple[int, InputRecord] | BadLine | Exception | None] = deque()
+
+    def add(found: tuple[int, InputRecord] | BadLine | Exception | None) -> None:
+        room.acquire()
+        waiting.append(found)
+        if len(waiting) == 1:  # else the other side is on its way through the queue and will find it
+            loop.call_soon_threadsafe(arrived.set)
+
+    def read() -> None:
+        with suppress(RuntimeError):  # the loop was closed: nobody wants the rest
+            try:
+                for found in file.records():
+                    add(found)
+            except Exception as error:
+                add(error)
+            add(None)
+
+    # A daemon, because nothing can end a read of standard input: Ctrl-C must not wait for the next line.
+    threading.Thread(target=read, name="line-feed", daemon=True).start()
+    while True:
+        await arrived.wait()
+        arrived.clear()
+        while waiting:
+            found = waiting.popleft()
+            room.release()
+            if found is None:
+                return
+            if isinstance(found, Exception):
+                raise found
+            yield found

@@ -1,0 +1,173 @@
+"""`journeys`: all commands, each with its example. Importing this loads none of what they work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import cleandoc
+
+import typer
+from typer.core import TyperGroup
+
+from journeys.cli import (
+    backtest,
+    bigquery,
+    broker,
+    check,
+    command,
+    config,
+    dead_letters,
+    demo,
+    ecom,
+    generate,
+    import_history,
+    pack,
+    policy,
+    produce,
+    replay,
+    report,
+    show,
+    sink,
+    stack,
+    topics,
+    verify,
+    watch,
+    worker,
+)
+from journeys.cli.command_line import CommandLine
+
+
+def _group(help_text: str, kind: type[TyperGroup] = TyperGroup) -> typer.Typer:
+    return typer.Typer(
+        cls=kind,
+        help=help_text,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+
+
+def _add(group: typer.Typer, name: str, function: Callable[..., None], short: str, example: str) -> None:
+    # Each paragraph on one line: lines of a docstring end where source code does, not where a terminal does.
+    paragraphs = [" ".join(paragraph.split()) for paragraph in cleandoc(function.__doc__ or "").split("\n\n")]
+    command = group.command(name, help="\n\n".join(paragraphs), short_help=short, epilog=f"Example: journeys {example}")
+    command(function)
+
+
+app = _group(
+    "Ends customer journeys that just stop: touchpoints in, abandonments with their penalty out, "
+    "live on Kafka and the same by replay.",
+    CommandLine,
+)
+_broker = _group("A Kafka for development.")
+_topics = _group("The topics as they must be.")
+_policy = _group("The constants that decide.")
+_bigquery = _group("Tables and views in BigQuery.")
+_stack = _group("The whole stack for development.")
+_sink = _group("Topics into tables, without Kafka Connect.")
+_dead_letters = _group("Records that could not be taken.")
+
+_add(
+    app,
+    "replay",
+    replay.replay,
+    "Replay a file or the input topic.",
+    "replay history.jsonl --output out.jsonl",
+)
+_add(
+    app,
+    "backtest",
+    backtest.backtest,
+    "Compare policies on recorded history.",
+    "backtest packed.parquet --policy patient.toml --policy hasty.toml",
+)
+_add(app, "pack", pack.pack, "Pack history for backtests.", "pack history.jsonl --output packed.parquet")
+_add(app, "demo", demo.demo, "See it all work, in a minute.", "demo --second-worker")
+_add(app, "generate", generate.generate, "Make up touchpoints for load.", "generate --journeys 10000 --seed 7")
+_add(app, "ecom", ecom.ecom, "Write the demo's clickstream as lines.", "ecom --made 200 --output ecom.jsonl")
+_add(app, "worker", worker.worker, "Run a worker: decide, live.", "worker --policy patient.toml")
+_add(app, "produce", produce.produce, "Append records to the input topic.", "produce touchpoints.jsonl")
+_add(app, "import", import_history.import_history, "Append history with its own time.", "import history.parquet")
+_add(app, "watch", watch.watch, "Watch what is published.", "watch --seconds 60")
+_add(app, "show", show.show, "Show one journey.", "show journey-123")
+_add(app, "abandon", command.abandon, "Abandon a journey by hand.", "abandon journey-123 --note 'asked for it'")
+_add(app, "extend", command.extend, "Move a journey's timeout.", "extend journey-123 --days 7")
+_add(app, "verify", verify.verify, "Compare live with a replay.", "verify --differences 50")
+_add(app, "check", check.check, "Compare the stored table with the log.", "check --rebuild")
+_add(app, "export", report.export, "Write the topics as Parquet files.", "export --folder parquet")
+_add(app, "report", report.report, "Show what was abandoned and what it cost.", "report --days 30 --html report.html")
+_add(app, "config", config.config, "Show the settings.", "config")
+
+_add(_broker, "start", broker.start, "Start it, and wait until it answers.", "broker start --port 9092")
+_add(_broker, "stop", broker.stop, "Stop it and keep its data.", "broker stop")
+_add(_broker, "status", broker.status, "Tell where it is and whether it answers.", "broker status")
+_add(_broker, "logs", broker.logs, "Print the end of its log.", "broker logs --lines 100")
+app.add_typer(_broker, name="broker")
+
+_add(_topics, "create", topics.create, "Create those that are missing.", "topics create --partitions 4")
+_add(_topics, "check", topics.check, "Compare them with the topic map.", "topics check")
+app.add_typer(_topics, name="topics")
+
+_add(_policy, "show", policy.show, "Print the policy in force.", "policy show --default")
+_add(_policy, "check", policy.check, "Check a policy file.", "policy check patient.toml")
+_add(_policy, "set", policy.put, "Put a policy in force.", "policy set patient.toml")
+app.add_typer(_policy, name="policy")
+
+_add(
+    _dead_letters,
+    "list",
+    dead_letters.list_letters,
+    "List them, counted by reason.",
+    "dead-letters list --reason state --since 2026-01-31T12:00:00Z",
+)
+_add(
+    _dead_letters,
+    "show",
+    dead_letters.show,
+    "Show one and what it says.",
+    "dead-letters show journey-events:2:17",
+)
+_add(
+    _dead_letters,
+    "retry",
+    dead_letters.retry,
+    "Append one again, or all that match.",
+    "dead-letters retry journey-events:2:17 --with corrected.jsonl",
+)
+app.add_typer(_dead_letters, name="dead-letters")
+
+_add(_bigquery, "apply", bigquery.apply, "Create and evolve them.", "bigquery apply --project mine")
+_add(_bigquery, "diff", bigquery.diff, "Compare them with the contracts.", "bigquery diff")
+_add(_bigquery, "ddl", bigquery.ddl, "Print them as SQL.", "bigquery ddl mine.journeys")
+_add(
+    _bigquery,
+    "archive",
+    bigquery.archive,
+    "Move old rows into Parquet files.",
+    "bigquery archive --older-than-days 400 --to gs://bucket/archive --really",
+)
+_add(
+    _bigquery,
+    "load",
+    bigquery.load,
+    "Load history from Parquet files.",
+    "bigquery load --folder .journeys/parquet --really",
+)
+_add(_bigquery, "fill", bigquery.fill, "Load all files of an export.", "bigquery fill --folder parquet")
+_add(_bigquery, "costs", bigquery.costs, "Tell what a report would read.", "bigquery costs --days 30")
+app.add_typer(_bigquery, name="bigquery")
+
+_add(_sink, "bigquery", sink.bigquery, "Write them to BigQuery, exactly once.", "sink bigquery")
+app.add_typer(_sink, name="sink")
+
+_add(_stack, "up", stack.up, "Start all of it.", "stack up")
+_add(_stack, "down", stack.down, "Stop all of it and keep its data.", "stack down")
+_add(_stack, "env", stack.env, "Print settings for a worker.", "stack env")
+_add(_stack, "status", stack.status, "Tell what answers.", "stack status")
+app.add_typer(_stack, name="stack")
+
+
+def run() -> None:
+    """Run the command of this process's arguments and end the process. The console script `journeys`."""
+    app()

@@ -1,0 +1,58 @@
+"""Options that several commands have, and the settings that come of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from journeys.cli.instant import instant
+
+if TYPE_CHECKING:
+    from journeys.agents.settings.settings import Settings
+
+Servers = Annotated[
+    str | None,
+    typer.Option(
+        "--bootstrap-servers",
+        "-b",
+        metavar="SERVERS",
+        help="Kafka as host:port,... [env JOURNEYS_BOOTSTRAP_SERVERS; else the broker for development]",
+    ),
+]
+Application = Annotated[
+    str | None,
+    typer.Option(
+        "--application-id",
+        metavar="ID",
+        help="Which table and consumer group [env JOURNEYS_APPLICATION_ID; else journeys]",
+    ),
+]
+HistoryUntil = Annotated[
+    int | None,
+    typer.Option(
+        parser=instant,
+        metavar="INSTANT",
+        help="Stop there; RFC 3339 or epoch milliseconds. Without it, 91 days after the last record.",
+    ),
+]
+HeldMemory = Annotated[
+    int,
+    typer.Option("--memory", min=16, metavar="MIB", help="Memory for history that is not packed; more goes to files."),
+]
+
+
+class InvalidSettingError(Exception):
+    """A setting, from the environment, a file .env or an option, that can't be taken."""
+
+
+def settings_of(**given: Any) -> Settings:
+    """Settings of the environment with the options that were given (not None). Raises InvalidSettingError."""
+    from pydantic import ValidationError
+
+    from journeys.agents.settings.settings import Settings, faults_of
+
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise InvalidSettingError(faults_of(error)) from None

@@ -1,0 +1,68 @@
+"""A policy for people: as the TOML that it could be loaded from, and as differences from another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from journeys.streams.rule.policy import Policy
+
+
+class PolicyDifference(NamedTuple):
+    """One constant that two policies have otherwise; `none` for a rule that is off."""
+
+    key: str
+    one: str
+    other: str
+
+
+def policy_toml(policy: Policy) -> str:
+    """TOML text of a policy, every constant in it; rules that are off are comments."""
+    return "\n".join(_table("", policy.model_dump())) + "\n"
+
+
+def policy_differences(one: Policy, other: Policy) -> list[PolicyDifference]:
+    """Constants that differ, by key such as `deadlines.timeout_days`; the version is not among them."""
+    ours, theirs = dict(_constants("", one.model_dump())), dict(_constants("", other.model_dump()))
+    keys = [*ours, *(key for key in theirs if key not in ours)]
+    return [
+        PolicyDifference(key, ours.get(key, "none"), theirs.get(key, "none"))
+        for key in keys
+        if key != "version" and ours.get(key, "none") != theirs.get(key, "none")
+    ]
+
+
+def _table(name: str, values: dict[str, Any]) -> Iterator[str]:
+    for key, value in values.items():
+        if not isinstance(value, dict):
+            if value is not None:
+                yield f"{key} = {_toml(value)}"
+            elif name:
+                yield f"# {key}: none"
+    for key, value in values.items():
+        full = f"{name}.{key}" if name else key
+        if isinstance(value, dict):
+            yield f"\n[{full}]"
+            yield from _table(full, value)
+        elif value is None and not name:
+            yield f"\n# [{full}]: off"
+
+
+def _constants(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _constants(f"{prefix}{key}.", value)
+        elif value is not None:
+            yield f"{prefix}{key}", _toml(value)
+
+
+def _toml(value: Decimal | int | str) -> str:
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    if isinstance(value, int):
+        return str(value)
+    escaped = "".join(
+        f"\\u{ord(letter):04x}" if ord(letter) < 0x20 or letter in '"\\\x7f' else letter for letter in value
+    )
+    return f'"{escaped}"'

@@ -1,0 +1,48 @@
+"""`journeys sink`: topics into tables, without Kafka Connect."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from journeys.cli.options import Servers, settings_of
+
+
+def bigquery(
+    bootstrap_servers: Servers = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Consumer group; a new one reads everything again.")
+    ] = None,
+    table: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this table; may be given several times.")
+    ] = None,
+) -> None:
+    """Write abandonments and lifecycle to BigQuery until stopped, each row exactly once, by its Storage Write API.
+
+    Touchpoints go there, too, at least once: views show each once. Several may run: they share the partitions. While
+    BigQuery is away, it waits; Kafka keeps the records. What BigQuery refuses goes to the topic
+    journeys-bigquery.dead-letter with the reason.
+    """
+    import asyncio
+    import signal
+
+    from journeys.agents.bigquery.sink import GROUP, run_sink
+    from journeys.analytics.table import all_tables
+    from journeys.cli.operation import run_operation
+
+    known = {one.name: one for one in all_tables()}
+    unknown = sorted(set(table or ()) - known.keys())
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]} is no table; there are {', '.join(known)}", param_hint="--table")
+    settings = settings_of(bootstrap_servers=bootstrap_servers)
+
+    async def until_stopped() -> None:
+        work = asyncio.ensure_future(run_sink(settings, [known[name] for name in table or known], group=group or GROUP))
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(sign, work.cancel)
+        await asyncio.wait({work})
+        if not work.cancelled():
+            work.result()
+
+    run_operation(until_stopped())

@@ -1,0 +1,1 @@
+"""Customer journeys that end: contracts, rule, worker, analytics and command line."""

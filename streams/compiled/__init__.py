@@ -1,0 +1,1 @@
+"""The same rule in the compiled engine, behind the protocols of a partition and a processor."""

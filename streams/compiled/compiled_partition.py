@@ -1,0 +1,139 @@
+"""A partition whose rows and deadlines are the compiled engine's; for whoever asks for rows, one like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from fastavro import schemaless_reader
+
+from journeys.schemas.codec import HEADER_BYTES, Codec, head_of, schema_id_of
+from journeys.streams.partition.state import Partition
+from journeys.streams.rule.penalty import PenaltyTable
+from journeys.streams.rule.policy import Policy
+from journeys.streams.rule.row import Row
+
+if TYPE_CHECKING:
+    from journeys.engine import Engine
+
+
+class CompiledRows(Mapping[str, Row]):
+    """Rows of an engine, made anew for each question: what is changed in one comes back only by `Partition.keep`."""
+
+    def __init__(self, engine: Engine, policies: Mapping[str, Policy], codec: Codec) -> None:
+        self._engine = engine
+        self._policies = policies
+        writer = codec.catalog.writer(codec.catalog.id_of("JourneyRow"))
+        self._schema = writer.parsed
+
+    def __getitem__(self, journey_id: str) -> Row:
+        body = self._engine.row(journey_id)
+        if body is None:
+            raise KeyError(journey_id)
+        return self._row(journey_id, body)
+
+    def get(self, journey_id: str, default: Any = None) -> Any:
+        """Row of a journey, if it has one."""
+        body = self._engine.row(journey_id)
+        return default if body is None else self._row(journey_id, body)
+
+    def __contains__(self, journey_id: object) -> bool:
+        return isinstance(journey_id, str) and journey_id in self._engine
+
+    def __len__(self) -> int:
+        return len(self._engine)
+
+    def __iter__(self) -> Iterator[str]:
+        return (journey_id for journey_id, _ in self._engine.rows())
+
+    def pop(self, journey_id: str, default: None = None) -> None:
+        """Take a journey's row out, if it has one."""
+        self._engine.remove(journey_id)
+        return default
+
+    def _row(self, journey_id: str, body: bytes) -> Row:
+        fields: dict[str, Any] = schemaless_reader(BytesIO(body), self._schema, None)
+        return Row.of_stored(journey_id, fields, self._policies[fields["policy_version"]])
+
+
+class CompiledPartition(Partition):
+    """State of one partition, kept by an engine."""
+
+    def __init__(self, engine: Engine, number: int, count: int, codec: Codec) -> None:
+        super().__init__(number, count)
+        self.engine = engine
+        self._codec = codec
+        self._numbers: dict[str, int] = {}
+        self._heads: set[bytes] = set()
+        self.rows = CompiledRows(engine, self.policies, codec)  # type: ignore[assignment]  # a mapping does for all who ask
+
+    def number_of(self, policy: Policy) -> int:
+        """The engine's number of a policy."""
+        number = self._numbers.get(policy.version)
+        if number is None:
+            number = self._numbers[policy.version] = self.engine.add_policy(policy, PenaltyTable(policy.penalty))
+        return number
+
+    def memories(self) -> list[tuple[int, int]]:
+        """Of each policy so far, the offset of the record that brought it, and how long it remembers (ms)."""
+        return [(at, self.policies[version].cleanup_ms) for version, at in self.policy_offsets.items()]
+
+    def learn_head(self, head: bytes) -> None:
+        """Have the engine take records of this head, too, if their schema is the present one under another id."""
+        if head in self._heads:
+            return
+        writer = self._codec.catalog.writer(schema_id_of(head))
+        if writer.is_own:
+            self._heads.add(head)
+            self.engine.take_head(writer.name, head)
+
+    def keep(self, row: Row) -> None:
+        """Hold a row that changed."""
+        self.put(row, is_changed=False)
+
+    def put(self, row: Row, *, is_changed: bool) -> None:
+        """Hold a row, and have it stored if it is changed."""
+        self.number_of(row.policy)
+        body = self._codec.encode_fields("JourneyRow", row.stored())[HEADER_BYTES:]
+        self.engine.put(row.journey_id, body, is_changed)
+
+    def keep_all(self, rows: Sequence[Row]) -> None:
+        """Hold many rows."""
+        for row in rows:
+            self.keep(row)
+
+    def keep_stored(self, stored: Iterable[tuple[str, bytes]], codec: Codec) -> None:
+        """Hold rows given as journeys with their wire bytes."""
+        for policy in self.policies.values():
+            self.number_of(policy)
+        entries = list(stored)
+        others = self.engine.restore(entries)
+        super().keep_stored([entries[index] for index in others], codec)
+
+    def open_count(self) -> int:
+        """Journeys with an open episode."""
+        return self.engine.open_count()
+
+    def count_opened(self, change: int) -> None:
+        """Do nothing: the engine counts."""
+
+    def count_open(self) -> None:
+        """Do nothing: the engine counts."""
+
+    def next_cleanup_at(self) -> int | None:
+        """Clock from which the first row may be deleted; rows that have opened again since may make it too early."""
+        return self.engine.next_cleanup_at()
+
+    def next_due_at(self) -> int | None:
+        """Clock at which the next deadline fires; None when nothing is open."""
+        return self.engine.next_due_at()
+
+
+def compiled_partition(engine_type: type[Engine], number: int, count: int, codec: Codec) -> CompiledPartition:
+    """Partition of an engine of its own, without rows."""
+    heads = [head_of(codec.catalog.id_of(name)) for name in ("JourneyRow", "JourneyAbandoned", "JourneyLifecycle")]
+    partition = CompiledPartition(engine_type(number, count, *heads), number, count, codec)
+    for name in ("Touchpoint", "Punctuation"):
+        partition.learn_head(head_of(codec.catalog.id_of(name)))
+    return partition

@@ -1,0 +1,290 @@
+"""The journey table as it is stored: rows to the changelog, and a partition back from it.
+
+Every row begins with the input offset that it stands for, and a tombstone carries it beside the record.
+The greater offset wins, whatever order the changelog has: a worker that was frozen can write old rows
+behind newer ones, and must not be believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from journeys.schemas.codec import HEADER_BYTES, Codec
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
+from journeys.schemas.rows import (
+    PARTITION_KEY,
+    PartitionRow,
+    PolicyRow,
+    is_policy,
+    is_schema,
+    journey_key,
+    journey_keys,
+    journey_of,
+    policy_key,
+)
+from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from journeys.streams.partition.effects import Effects, EncodedOutput
+from journeys.streams.partition.state import Partition
+from journeys.streams.rule.policy import InvalidPolicyError, Policy, policy_from_json
+from journeys.streams.rule.row import UNKNOWN_OFFSET, stored_columns
+from journeys.streams.stored.restored_rows import UnreadableRowError, policy_of
+from journeys.streams.stored.schema_rows import learn_schemas, missing_schemas
+from journeys.streams.stored.stored_row import StoredRow, row_offset
+
+__all__ = [
+    "OutputMessage",
+    "Restore",
+    "StoredRow",
+    "TableMismatchError",
+    "UnreadableRowError",
+    "output_messages",
+    "outputs_by_topic",
+    "row_offset",
+    "stored_partition",
+    "stored_rows",
+]
+
+Winner: TypeAlias = bytes | int
+"""What a restore holds of a key: wire bytes, or the input offset that its tombstone stands for."""
+
+
+class OutputMessage(NamedTuple):
+    """One message for an output topic."""
+
+    topic: str
+    key: bytes
+    value: bytes
+
+
+class TableMismatchError(RuntimeError):
+    """The stored table does not belong to the topics as they are."""
+
+
+def output_messages(effects: Effects, codec: Codec) -> list[OutputMessage]:
+    """Messages of a batch's outputs, per topic in firing order."""
+    by_topic = outputs_by_topic(effects, codec)
+    return [OutputMessage(topic, key, value) for topic, outputs in by_topic.items() for key, value in outputs]
+
+
+def outputs_by_topic(effects: Effects, codec: Codec) -> dict[str, Sequence[EncodedOutput]]:
+    """Outputs of a batch in firing order, by topic; topics that get none are left out."""
+    found: dict[str, Sequence[EncodedOutput]] = {**encoded_outputs(effects, codec)}
+    for topic, outputs in effects.encoded.items():
+        found[topic] = [*found[topic], *outputs] if found[topic] else outputs
+    found[DEAD_LETTERS] = [(dead_letter_key(letter), codec.encode(letter)) for letter in effects.dead_letters]
+    return {topic: outputs for topic, outputs in found.items() if outputs}
+
+
+def encoded_outputs(effects: Effects, codec: Codec) -> dict[str, list[EncodedOutput]]:
+    """Abandonments and lifecycle records by topic, in firing order, with their keys."""
+    outputs: tuple[tuple[str, Sequence[JourneyAbandoned | JourneyLifecycle]], ...] = (
+        (JOURNEY_ABANDONMENTS, effects.abandonments),
+        (JOURNEY_LIFECYCLE, effects.lifecycle),
+    )
+    return {
+        topic: [
+            (record.journey_id.encode(), value)
+            for record, value in zip(records, codec.encode_all(records), strict=True)
+        ]
+        for topic, records in outputs
+    }
+
+
+def dead_letter_key(letter: DeadLetter) -> bytes:
+    """Where the record came from: topic:partition:offset."""
+    return f"{letter.topic}:{letter.partition}:{letter.offset}".encode()
+
+
+def stored_rows(effects: Effects, codec: Codec) -> Sequence[StoredRow]:
+    """Changelog records of a batch: policies before the journeys that name them."""
+    stored = [StoredRow(policy_key(row.policy_version), codec.encode(row), row.offset) for row in effects.policies]
+    rows = list(effects.changed.values())
+    if rows:
+        values = codec.encode_columns("JourneyRow", stored_columns(rows))
+        keys, offsets = journey_keys(effects.changed), [row.offset for row in rows]
+        stored.extend(map(StoredRow._make, zip(keys, values, offsets, strict=True)))
+    return [*stored, *effects.stored] if stored else effects.stored
+
+
+def stored_partition(partition: Partition, codec: Codec) -> StoredRow:
+    """Changelog record that says how far the partition has come; sent when all rows are acknowledged."""
+    return StoredRow(PARTITION_KEY, codec.encode(partition.row()), partition.applied_offset)
+
+
+def tombstones(effects: Effects) -> list[StoredRow]:
+    """Changelog records that delete what a batch has forgotten; sent behind the partition row, never ahead of it.
+
+    Kafka drops tombstones after a day. Had a crash left one ahead, its journey would then be unknown to a worker that
+    comes back and applies again what stands before the deletion.
+    """
+    return [StoredRow(journey_key(journey_id), None, offset) for journey_id, offset in effects.forgotten.items()]
+
+
+class Restore:
+    """Collects a partition's changelog and makes the partition of it.
+
+    A million rows go through here: of each only its wire bytes are held, or the offset of its tombstone, and its
+    own offset is looked at only where two of one key meet.
+    """
+
+    def __init__(self, kept: Iterable[StoredRow] = ()) -> None:
+        """`kept` are winners of what lies before the next record, where somebody has kept them."""
+        self._kept: dict[bytes, Winner] = {row.key: row.offset if row.value is None else row.value for row in kept}
+        self._read: dict[bytes, Winner] = {}
+        self._shadowed: set[bytes] = set()
+        self.kept = len(self._kept)
+        """Rows that somebody has kept."""
+        self.read = 0
+        self.stale = 0
+
+    def add(self, key: bytes, value: bytes | None, tombstone_offset: int) -> None:
+        """Take the changelog's next record. `tombstone_offset` is used where the value is None."""
+        self.add_all([(key, tombstone_offset if value is None else value)])
+
+    def add_all(self, records: Sequence[tuple[bytes, Winner]]) -> None:
+        """Take the changelog's next records: keys with wire bytes, or the input offset that a tombstone stands for.
+
+        Raises UnreadableRowError for a value that is no row at all.
+        """
+        self.read += len(records)
+        read, kept = self._read, self._kept
+        for key, found in records:
+            known = read.get(key)
+            if known is None:
+                known = kept.get(key)
+            if known is not None and _offset_of(key, known) > _offset_of(key, found):
+                self.stale += 1
+                self._shadowed.add(key)
+                continue
+            read[key] = found
+            if self._shadowed:
+                self._shadowed.discard(key)
+
+    def winners(self) -> Iterator[StoredRow]:
+        """What was read and is not stale."""
+        for key, found in self._read.items():
+            yield _stored(key, found)
+
+    def missing_schemas(self, codec: Codec) -> list[StoredRow]:
+        """Rows of present schemas that the table lacks, where all of it was read: they belong before any other row."""
+        return missing_schemas(self._read.keys() | self._kept.keys(), codec)
+
+    def lacks_its_beginning(self) -> bool:
+        """Whether a partition row is there and no schema's row, which the first worker wrote before all others.
+
+        So it is with a changelog that was created anew while a worker held the partition.
+        """
+        both = (self._read, self._kept)
+        return any(PARTITION_KEY in rows for rows in both) and not any(is_schema(key) for rows in both for key in rows)
+
+    def schema_heads(self) -> set[bytes]:
+        """First bytes of all rows, which name their schemas."""
+        return {
+            found[:HEADER_BYTES]
+            for rows in (self._kept, self._read)
+            for found in rows.values()
+            if not isinstance(found, int)
+        }
+
+    def onto(self, partition: Partition, codec: Codec) -> list[StoredRow]:
+        """Put what was read onto a partition: an empty one, or one that missed what others wrote meanwhile.
+
+        Returns rows to write again, because a stale one lies behind them in the changelog. Raises
+        TableMismatchError where the table was made for another number of partitions, UnreadableRowError.
+        """
+        if self._kept:
+            self._kept.update(self._read)
+        winners = self._kept or self._read
+        rewrites = [_stored(key, winners[key]) for key in sorted(self._shadowed)]
+        known_until = partition.applied_offset
+        learn_schemas(winners.items(), codec)
+        for key, found in winners.items():
+            if is_policy(key) and not isinstance(found, int):
+                row: PolicyRow = _decoded(key, found, codec)
+                partition.policies.setdefault(row.policy_version, _policy_of(row))
+                partition.policy_offsets.setdefault(row.policy_version, row.offset)
+        own = winners.get(PARTITION_KEY)
+        if own is not None and not isinstance(own, int):
+            if _offset_of(PARTITION_KEY, own) < partition.applied_offset:
+                rewrites.append(stored_partition(partition, codec))
+            else:
+                _take_partition_row(partition, _decoded(PARTITION_KEY, own, codec))
+        wanted: list[tuple[str, bytes]] = []
+        rewrites.extend(_choose(partition, winners, known_until, codec, wanted))
+        partition.keep_stored(wanted, codec)
+        partition.count_open()
+        return rewrites
+
+
+def _choose(
+    partition: Partition,
+    winners: Mapping[bytes, Winner],
+    known_until: int,
+    codec: Codec,
+    wanted: list[tuple[str, bytes]],
+) -> Iterator[StoredRow]:
+    """Add to `wanted` the rows to take, and yield those of which the partition knows better.
+
+    It knows all journeys up to the offset `known_until`.
+    """
+    for key, found in winners.items():
+        journey_id = journey_of(key)
+        if journey_id is None:
+            continue
+        held = partition.rows.get(journey_id)
+        if isinstance(found, int):
+            if held is None or held.offset <= found:
+                partition.rows.pop(journey_id, None)
+                continue
+        elif known_until == UNKNOWN_OFFSET and held is None:
+            wanted.append((journey_id, found))
+            continue
+        offset = _offset_of(key, found)
+        if held is not None and held.offset > offset:
+            yield StoredRow(key, codec.encode_fields("JourneyRow", held.stored()), held.offset)
+        elif held is None and offset <= known_until:
+            # Deleted here since: taken back, an open row would be abandoned a second time.
+            yield StoredRow(key, None, known_until)
+        elif not isinstance(found, int):
+            wanted.append((journey_id, found))
+
+
+def _stored(key: bytes, found: Winner) -> StoredRow:
+    return StoredRow(key, None, found) if isinstance(found, int) else StoredRow(key, found, _offset_of(key, found))
+
+
+def _offset_of(key: bytes, found: Winner) -> int:
+    if isinstance(found, int):
+        return found
+    try:
+        return row_offset(found)
+    except IndexError:
+        raise UnreadableRowError(f"the row under the key {key!r} is {found!r}: no row of any schema") from None
+
+
+def _decoded(key: bytes, value: bytes, codec: Codec) -> Any:
+    try:
+        return codec.decode(value)
+    except InvalidRecordError as error:
+        raise UnreadableRowError(f"the row under the key {key!r}: {error}") from None
+
+
+def _policy_of(row: PolicyRow) -> Policy:
+    try:
+        return policy_from_json(row.policy)
+    except InvalidPolicyError as error:
+        raise UnreadableRowError(f"the row of policy {row.policy_version!r}: {error}") from None
+
+
+def _take_partition_row(partition: Partition, row: PartitionRow) -> None:
+    if row.partition_count != partition.count:
+        raise TableMismatchError(
+            f"the table was made for {row.partition_count} partitions, the input topic has {partition.count}: "
+            "journeys would be looked for in partitions where they are not; replay the input into a new application"
+        )
+    partition.policy = policy_of(partition.policies, row.policy_version, "the partition's own row")
+    partition.applied_offset = row.applied_offset
+    partition.clock = row.clock
+    partition.time_source = row.time_source

@@ -1,0 +1,1 @@
+"""The rule: facts, decide, evolve, penalty, policy, and what is published of them."""

@@ -1,0 +1,1 @@
+"""Tests of what acts, package by package."""

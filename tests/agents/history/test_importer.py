@@ -1,0 +1,199 @@
+"""History comes in with its own time: every punctuation behind what came before and before what came after."""
+
+import asyncio
+import json
+
+import pytest
+
+from journeys.agents.demo.load_generator import generate
+from journeys.agents.history.importer import (
+    KEPT_BAD_LINES,
+    ImportReport,
+    TopicIsLiveError,
+    TopicNotEmptyError,
+    import_history,
+)
+from journeys.agents.history.line_files import BadLine, LineFile
+from journeys.agents.kafka.topic_time import topic_time
+from journeys.agents.verify.topic_replay import TopicReplay
+from journeys.schemas.codec import Codec
+from journeys.schemas.instants import EARLIEST
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.lines import parse_line
+from journeys.schemas.records import JourneyCommand, PolicyChanged, Punctuation
+from journeys.schemas.topics import JOURNEY_EVENTS
+from journeys.streams.partition.driver import replay_punctuated
+from journeys.streams.rule.policy import DEFAULT_POLICY
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.topic_contents import DAY, HOUR, START_AT, Raw, home, punctuation, read_inputs, touch, write
+
+pytestmark = pytest.mark.broker
+BEGIN = Punctuation(EARLIEST, "simulated", "import")
+
+
+def imported(settings, records, **more) -> tuple[ImportReport, dict[int, list]]:
+    """Import records numbered from 1; gives the report and what each partition holds then."""
+    report = asyncio.run(import_history(settings, list(enumerate(records, start=1)), **more))
+    return report, asyncio.run(read_inputs(settings))
+
+
+def at(milliseconds: int) -> Punctuation:
+    """Make a punctuation as the import writes it; `milliseconds` after START_AT."""
+    return Punctuation(START_AT + milliseconds, "simulated", "import")
+
+
+def test_a_punctuation_stands_before_the_record_that_takes_time_an_hour_on(broker):
+    """In every partition, at that record's time; a record out of order moves no time; the last is 91 days later."""
+    records = [
+        touch("a", 1, 0),
+        touch("bob", 1, HOUR - 1),
+        touch("a", 2, HOUR),
+        touch("bob", 2, 30),
+        touch("bob", 3, 5 * HOUR),
+    ]
+    report, found = imported(emptied(broker), records)
+    assert home("a") != home("bob")
+    only_time = [BEGIN, at(0), at(HOUR), at(5 * HOUR), at(5 * HOUR + 91 * DAY)]
+    expected = {partition: list(only_time) for partition in range(4)}
+    expected[home("a")] = [BEGIN, at(0), records[0], *only_time[2:3], records[2], *only_time[3:]]
+    expected[home("bob")] = [BEGIN, at(0), records[1], at(HOUR), records[3], at(5 * HOUR), records[4], only_time[-1]]
+    assert found == expected
+    assert (report.records, report.punctuations, report.ended_by_until) == (5, 4, False)
+    assert (report.first_at, report.greatest_at) == (START_AT, START_AT + 5 * HOUR)
+    assert report.clock == START_AT + 5 * HOUR + 91 * DAY
+
+
+def test_no_punctuation_is_ahead_of_a_record_read_before_it(broker):
+    """On a generated log of some thousand records: where each punctuation stands follows from the lines alone."""
+    records = [parse_line(line) for line in generate(300, seed=5)]
+    _, found = imported(emptied(broker), records, punctuate_every_ms=6 * HOUR)
+    expected: dict[int, list] = {partition: [BEGIN] for partition in range(4)}
+    greatest = clock = 0
+    for record in records:
+        greatest = max(greatest, record.occurred_at)
+        if greatest - clock >= 6 * HOUR:
+            clock = greatest
+            for partition in expected.values():
+                partition.append(Punctuation(clock, "simulated", "import"))
+        expected[home(record.journey_id)].append(record)
+    for partition in expected.values():
+        partition.append(Punctuation(greatest + 91 * DAY, "simulated", "import"))
+    assert found == expected
+
+
+def test_until_ends_the_reading_and_is_the_last_punctuation(broker):
+    """The first record behind it is not read, nor what follows."""
+    records = [touch("a", 1, 0), touch("a", 2, HOUR), touch("a", 3, 3 * HOUR), touch("a", 4, 1)]
+    report, found = imported(emptied(broker), records, until=START_AT + 2 * HOUR)
+    assert found[home("a")] == [BEGIN, at(0), records[0], at(HOUR), records[1], at(2 * HOUR)]
+    assert (report.records, report.ended_by_until) == (2, True)
+
+
+def test_punctuations_of_the_file_are_written_as_they_stand_and_no_others(broker):
+    """To every partition, whatever time they tell."""
+    records = [touch("a", 1, 0), punctuation(DAY), touch("bob", 1, 9 * DAY), punctuation(2 * DAY), touch("a", 2, 3)]
+    report, found = imported(emptied(broker), records, holds_punctuations=True)
+    assert found[home("a")] == [BEGIN, records[0], punctuation(DAY), punctuation(2 * DAY), records[4]]
+    assert found[home("bob")] == [BEGIN, punctuation(DAY), records[2], punctuation(2 * DAY)]
+    assert (report.records, report.punctuations, report.clock) == (3, 2, START_AT + 2 * DAY)
+
+
+def test_an_imported_file_gives_the_same_abandonments_as_its_replay(broker):
+    """Over four partitions the same ids with the same fields, but for their provenance."""
+    settings = emptied(broker)
+    records: list = []
+    for number, line in enumerate(generate(200, seed=9)):
+        if number % 50 == 49:
+            records.append(Punctuation(max(record.occurred_at for record in records[-20:-1]), "simulated"))
+        records.append(parse_line(line))
+    records.append(Punctuation(records[-1].occurred_at + 91 * DAY, "simulated"))
+    imported(settings, records, holds_punctuations=True)
+
+    async def replayed() -> list:
+        return [abandoned async for effects in TopicReplay(settings).effects() for abandoned in effects.abandonments]
+
+    def known(abandonments) -> dict:
+        plain = {"source_topic": None, "source_partition": None, "source_offset": None}
+        return {abandoned.abandonment_id: abandoned._replace(**plain) for abandoned in abandonments}
+
+    of_file = [a for effects in replay_punctuated(enumerate(records)) for a in effects.abandonments]
+    assert len(of_file) > 200
+    assert known(asyncio.run(replayed())) == known(of_file)
+
+
+def test_a_live_topic_takes_no_history(broker):
+    """Whoever punctuated first decides, in whatever partition; nothing is written."""
+    settings = emptied(broker)
+    live = Codec().encode(punctuation(0, "live"))
+    asyncio.run(write(settings, [Raw(JOURNEY_EVENTS, 3, None, live)]))
+    with pytest.raises(TopicIsLiveError, match=r"journey-events\[3\] keeps live time .* is of test\)"):
+        asyncio.run(import_history(settings, [(1, touch("a", 1, 0))]))
+    assert asyncio.run(read_inputs(settings)) == {0: [], 1: [], 2: [], 3: [punctuation(0, "live")]}
+    assert asyncio.run(topic_time(settings, Codec())).time_source == "live"
+
+
+def test_records_without_time_take_no_history_unless_that_is_wanted(broker):
+    """An import would decide whose time they keep."""
+    settings = emptied(broker)
+    early = touch("a", 0, 0)
+    asyncio.run(write(settings, [Raw(JOURNEY_EVENTS, home("a"), b"a", Codec().encode(early))]))
+    with pytest.raises(TopicNotEmptyError, match="holds records but no punctuation yet"):
+        asyncio.run(import_history(settings, [(1, touch("a", 1, 0))]))
+    report = asyncio.run(import_history(settings, [(1, touch("a", 1, 0))], allow_unpunctuated=True))
+    assert report.records == 1
+    found = asyncio.run(read_inputs(settings))[home("a")]
+    assert found == [early, BEGIN, at(0), touch("a", 1, 0), at(91 * DAY)]
+
+
+def test_a_policy_may_be_there_before_the_history(broker):
+    """It keeps nobody's time."""
+    settings = emptied(broker)
+    policy = PolicyChanged(DEFAULT_POLICY.version, DEFAULT_POLICY.to_json(), START_AT)
+    asyncio.run(write(settings, [Raw(JOURNEY_EVENTS, home("a"), None, Codec().encode(policy))]))
+    _, found = imported(settings, [touch("a", 1, 0)])
+    assert found[home("a")] == [policy, BEGIN, at(0), touch("a", 1, 0), at(91 * DAY)]
+
+
+def test_a_second_import_goes_on_in_simulated_time(broker):
+    """It begins no time anew."""
+    settings = emptied(broker)
+    imported(settings, [touch("a", 1, 0)], until=START_AT)
+    _, found = imported(settings, [touch("a", 2, DAY)], until=START_AT + DAY)
+    first, second = touch("a", 1, 0), touch("a", 2, DAY)
+    assert found[home("a")] == [BEGIN, at(0), first, at(0), at(DAY), second, at(DAY)]
+    assert asyncio.run(topic_time(settings, Codec())).time_source == "simulated"
+
+
+def test_bad_lines_are_counted_with_their_numbers_and_the_rest_is_imported(broker, tmp_path):
+    """A negative cost, a note that is too long, and no JSON at all."""
+    settings = emptied(broker)
+    fine = {"journey_id": "a", "touchpoint_id": "1", "occurred_at": START_AT, "cost": 1}
+    command = {"kind": "command", "command": "abandon", "journey_id": "a", "occurred_at": START_AT}
+    lines = [fine, fine | {"cost": -1}, fine | {"touchpoint_id": "2"}, command | {"note": "n" * 10_001}]
+    path = tmp_path / "history.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)) + "\nnonsense\n")
+    seen: list[int] = []
+    report = asyncio.run(
+        import_history(settings, LineFile(str(path)).records(), progress=lambda now: seen.append(now.records))
+    )
+    assert (report.records, report.bad_line_count) == (2, 3)
+    assert [line.number for line in report.bad_lines] == [2, 4, 5]
+    assert seen[-1] == 2
+    found = asyncio.run(read_inputs(settings))[home("a")]
+    assert [type(record) for record in found].count(JourneyCommand) == 0
+
+
+def test_a_bad_record_moves_no_time(broker):
+    """Records that no line made are looked at, too, before anything is written for them."""
+    report, found = imported(emptied(broker), [touch("a", 1, 0), touch("a", 2, DAY, state="ASLEEP")], until=START_AT)
+    assert found[home("a")] == [BEGIN, at(0), touch("a", 1, 0), at(0)]
+    assert [line.number for line in report.bad_lines] == [2]
+
+
+def test_of_very_many_bad_lines_the_first_are_kept():
+    """A file of nonsense does not fill the memory."""
+    report = ImportReport()
+    for number in range(KEPT_BAD_LINES + 5):
+        report.add_bad_line(BadLine(number, InvalidRecordError("line", "x", "a JSON object")))
+    assert report.bad_line_count == KEPT_BAD_LINES + 5
+    assert [line.number for line in report.bad_lines] == list(range(KEPT_BAD_LINES))

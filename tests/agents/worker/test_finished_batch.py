@@ -1,0 +1,143 @@
+"""Batches that the engine or Arrow has finished are those that aiokafka's own builder makes, byte by byte."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pytest
+from aiokafka.producer import message_accumulator
+from aiokafka.producer.message_accumulator import BatchBuilder
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from journeys.agents.worker.transport.finished_batch import FinishedBatch
+from journeys.streams.arrow_messages import ArrowMessages
+from journeys.streams.compiled.encoded_messages import EncodedMessages
+from tests.fixtures.examples import examples
+
+Outputs: TypeAlias = list[tuple[bytes, bytes]]
+
+_AT = 1_760_000_000_000
+_HEAD = b"\0\0\0\0\1"
+_bytes = st.binary(max_size=20) | st.binary(min_size=120, max_size=140)
+_outputs = st.lists(st.tuples(_bytes, _bytes), min_size=1, max_size=80)
+_LONGEST = 1 << 14
+"""The first length that Arrow's table of lengths has not."""
+
+
+def _of_engine(outputs: Outputs) -> Any:
+    import journeys.engine  # noqa: PLC0415  (it may not be built)
+
+    engine = journeys.engine.Engine(0, 1, _HEAD, _HEAD, _HEAD)
+    engine.add_lifecycle(outputs)
+    return engine.take_lifecycle()
+
+
+def _of_arrow(outputs: Outputs) -> ArrowMessages:
+    """Keys and values in full."""
+    keys, values = zip(*outputs, strict=True)
+    return ArrowMessages(b"", pa.array(keys, pa.binary()), b"", pa.array(values, pa.binary()))
+
+
+def _of_arrow_within(outputs: Outputs) -> ArrowMessages:
+    """The same, out of the middle of longer arrays."""
+    keys, values = zip((b"other", b"other"), *outputs, (b"other", b"other"), strict=True)
+    arrays = (pa.array(found, pa.binary()).slice(1, len(outputs)) for found in (keys, values))
+    return ArrowMessages(b"", next(arrays), b"", next(arrays))
+
+
+_MAKERS: dict[str, Callable[[Outputs], Any]] = {"arrow": _of_arrow, "arrow within": _of_arrow_within}
+if find_spec("journeys.engine") is not None:
+    _MAKERS["engine"] = _of_engine
+
+
+def _messages(maker: str, outputs: Outputs) -> EncodedMessages[tuple[bytes, bytes]]:
+    return EncodedMessages(_MAKERS[maker](outputs), tuple)
+
+
+def _filled(outputs: list[tuple[bytes, bytes]], begin: int, most_bytes: int) -> tuple[BatchBuilder, int]:
+    builder = BatchBuilder(most_bytes, 0)
+    for end in range(begin, len(outputs)):
+        if builder.append(timestamp=_AT, key=outputs[end][0], value=outputs[end][1]) is None:
+            return builder, end
+    return builder, len(outputs)
+
+
+@pytest.mark.parametrize("maker", _MAKERS)
+@settings(max_examples=examples(1_000), deadline=None)
+@given(
+    outputs=_outputs,
+    most_bytes=st.integers(61, 2_000),
+    producer=st.tuples(st.integers(-1, 2**62), st.integers(-1, 2**15 - 1), st.integers(-1, 2**31 - 1)),
+)
+def test_batches_are_those_of_aiokafka(
+    maker: str, outputs: Outputs, most_bytes: int, producer: tuple[int, int, int]
+) -> None:
+    """The same records in each, the same bytes, whoever sends them; and the same again where a send is repeated."""
+    _are_those_of_aiokafka(_messages(maker, outputs), outputs, most_bytes, producer)
+
+
+@settings(max_examples=examples(500), deadline=None)
+@given(prefix=_bytes, head=_bytes, outputs=_outputs, most_bytes=st.integers(61, 2_000))
+def test_keys_with_a_prefix_and_values_with_a_head_are_whole(
+    prefix: bytes, head: bytes, outputs: Outputs, most_bytes: int
+) -> None:
+    """Of any length, as those behind them."""
+    keys, bodies = zip(*outputs, strict=True)
+    messages = ArrowMessages(prefix, pa.array(keys, pa.binary()), head, pa.array(bodies, pa.binary()))
+    whole = [(prefix + key, head + body) for key, body in outputs]
+    _are_those_of_aiokafka(EncodedMessages(messages, tuple), whole, most_bytes, (7, 1, 5))
+
+
+@pytest.mark.parametrize("maker", _MAKERS)
+@pytest.mark.parametrize("most_bytes", [1 << 13, 1 << 20])
+def test_long_messages_and_many_are_sent(maker: str, most_bytes: int) -> None:
+    """Where lengths take one, two, three and four bytes, and where a message alone is more than a batch should be."""
+    lengths = [
+        edge + more for edge in (0, 64, 1 << 13, _LONGEST, 1 << 20) for more in (-10, -1, 0, 1) if edge + more >= 0
+    ]
+    outputs = [(b"k" * min(length, 100), b"v" * length) for length in lengths] + [(b"key", b"value")] * 9_000
+    _are_those_of_aiokafka(_messages(maker, outputs), outputs, most_bytes, (7, 1, 5))
+
+
+def _are_those_of_aiokafka(
+    messages: EncodedMessages[tuple[bytes, bytes]], outputs: Outputs, most_bytes: int, producer: tuple[int, int, int]
+) -> None:
+    assert list(messages) == outputs
+    assert [messages[index] for index in range(len(messages))] == outputs
+    begin = 0
+    while begin < len(outputs):
+        theirs, expected_end = _filled(outputs, begin, most_bytes)
+        batch, end = messages.record_batch(begin, most_bytes, _AT)
+        ours = FinishedBatch(batch, end - begin)
+        assert end == expected_end
+        assert (ours.record_count(), ours.size()) == (theirs.record_count(), theirs.size())
+        for one in (ours, theirs):
+            one._set_producer_state(*producer)
+        sent = bytes(ours._build())
+        assert sent == bytes(theirs._build())
+        assert bytes(ours._build()) == sent
+        begin = end
+
+
+@pytest.mark.parametrize("maker", _MAKERS)
+def test_there_is_no_batch_of_no_message(maker: str) -> None:
+    """Kafka refuses one, and aiokafka would take it for sent."""
+    messages = _messages(maker, [(b"key", b"value")])
+    with pytest.raises(ValueError, match="no message 1"):
+        messages.record_batch(1, 1_000, _AT)
+
+
+def test_aiokafka_asks_no_more_of_a_builder_than_a_finished_batch_answers() -> None:
+    """Whatever it asks of its own, where batches wait to be sent."""
+    waiting = (message_accumulator.MessageBatch, message_accumulator.MessageAccumulator)
+    asked: set[Any] = set()
+    for kind in waiting:
+        asked |= set(re.findall(r"_builder\.(\w+)", inspect.getsource(kind)))
+    assert {"_set_producer_state", "_build", "record_count", "append"} <= asked
+    assert {name for name in asked if not hasattr(FinishedBatch, name)} == set()

@@ -1,0 +1,1 @@
+"""Values of the public API: configuration, errors, abandonments, touchpoints, figures."""

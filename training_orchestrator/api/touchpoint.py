@@ -1,0 +1,81 @@
+"""A touchpoint as a trainer or producer says it: dollars and datetimes. Checked where it is made into a record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+from uuid import uuid4
+
+from training_orchestrator.api.local_time import instant_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+    from journeys.schemas.records import Touchpoint
+
+
+class TouchpointFields(TypedDict, total=False):
+    """What may be said of a touchpoint beside its journey, as type checkers see it: see TrainerTouchpoint."""
+
+    state: str | None
+    cost: Decimal | float | str
+    channel: str | None
+    event_type: str | None
+    occurred_at: datetime | None
+    touchpoint_id: str | None
+    user_id: str | None
+    conversion_probability: float | None
+    conversion_value: Decimal | float | str | None
+    action_id: str | None
+    policy_version: str | None
+    propensity: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerTouchpoint:
+    """One impression, click or visit. Money is in dollars with at most 6 decimals; a naive datetime is local time.
+
+    Without `occurred_at` it is now; without `touchpoint_id` it gets one of its own, and giving it twice counts twice.
+    """
+
+    journey_id: str
+    state: str | None = None
+    cost: Decimal | float | str = 0
+    channel: str | None = None
+    event_type: str | None = None
+    occurred_at: datetime | None = None
+    touchpoint_id: str | None = None
+    user_id: str | None = None
+    conversion_probability: float | None = None
+    conversion_value: Decimal | float | str | None = None
+    action_id: str | None = None
+    policy_version: str | None = None
+    propensity: float | None = None
+
+    def record(self, present: int) -> Touchpoint:
+        """Record of the input topic; `present` (epoch ms) is its time if it has none. Raises InvalidRecordError."""
+        from journeys.schemas.money import dollars_to_micros  # noqa: PLC0415  (importing the package stays light)
+        from journeys.schemas.records import Touchpoint  # noqa: PLC0415  (the same)
+        from journeys.schemas.validation import check_lengths, check_types, validate  # noqa: PLC0415  (the same)
+
+        value = self.conversion_value
+        record = Touchpoint(
+            self.journey_id,
+            self.user_id,
+            str(uuid4()) if self.touchpoint_id is None else self.touchpoint_id,
+            present if self.occurred_at is None else instant_of(self.occurred_at, "occurred_at"),
+            self.channel,
+            self.event_type,
+            self.state,
+            dollars_to_micros(self.cost, "cost"),
+            self.conversion_probability,
+            None if value is None else dollars_to_micros(value, "conversion_value"),
+            self.action_id,
+            self.policy_version,
+            self.propensity,
+        )
+        check_types(record)
+        validate(record)
+        check_lengths(record)
+        return record

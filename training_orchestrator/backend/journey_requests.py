@@ -1,0 +1,79 @@
+"""What a manager's calls say to the rule: records made of dollars, days and hours, each value of the type it must have.
+
+All of them raise InvalidRecordError, naming the field as the caller knows it.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from numbers import Real
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+from journeys.schemas.instants import DAY_MS, HOUR_MS
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.money import dollars_to_micros
+from journeys.schemas.records import JourneyCommand, JourneyRegistered
+from journeys.schemas.validation import LONGEST_MS, check_types
+
+_DURATION: Final = f"a number above zero (at least a millisecond), at most {LONGEST_MS // DAY_MS} days"
+
+
+class Request(NamedTuple):
+    """What all commands say: of which journey, when (ms), and for the audit who asks and why."""
+
+    journey_id: str
+    at: int
+    requested_by: str | None
+    note: str | None
+
+    def abandon(self, reason: str) -> JourneyCommand:
+        """End it."""
+        return self._command("abandon")._replace(reason=reason)
+
+    def extend(self, days: float) -> JourneyCommand:
+        """Move its timeout."""
+        return self._command("extend")._replace(extend_by_ms=_milliseconds(days, DAY_MS, "days"))
+
+    def _command(self, command: str) -> JourneyCommand:
+        said = JourneyCommand(
+            self.journey_id,
+            self.at,
+            command,
+            command_id=str(uuid4()),
+            requested_by=self.requested_by,
+            note=self.note,
+        )
+        check_types(said)
+        return said
+
+
+def registration(
+    journey_id: str,
+    user_id: str | None,
+    at: int,
+    timeout_days: float | None,
+    inactivity_hours: float | None,
+    budget: Decimal | float | None,
+) -> JourneyRegistered:
+    """Begin a journey at `at` (ms), or change its overrides."""
+    said = JourneyRegistered(
+        journey_id,
+        user_id,
+        at,
+        timeout_ms=None if timeout_days is None else _milliseconds(timeout_days, DAY_MS, "timeout_days"),
+        inactivity_ms=None
+        if inactivity_hours is None
+        else _milliseconds(inactivity_hours, HOUR_MS, "inactivity_hours"),
+        budget_micros=None if budget is None else dollars_to_micros(budget, "budget"),
+    )
+    check_types(said)
+    return said
+
+
+def _milliseconds(value: Any, unit_ms: int, field: str) -> int:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    found: float = value * unit_ms if is_number else 0
+    if not 1 <= found <= LONGEST_MS:
+        raise InvalidRecordError(field, value, _DURATION)
+    return int(found)

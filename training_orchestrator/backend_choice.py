@@ -1,0 +1,91 @@
+"""Which of the two ways to run: chosen by what the manager was given."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Final, cast, get_args
+
+from training_orchestrator.api.configuration import DEFAULT_STORE, ConfigurationError
+from training_orchestrator.api.extras import needs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from training_orchestrator.api.configuration import TimeoutConfiguration
+    from training_orchestrator.backend.journey_backend import JourneyDoor
+
+ENGINE: Final = "JOURNEYS_ENGINE"
+
+
+def door_of(
+    configuration: TimeoutConfiguration,
+    *,
+    store_path: Path | None,
+    bootstrap_servers: str | None,
+    bring_policy: bool,
+    answer_seconds: float,
+    now: Callable[[], int] | None,
+    redis_url: str | None,
+) -> JourneyDoor:
+    """Connected where `bootstrap_servers`, or else the settings without a `store_path`, name a Kafka; else embedded.
+
+    Raises ConfigurationError, ModuleNotFoundError where an extra is not installed.
+    """
+    policy = configuration.policy()
+    if store_path is None and now is None:
+        from training_orchestrator.sources.given_settings import given_settings  # noqa: PLC0415  (what is needed loads)
+
+        settings = given_settings(bootstrap_servers)
+        if settings.bootstrap_servers is not None:
+            from journeys.streams.rule.policy import DEFAULT_POLICY  # noqa: PLC0415  (as above)
+
+            with needs("trainer", "a connected manager"):
+                from training_orchestrator.connected.connected_journeys import ConnectedJourneys  # noqa: PLC0415  (as above)
+
+            if policy != DEFAULT_POLICY and not bring_policy:
+                raise ConfigurationError(
+                    "this configuration is not the default policy, and connected, the policy of the log decides: "
+                    "bring_policy=True puts this one in force for everybody, the default configuration takes the log's"
+                )
+            connected = ConnectedJourneys(settings, policy if bring_policy else None, answer_seconds)
+            if redis_url is not None:
+                with needs("redis", "redis_url"):
+                    from training_orchestrator.mirror.connected_mirror import ConnectedMirror  # noqa: PLC0415  (as above)
+
+                connected.mirror = ConnectedMirror(redis_url, settings)
+            return connected
+    from journeys.streams.compiled.engine_choice import EngineMissingError, EngineSetting, load_engine  # noqa: PLC0415  (as above)
+    from training_orchestrator.embedded.embedded_journeys import EmbeddedJourneys  # noqa: PLC0415  (as above)
+
+    setting = os.environ.get(ENGINE, "auto")
+    if setting not in get_args(EngineSetting):
+        raise ConfigurationError(f"{ENGINE} is {setting!r}: set it to auto, python or compiled, or leave it out")
+    try:
+        engine = load_engine(cast("EngineSetting", setting))
+    except EngineMissingError as error:
+        raise ConfigurationError(str(error)) from None
+
+    path = store_path or DEFAULT_STORE
+    embedded = EmbeddedJourneys(
+        path,
+        policy,
+        now or _present,
+        "live" if now is None else "simulated",
+        configuration.abandonment_check_interval_minutes * 60,
+        engine,
+    )
+    if redis_url is not None:
+        from training_orchestrator.mirror.embedded_source import EmbeddedSource  # noqa: PLC0415  (as above)
+        from training_orchestrator.sources.file_sources import StoreSource  # noqa: PLC0415  (as above)
+
+        with needs("redis", "redis_url"):
+            from training_orchestrator.mirror.redis_mirror import RedisMirror  # noqa: PLC0415  (as above)
+
+        embedded.mirror = RedisMirror(redis_url, EmbeddedSource(embedded, StoreSource(path)))
+    return embedded
+
+
+def _present() -> int:
+    return time.time_ns() // 1_000_000

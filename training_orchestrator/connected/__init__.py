@@ -1,0 +1,1 @@
+"""Journeys that workers decide: the manager, producer and readers that use Kafka."""

@@ -1,0 +1,191 @@
+"""Journeys that workers decide: calls become records of `journey-events`, answers come from the output topics."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from time import time_ns
+from typing import TYPE_CHECKING, Final
+
+from aiokafka.errors import KafkaError
+
+from journeys.agents.inspect.policies_in_force import policies_in_force
+from journeys.agents.inspect.row_reader import read_row
+from journeys.agents.kafka.log_reader import open_log
+from journeys.agents.kafka.record_producer import RecordProducer, RecordsNotSentError
+from journeys.agents.kafka.schema_registry import own_catalog, registry_of
+from journeys.agents.settings.operation_error import OperationError
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.codec import Codec
+from journeys.schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle, JourneyRecord, PolicyChanged
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS
+from journeys.schemas.validation import check_lengths, validate
+from journeys.streams.partition.abandonment_metrics import BY_DEADLINE
+from journeys.streams.rule.policy import Policy
+from journeys.streams.rule.row import Row
+from training_orchestrator.api.answers import AnswerOutstandingError, StoreUnavailableError
+from training_orchestrator.api.figures import Figures
+from training_orchestrator.connected.output_listener import OutputListener
+
+if TYPE_CHECKING:
+    from training_orchestrator.mirror.connected_mirror import ConnectedMirror
+
+log = logging.getLogger("journeys.trainer")
+_KEPT_TIMED_OUT: Final = 100_000
+_REQUESTED_BY: Final = "training_orchestrator"
+
+
+class ConnectedJourneys:
+    """A JourneyDoor over Kafka. `policy` in place of None is put in force; `answer_seconds` bounds every wait."""
+
+    def __init__(self, settings: Settings, policy: Policy | None, answer_seconds: float) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._answer_seconds = answer_seconds
+        self._codec = Codec()
+        self._producer: RecordProducer | None = None
+        self._opening = asyncio.Lock()
+        self._timed_out: deque[JourneyAbandoned] = deque(maxlen=_KEPT_TIMED_OUT)
+        self._listener = OutputListener(settings, self._codec, self._note)
+        self.mirror: ConnectedMirror | None = None
+        """Follows the workers' journeys; set it before `open`."""
+
+    async def open(self) -> None:
+        """Listen from the present ends of the output topics, connect, and bring the policy."""
+        async with self._answered("start"):
+            self._codec.catalog = await own_catalog(self._settings)
+            await self._listener.open()
+            try:
+                producer = await self._connected()
+                if self._policy is not None:
+                    await self._bring(self._policy, producer)
+            except BaseException:
+                await self._listener.close()
+                raise
+        if self.mirror is not None:
+            self.mirror.start()
+
+    async def close(self) -> None:
+        """Stop listening, and disconnect; all that was acknowledged is in the log."""
+        await self._listener.close()
+        if self.mirror is not None:
+            await self.mirror.stop()
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            async with self._answered("stop"):
+                await producer.__aexit__(None, None, None)
+
+    async def write(self, records: Sequence[JourneyRecord]) -> None:
+        """Append, and wait for the acknowledgement of all replicas."""
+        for record in records:
+            validate(record)
+            check_lengths(record)
+        async with self._answered(f"{len(records)} records"):
+            producer = await self._connected()
+            for record in records:
+                await producer.send(record)
+            await producer.flush()
+
+    async def request(self, command: JourneyCommand) -> JourneyAbandoned | JourneyLifecycle:
+        """Append a command and wait for the worker's answer."""
+        assert command.command_id is not None
+        with self._listener.expecting(command.command_id) as answer:
+            await self.write([command])
+            async with self._answered(f"command {command.command_id}"):
+                return await answer
+
+    async def take_timed_out(self) -> list[JourneyAbandoned]:
+        """What workers have published. Of those that nobody takes the last 100,000 are kept; the feed has all."""
+        if (fault := self._listener.fault) is not None:
+            raise StoreUnavailableError(f"outputs are not heard, and come when they are heard again: {fault}")
+        taken = list(self._timed_out)
+        self._timed_out.clear()
+        return taken
+
+    async def row(self, journey_id: str) -> Row | None:
+        """Row as of the worker's last flush, out of the changelog: time grows with the partition's size."""
+        async with self._answered(f"journey {journey_id}"):
+            view = await read_row(self._settings, journey_id)
+        row = view.row
+        forgotten = row is not None and not row.open and (row.cleanup_at or 0) <= (view.clock or 0)
+        return None if forgotten else row
+
+    async def abandonments_since(self, at: int) -> list[JourneyAbandoned]:
+        """Out of the topic, from the first message that is not older than `at` on."""
+        found: dict[str, JourneyAbandoned] = {}
+        async with (
+            self._answered("abandonments"),
+            registry_of(self._settings, self._codec.catalog) as registry,
+            open_log(self._settings, JOURNEY_ABANDONMENTS) as topic,
+        ):
+            starts = await topic.offsets_since(at)
+            for partition, start in starts.items():
+                async for batch in topic.read_partition(partition, start=start):
+                    if registry is not None:
+                        await registry.learn_from(record.value for record in batch.records)
+                    for message in batch.records:
+                        record: JourneyAbandoned = self._codec.decode(message.value)
+                        if record.detected_at >= at:
+                            found[record.abandonment_id] = record
+        return sorted(found.values(), key=lambda record: (record.detected_at, record.abandoned_at, record.journey_id))
+
+    async def clean_up(self) -> int | None:
+        """Workers forget by themselves, at each punctuation."""
+        return None
+
+    async def figures(self) -> Figures:
+        """What was heard since `open`; how many journeys are open is the workers' to know."""
+        return self._listener.tally.figures(
+            "connected",
+            is_healthy=self._listener.fault is None,
+            active=None,
+            duplicates=None,
+            forgets=False,
+            redis=self.mirror,
+        )
+
+    def _note(self, record: JourneyAbandoned) -> None:
+        if record.abandonment_reason in BY_DEADLINE:
+            self._timed_out.append(record)
+
+    async def _bring(self, policy: Policy, producer: RecordProducer) -> None:
+        for partition in await policies_in_force(self._settings):
+            if partition.policy != policy:
+                log.info("partition %d: bringing policy %s", partition.number, policy.version)
+                record = PolicyChanged(policy.version, policy.to_json(), time_ns() // 1_000_000, _REQUESTED_BY)
+                await producer.send_to_partition(record, partition.number)
+        await producer.flush()
+
+    async def _connected(self) -> RecordProducer:
+        async with self._opening:
+            if self._producer is not None and self._producer.has_failed:
+                await self._drop_producer()  # over records of an earlier call, whose caller has been told
+            if self._producer is None:
+                self._producer = await RecordProducer(self._settings, self._codec).__aenter__()
+            return self._producer
+
+    @asynccontextmanager
+    async def _answered(self, what: str) -> AsyncIterator[None]:
+        """Bound the wait, and give what goes wrong the name that embedded has for it, too."""
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                yield
+        except TimeoutError:
+            raise AnswerOutstandingError(
+                f"{what}: no answer within {self._answer_seconds:g} s; is Kafka there, and a worker running?"
+            ) from None
+        except RecordsNotSentError as error:
+            await self._drop_producer()
+            raise AnswerOutstandingError(str(error)) from error
+        except (OperationError, KafkaError) as error:
+            raise StoreUnavailableError(str(error)) from error
+
+    async def _drop_producer(self) -> None:
+        """A producer that failed stays so: the next call gets a new one."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(OperationError, KafkaError):
+                await producer.__aexit__(RecordsNotSentError, None, None)

@@ -1,0 +1,1 @@
+"""Journeys that this process decides: the rule over a log in SQLite."""

@@ -1,0 +1,297 @@
+"""Journeys that this process decides by itself: the rule over a local log, on a thread of its own.
+
+Calls that come while the thread is at work are taken together by its next turn, with one commit for all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final, NamedTuple, TypeVar
+
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle, JourneyRecord
+from journeys.schemas.validation import check_lengths, validate
+from journeys.streams.compiled.engine_choice import Engine
+from journeys.streams.partition.abandonment_metrics import BY_DEADLINE
+from journeys.streams.partition.effects import Effects
+from journeys.streams.rule.policy import Policy
+from journeys.streams.rule.row import Row
+from training_orchestrator.api.answers import AnswerOutstandingError, StoreUnavailableError
+from training_orchestrator.api.figures import Figures
+from training_orchestrator.backend.journey_update import JourneyUpdate, Mirror
+from training_orchestrator.backend.output_tally import Tally
+from training_orchestrator.embedded.local_journeys import LocalJourneys
+from training_orchestrator.runtime.trainer_log import trainer_log
+
+log = trainer_log("journeys.trainer")
+_LARGEST_TURN: Final = 5_000  # records of one commit, so that no call waits long behind another's batch
+_RETRY_SECONDS: Final = 1.0
+_LEAST_WAIT_SECONDS: Final = 0.2  # a million deadlines a second apart must not be a million commits
+_KEPT_TIMED_OUT: Final = 100_000
+_PORTION: Final = 5_000
+Given = TypeVar("Given")
+
+
+@dataclass(slots=True)
+class _Call:
+    records: Sequence[JourneyRecord]
+    answer: asyncio.Future[list[Effects]]
+
+
+class _Turn(NamedTuple):
+    """What came of the records of one commit, and what the mirror is told of it."""
+
+    applied: list[Effects]
+    updates: list[JourneyUpdate]
+    due_at: int
+
+
+class EmbeddedJourneys:
+    """A JourneyDoor over a file. `interval_seconds` is the longest time between two looks at the deadlines."""
+
+    def __init__(
+        self,
+        path: Path,
+        policy: Policy,
+        now: Callable[[], int],
+        time_source: str,
+        interval_seconds: float,
+        engine: Engine,
+    ) -> None:
+        self._journeys = LocalJourneys(path, policy, now, time_source, engine)
+        self._now = now
+        self._watches = time_source == "live"
+        self._interval_seconds = interval_seconds
+        self._thread = ThreadPoolExecutor(1, "journeys")
+        self._waiting: list[_Call] = []
+        self._turns: asyncio.Task[None] | None = None
+        self._monitoring: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self._due_at = 0
+        self._timed_out: deque[JourneyAbandoned] = deque(maxlen=_KEPT_TIMED_OUT)
+        self._tally = Tally()
+        self._is_healthy = True
+        self._restore_seconds: float | None = None
+        self.mirror: Mirror | None = None
+        """Told of every change; set it before `open`."""
+
+    async def open(self) -> None:
+        """Restore, fire what is overdue, and go on looking at deadlines. Raises StoreUnavailableError."""
+        began_at = monotonic()
+        try:
+            self._keep_timed_out(await self._in_thread(self._open))
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
+        self._restore_seconds = monotonic() - began_at
+        if self.mirror is not None:
+            self.mirror.start()
+        if self._watches:  # simulated time stands still between calls
+            self._monitoring = asyncio.create_task(self._monitor())
+
+    async def close(self) -> None:
+        """Let calls under way end, and store where the rule stands. Raises StoreUnavailableError."""
+        if self._monitoring is not None:
+            self._monitoring.cancel()
+            await asyncio.gather(self._monitoring, return_exceptions=True)
+        if self._turns is not None:
+            await self._turns
+        if self.mirror is not None:
+            await self.mirror.stop()
+        try:
+            await self._in_thread(self._journeys.close)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def write(self, records: Sequence[JourneyRecord]) -> None:
+        """Append and apply; raises InvalidRecordError, and then none of the records is taken."""
+        for effects in await self._apply(records):
+            _require_taken(effects)
+
+    async def request(self, command: JourneyCommand) -> JourneyAbandoned | JourneyLifecycle:
+        """Append and apply a command."""
+        (effects,) = await self._apply([command])
+        _require_taken(effects)
+        answers: list[JourneyAbandoned | JourneyLifecycle] = [*effects.abandonments, *effects.lifecycle]
+        for said in answers:
+            if said.command_id == command.command_id:
+                return said
+        raise AnswerOutstandingError(f"command {command.command_id} was given before, and is not answered again")
+
+    async def take_timed_out(self) -> list[JourneyAbandoned]:
+        """Look at the deadlines now. Of those that nobody takes the last 100,000 are kept; the feed has all."""
+        await self._punctuate()
+        taken = list(self._timed_out)
+        self._timed_out.clear()
+        return taken
+
+    async def row(self, journey_id: str) -> Row | None:
+        """Row as of the last call that was applied; nobody may change it."""
+        return await self._in_thread(self._journeys.row, journey_id)
+
+    async def abandonments_since(self, at: int) -> list[JourneyAbandoned]:
+        """Out of the file, those of earlier runs included."""
+        return await self._in_thread(self._journeys.abandonments_since, at)
+
+    async def clean_up(self) -> int | None:
+        """Forget all that counts as absent, batch after batch."""
+        forgotten = 0
+        while gone := len((await self._punctuate()).forgotten):
+            forgotten += gone
+        await self._in_thread(self._journeys.store_rows)
+        return forgotten
+
+    async def figures(self) -> Figures:
+        """Counts of this process."""
+        return await self._in_thread(self._figures)
+
+    async def policies(self) -> tuple[Policy, dict[str, Policy]]:
+        """The policy in force, and all that the log knows by their versions."""
+        return await self._in_thread(self._journeys.policies)
+
+    async def change_policy(self, policy: Policy, requested_by: str) -> None:
+        """Append PolicyChanged and apply it; it stays in force until a manager brings another configuration."""
+        self._note(await self._in_thread(self._change_policy_turn, policy, requested_by))
+
+    async def updates(self) -> AsyncIterator[list[JourneyUpdate]]:
+        """All journeys as they stand, in portions: between two of them calls are served."""
+        names = await self._in_thread(lambda: list(self._journeys.partition.rows))
+        for start in range(0, len(names), _PORTION):
+            yield await self._in_thread(self._updates_of, names[start : start + _PORTION])
+
+    def _open(self) -> list[JourneyAbandoned]:
+        found = self._journeys.open()
+        self._tally.abandonments(found)
+        return found
+
+    def _updates_of(self, names: Iterable[str]) -> list[JourneyUpdate]:
+        found = self._journeys.partition.rows.get
+        rows = ((name, found(name)) for name in names)
+        return [JourneyUpdate(name, None) if row is None else JourneyUpdate.of_row(row) for name, row in rows]
+
+    def _figures(self) -> Figures:
+        partition, counts = self._journeys.partition, self._journeys.counts
+        figures = self._tally.figures(
+            "embedded",
+            is_healthy=self._is_healthy,
+            active=partition.open_count(),
+            duplicates=counts.duplicate,
+            forgets=True,
+            redis=self.mirror,
+        )
+        return replace(
+            figures,
+            applied=counts.applied,
+            held_journeys=len(partition.rows),
+            cleanup_lag_seconds=partition.cleanup_lag_ms() / 1000,
+            clock_lag_seconds=None if partition.clock is None else max(0, self._now() - partition.clock) / 1000,
+            restore_seconds=self._restore_seconds,
+        )
+
+    async def _apply(self, records: Sequence[JourneyRecord]) -> list[Effects]:
+        for record in records:
+            validate(record)
+            check_lengths(record)
+        call = _Call(records, asyncio.get_running_loop().create_future())
+        self._waiting.append(call)
+        if self._turns is None or self._turns.done():
+            self._turns = asyncio.create_task(self._take_turns())
+        # A caller that gives up does not take back what it has said.
+        return await asyncio.shield(call.answer)
+
+    async def _take_turns(self) -> None:
+        while self._waiting:
+            calls = self._next_turn()
+            try:
+                turn = await self._in_thread(self._apply_turn, [record for call in calls for record in call.records])
+            except Exception as error:
+                for call in calls:
+                    if not call.answer.done():
+                        call.answer.set_exception(error)
+                        call.answer.exception()  # heard, even where the caller has gone
+                continue
+            self._note(turn)
+            at = 0
+            for call in calls:
+                effects = turn.applied[at : at + len(call.records)]
+                at += len(call.records)
+                if not call.answer.done():
+                    call.answer.set_result(effects)
+            if turn.due_at < self._due_at:
+                self._changed.set()
+
+    def _apply_turn(self, records: list[JourneyRecord]) -> _Turn:
+        return self._turn_of(self._journeys.apply(records))
+
+    def _change_policy_turn(self, policy: Policy, requested_by: str) -> _Turn:
+        return self._turn_of(self._journeys.change_policy(policy, requested_by))
+
+    def _punctuate_turn(self) -> _Turn:
+        return self._turn_of([self._journeys.punctuate()])
+
+    def _turn_of(self, applied: list[Effects]) -> _Turn:
+        """On the thread: rows are not to be looked at while it is at work on the next turn, and logs take time."""
+        self._tally.effects(applied)
+        updates = [] if self.mirror is None else self._updates_of(self._journeys.changed(applied))
+        return _Turn(applied, updates, self._journeys.punctuation_due_at())
+
+    def _next_turn(self) -> list[_Call]:
+        calls: list[_Call] = []
+        size = 0
+        while self._waiting and (not calls or size + len(self._waiting[0].records) <= _LARGEST_TURN):
+            size += len(self._waiting[0].records)
+            calls.append(self._waiting.pop(0))
+        return calls
+
+    async def _punctuate(self) -> Effects:
+        turn = await self._in_thread(self._punctuate_turn)
+        self._note(turn)
+        return turn.applied[0]
+
+    async def _monitor(self) -> None:
+        while True:
+            self._changed.clear()
+            self._due_at = await self._in_thread(self._journeys.punctuation_due_at)
+            wait = min(max((self._due_at - self._now()) / 1000, _LEAST_WAIT_SECONDS), self._interval_seconds)
+            try:
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
+                continue  # a call has brought an earlier deadline
+            except TimeoutError:
+                pass
+            try:
+                await self._punctuate()
+                await self._in_thread(self._journeys.store_rows)
+            except StoreUnavailableError as error:
+                log.warning("deadlines wait", error=str(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _in_thread(self, work: Callable[..., Given], *args: Any) -> Given:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, copy_context().run, work, *args)
+        except StoreUnavailableError:
+            self._is_healthy = False
+            raise
+
+    def _note(self, turn: _Turn) -> None:
+        self._is_healthy = True
+        if self.mirror is not None:
+            self.mirror.note(turn.updates)
+        for effects in turn.applied:
+            self._keep_timed_out(effects.abandonments)
+
+    def _keep_timed_out(self, abandonments: Sequence[JourneyAbandoned]) -> None:
+        self._timed_out.extend(record for record in abandonments if record.abandonment_reason in BY_DEADLINE)
+
+
+def _require_taken(effects: Effects) -> None:
+    """Raise InvalidRecordError for what only the rule can see, such as a time that lies ahead."""
+    for letter in effects.dead_letters:
+        raise InvalidRecordError.of_reason(letter.reason)

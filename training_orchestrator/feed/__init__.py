@@ -1,0 +1,1 @@
+"""The feed: abandonments, corrections and conversions as rewards, each once."""

@@ -1,0 +1,301 @@
+"""AbandonmentFeed: abandonments as rewards, each once, for trainers that are async and for those that are not.
+
+    with AbandonmentFeed.from_store("journeys.sqlite3", start=checkpoint or "earliest") as feed:
+        for batch in feed.batches(max_records=256, max_wait=1.0):
+            learn(batch)
+            save(model, feed.checkpoint())
+
+`async with` and `async for` do the same without blocking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self, Unpack
+
+from training_orchestrator.api.answers import NotStartedError
+from training_orchestrator.api.configuration import DEFAULT_STORE, ConfigurationError
+from training_orchestrator.api.extras import needs
+from training_orchestrator.api.local_time import instant_of, wanted_instant
+from training_orchestrator.feed.feed_checkpoint import BadCheckpointError, FeedCheckpoint
+from training_orchestrator.feed.feed_items import FeedItem, RewardRule
+from training_orchestrator.feed.feed_options import FeedOptions, Start
+from training_orchestrator.feed.feed_progress import CorrectionRule, FeedProgress
+from training_orchestrator.runtime.loop_thread import LoopThread
+from training_orchestrator.runtime.task_end import end
+
+if TYPE_CHECKING:
+    from training_orchestrator.sources.published_outputs import FeedSource, PublishedRecord
+
+_READ_AHEAD: Final = 4  # batches: a slow trainer holds back its own reading, and nobody else
+_BATCH_RECORDS: Final = 256
+_BATCH_SECONDS: Final = 1.0
+
+
+class AbandonmentFeed:
+    """One reader of abandonments and their corrections: `from_store`, `from_kafka`, `from_redis` or `from_files`.
+
+    `start`: `earliest`, `latest`, an instant (what was detected then or later), or the bytes of a checkpoint.
+    `as_of`: only what was known at that instant. `follow`: whether to wait for more at the end; by default a feed does,
+    unless it has an `as_of` or reads files. `conversions`: whether conversions are given, too, as items of their own.
+    The order is that of publication, partition by partition.
+    """
+
+    def __init__(
+        self,
+        source: FeedSource,
+        *,
+        start: Start = "earliest",
+        as_of: datetime | None = None,
+        follow: bool | None = None,
+        rewards: RewardRule | None = None,
+        corrections: CorrectionRule | None = None,
+        conversions: bool = False,
+    ) -> None:
+        """Raises ConfigurationError, BadCheckpointError."""
+        if not isinstance(start, bytes | datetime) and start not in ("earliest", "latest"):
+            raise ConfigurationError(f"start: {start!r} is not earliest, latest, a datetime or a checkpoint's bytes")
+        self._source = source
+        self._start = start
+        self._as_of = wanted_instant(as_of, "as_of")
+        self._follow = self._as_of is None if follow is None else follow
+        self._rewards = rewards or RewardRule()
+        self._corrections = corrections or CorrectionRule()
+        self._gives_conversions = conversions
+        self._progress: FeedProgress | None = None
+        self._read: deque[PublishedRecord] = deque()
+        self._queue: asyncio.Queue[list[PublishedRecord] | BaseException | None] = asyncio.Queue(_READ_AHEAD)
+        self._reading: asyncio.Task[None] | None = None
+        self._has_ended = False
+        self._loop_thread: LoopThread | None = None
+
+    @classmethod
+    def from_settings(cls, **more: Unpack[FeedOptions]) -> Self:
+        """Feed of what a manager without arguments writes to: the settings' Kafka if they name one, else its file."""
+        from training_orchestrator.sources.given_settings import given_settings  # noqa: PLC0415  (what is read loads here)
+
+        return cls.from_store(**more) if given_settings().bootstrap_servers is None else cls.from_kafka(**more)
+
+    @classmethod
+    def from_store(cls, path: Path | str = DEFAULT_STORE, **more: Unpack[FeedOptions]) -> Self:
+        """Feed of an embedded manager's file, which may be at work in this process or another."""
+        from training_orchestrator.sources.file_sources import StoreSource  # noqa: PLC0415  (what is read loads here)
+
+        return cls(StoreSource(Path(path)), **more)
+
+    @classmethod
+    def from_files(
+        cls, abandonments: Path | str, lifecycle: Path | str | None = None, **more: Unpack[FeedOptions]
+    ) -> Self:
+        """Feed of what `journeys replay` wrote; without its lifecycle file there are no corrections."""
+        from training_orchestrator.sources.file_sources import ReplayFileSource  # noqa: PLC0415  (as above)
+
+        source = ReplayFileSource(Path(abandonments), None if lifecycle is None else Path(lifecycle))
+        more.setdefault("follow", False)
+        return cls(source, **more)
+
+    @classmethod
+    def from_kafka(cls, bootstrap_servers: str | None = None, **more: Unpack[FeedOptions]) -> Self:
+        """Feed of the output topics; without servers those of the settings (JOURNEYS_BOOTSTRAP_SERVERS)."""
+        from training_orchestrator.sources.given_settings import given_settings  # noqa: PLC0415  (as above)
+
+        with needs("trainer", "a feed from Kafka"):
+            from training_orchestrator.sources.topic_source import TopicSource  # noqa: PLC0415  (as above)
+
+        return cls(TopicSource(given_settings(bootstrap_servers)), **more)
+
+    @classmethod
+    def from_redis(cls, url: str, **more: Unpack[FeedOptions]) -> Self:
+        """Feed of the stream that a manager's mirror fills: the latest outputs, and none passed over in silence.
+
+        Its checkpoints go on `from_kafka` or `from_store`, and theirs here.
+        """
+        with needs("redis", "a feed from Redis"):
+            from training_orchestrator.redis.redis_source import RedisSource  # noqa: PLC0415  (as above)
+
+        return cls(RedisSource(url), **more)
+
+    def checkpoint(self) -> bytes:
+        """Position behind all items given so far: store it with the model that has learned from them."""
+        return self._opened().checkpoint.to_bytes()
+
+    @property
+    def held_corrections(self) -> int:
+        """Corrections that wait for their abandonment; those of abandonments before the start wait for ever."""
+        return len(self._opened().checkpoint.held)
+
+    async def take(self, max_records: int = _BATCH_RECORDS, max_wait: float = _BATCH_SECONDS) -> list[FeedItem]:
+        """Give up to `max_records` items, fewer when `max_wait` seconds have passed or the end has come.
+
+        Raises StoreUnavailableError; another `take` after it goes on where this one stood only in a new feed.
+        """
+        progress = self._opened()
+        items: list[FeedItem] = []
+        deadline = time.monotonic() + max_wait
+        while len(items) < max_records:
+            item = progress.due()
+            if item is None and self._read:
+                item = progress.take(self._read.popleft())
+            elif item is None and not await self._more(deadline):
+                break
+            if item is not None:
+                items.append(item)
+        return items
+
+    async def _more(self, deadline: float) -> bool:
+        """Wait for records to be read; False at the end, or when the time is over."""
+        if self._has_ended:
+            return False
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                found = await self._queue.get()
+        except TimeoutError:
+            return False
+        if found is None:
+            self._has_ended = True
+            return False
+        if isinstance(found, BaseException):
+            raise found
+        self._read.extend(found)
+        return True
+
+    async def _read_source(self) -> None:
+        try:
+            async for batch in self._source.records(dict(self._opened().checkpoint.positions), follow=self._follow):
+                if batch:
+                    await self._queue.put(batch)
+        except Exception as error:
+            await self._queue.put(error)
+        else:
+            await self._queue.put(None)
+
+    async def _open(self) -> None:
+        if self._progress is not None:
+            return
+        known_at = time.time_ns() // 1_000_000 if self._as_of is None else self._as_of
+        self._progress = FeedProgress(
+            await self._begin(),
+            self._rewards,
+            self._corrections,
+            known_at,
+            gives_conversions=self._gives_conversions,
+        )
+        self._reading = asyncio.create_task(self._read_source())
+
+    async def _begin(self) -> FeedCheckpoint:
+        name, start = self._source.name, self._start
+        if isinstance(start, bytes):
+            stored = FeedCheckpoint.from_bytes(start)
+            if stored.source not in self._source.continues:
+                raise BadCheckpointError(f"this checkpoint is of a feed from {stored.source}, not from {name}")
+            if stored.as_of != self._as_of:
+                raise BadCheckpointError(
+                    "this checkpoint is of a feed with another as_of: it has passed over other items"
+                )
+            stored.source = name
+            return stored
+        checkpoint = FeedCheckpoint(name, self._as_of)
+        if start == "latest":
+            checkpoint.positions = await self._source.end_positions()
+        elif isinstance(start, datetime):
+            checkpoint.since = instant_of(start)
+            checkpoint.positions = await self._source.positions_since(checkpoint.since)
+        return checkpoint
+
+    async def _close(self) -> None:
+        await end(self._reading)
+
+    def _opened(self) -> FeedProgress:
+        if self._progress is None:
+            raise NotStartedError("open the feed first: `with feed:` or `async with feed:`")
+        return self._progress
+
+    async def __aenter__(self) -> Self:
+        """Begin to read. Raises StoreUnavailableError, BadCheckpointError."""
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Read no more; `checkpoint()` still answers."""
+        await self._close()
+
+    def __enter__(self) -> Self:
+        """Begin to read, on a thread of its own. Raises as `__aenter__`."""
+        self._loop_thread = LoopThread()
+        try:
+            self._loop_thread.run(self._open())
+        except BaseException:
+            self._loop_thread.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Read no more; `checkpoint()` still answers."""
+        assert self._loop_thread is not None
+        self._loop_thread.run(self._close())
+        self._loop_thread.close()
+
+    def take_blocking(self, max_records: int = _BATCH_RECORDS, max_wait: float = _BATCH_SECONDS) -> list[FeedItem]:
+        """The same as `take` for callers that are not async."""
+        if self._loop_thread is None:
+            raise NotStartedError("open the feed first, with `with feed:`")
+        return self._loop_thread.run(self.take(max_records, max_wait))
+
+    def batches(self, max_records: int = _BATCH_RECORDS, max_wait: float = _BATCH_SECONDS) -> Batches:
+        """Batches that are not empty, for `for` and `async for`; ends with the feed."""
+        return Batches(self, max_records, max_wait)
+
+    def __aiter__(self) -> AsyncIterator[FeedItem]:
+        return self._items()
+
+    async def _items(self) -> AsyncIterator[FeedItem]:
+        while batch := await self.batches(1).next_async():
+            yield batch[0]
+
+    def __iter__(self) -> Iterator[FeedItem]:
+        while batch := self.batches(1).next_blocking():
+            yield batch[0]
+
+
+class Batches:
+    """Iterates over a feed's batches, blocking or not. A checkpoint taken in the loop's body covers its batch."""
+
+    def __init__(self, feed: AbandonmentFeed, max_records: int, max_wait: float) -> None:
+        if max_records < 1:
+            raise ConfigurationError(f"max_records: {max_records!r} is not a whole number above zero")
+        if not max_wait > 0:
+            raise ConfigurationError(f"max_wait: {max_wait!r} is not a number of seconds above zero")
+        self._feed = feed
+        self._limits = max_records, max_wait
+
+    async def next_async(self) -> list[FeedItem]:
+        """Next batch; empty at the end."""
+        while not (batch := await self._feed.take(*self._limits)):
+            if self._feed._has_ended:
+                break
+        return batch
+
+    def next_blocking(self) -> list[FeedItem]:
+        """The same for callers that are not async."""
+        while not (batch := self._feed.take_blocking(*self._limits)):
+            if self._feed._has_ended:
+                break
+        return batch
+
+    async def __aiter__(self) -> AsyncIterator[list[FeedItem]]:
+        while batch := await self.next_async():
+            yield batch
+
+    def __iter__(self) -> Iterator[list[FeedItem]]:
+        while batch := self.next_blocking():
+            yield batch

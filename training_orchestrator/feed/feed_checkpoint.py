@@ -1,0 +1,71 @@
+"""A feed's checkpoint as bytes, to be stored with the model that was trained up to it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Final
+
+from training_orchestrator.api.answers import StoreUnavailableError
+from training_orchestrator.sources.published_outputs import Place
+
+_MAGIC: Final = b"JFC1"
+_ID_BYTES: Final = 16
+_DIGEST_BYTES: Final = 16
+
+
+class BadCheckpointError(StoreUnavailableError):
+    """Bytes that are no checkpoint, cut off, or of another source or question."""
+
+
+@dataclass(slots=True)
+class FeedCheckpoint:
+    """Where a feed stands. It grows by 16 bytes for each abandonment or conversion given."""
+
+    source: str
+    as_of: int | None = None
+    since: int | None = None
+    positions: dict[Place, int] = field(default_factory=dict)
+    given: set[bytes] = field(default_factory=set)
+    """Ids of abandonments and conversions given."""
+    corrected: set[bytes] = field(default_factory=set)
+    """Ids of those that were corrected, or must not be."""
+    held: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Lifecycle records by the id of the abandonment that they correct and that was not given yet."""
+
+    def to_bytes(self) -> bytes:
+        """Bytes that `from_bytes` takes; a digest at their end tells whether they are whole."""
+        header = json.dumps(
+            {
+                "source": self.source,
+                "as_of": self.as_of,
+                "since": self.since,
+                "positions": [[*place, offset] for place, offset in sorted(self.positions.items())],
+                "held": self.held,
+                "given": len(self.given),
+            },
+            separators=(",", ":"),
+        ).encode()
+        body = b"".join((_MAGIC, len(header).to_bytes(4, "big"), header, *sorted(self.given), *sorted(self.corrected)))
+        return body + blake2b(body, digest_size=_DIGEST_BYTES).digest()
+
+    @classmethod
+    def from_bytes(cls, stored: bytes) -> FeedCheckpoint:
+        """Raises BadCheckpointError."""
+        body, digest = stored[:-_DIGEST_BYTES], stored[-_DIGEST_BYTES:]
+        if not stored.startswith(_MAGIC) or blake2b(body, digest_size=_DIGEST_BYTES).digest() != digest:
+            raise BadCheckpointError(f"these {len(stored)} bytes are no whole checkpoint of a feed")
+        begin = len(_MAGIC) + 4
+        end = begin + int.from_bytes(body[len(_MAGIC) : begin], "big")
+        header = json.loads(body[begin:end])
+        ids = [body[at : at + _ID_BYTES] for at in range(end, len(body), _ID_BYTES)]
+        return cls(
+            source=header["source"],
+            as_of=header["as_of"],
+            since=header["since"],
+            positions={(topic, partition): offset for topic, partition, offset in header["positions"]},
+            given=set(ids[: header["given"]]),
+            corrected=set(ids[header["given"] :]),
+            held=header["held"],
+        )

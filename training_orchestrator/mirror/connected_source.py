@@ -1,0 +1,115 @@
+"""What the mirror of a connected manager follows: the changelog of the workers' table, and the output topics."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from time import time_ns
+from typing import Final
+
+from journeys.agents.kafka.changelog_state import UnknownChangelogError, changelog_state
+from journeys.agents.kafka.connection import client_options
+from journeys.agents.kafka.log_reader import LogBatch, LogHeadGoneError, open_log
+from journeys.agents.kafka.record_producer import RecordProducer
+from journeys.agents.kafka.schema_registry import registry_of
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.records import PolicyChanged
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS, changelog_name
+from journeys.streams.rule.policy import InvalidPolicyError, Policy
+from journeys.streams.stored.restored_rows import UnreadableRowError
+from training_orchestrator.api.answers import StoreUnavailableError
+from training_orchestrator.backend.journey_update import JourneyUpdate
+from training_orchestrator.mirror.mirror_source import KnownPolicies
+from training_orchestrator.mirror.table_rows import TableRows
+from training_orchestrator.runtime.task_end import end
+from training_orchestrator.sources.followed_log import KAFKA_FAULTS, FollowedLog
+from training_orchestrator.sources.followed_outputs import FollowedOutputs
+from training_orchestrator.sources.published_outputs import Place, PublishedRecord
+from training_orchestrator.sources.topic_source import TopicSource
+
+log = logging.getLogger("journeys.redis")
+_REQUESTED_BY: Final = "redis"
+_FAULTS: Final = (
+    *KAFKA_FAULTS,
+    *(UnknownChangelogError, UnreadableRowError, InvalidRecordError, InvalidPolicyError),
+)
+
+
+class ConnectedSource:
+    """A MirrorSource. `note` is told of rows that change, `lost` when some may have been missed."""
+
+    def __init__(
+        self, settings: Settings, note: Callable[[list[JourneyUpdate]], None], lost: Callable[[], None]
+    ) -> None:
+        self._settings = settings
+        self._changelog = changelog_name(settings.application_id)
+        self._note = note
+        self._lost = lost
+        self._table = TableRows()
+        self._outputs = FollowedOutputs(TopicSource(settings))
+        self._following: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        """Follow no more."""
+        await self._outputs.close()
+        await end(self._following)
+
+    async def identity(self) -> str:
+        """Application and topic: one that was created anew under the same name is another."""
+        async with _answered():
+            state = await changelog_state(await client_options(self._settings), JOURNEY_ABANDONMENTS)
+        return f"{self._settings.application_id}:{state.topic_id}"
+
+    async def updates(self) -> AsyncIterator[list[JourneyUpdate]]:
+        """The changelog, as far as it goes now; what comes behind it is noted."""
+        async with (
+            _answered(),
+            registry_of(self._settings, self._table.codec.catalog) as registry,
+            open_log(self._settings, self._changelog) as rows,
+        ):
+            for number in range(rows.partition_count):
+                async for batch in rows.read_partition(number):
+                    if registry is not None:
+                        await registry.learn_from(record.value for record in batch.records)
+                    for updates in self._table.take(number, batch.records):
+                        yield updates
+            if self._following is None or self._following.done():
+                behind = {(self._changelog, number): end for number, end in rows.end_offsets.items()}
+                self._following = asyncio.create_task(self._follow(behind))
+
+    async def outputs(self, positions: Mapping[Place, int]) -> list[PublishedRecord]:
+        """Out of the topics."""
+        return await self._outputs.take(positions)
+
+    async def policies(self) -> KnownPolicies:
+        """As of the workers' last flush."""
+        return self._table.policies()
+
+    async def change_policy(self, policy: Policy) -> None:
+        """Append it to every partition of the input topic."""
+        changed = PolicyChanged(policy.version, policy.to_json(), time_ns() // 1_000_000, _REQUESTED_BY)
+        async with _answered(), RecordProducer(self._settings) as producer:
+            await producer.send_to_all(changed)
+
+    async def _follow(self, positions: dict[Place, int]) -> None:
+        rows = FollowedLog(self._settings, self._table.codec.catalog, positions, self._take, _FAULTS)
+        try:
+            await rows.follow(lambda error: log.warning("the table is not followed for now: %s", error))
+        except LogHeadGoneError as error:  # a changelog that was created anew
+            log.warning("the table is read anew for Redis: %s", error)
+            self._lost()
+
+    def _take(self, batch: LogBatch) -> None:
+        for updates in self._table.take(batch.partition, batch.records):
+            self._note(updates)
+
+
+@asynccontextmanager
+async def _answered() -> AsyncIterator[None]:
+    try:
+        yield
+    except _FAULTS as error:
+        raise StoreUnavailableError(str(error)) from error

@@ -1,0 +1,1 @@
+"""Redis: its address, the names of its keys, the stream of abandonments."""

@@ -1,0 +1,1 @@
+"""Rewards and the steps that earned them: ledger, credit, environments, datasets."""

@@ -1,0 +1,65 @@
+"""Credit: which actions of a journey earned its reward. Shares add up to the micro."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from fractions import Fraction
+from typing import Literal, NamedTuple, TypeAlias
+
+from training_orchestrator.api.configuration import ConfigurationError
+
+CreditRule: TypeAlias = Literal["last_touch", "linear", "time_decay"]
+_RULES = ("last_touch", "linear", "time_decay")
+
+
+class TouchedBy(NamedTuple):
+    """A touchpoint of the journey, and the action that bought it; None for one that nobody chose."""
+
+    occurred_at: datetime
+    action_id: str | None
+
+
+def credit(
+    total_micros: int, touches: Sequence[TouchedBy], rule: CreditRule = "last_touch", half_life_days: float = 7.0
+) -> dict[str, int]:
+    """Micros by action_id. Touchpoints without an action earn nothing; without any action it is empty.
+
+    `last_touch`: all to the latest action. `linear`: the same for each touchpoint. `time_decay`: half as much for one
+    that lies `half_life_days` before the latest. Raises ConfigurationError.
+    """
+    if rule not in _RULES:
+        raise ConfigurationError(f"rule: {rule!r} is not one of {', '.join(_RULES)}")
+    if not 0 < half_life_days < float("inf"):
+        raise ConfigurationError(f"half_life_days: {half_life_days!r} is not a number above zero")
+    # Stable: of touchpoints at one instant the last given is the latest.
+    acted = sorted((each for each in touches if each.action_id is not None), key=lambda each: each.occurred_at)
+    if not acted:
+        return {}
+    latest = acted[-1].occurred_at
+    if rule == "last_touch":
+        weights = [0.0] * (len(acted) - 1) + [1.0]
+    elif rule == "linear":
+        weights = [1.0] * len(acted)
+    else:
+        weights = [0.5 ** ((latest - each.occurred_at).total_seconds() / 86_400 / half_life_days) for each in acted]
+    given: dict[str, int] = {}
+    for each, micros in zip(acted, _divided(total_micros, weights), strict=True):
+        if micros:
+            assert each.action_id is not None
+            given[each.action_id] = given.get(each.action_id, 0) + micros
+    return given
+
+
+def _divided(total: int, weights: Sequence[float]) -> list[int]:
+    """Whole micros in proportion to weights; what rounding down leaves goes to the greatest rests, later ones first."""
+    sign, total = (-1, -total) if total < 0 else (1, total)
+    # Fractions: floats that come out above what is exact would give away more than there is.
+    whole = sum(map(Fraction, weights))
+    exact = [total * Fraction(weight) / whole for weight in weights]
+    parts = [int(each) for each in exact]
+    by_rest = sorted(range(len(parts)), key=lambda place: (exact[place] - parts[place], place), reverse=True)
+    left = total - sum(parts)
+    for place in (by_rest * (left // len(parts) + 1))[:left]:
+        parts[place] += 1
+    return [sign * each for each in parts]

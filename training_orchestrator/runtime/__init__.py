@@ -1,0 +1,1 @@
+"""Event loops on threads, tasks that end, and logs."""

@@ -1,0 +1,1 @@
+"""Where logs and outputs are read from: topics, files, stores, Redis."""

@@ -1,0 +1,69 @@
+"""Topics followed for ever: what goes wrong is waited out, and reading goes on where it stood."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import uniform
+from typing import Final
+
+from aiokafka.errors import KafkaError
+
+from journeys.agents.kafka.log_reader import LogBatch, LogHeadGoneError, tail
+from journeys.agents.kafka.schema_registry import registry_of
+from journeys.agents.settings.operation_error import OperationError
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.catalog import Catalog
+from training_orchestrator.sources.published_outputs import Place
+
+KAFKA_FAULTS: Final = (OperationError, KafkaError, OSError)
+_RETRY_SECONDS: Final = (0.5, 1.5)
+
+
+class FollowedLog:
+    """Reads from `positions` on, by (topic, partition); they stand behind what was taken.
+
+    `take` gets each batch, its schemas known to `catalog`. `fault` is what the last attempt came to: None where Kafka
+    has answered, and before the first one.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        positions: dict[Place, int],
+        take: Callable[[LogBatch], None],
+        faults: tuple[type[Exception], ...] = KAFKA_FAULTS,
+    ) -> None:
+        """`faults` are the errors, of Kafka and of `take`, behind which reading begins again."""
+        self.positions = positions
+        self.fault: Exception | None = None
+        self._settings = settings
+        self._catalog = catalog
+        self._take = take
+        self._faults = faults
+
+    async def follow(self, tell: Callable[[Exception], None]) -> None:
+        """Follow for ever; `tell` hears of each fault. Raises LogHeadGoneError: there is no going on in that log."""
+        while True:
+            try:
+                await self._read()
+            except LogHeadGoneError as error:
+                self.fault = error
+                raise
+            except self._faults as error:
+                self.fault = error
+                tell(error)
+                await asyncio.sleep(uniform(*_RETRY_SECONDS))  # noqa: S311  (spreads retries, keeps no secret)
+
+    async def _read(self) -> None:
+        topics = sorted({topic for topic, _ in self.positions})
+        async with registry_of(self._settings, self._catalog) as registry:
+            async for batch in tail(self._settings, topics, start_offsets=self.positions, heard=self._hear):
+                if registry is not None:
+                    await registry.learn_from(record.value for record in batch.records)
+                self._take(batch)
+                self.positions[batch.topic, batch.partition] = batch.records[-1].offset + 1
+
+    def _hear(self) -> None:
+        self.fault = None

@@ -1,0 +1,103 @@
+"""The input log, wherever it is: what a replay reads, partition after partition."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from journeys.schemas.codec import Codec
+from journeys.streams.partition.entry import EntryFields
+from journeys.streams.partition.state import Partition
+from training_orchestrator.api.answers import StoreUnavailableError
+from training_orchestrator.api.configuration import DEFAULT_STORE, ConfigurationError
+from training_orchestrator.api.extras import needs
+from training_orchestrator.embedded.local_log import entries_of, store_connection
+
+if TYPE_CHECKING:
+    from journeys.agents.settings.settings import Settings
+
+
+class RecordedLog(Protocol):
+    """An input log. Each partition comes with its records, in batches, and is as it was before the first of them."""
+
+    def partitions(self) -> AsyncIterator[tuple[Partition, AsyncGenerator[Sequence[EntryFields], None]]]:
+        """Yield each partition with its batches, which are to be read before the next. Raises StoreUnavailableError."""
+
+
+def recorded_log(store_path: Path | str | None, bootstrap_servers: str | None) -> RecordedLog:
+    """The log of a store or of a Kafka; without either, of what a manager without arguments writes to.
+
+    Raises ConfigurationError.
+    """
+    if store_path is not None:
+        if bootstrap_servers is not None:
+            raise ConfigurationError("store_path and bootstrap_servers: give one of them")
+        return StoreLog(Path(store_path))
+    from training_orchestrator.sources.given_settings import given_settings  # noqa: PLC0415  (a store needs no settings)
+
+    settings = given_settings(bootstrap_servers)
+    return StoreLog(DEFAULT_STORE) if settings.bootstrap_servers is None else TopicLog(settings)
+
+
+class StoreLog:
+    """The log in an embedded manager's file, which may be at work."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def partitions(self) -> AsyncIterator[tuple[Partition, AsyncGenerator[Sequence[EntryFields], None]]]:
+        """The file's one partition."""
+        yield Partition(), self._batches()
+
+    async def _batches(self) -> AsyncGenerator[Sequence[EntryFields], None]:
+        with store_connection(self._path) as connection:
+            for batch in entries_of(connection, 0, Codec()):
+                yield batch
+
+
+class TopicLog:
+    """The topic `journey-events`, as far as it goes now."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def partitions(self) -> AsyncIterator[tuple[Partition, AsyncGenerator[Sequence[EntryFields], None]]]:
+        """Each partition; raises StoreUnavailableError, also where the log's head is deleted."""
+        with needs("trainer", "a dataset of Kafka's journeys"):
+            from journeys.agents.kafka.log_reader import open_log  # noqa: PLC0415  (a store needs no Kafka)
+        from journeys.agents.kafka.schema_registry import registry_of  # noqa: PLC0415  (as above)
+        from journeys.schemas.topics import JOURNEY_EVENTS  # noqa: PLC0415  (as above)
+
+        codec = Codec()
+        async with (
+            _answered(),
+            registry_of(self._settings, codec.catalog) as registry,
+            open_log(self._settings, JOURNEY_EVENTS) as log,
+        ):
+            log.require_head()
+
+            async def batches(number: int) -> AsyncGenerator[Sequence[EntryFields], None]:
+                from journeys.streams.partition.log_entries import log_entries  # noqa: PLC0415  (as above)
+
+                async with _answered():  # this generator's faults are its reader's, not those of the one around it
+                    async for batch in log.read_partition(number):
+                        if registry is not None:
+                            await registry.learn_from(record.value for record in batch.records)
+                        yield list(log_entries(batch.records, codec))
+
+            for number in range(log.partition_count):
+                yield Partition(number, log.partition_count), batches(number)
+
+
+@asynccontextmanager
+async def _answered() -> AsyncIterator[None]:
+    from aiokafka.errors import KafkaError  # noqa: PLC0415  (as above)
+
+    from journeys.agents.settings.operation_error import OperationError  # noqa: PLC0415  (as above)
+
+    try:
+        yield
+    except (OperationError, KafkaError) as error:
+        raise StoreUnavailableError(str(error)) from error

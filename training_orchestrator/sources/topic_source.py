@@ -1,0 +1,98 @@
+"""Source of a feed that is Kafka: the output topics, read without a consumer group."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiokafka.errors import KafkaError
+
+from journeys.agents.kafka.log_reader import LogBatch, open_log, tail
+from journeys.agents.kafka.missing_rights import MissingRightsError
+from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
+from journeys.agents.kafka.topic_time import topic_time
+from journeys.agents.settings.operation_error import OperationError
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.codec import Codec
+from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
+from training_orchestrator.api.answers import StoreUnavailableError
+from training_orchestrator.sources.file_sources import decoded
+from training_orchestrator.sources.published_outputs import Place, PublishedRecord
+
+_TOPICS: Final = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE)
+
+
+class TopicSource:
+    """`journey-abandonments` and `journey-lifecycle`. Reading from an instant on needs the input topic, too."""
+
+    name = "kafka"
+    continues = frozenset({"kafka", "redis"})
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._codec = Codec()
+
+    async def records(self, positions: Mapping[Place, int], *, follow: bool) -> AsyncIterator[list[PublishedRecord]]:
+        """As they come, or first all abandonments and then their corrections. Raises StoreUnavailableError."""
+        async with self._answered(), registry_of(self._settings, self._codec.catalog) as registry:
+            batches = self._followed(positions) if follow else self._until_now(positions)
+            async for batch in batches:
+                yield await self._decoded(batch, registry)
+
+    async def end_positions(self) -> dict[Place, int]:
+        """The ends at this moment."""
+        found: dict[Place, int] = {}
+        async with self._answered():
+            for topic in _TOPICS:
+                async with open_log(self._settings, topic) as log:
+                    found.update({(topic, number): end for number, end in log.end_offsets.items()})
+        return found
+
+    async def positions_since(self, at: int) -> dict[Place, int]:
+        """Live: nothing is published before it is detected. Simulated time says nothing about that: the beginning.
+
+        So it is where whose time it is can't be seen, without the right to read the input topic: slower, and the same.
+        """
+        found: dict[Place, int] = {}
+        async with self._answered():
+            try:
+                time_source = (await topic_time(self._settings, self._codec)).time_source
+            except MissingRightsError:
+                return found
+            if time_source != "live" or at > time.time_ns() // 1_000_000:
+                return found
+            for topic in _TOPICS:
+                async with open_log(self._settings, topic) as log:
+                    found.update({(topic, number): start for number, start in (await log.offsets_since(at)).items()})
+        return found
+
+    async def _followed(self, positions: Mapping[Place, int]) -> AsyncIterator[LogBatch]:
+        begin: dict[Place, int] = {}
+        for topic in _TOPICS:
+            async with open_log(self._settings, topic) as log:
+                begin.update({(topic, number): start for number, start in log.start_offsets.items()})
+        async for batch in tail(self._settings, _TOPICS, start_offsets=begin | dict(positions)):
+            yield batch
+
+    async def _until_now(self, positions: Mapping[Place, int]) -> AsyncIterator[LogBatch]:
+        for topic in _TOPICS:
+            async with open_log(self._settings, topic) as log:
+                for number in range(log.partition_count):
+                    start = positions.get((topic, number))
+                    async for batch in log.read_partition(number, start=start):
+                        yield batch
+
+    async def _decoded(self, batch: LogBatch, registry: SchemaRegistry | None) -> list[PublishedRecord]:
+        if registry is not None:
+            await registry.learn_from(record.value for record in batch.records)
+        place = batch.topic, batch.partition
+        return list(decoded(self._codec, ((place, each.offset, batch.topic, each.value) for each in batch.records)))
+
+    @asynccontextmanager
+    async def _answered(self) -> AsyncIterator[Any]:
+        try:
+            yield
+        except (OperationError, KafkaError) as error:
+            raise StoreUnavailableError(str(error)) from error
