@@ -28,5 +28,5 @@ def queries() -> tuple[Query, ...]:
 
 
 def _query(name: str) -> Query:
-    lines = files("analytics").joinpath("sql", "reports", f"{name}.sql").read_text("utf-8").splitlines()
+    lines = files("journeys.analytics").joinpath("sql", "reports", f"{name}.sql").read_text("utf-8").splitlines()
     return Query(name, lines[0].removeprefix("--").strip(), "\n".join(lines[1:]))

@@ -28,7 +28,7 @@ def views() -> tuple[View, ...]:
 
 
 def _view(name: str) -> View:
-    lines = files("analytics").joinpath("sql", "views", f"{name}.sql").read_text("utf-8").splitlines()
+    lines = files("journeys.analytics").joinpath("sql", "views", f"{name}.sql").read_text("utf-8").splitlines()
     said = 0
     while lines[said].startswith("--"):
         said += 1

@@ -124,7 +124,7 @@ def earlier_schemas() -> list[dict[str, Any]]:
 
 
 def _load(*folder: str) -> list[dict[str, Any]]:
-    place = files("schemas").joinpath(*folder)
+    place = files("journeys.schemas").joinpath(*folder)
     if not place.is_dir():
         return []
     names = sorted(entry.name for entry in place.iterdir() if entry.name.endswith(".avsc"))

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
-if TYPE_CHECKING:
-    from journeys.agents.settings.settings import Settings
+
+class SecuritySettings(Protocol):
+    """Settings of TLS and SASL, as `Settings` has them."""
+
+    @property
+    def security_protocol(self) -> str:
+        """PLAINTEXT, SSL or SASL_SSL."""
+
+    @property
+    def bootstrap_servers(self) -> str | None:
+        """Kafka's servers, if any are set."""
+
 
 _SASL: Final = ("sasl_mechanism", "sasl_username", "sasl_password", "sasl_password_file")
 _TLS: Final = ("tls_ca_file", "tls_cert_file", "tls_key_file", "tls_key_password", "tls_key_password_file")
@@ -18,7 +28,7 @@ def variable(setting: str) -> str:
     return f"JOURNEYS_{setting.upper()}"
 
 
-def security_fault(settings: Settings) -> str | None:
+def security_fault(settings: SecuritySettings) -> str | None:
     """Give one line that names the setting and says what would be right; None where nothing is wrong."""
     protocol = settings.security_protocol
     given = {name for name in (*_SASL, *_TLS) if getattr(settings, name) is not None}
@@ -46,7 +56,7 @@ def _key_fault(given: set[str]) -> str | None:
     return None
 
 
-def _server_fault(settings: Settings) -> str | None:
+def _server_fault(settings: SecuritySettings) -> str | None:
     if settings.security_protocol != "PLAINTEXT" and not settings.bootstrap_servers:
         return (
             f"JOURNEYS_SECURITY_PROTOCOL is {settings.security_protocol} and JOURNEYS_BOOTSTRAP_SERVERS is not set: "

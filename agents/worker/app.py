@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 import faust
+from faust.types import TP
 
 from journeys.agents.kafka.schema_registry import SchemaRegistry
 from journeys.agents.settings.kafka_security import faust_credentials
@@ -17,11 +18,11 @@ from journeys.agents.worker.guards.freeze_guard import FreezeGuard
 from journeys.agents.worker.guards.memory_limit import MemoryLimit
 from journeys.agents.worker.guards.watchdog import Watchdog
 from journeys.agents.worker.journey_agent import JourneyAgent
+from journeys.agents.worker.ports.local_copy import LocalCopy, NoLocalCopy
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.punctuator import Punctuator
 from journeys.agents.worker.restore.changelog_queue import JourneyTables
 from journeys.agents.worker.restore.journey_store import JourneyStore, JourneyTable
-from journeys.agents.worker.restore.local_copy import LocalCopy, NoLocalCopy
 from journeys.agents.worker.transport.batch_transport import BatchConsumer, BatchTransport
 from journeys.schemas.catalog import Catalog
 from journeys.schemas.codec import Codec
@@ -75,6 +76,18 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
         if not self._stopped.is_set():
             end_now(WorkerExit.FAILED, f"a part of it crashed: {reason!r}")
         super()._crash(reason)
+
+    def batch_producer(self) -> Any:
+        """The running AIOKafkaProducer: Faust's own send takes one record at a time."""
+        return self.producer._producer
+
+    def changelog_is_ours_to(self, number: int, offset: int) -> None:
+        """A rebalance that leaves this partition here need not read our own rows back."""
+        self.tables.recovery.active_offsets[TP(self.changelog_topic, number)] = offset
+
+    async def append(self, number: int, value: bytes) -> Any:
+        """Append a value to a partition of the input topic; gives a future of Kafka's answer."""
+        return await self.producer.send(self.input_topic, None, value, number, None, None)
 
     def input_partitions(self) -> list[int]:
         """Input partitions that are assigned to this worker."""
@@ -139,9 +152,9 @@ def create_app(
     worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
     app.local_copy = local_copy or NoLocalCopy()
     app.memory = MemoryLimit(settings.memory_limit_mib)
-    app.flusher = Flusher(app, app.guard)
-    app.punctuator = Punctuator(app, worker_id)
-    app.journey_agent = JourneyAgent(app, settings.gather_seconds)
+    app.flusher = Flusher(app, app.codec, app.guard, app.local_copy, client_options)
+    app.punctuator = Punctuator(app, app.codec, app.append, worker_id)
+    app.journey_agent = JourneyAgent(app, app.codec, app.registry, app.memory, settings.gather_seconds)
     raw: dict[str, Any] = {
         "key_type": bytes,
         "value_type": bytes,
@@ -159,8 +172,8 @@ def _attach(app: JourneyApp, raw: dict[str, Any], settings: Settings, policy: Po
     """Register the agent, the timer and the tasks."""
     app.agent(app.topic(app.input_topic, **raw), name="journeys", concurrency=1)(app.journey_agent.run)
     app.on_partitions_revoked.connect(_barrier)
-    app.task(Watchdog(app).watch)
-    app.task(Admission(app, settings).watch)
+    app.task(Watchdog(app, app.memory).watch)
+    app.task(Admission(lambda: app.consumer._thread._consumer, app.client_options, settings).watch)
     app.timer(settings.punctuation_interval_seconds)(app.punctuator.punctuate)
     if settings.gather_seconds:
         app.timer(settings.gather_seconds / 2)(app.journey_agent.flush_due)

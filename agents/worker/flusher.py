@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
-from faust.types import TP
 
 from journeys.agents.kafka.tombstone import TOMBSTONE_OFFSET_HEADER, tombstone_offset
 from journeys.agents.worker.guards.freeze_guard import FreezeGuard
@@ -40,7 +39,8 @@ from journeys.streams.partition.effects import Effects, EncodedOutput
 from journeys.streams.partition.state import Partition
 
 if TYPE_CHECKING:
-    from journeys.agents.worker.app import JourneyApp
+    from journeys.agents.worker.ports.local_copy import LocalCopy
+    from journeys.agents.worker.ports.worker_ports import Changelog
 
 log = logging.getLogger("journeys.flusher")
 _GAP_POLL_MS = 500
@@ -61,10 +61,19 @@ def _worth_waiting(error: Exception) -> bool:
 class Flusher:
     """Writes for all partitions of one worker, for each in one task at a time: the journey agent sees to that."""
 
-    def __init__(self, app: JourneyApp, guard: FreezeGuard) -> None:
-        self._app = app
+    def __init__(
+        self,
+        changelog: Changelog,
+        codec: Codec,
+        guard: FreezeGuard,
+        local_copy: LocalCopy,
+        client_options: dict[str, Any],
+    ) -> None:
+        self._changelog = changelog
+        self._codec = codec
         self._guard = guard
-        self._codec: Codec = app.codec
+        self._local_copy = local_copy
+        self._client_options = client_options
         self._next_changelog_offset: dict[int, int] = {}
         self._shared: set[int] = set()
         """Partitions whose changelog somebody else has written since the restore: the next one reads that again."""
@@ -93,7 +102,7 @@ class Flusher:
 
     async def write_rows(self, number: int, rows: Sequence[StoredRow]) -> None:
         """Append rows to the changelog, note where somebody else has, and keep them in the local copy."""
-        changelog = self._app.changelog_topic
+        changelog = self._changelog.changelog_topic
         complete_to: int | None = None
         as_of = time()
         for base, count in await self._send(changelog, number, rows):
@@ -106,8 +115,8 @@ class Flusher:
             if number not in self._shared:
                 # A rebalance that leaves this partition here need not read our own rows back.
                 complete_to = base + count - 1
-                self._app.tables.recovery.active_offsets[TP(changelog, number)] = complete_to
-        self._app.local_copy.put(number, rows, None if number in self._shared else complete_to, as_of)
+                self._changelog.changelog_is_ours_to(number, complete_to)
+        self._local_copy.put(number, rows, None if number in self._shared else complete_to, as_of)
 
     async def _send(self, topic: str, number: int, records: Sequence[Record]) -> list[tuple[int, int]]:
         """Send records to one partition and wait; gives base offset and count of each batch."""
@@ -121,7 +130,7 @@ class Flusher:
 
     async def _send_batch(self, topic: str, number: int, records: Sequence[Record], begin: int) -> tuple[int, int]:
         """Send as many records from `begin` on as fit one batch; gives its base offset, and where the next begins."""
-        producer = self._app.producer._producer  # Faust's own send takes one record at a time
+        producer = self._changelog.batch_producer()
         async for attempt in stamina.retry_context(on=_worth_waiting, attempts=None, timeout=None, wait_max=5.0):
             with attempt, ends_where_refused(topic):
                 self._guard.check()
@@ -148,8 +157,8 @@ class Flusher:
             await self.write_rows(number, rewrites)
 
     async def _read_changelog(self, number: int, begin: int, end: int) -> list[Any]:
-        tp = TopicPartition(self._app.changelog_topic, number)
-        consumer = AIOKafkaConsumer(**self._app.client_options, enable_auto_commit=False)
+        tp = TopicPartition(self._changelog.changelog_topic, number)
+        consumer = AIOKafkaConsumer(**self._client_options, enable_auto_commit=False)
         await consumer.start()
         try:
             consumer.assign([tp])

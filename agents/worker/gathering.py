@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from faust.types import ConsumerMessage
 
-from journeys.agents.worker.transport.batch import Batch
+from journeys.agents.worker.ports.batch import Batch
 from journeys.schemas.codec import Codec
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.processor import Processor

@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 from faust.types import TP
 
 from journeys.agents.worker.gathering import Gathering
+from journeys.agents.worker.ports.batch import Batch
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
-from journeys.agents.worker.transport.batch import Batch
 from journeys.schemas.codec import Codec
 from journeys.streams.partition.abandonment_tally import Tally
 from journeys.streams.partition.effects import Counts
 
 if TYPE_CHECKING:
-    from journeys.agents.worker.app import JourneyApp
+    from journeys.agents.kafka.schema_registry import SchemaRegistry
+    from journeys.agents.worker.ports.worker_ports import Room, Worker
 
 log = logging.getLogger("journeys.agent")
 
@@ -32,10 +33,14 @@ log = logging.getLogger("journeys.agent")
 class JourneyAgent:
     """Handles messages of the batch transport, under a lock that the rebalance barrier takes too."""
 
-    def __init__(self, app: JourneyApp, gather_seconds: float) -> None:
-        self._app = app
+    def __init__(
+        self, worker: Worker, codec: Codec, registry: SchemaRegistry | None, memory: Room, gather_seconds: float
+    ) -> None:
+        self._worker = worker
+        self._registry = registry
+        self._memory = memory
         self._gather_seconds = gather_seconds
-        self.codec: Codec = app.codec
+        self.codec = codec
         self.lock = asyncio.Lock()
         self.counts = Counts()
         self.tally = Tally()
@@ -52,9 +57,9 @@ class JourneyAgent:
         """Consume the stream for ever; any error ends the process, for Faust would restart the agent in silence."""
         async for event in stream.noack().events():
             with self._ends_the_process():
-                await self._app.memory.wait_for_room()
+                await self._memory.wait_for_room()
                 async with self.lock:
-                    if not self._app.should_stop:
+                    if not self._worker.should_stop:
                         await self._handle(event)
 
     async def barrier(self) -> None:
@@ -64,7 +69,7 @@ class JourneyAgent:
                 self._begin_flush(tp)
             await asyncio.gather(*self._flushes.values())
             self._flushes.clear()
-            await self._app.consumer.commit_positions()
+            await self._worker.consumer.commit_positions()
 
     async def flush_due(self) -> None:
         """Flush what has been gathered long enough and no batch comes to say so; a Faust timer calls this."""
@@ -94,9 +99,9 @@ class JourneyAgent:
             if not self._is_next(tp, batch, message.generation_id):
                 self.batches_dropped += 1
                 return
-            gathering = Gathering(self._app.store.processors[tp.partition], self._gather_seconds)
-        if self._app.registry is not None:
-            await self._app.registry.learn_from(batch.heads())
+            gathering = Gathering(self._worker.store.processors[tp.partition], self._gather_seconds)
+        if self._registry is not None:
+            await self._registry.learn_from(batch.heads())
         gathering.apply(event, self.codec)
         self._gatherings[tp] = gathering
         if gathering.is_due:
@@ -112,14 +117,14 @@ class JourneyAgent:
         with self._ends_the_process():
             self.flushing_since[tp] = monotonic()
             effects = gathering.complete()
-            await self._app.flusher.flush(gathering.partition, effects)
+            await self._worker.flusher.flush(gathering.partition, effects)
             del self.flushing_since[tp]
             self.counts.add(effects.counts)
             self.tally.abandonments(effects.abandonments)
             if effects.booked is not None:
                 self.tally.add(effects.booked)
             self.forgotten += len(effects.forgotten)
-            self._app.consumer.next_position[tp] = gathering.position
+            self._worker.consumer.next_position[tp] = gathering.position
             for event in gathering.events:
                 event.ack()
 
@@ -129,7 +134,7 @@ class JourneyAgent:
         try:
             yield
         except asyncio.CancelledError:
-            if self._app.should_stop:
+            if self._worker.should_stop:
                 raise
             end_now(WorkerExit.FAILED, "the agent was cancelled")
         except BaseException as error:
@@ -138,8 +143,8 @@ class JourneyAgent:
 
     def _is_next(self, tp: TP, batch: Batch, generation_id: int) -> bool:
         """Whether the batch holds the record to be applied next; if records were left out, fetch them again."""
-        consumer = self._app.consumer
-        if generation_id != self._app.consumer_generation_id or self._app.rebalancing:
+        consumer = self._worker.consumer
+        if generation_id != self._worker.consumer_generation_id or self._worker.rebalancing:
             return False
         position = consumer.next_position.get(tp)
         if position is None or batch.last_offset < position:

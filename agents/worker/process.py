@@ -25,11 +25,11 @@ from journeys.agents.settings.policy_file import load_policy
 from journeys.agents.settings.settings import Settings
 from journeys.agents.worker.app import JourneyApp, create_app
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
-from journeys.agents.worker.restore.local_copy import open_local_copy
+from journeys.agents.worker.restore.open_local_copy import open_local_copy
 from journeys.agents.worker.restore.worker_slot import WorkerSlot
 from journeys.agents.worker.transport.record_batches import fetch_record_batches
 from journeys.agents.worker.worker_engine import engine_of
-from journeys.agents.worker.worker_metrics import MetricsServer
+from journeys.agents.worker.worker_metrics import MetricsServer, WorkerMetrics
 from journeys.schemas.catalog import Catalog
 
 log = logging.getLogger("journeys.worker")
@@ -57,7 +57,8 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
         await super().on_first_start()
         self.app.guard.start()
         if self._metrics is not None:
-            self._metrics.serve(self.app)
+            app = self.app
+            self._metrics.serve(WorkerMetrics(app, app.journey_agent, app.memory, app.store.progress))
 
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
         if self._signal_stop_time:

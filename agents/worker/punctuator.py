@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiokafka.errors import TopicAuthorizationFailedError
 
@@ -18,10 +19,13 @@ from journeys.schemas.records import PolicyChanged, Punctuation
 from journeys.streams.partition.state import Partition
 
 if TYPE_CHECKING:
-    from journeys.agents.worker.app import JourneyApp
+    from journeys.agents.worker.ports.worker_ports import Worker
+    from journeys.schemas.codec import Codec
     from journeys.streams.rule.policy import Policy
 
 log = logging.getLogger("journeys.punctuator")
+Append: TypeAlias = Callable[[int, bytes], Awaitable[asyncio.Future[Any]]]
+"""Appends a value to a partition of the input topic; gives a future of Kafka's answer."""
 # A clock moves at least this often while records come, so that old journeys are forgotten on quiet days too.
 _AT_LEAST_EVERY_MS = 60_000
 
@@ -29,19 +33,21 @@ _AT_LEAST_EVERY_MS = 60_000
 class Punctuator:
     """Punctuates the partitions of one worker when a deadline has come, and at least every minute."""
 
-    def __init__(self, app: JourneyApp, worker_id: str) -> None:
-        self._app = app
+    def __init__(self, worker: Worker, codec: Codec, append: Append, worker_id: str) -> None:
+        self._worker = worker
+        self._codec = codec
+        self._append = append
         self._worker_id = worker_id
         self._sent: dict[int, int] = {}
         self._brought: set[int] = set()
 
     async def punctuate(self) -> None:
         """Look at every partition once; a Faust timer calls this."""
-        if self._app.rebalancing:
+        if self._worker.rebalancing:
             return
         now = int(time() * 1000)
-        for number in self._app.input_partitions():
-            processor = self._app.store.processors.get(number)
+        for number in self._worker.input_partitions():
+            processor = self._worker.store.processors.get(number)
             if processor is not None and self._is_wanted(processor.partition, now):
                 self._sent[number] = now
                 await self._write(number, Punctuation(now, "live", self._worker_id))
@@ -51,10 +57,10 @@ class Punctuator:
 
         Once: what a person puts in force later stays in force. A Faust timer calls this.
         """
-        if self._app.rebalancing:
+        if self._worker.rebalancing:
             return
-        for number in self._app.input_partitions():
-            processor = self._app.store.processors.get(number)
+        for number in self._worker.input_partitions():
+            processor = self._worker.store.processors.get(number)
             if processor is None or number in self._brought:
                 continue
             self._brought.add(number)
@@ -84,8 +90,8 @@ class Punctuator:
         return due_at is not None and due_at <= now
 
     async def _write(self, number: int, record: Punctuation | PolicyChanged) -> None:
-        value = self._app.codec.encode(record)
-        sent = await self._app.producer.send(self._app.input_topic, None, value, number, None, None)
+        value = self._codec.encode(record)
+        sent = await self._append(number, value)
         sent.add_done_callback(_require_right)
 
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from faust.types import TP
 
     from journeys.agents.settings.settings import Settings
-    from journeys.agents.worker.app import JourneyApp
+    from journeys.agents.worker.guards.memory_limit import MemoryLimit
+    from journeys.agents.worker.journey_agent import JourneyAgent
+    from journeys.agents.worker.ports.worker_ports import Worker
+    from journeys.agents.worker.restore.restore_progress import RestoreProgress
     from journeys.streams.partition.state import Partition
 
 _MODE: Final = "worker"
@@ -45,9 +48,9 @@ class MetricsServer:
             ) from None
         self.address = f"http://{host}:{self._server.server_port}/metrics"
 
-    def serve(self, app: JourneyApp) -> None:
-        """Say from now on how this worker is; call it within the worker's loop."""
-        self._registry.register(LoopMetrics(_MODE, WorkerMetrics(app).samples))
+    def serve(self, worker: WorkerMetrics) -> None:
+        """Answer scrapes with a worker's figures from now on; call it within the worker's event loop."""
+        self._registry.register(LoopMetrics(_MODE, worker.samples))
 
     def close(self) -> None:
         """Listen no more."""
@@ -59,13 +62,16 @@ class MetricsServer:
 class WorkerMetrics:
     """Figures of a worker's parts. Runs in its loop, and so never while a batch is applied."""
 
-    def __init__(self, app: JourneyApp) -> None:
-        self._app = app
+    def __init__(self, worker: Worker, agent: JourneyAgent, memory: MemoryLimit, progress: RestoreProgress) -> None:
+        self._worker = worker
+        self._agent = agent
+        self._limit = memory
+        self._progress = progress
         self._process = Process()
 
     async def samples(self) -> Sequence[Sample]:
         """All figures at this moment."""
-        partitions = {number: processor.partition for number, processor in self._app.store.processors.items()}
+        partitions = {number: processor.partition for number, processor in self._worker.store.processors.items()}
         held = sum(len(partition.rows) for partition in partitions.values())
         return [
             *self._records(),
@@ -76,7 +82,7 @@ class WorkerMetrics:
         ]
 
     def _records(self) -> Iterator[Sample]:
-        agent = self._app.journey_agent
+        agent = self._agent
         longest = monotonic() - _WAITS_FOR_KAFKA_SECONDS
         yield Sample(metrics.HEALTHY, all(since > longest for since in agent.flushing_since.values()))
         yield from booked_samples(agent.tally)
@@ -94,7 +100,7 @@ class WorkerMetrics:
         for number, partition in sorted(partitions.items()):
             if partition.time_source == "live" and partition.clock is not None:
                 yield Sample(metrics.CLOCK_LAG, max(0.0, now - partition.clock / _MS), (str(number),))
-        consumer = self._app.consumer
+        consumer = self._worker.consumer
         for tp, position in sorted(consumer.next_position.items()):
             end = self._end(tp)
             if end is not None:
@@ -103,13 +109,13 @@ class WorkerMetrics:
     def _end(self, tp: TP) -> int | None:
         """The log's end as the last fetch told it; None before the first, or where the partition has just gone."""
         try:
-            end: int | None = self._app.consumer.highwater(tp)
+            end: int | None = self._worker.consumer.highwater(tp)
         except Exception:  # aiokafka asserts, or raises IllegalStateError, for what is not assigned
             return None
         return end
 
     def _restore(self) -> Iterator[Sample]:
-        progress = self._app.store.progress
+        progress = self._progress
         yield Sample(metrics.RESTORING, progress.is_under_way)
         yield Sample(metrics.RESTORE_READ, progress.read)
         yield Sample(metrics.RESTORE_REMAINING, progress.remaining)
@@ -121,7 +127,7 @@ class WorkerMetrics:
         yield Sample(metrics.MEMORY, memory)
         if held:
             yield Sample(metrics.MEMORY_PER_JOURNEY, memory / held)
-        yield Sample(metrics.MEMORY_LIMIT, self._app.memory.is_reached)
+        yield Sample(metrics.MEMORY_LIMIT, self._limit.is_reached)
 
 
 def _journeys(partitions: dict[int, Partition], held: int) -> Iterator[Sample]:

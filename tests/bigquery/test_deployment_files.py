@@ -101,11 +101,12 @@ def test_the_image_holds_what_the_program_needs():
     assert {"python3", "openjdk-17-jdk-headless", "maven"} <= set(
         re.search(r"--no-install-recommends (.*) \\", image)[1].split()
     )
-    poms = (DEPLOY.parent / "agents" / "bigquery" / "connect").glob("*/pom.xml")
+    poms = (DEPLOY.parent / "agents" / "stack" / "connect").glob("*/pom.xml")
     releases = {int(found) for pom in poms for found in re.findall(r"<maven.compiler.release>(\d+)<", pom.read_text())}
     assert max(releases) <= 17
     left_out = (DEPLOY / "docker" / "Dockerfile.dockerignore").read_text().splitlines()[1:]
-    packages = {"agents", "analytics", "schemas", "streams", "training_orchestrator", "requirements", "pyproject.toml"}
+    packages = {"agents", "analytics", "cli", "engine", "journeys", "schemas", "streams", "training_orchestrator"}
+    packages |= {"requirements", "pyproject.toml", "MANIFEST.in"}
     assert not packages & set(left_out)
     assert all((DEPLOY.parent / name).exists() for name in packages)
 

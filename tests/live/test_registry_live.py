@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from fastavro import schemaless_writer
-from test_schema_registry import Registry, newer_touchpoint, serving
 
 from journeys.agents.kafka.schema_registry import own_catalog
 from journeys.agents.settings.settings import Settings
 from journeys.agents.worker.ports.worker_exit import WorkerExit
 from journeys.schemas.codec import HEADER_BYTES, Codec, schema_id_of
 from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, changelog_name
+from tests.agents.kafka.test_schema_registry import Registry, newer_touchpoint, serving
 from tests.fixtures.fresh_kafka import emptied
 from tests.fixtures.row_versions import AFTER, head_of, written_as
 from tests.fixtures.topic_contents import DAY, HOUR, Raw, home, punctuation, read, touch, write

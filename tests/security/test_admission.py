@@ -25,10 +25,10 @@ from journeys.agents.kafka.connection import client_options
 from journeys.agents.settings.settings import Settings
 
 async def look(settings):
-    app = SimpleNamespace(client_options=await client_options(settings))
+    options = await client_options(settings)
     connection = SimpleNamespace(connected=lambda: sys.argv[1] == "connected")
     consumer = SimpleNamespace(_client=SimpleNamespace(_conns={"node": connection}))
-    await Admission(app, settings).look(consumer)
+    await Admission(lambda: consumer, options, settings).look(consumer)
 
 asyncio.run(look(Settings(_env_file=None, **dict(word.split("=", 1) for word in sys.argv[2:]))))
 """

@@ -7,6 +7,7 @@ what it was given at the start; a new process reads the files again.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from journeys.agents.kafka.connection import KafkaRefusedError, KafkaUnreachableError, require_broker
@@ -14,7 +15,6 @@ from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 
 if TYPE_CHECKING:
     from journeys.agents.settings.settings import Settings
-    from journeys.agents.worker.app import JourneyApp
 
 _LOOK_EVERY_SECONDS: Final = 10.0
 
@@ -22,22 +22,24 @@ _LOOK_EVERY_SECONDS: Final = 10.0
 class Admission:
     """Ends the process when it has no connection and Kafka refuses a new one."""
 
-    def __init__(self, app: JourneyApp, settings: Settings) -> None:
-        self._app = app
+    def __init__(self, consumer: Callable[[], Any], client_options: dict[str, Any], settings: Settings) -> None:
+        """`consumer` gives the AIOKafkaConsumer of now."""
+        self._consumer = consumer
+        self._client_options = client_options
         self._settings = settings
 
     async def watch(self) -> None:
         """Look every few seconds, for ever."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
-            await self.look(self._app.consumer._thread._consumer)
+            await self.look(self._consumer())
 
     async def look(self, consumer: Any) -> None:
         """Ask for admission if an AIOKafkaConsumer is without any connection; a broker that is away comes back."""
         if is_connected(consumer):
             return
         try:
-            await require_broker(self._settings, self._app.client_options)
+            await require_broker(self._settings, self._client_options)
         except KafkaUnreachableError:
             return
         except KafkaRefusedError as error:

@@ -18,7 +18,7 @@ from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 if TYPE_CHECKING:
     from faust.types import TP
 
-    from journeys.agents.worker.app import JourneyApp
+    from journeys.agents.worker.ports.worker_ports import Room, Worker
 
 log = logging.getLogger("journeys.watchdog")
 _LOOK_EVERY_SECONDS = 10.0
@@ -28,22 +28,23 @@ _STALLED_AFTER_SECONDS = 120.0
 class Watchdog:
     """Ends the process when an input partition with records makes no progress."""
 
-    def __init__(self, app: JourneyApp) -> None:
-        self._app = app
+    def __init__(self, worker: Worker, memory: Room) -> None:
+        self._worker = worker
+        self._memory = memory
         self._moved: dict[TP, tuple[int, float]] = {}
 
     async def watch(self) -> None:
         """Look every few seconds, for ever."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
-            if self._app.memory.is_reached:
+            if self._memory.is_reached:
                 self._moved.clear()  # it stands still on purpose, and has said so
-            elif not self._app.rebalancing:
+            elif not self._worker.rebalancing:
                 await self.look()
 
     async def look(self) -> None:
         """Compare positions with the ends of the log; ends the process if one has stood still too long."""
-        consumer = self._app.consumer
+        consumer = self._worker.consumer
         positions = dict(consumer.next_position)
         try:
             ends = await consumer.highwaters(*positions) if positions else {}

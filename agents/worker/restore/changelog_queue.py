@@ -12,28 +12,28 @@ from faust.tables.manager import TableManager
 from mode.utils.queues import ThrowableQueue
 
 if TYPE_CHECKING:
-    from journeys.agents.worker.app import JourneyApp
+    from journeys.agents.worker.ports.worker_ports import Membership
 
 
 class ChangelogQueue(ThrowableQueue):  # type: ignore[misc]  # Faust is not typed
     """Gives only what was fetched since the latest assignment."""
 
-    def __init__(self, app: JourneyApp) -> None:
-        super().__init__(maxsize=app.conf.stream_buffer_maxsize, flow_control=app.flow_control, clear_on_resume=True)
-        self._app = app
+    def __init__(self, membership: Membership, flow_control: Any, maxsize: int) -> None:
+        super().__init__(maxsize=maxsize, flow_control=flow_control, clear_on_resume=True)
+        self._membership = membership
 
     async def get(self) -> Any:
         """Wait for the next event."""
         while True:
             event = await super().get()
-            if event.message.generation_id == self._app.consumer_generation_id:
+            if event.message.generation_id == self._membership.consumer_generation_id:
                 return event
 
 
 class JourneyTables(TableManager):  # type: ignore[misc]  # Faust is not typed
     """Faust's table manager with the queue above."""
 
-    app: JourneyApp
+    app: Any
     _changelog_queue: ChangelogQueue | None
 
     async def on_start(self) -> None:
@@ -45,5 +45,5 @@ class JourneyTables(TableManager):  # type: ignore[misc]  # Faust is not typed
     def changelog_queue(self) -> ChangelogQueue:
         """The one queue of all changelogs."""
         if self._changelog_queue is None:
-            self._changelog_queue = ChangelogQueue(self.app)
+            self._changelog_queue = ChangelogQueue(self.app, self.app.flow_control, self.app.conf.stream_buffer_maxsize)
         return self._changelog_queue

@@ -27,7 +27,7 @@ from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.state import Partition
 
 if TYPE_CHECKING:
-    from journeys.agents.worker.app import JourneyApp
+    from journeys.agents.worker.ports.worker_ports import TableOwner
 
 log = logging.getLogger("journeys.store")
 
@@ -35,7 +35,7 @@ log = logging.getLogger("journeys.store")
 class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
     """Partitions by number, restored from changelog batches."""
 
-    app: JourneyApp
+    app: TableOwner
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,7 +96,8 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         if not self._is_here(tp.partition):
             # What is not here must be read from where its copy ends, whatever Faust remembers of an earlier time.
             self.app.tables.recovery.active_offsets.pop(tp, None)
-        return self.app.local_copy.complete_to(tp.partition)
+        complete_to: int | None = self.app.local_copy.complete_to(tp.partition)
+        return complete_to
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Make partitions of what was read; before any input is fetched."""

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from journeys.agents.kafka.changelog_state import ChangelogState, UnknownChangelogError
-from journeys.agents.worker.restore.local_copy import DamagedCopyError
+from journeys.agents.worker.ports.local_copy import DamagedCopyError
 from journeys.agents.worker.restore.rocksdb_partition import RocksdbPartition
 from journeys.agents.worker.restore.worker_slot import WorkerSlot
 from journeys.schemas.catalog import Catalog

@@ -17,13 +17,13 @@ from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from journeys.agents.worker.ports.batch import Batch
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
-from journeys.agents.worker.transport.batch import Batch
 from journeys.agents.worker.transport.idempotent_producer import IdempotentProducer
 from journeys.agents.worker.transport.metadata_questions import ask_in_peace
 
 if TYPE_CHECKING:
-    from journeys.agents.worker.app import JourneyApp
+    from journeys.agents.worker.ports.worker_ports import InputOwner
 
 log = logging.getLogger("journeys.transport")
 _WHILE_REBALANCING_SECONDS = 0.1
@@ -75,7 +75,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
     be applied next: the only offset that is ever committed.
     """
 
-    app: JourneyApp
+    app: InputOwner
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

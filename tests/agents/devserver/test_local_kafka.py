@@ -244,7 +244,8 @@ def test_an_interrupted_test_run_leaves_no_process(last_rung, tmp_path, sign):
     """Whatever ends pytest, the broker of its fixture goes, and its directory with it."""
     # A shell has what it starts in the background ignore SIGINT, and that is handed on.
     (tmp_path / "conftest.py").write_text(
-        "import signal\nfrom broker_fixture import broker\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import signal\nfrom tests.fixtures.broker_fixture import broker\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     )
     (tmp_path / "test_forever.py").write_text(
         dedent("""
@@ -257,7 +258,7 @@ def test_an_interrupted_test_run_leaves_no_process(last_rung, tmp_path, sign):
     )
     run = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", "-c", os.devnull, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
     )

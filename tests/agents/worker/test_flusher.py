@@ -13,7 +13,7 @@ import pytest
 from journeys.agents.kafka.tombstone import tombstone_offset
 from journeys.agents.worker.flusher import Flusher
 from journeys.agents.worker.guards.freeze_guard import FreezeGuard
-from journeys.agents.worker.restore.local_copy import NoLocalCopy
+from journeys.agents.worker.ports.local_copy import NoLocalCopy
 from journeys.schemas.codec import Codec
 from journeys.schemas.instants import DAY_MS
 from journeys.schemas.records import InputRecord, Punctuation, Touchpoint
@@ -70,14 +70,12 @@ class MemoryFlusher(Flusher):
     """The flusher with the changelog above."""
 
     def __init__(self, producer: MemoryProducer) -> None:
-        app: Any = SimpleNamespace(
-            codec=_CODEC,
+        changelog = SimpleNamespace(
             changelog_topic=_CHANGELOG,
-            producer=SimpleNamespace(_producer=producer),
-            tables=SimpleNamespace(recovery=SimpleNamespace(active_offsets={})),
-            local_copy=NoLocalCopy(),
+            batch_producer=lambda: producer,
+            changelog_is_ours_to=lambda number, offset: None,  # noqa: ARG005  (the port's signature)
         )
-        super().__init__(app, FreezeGuard(3600.0))
+        super().__init__(changelog, _CODEC, FreezeGuard(3600.0), NoLocalCopy(), {})
         self._producer = producer
         self.begin(0, 0)
 

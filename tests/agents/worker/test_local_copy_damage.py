@@ -11,7 +11,7 @@ from time import time
 import pytest
 
 from journeys.agents.settings.operation_error import OperationError
-from journeys.agents.worker.restore.local_copy import DamagedCopyError
+from journeys.agents.worker.ports.local_copy import DamagedCopyError
 from journeys.agents.worker.restore.worker_slot import WorkerSlot
 from tests.fixtures.copying_process import FILL_THE_DISK, ROOT, WRITE_FOR_EVER, child
 from tests.fixtures.local_copies import begun, journey, opened

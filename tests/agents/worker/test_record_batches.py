@@ -16,7 +16,7 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from journeys.agents.worker.transport.batch import Batch
+from journeys.agents.worker.ports.batch import Batch
 from journeys.agents.worker.transport.record_batches import (
     WholeBatch,
     WholeBatches,

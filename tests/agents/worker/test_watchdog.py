@@ -46,7 +46,7 @@ def clock(monkeypatch):
 
 def test_a_partition_with_records_that_stands_still_ends_the_process(clock):
     """After two minutes, with the code and the place."""
-    dog = Watchdog(SimpleNamespace(consumer=Consumer(), rebalancing=False))
+    dog = Watchdog(SimpleNamespace(consumer=Consumer(), rebalancing=False), SimpleNamespace(is_reached=False))
     asyncio.run(dog.look())
     clock[0] += 120
     asyncio.run(dog.look())
@@ -59,7 +59,7 @@ def test_a_partition_with_records_that_stands_still_ends_the_process(clock):
 def test_time_without_a_broker_is_no_stall(clock):
     """Nothing is raised, and the two minutes begin when it is back."""
     consumer = Consumer()
-    dog = Watchdog(SimpleNamespace(consumer=consumer, rebalancing=False))
+    dog = Watchdog(SimpleNamespace(consumer=consumer, rebalancing=False), SimpleNamespace(is_reached=False))
     asyncio.run(dog.look())
     clock[0] += 119
     consumer.is_away = True

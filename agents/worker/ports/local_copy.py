@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from journeys.agents.settings.settings import Settings
-from journeys.agents.worker.restore.worker_slot import WorkerSlot
 from journeys.schemas.catalog import Catalog
 from journeys.streams.partition.changelog import StoredRow
 
@@ -79,12 +77,3 @@ class NoLocalCopy:
 
     def close(self) -> None:
         """Close nothing."""
-
-
-def open_local_copy(settings: Settings, slot: WorkerSlot) -> LocalCopy:
-    """Copy that the settings ask for, in the worker's slot. Raises ModuleNotFoundError without the extra `rocksdb`."""
-    if settings.store == "memory://":
-        return NoLocalCopy()
-    from journeys.agents.worker.restore.rocksdb_store import RocksdbStore  # noqa: PLC0415 - an extra that most workers do without
-
-    return RocksdbStore(slot)

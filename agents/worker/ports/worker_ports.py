@@ -1,0 +1,153 @@
+"""Ports: what the parts of a worker ask of each other, each a protocol of a few calls. The Faust app answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from faust.types import TP
+
+    from journeys.agents.kafka.schema_registry import SchemaRegistry
+    from journeys.agents.worker.ports.batch import Batch
+    from journeys.agents.worker.ports.local_copy import LocalCopy
+    from journeys.schemas.codec import Codec
+    from journeys.streams.compiled.engine_choice import Engine
+    from journeys.streams.partition.changelog import StoredRow
+    from journeys.streams.partition.effects import Effects
+    from journeys.streams.partition.processor import Processor
+    from journeys.streams.partition.state import Partition
+
+
+class Membership(Protocol):
+    """The worker's membership in its consumer group."""
+
+    @property
+    def rebalancing(self) -> bool:
+        """Whether a rebalance, or the restore after it, is under way."""
+
+    @property
+    def consumer_generation_id(self) -> int:
+        """Number of the latest assignment."""
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the worker is stopping."""
+
+    def input_partitions(self) -> list[int]:
+        """Input partitions that are assigned to this worker."""
+
+
+class Positions(Protocol):
+    """Positions in the input topic: the next offset to apply, by partition."""
+
+    next_position: dict[TP, int]
+
+    def is_gap(self, tp: TP, batch: Batch) -> bool:
+        """Whether a batch that begins behind the next position leaves records out."""
+
+    def seek_back(self, tp: TP) -> None:
+        """Fetch again from the next position."""
+
+    def sought_since(self, tp: TP, batch: Batch) -> bool:
+        """Whether a seek back was made since the batch was fetched, or is going to be."""
+
+    async def commit_positions(self) -> None:
+        """Commit the next position of every partition."""
+
+    def highwater(self, tp: TP) -> int | None:
+        """End of a partition as the last fetch told it."""
+
+    async def highwaters(self, *partitions: TP) -> dict[TP, int | None]:
+        """Ends of partitions, asked of Kafka."""
+
+
+class Partitions(Protocol):
+    """Partitions that are restored, by number."""
+
+    processors: dict[int, Processor]
+
+    def next_offset(self, number: int) -> int | None:
+        """Offset of the input record to apply next; None while the partition is not restored."""
+
+
+class Outbox(Protocol):
+    """Writes outputs and rows to Kafka, each acknowledged before the next."""
+
+    def begin(self, number: int, changelog_end: int) -> None:
+        """A partition is restored up to this offset of its changelog."""
+
+    async def flush(self, partition: Partition, effects: Effects) -> None:
+        """Publish and store; returns when all of it is acknowledged."""
+
+    async def write_rows(self, number: int, rows: Sequence[StoredRow]) -> None:
+        """Append rows to the changelog."""
+
+
+class Changelog(Protocol):
+    """The table's changelog, and Faust's record of how far it has been read."""
+
+    @property
+    def changelog_topic(self) -> str:
+        """Name of its topic."""
+
+    def batch_producer(self) -> Any:
+        """The running AIOKafkaProducer."""
+
+    def changelog_is_ours_to(self, number: int, offset: int) -> None:
+        """Tell Faust that a partition's changelog up to this offset need not be read back."""
+
+
+class Worker(Membership, Protocol):
+    """A worker as its agent and timers see it."""
+
+    @property
+    def consumer(self) -> Positions:
+        """Positions of the input."""
+
+    @property
+    def store(self) -> Partitions:
+        """Partitions of this worker."""
+
+    @property
+    def flusher(self) -> Outbox:
+        """Where effects go."""
+
+
+class InputOwner(Membership, Protocol):
+    """A worker as its consumer sees it."""
+
+    input_topic: str
+
+    @property
+    def store(self) -> Partitions:
+        """Partitions of this worker."""
+
+
+class TableOwner(Membership, Protocol):
+    """A worker as its table sees it. `tables` is Faust's own table manager."""
+
+    codec: Codec
+    engine: Engine
+    local_copy: LocalCopy
+    registry: SchemaRegistry | None
+    partition_count: int
+    client_options: dict[str, Any]
+    tables: Any
+
+    @property
+    def changelog_topic(self) -> str:
+        """Name of the table's changelog."""
+
+    @property
+    def flusher(self) -> Outbox:
+        """Where rows go that are written again."""
+
+
+class Room(Protocol):
+    """Memory that the worker may still take."""
+
+    is_reached: bool
+
+    async def wait_for_room(self) -> None:
+        """Return at once below the limit; at it, wait until enough is free again."""
