@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -16,9 +15,9 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 from requests.exceptions import ConnectionError as RequestsConnectionError
 
+from journeys.agents.settings.development_servers import development_bigquery
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
-from journeys.agents.stack.emulator import Emulator
 
 _EMULATED_PROJECT: Final = "journeys"
 _START_ONE: Final = "set JOURNEYS_BIGQUERY_PROJECT, or start an emulator with `journeys stack up`"
@@ -54,15 +53,10 @@ def warehouse(settings: Settings) -> Warehouse:
             settings.bigquery_endpoint,
             settings.bigquery_grpc_endpoint,
         )
-    emulator = Emulator(emulator_folder(settings))
-    if emulator.url is None:
+    emulator = development_bigquery(settings.data_dir)
+    if emulator is None:
         raise BigQueryError(f"no BigQuery is configured; {_START_ONE}")
-    return Warehouse(_EMULATED_PROJECT, settings.bigquery_dataset, emulator.url, emulator.grpc_endpoint)
-
-
-def emulator_folder(settings: Settings) -> Path:
-    """Folder of the emulator for development."""
-    return settings.data_dir / "stack" / "emulator"
+    return Warehouse(_EMULATED_PROJECT, settings.bigquery_dataset, emulator.http_url, emulator.grpc)
 
 
 @contextmanager

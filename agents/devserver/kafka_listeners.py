@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from string import Template
 
+from journeys.agents.settings.development_servers import LOOPBACK
+
 TEMPLATE = Path(__file__).parent / "kafka_files" / "server.properties"
-LOOPBACK = "127.0.0.1"
 # Below the range from which Linux and macOS take the ports of outgoing connections. A client that keeps
 # trying to reach a killed broker would sooner or later be given the broker's port as its own.
 FIRST_PORT, LAST_PORT = 20000, 31999

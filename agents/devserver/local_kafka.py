@@ -20,7 +20,8 @@ from pathlib import Path
 from journeys.agents.devserver import kafka_jars
 from journeys.agents.devserver.broker_unavailable import INSTALL, BrokerUnavailable
 from journeys.agents.devserver.directory_lock import locked
-from journeys.agents.devserver.kafka_listeners import LOOPBACK, listeners_for, stored_listeners
+from journeys.agents.devserver.kafka_listeners import listeners_for, stored_listeners
+from journeys.agents.settings.development_servers import LOOPBACK
 
 LOG4J = Path(__file__).parent / "kafka_files" / "log4j2.properties"
 OLDEST_JAVA = 17

@@ -20,7 +20,8 @@ import httpx
 import psutil
 
 from journeys.agents.devserver.directory_lock import locked
-from journeys.agents.devserver.kafka_listeners import LOOPBACK, free_port, is_free
+from journeys.agents.devserver.kafka_listeners import free_port, is_free
+from journeys.agents.settings.development_servers import LOOPBACK
 from journeys.agents.settings.operation_error import OperationError
 
 _POLL_SECONDS: Final = 0.1

@@ -8,8 +8,8 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from journeys.agents.devserver.kafka_listeners import LOOPBACK
 from journeys.agents.devserver.local_service import LocalService
+from journeys.agents.settings.development_servers import LOOPBACK
 
 _PROBE_SECONDS: Final = 2.0
 

@@ -25,10 +25,10 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from journeys.agents.devserver import broker
 from journeys.agents.kafka.missing_rights import MissingRightsError
 from journeys.agents.kafka.refusal import refusal
 from journeys.agents.kafka.rights import Operation, Right
+from journeys.agents.settings.development_servers import development_kafka
 from journeys.agents.settings.kafka_security import security_options
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
@@ -56,14 +56,14 @@ class KafkaRequestError(OperationError):
     """A broker answers, but refuses or fails what was asked."""
 
 
-async def bootstrap_servers(settings: Settings) -> str:
+def bootstrap_servers(settings: Settings) -> str:
     """Servers of the settings, else of the broker for development. Raises NoKafkaError if there is neither."""
     if settings.bootstrap_servers:
         return settings.bootstrap_servers
-    known = await asyncio.to_thread(broker.status, settings.data_dir / "kafka")
-    if known is None:
+    servers = development_kafka(settings.data_dir)
+    if servers is None:
         raise NoKafkaError(f"no Kafka is configured; {_START_ONE}")
-    return known.bootstrap_servers
+    return servers
 
 
 async def client_options(settings: Settings) -> dict[str, Any]:
@@ -71,7 +71,7 @@ async def client_options(settings: Settings) -> dict[str, Any]:
 
     Raises KafkaUnreachableError if no server is known, SecurityFileError. The password is among them in clear.
     """
-    servers = await bootstrap_servers(settings)
+    servers = bootstrap_servers(settings)
     return {"bootstrap_servers": servers, "client_id": settings.application_id} | security_options(settings)
 
 

