@@ -35,8 +35,11 @@ class Plan(NamedTuple):
 
 def demo(
     mapping: Annotated[
-        Path, typer.Option(metavar="FILE", help="Which event means which state, and what touchpoints cost (TOML).")
-    ] = Path("examples/ecom.toml"),
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Which event means which state, and what touchpoints cost (TOML) [default: built in]."
+        ),
+    ] = None,
     made: Annotated[int, typer.Option(min=0, metavar="N", help="How many generated journeys to add.")] = 160,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the generated journeys.")] = 1,
     seconds: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long six months take.")] = 15.0,

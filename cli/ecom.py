@@ -10,9 +10,11 @@ import typer
 
 def ecom(
     mapping: Annotated[
-        Path,
-        typer.Option(metavar="FILE", help="Which event means which state, and what touchpoints cost (TOML)."),
-    ] = Path("examples/ecom.toml"),
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Which event means which state, and what touchpoints cost (TOML) [default: built in]."
+        ),
+    ] = None,
     made: Annotated[int, typer.Option(min=0, metavar="N", help="How many generated journeys to add.")] = 0,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the generated journeys.")] = 1,
     output: Annotated[str, typer.Option(metavar="FILE", help="Where the lines go; - is standard output.")] = "-",

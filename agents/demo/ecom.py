@@ -25,6 +25,7 @@ from journeys.schemas.records import State
 PACKAGE = "retentioneering"
 VERSION = "5.2.4"
 _FILE = "retentioneering/datasets/ecom.csv.gz"
+_OWN_MAPPING = Path(__file__).with_name("ecom.toml")
 
 # All that occur in the file. A mapping may name no other: a misspelt event would silently do nothing.
 Event: TypeAlias = Literal[
@@ -85,8 +86,9 @@ class EcomMapping(BaseModel):
     cost_per_touchpoint: CostPerTouchpoint
 
 
-def load_mapping(path: Path) -> EcomMapping:
-    """Read a mapping such as examples/ecom.toml; raises MappingError."""
+def load_mapping(path: Path | None = None) -> EcomMapping:
+    """Read a mapping; without a path this package's own, agents/demo/ecom.toml. Raises MappingError."""
+    path = path or _OWN_MAPPING
     try:
         with path.open("rb") as file:
             # Decimal, so that 0.35 is exactly that and not the nearest binary fraction.

@@ -98,9 +98,8 @@ def test_compose_names_files_that_are_there():
 def test_the_image_holds_what_the_program_needs():
     """Python and Java as the program asks for, and all of the repository that is installed: no version of its own."""
     image = DOCKERFILE.read_text()
-    assert {"python3", "openjdk-17-jdk-headless", "maven"} <= set(
-        re.search(r"--no-install-recommends (.*) \\", image)[1].split()
-    )
+    installed = " ".join(re.findall(r"--no-install-recommends (.*) \\", image)).split()
+    assert {"python3", "openjdk-17-jdk-headless", "maven"} <= set(installed)
     poms = (DEPLOY.parent / "agents" / "stack" / "connect").glob("*/pom.xml")
     releases = {int(found) for pom in poms for found in re.findall(r"<maven.compiler.release>(\d+)<", pom.read_text())}
     assert max(releases) <= 17

@@ -116,7 +116,7 @@ def require_equal_reports(client, house, folder, days):
 @pytest.mark.slow
 def test_the_demos_data_has_the_same_report_on_both(bigquery_client, house, tmp_path):
     """The clickstream and the generated journeys of `make demo`, whole: every frame, row for row."""
-    lines = clickstream(load_mapping(ROOT / "examples" / "ecom.toml"))
+    lines = clickstream(load_mapping())
     first = next(lines)
     history = merge(arrivals(1, parse_instant(first["occurred_at"]), 160), chain([first], lines))
     records = list(map(parse_line, history))

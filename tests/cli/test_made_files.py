@@ -36,13 +36,13 @@ def test_ecom_is_the_whole_clickstream_in_order_of_time():
     made = {line["journey_id"] for line in lines if line["journey_id"].startswith("made-")}
     assert len(made) == 16
     shop = [line for line in lines if line["journey_id"] not in made]
-    assert shop == list(touchpoints(load_mapping(PROJECT / "examples/ecom.toml")))
+    assert shop == list(touchpoints(load_mapping()))
     beginning = "".join(f"{line}\n" for line in printed.splitlines()[:1_000])
     assert journeys("replay", "-", "--strict", cwd=PROJECT, input=beginning).returncode == 0
 
 
 def test_ecom_without_its_mapping(cli):
     """One line that names the file."""
-    result = cli("ecom")
+    result = cli("ecom", "--mapping", "missing.toml")
     assert result.exit_code == 2
-    assert result.stderr == "journeys: examples/ecom.toml: can't be read: No such file or directory\n"
+    assert result.stderr == "journeys: missing.toml: can't be read: No such file or directory\n"

@@ -13,7 +13,7 @@ from journeys.agents.demo.ecom import EcomMissingError, MappingError, ecom_path,
 from journeys.schemas.instants import parse_instant
 from journeys.schemas.lines import parse_line
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "ecom.toml"
+EXAMPLE = Path(__file__).parents[3] / "agents" / "demo" / "ecom.toml"
 STATES = {
     "product_view": "AWARE",
     "search": "AWARE",
