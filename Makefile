@@ -24,7 +24,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # Results name commits, whose hashes look like secrets.
 FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)))
 
-.PHONY: help setup demo test check check-static check-rllib secrets audit format simulate fuzz chaos learn bench bench-long bench-peers bench-backtest bench-bigquery bigquery-up bigquery-down test-engine soak clean
+.PHONY: help setup demo test check check-static check-rllib secrets audit format simulate fuzz chaos learn bench bench-long bench-peers bench-backtest bench-bigquery bigquery-up bigquery-down test-engine wheels soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,11 @@ test-engine: ## the compiled engine's own tests, where a Rust toolchain is
 	else echo "no Rust toolchain (cargo): the engine's own tests are left out"; fi
 	@if command -v rustfmt >/dev/null; then cd engine && cargo fmt --check; fi
 	@if command -v cargo-clippy >/dev/null; then cd engine && cargo clippy --quiet --release --all-targets -- -D warnings; fi
+
+wheels: setup ## build sdist and wheel into dist/, and check them as they would be published (docs/releasing.md)
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	JOURNEYS_TEST_DIST=dist $(PYTEST) tests/packaging/test_wheel.py
 
 audit: setup ## known vulnerabilities of the pinned packages; needs an advisory service in the network
 	$(INSTALL) --editable '.[audit]'
@@ -148,4 +153,4 @@ soak: setup ## the long form of all: simulate, its faults, fuzz, chaos, every te
 	JOURNEYS_TEST_LONG=1 $(PYTEST) -m broker
 
 clean: ## remove the environment and local data
-	rm -rf $(VENV) .journeys benchmarks/peers/bytewax/.venv tests/rllib/.venv benchmarks/peers/*/target
+	rm -rf $(VENV) .journeys dist build benchmarks/peers/bytewax/.venv tests/rllib/.venv benchmarks/peers/*/target

@@ -124,7 +124,7 @@ def test_the_promised_api_runs_outside_the_checkout(installed, tmp_path):
 def test_the_command_runs_outside_the_checkout(installed, tmp_path):
     """Generated touchpoints, replayed."""
     journeys = installed.with_name("journeys")
-    run(journeys, "generate", "--journeys", "20", "--output", "touchpoints.jsonl", cwd=tmp_path)
+    run(journeys, "generate", "--journeys", "20", "--seed", "7", "--output", "touchpoints.jsonl", cwd=tmp_path)
     run(journeys, "replay", "touchpoints.jsonl", "--output", "abandonments.jsonl", cwd=tmp_path)
     assert (tmp_path / "abandonments.jsonl").read_text()
 
@@ -137,7 +137,7 @@ def test_the_demo_runs_outside_the_checkout(wheel, tmp_path):
     run(*install, f"{wheel}[demo]")
     run(*install, "--no-deps", "retentioneering")
     printed = run(python.with_name("journeys"), "demo", "--seconds", "4", cwd=tmp_path, env=dict(os.environ))
-    assert "0 missing, 0 extra, 0 different" in printed
+    assert "A replay of the input topic gives exactly what the worker published." in printed
     assert {path.name for path in tmp_path.iterdir()} == {"venv"}
 
 
@@ -152,7 +152,7 @@ for name in sys.argv[1:]:
             digest = hashlib.new(file.hash.mode, file.read_binary()).digest()
             assert base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == file.hash.value, (name, file)
 if "gaelp-journeys" in sys.argv:
-    import journeys.streams.rule.facts, journeys.agents, training_orchestrator
+    import journeys.agents, journeys.schemas, journeys.streams, training_orchestrator
 """
     run(python, "-c", code, *distributions, cwd=python.parent)
 
