@@ -29,7 +29,7 @@ from journeys.agents.worker.flusher import BATCH_BYTES
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import Punctuation, Touchpoint
 from journeys.streams.compiled.encoded_messages import EncodedMessages
-from journeys.streams.compiled.engine_choice import Engine, load_engine
+from journeys.streams.compiled.engine_choice import Engine, EngineSetting, load_engine
 from journeys.streams.partition.changelog import outputs_by_topic, stored_partition, stored_rows
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.processor import Processor
@@ -44,7 +44,7 @@ _CHUNK = 50_000
 _DUE = 100_000
 _PUNCTUATIONS = 101
 _CODEC = Codec()
-_SIZES = {"compiled": (10_000, 1_000_000, 5_000_000), "python": (10_000, 1_000_000)}
+_SIZES = {"compiled": (10_000, 1_000_000, 5_000_000), "reference": (10_000, 1_000_000)}
 
 
 class _Record:
@@ -111,9 +111,9 @@ def _punctuate(processor: Processor, at: int) -> float:
     return perf_counter() - began
 
 
-def case(name: str, count: int) -> dict[str, Any]:
+def case(name: EngineSetting, count: int) -> dict[str, Any]:
     """Figures of one engine and size, in this process."""
-    engine = load_engine("compiled" if name == "compiled" else "python")
+    engine = load_engine(name)
     gc.freeze()
     gc.disable()
     process = psutil.Process()
@@ -156,7 +156,7 @@ def _fire(processor: Processor) -> float:
 
 
 def main(
-    name: Annotated[str | None, typer.Option("--case", hidden=True)] = None,
+    name: Annotated[EngineSetting | None, typer.Option("--case", hidden=True)] = None,
     count: Annotated[int, typer.Option(hidden=True)] = 0,
     largest: Annotated[int, typer.Option(min=10_000, help="Leave out sizes above this.")] = 5_000_000,
     runs: Annotated[int, typer.Option(min=1, help="Runs of each case, in turns.")] = 3,
@@ -166,7 +166,7 @@ def main(
         typer.echo(json.dumps(case(name, count)))
         return
     console = Console()
-    engines = ["compiled", "python"] if load_engine("auto").compiled else ["python"]
+    engines: list[EngineSetting] = ["compiled", "reference"] if load_engine("auto").compiled else ["reference"]
     cases = [(engine, size) for engine in engines for size in _SIZES[engine] if size <= largest]
     found: dict[tuple[str, int], list[dict[str, Any]]] = {key: [] for key in cases}
     for _ in range(runs):

@@ -18,15 +18,13 @@ from journeys.streams.compiled.engine_choice import load_engine
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.entry import Entry
 from journeys.streams.partition.processor import Processor
-from tests.engine.comparison import CODEC, WAYS, compare, compiled, reference, result_of, tables
+from tests.engine.comparison import CODEC, compare, compiled, needs_engine, reference, result_of, tables
 from tests.fixtures.examples import examples
 from tests.fixtures.wire_record import WireRecord, on_the_wire
 
 _AT: Final = 1_760_000_000_000
 _JOURNEY: Final = "journey"
 _OTHER_ID: Final = 77
-
-needs_engine = pytest.mark.skipif("compiled" not in WAYS, reason="the compiled engine is not built")
 
 _instants = st.sampled_from([0, 1, HOUR_MS, 2 * HOUR_MS, DAY_MS, 4 * DAY_MS, 40 * DAY_MS]).map(lambda ms: _AT + ms)
 _punctuations = st.builds(
@@ -64,7 +62,7 @@ class _Watched(CompiledProcessor):
         super()._process_one(record, effects, codec)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@needs_engine
 @settings(max_examples=examples(500), deadline=None)
 @given(
     records=st.lists(_touchpoints | _punctuations, max_size=30),
@@ -76,7 +74,6 @@ class _Watched(CompiledProcessor):
     restarts=st.booleans(),
 )
 def test_punctuations_are_what_the_reference_makes_of_them(
-    way: str,
     records: list[InputRecord],
     append_time: int | None,
     key: bytes | None,
@@ -95,7 +92,7 @@ def test_punctuations_are_what_the_reference_makes_of_them(
         value = bytearray(log[changed[0]].value or b"")
         value[changed[1] % len(value)] = changed[2]
         log[changed[0]] = log[changed[0]]._replace(value=bytes(value))
-    compare(WAYS[way], [log[:cut], log[max(0, cut - again) :]], 0, 1, restarts=restarts)
+    compare([log[:cut], log[max(0, cut - again) :]], 0, 1, restarts=restarts)
 
 
 @needs_engine
@@ -165,8 +162,8 @@ def test_punctuations_under_another_id_are_learnt() -> None:
     assert watched.left == [1]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_deadline_that_comes_nearer_by_a_minute_fires(way: str) -> None:
+@needs_engine
+def test_a_deadline_that_comes_nearer_by_a_minute_fires() -> None:
     """An index that sorts roughly may have it under the same entry as before."""
     begin_of_an_hour = _AT - _AT % HOUR_MS + 10 * 60_000
     due_at = begin_of_an_hour + 3 * DAY_MS + 60_000
@@ -179,6 +176,6 @@ def test_a_deadline_that_comes_nearer_by_a_minute_fires(way: str) -> None:
             Punctuation(due_at - 30_000, "simulated"),
         ]
     )
-    assert compare(WAYS[way], [log], 0, 1) == len(log)
+    assert compare([log], 0, 1) == len(log)
     ended = result_of(reference(0, 1), log)
     assert (ended.open_count, ended.next_due_at) == (0, None)

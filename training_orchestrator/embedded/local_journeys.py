@@ -16,7 +16,7 @@ from journeys.schemas.codec import Codec, schema_id_of
 from journeys.schemas.columns import load
 from journeys.schemas.records import InputRecord, JourneyAbandoned, PolicyChanged, Punctuation
 from journeys.schemas.rows import PolicyRow, journey_key, journey_of, policy_key
-from journeys.streams.compiled.engine_choice import PURE_PYTHON, Engine
+from journeys.streams.compiled.engine_choice import REFERENCE, Engine
 from journeys.streams.partition.changelog import Restore, stored_partition
 from journeys.streams.partition.effects import Counts, Effects
 from journeys.streams.partition.entry import EntryFields
@@ -45,7 +45,7 @@ class LocalJourneys:
         policy: Policy | None,
         now: Callable[[], int],
         time_source: str,
-        engine: Engine = PURE_PYTHON,
+        engine: Engine = REFERENCE,
     ) -> None:
         """`policy` is brought unless it was the last to be brought here; None leaves in force what is."""
         self.log = LocalLog(path)
