@@ -1,4 +1,4 @@
-"""Engine: makes the partitions and processors of a worker or an embedded manager, compiled (Rust) or in Python."""
+"""Engine: makes the processors of a worker or an embedded manager, compiled (Rust) or in Python."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from journeys.schemas.codec import Codec
 from journeys.streams.compiled.compiled_partition import compiled_partition
 from journeys.streams.compiled.compiled_processor import CompiledProcessor
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.protocols import JourneyProcessor
 from journeys.streams.partition.state import Partition
 
 if TYPE_CHECKING:
@@ -40,15 +41,11 @@ class Engine(NamedTuple):
         """One line for the log: which engine runs, why, and how to have the compiled one."""
         return f"{self.name} ({self.why})" + (f"; for the compiled one, {self.advice}" if self.advice else "")
 
-    def partition(self, number: int, count: int, codec: Codec) -> Partition:
-        """State of a partition, without rows."""
+    def processor(self, number: int, count: int, codec: Codec) -> JourneyProcessor:
+        """Processor of a partition without rows."""
         if self.compiled is None:
-            return Partition(number, count)
-        return compiled_partition(self.compiled, number, count, codec)
-
-    def processor(self, partition: Partition) -> Processor:
-        """Processor of a partition that this engine has made."""
-        return Processor(partition) if self.compiled is None else CompiledProcessor(partition)
+            return Processor(Partition(number, count))
+        return CompiledProcessor(compiled_partition(self.compiled, number, count, codec))
 
 
 REFERENCE = Engine(None, "set so", "set JOURNEYS_ENGINE to auto or compiled")

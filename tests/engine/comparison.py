@@ -20,6 +20,7 @@ from journeys.streams.partition.changelog import (
     tombstones,
 )
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.protocols import JourneyPartition, JourneyProcessor
 from journeys.streams.partition.state import Partition
 from tests.fixtures.wire_record import WireRecord
 
@@ -43,7 +44,7 @@ class Result(NamedTuple):
     booked: tuple[Any, ...]
 
 
-def result_of(processor: Processor, records: Sequence[WireRecord]) -> Result:
+def result_of(processor: JourneyProcessor, records: Sequence[WireRecord]) -> Result:
     """Apply a batch and give what a flush would send, in order."""
     effects = processor.process_log(records, CODEC)
     partition = processor.partition
@@ -68,15 +69,14 @@ def reference(number: int, count: int, changelog: Changelog = ()) -> Processor:
     return Processor(partition)
 
 
-def compiled(number: int, count: int, changelog: Changelog = ()) -> Processor:
+def compiled(number: int, count: int, changelog: Changelog = ()) -> JourneyProcessor:
     """The engine, restored from a changelog."""
-    engine = load_engine("compiled")
-    partition = engine.partition(number, count, CODEC)
-    _restore(partition, changelog)
-    return engine.processor(partition)
+    processor = load_engine("compiled").processor(number, count, CODEC)
+    _restore(processor.partition, changelog)
+    return processor
 
 
-def _restore(partition: Partition, changelog: Changelog) -> None:
+def _restore(partition: JourneyPartition, changelog: Changelog) -> None:
     restore = Restore()
     for key, value, offset in changelog:
         restore.add(key, value, offset)
@@ -103,6 +103,6 @@ def compare(batches: Iterable[Sequence[WireRecord]], number: int, count: int, *,
     return read
 
 
-def tables(processor: Processor) -> dict[str, dict[str, Any]]:
+def tables(processor: JourneyProcessor) -> dict[str, dict[str, Any]]:
     """Rows of a processor's partition, as they are stored."""
     return {journey_id: row.stored() for journey_id, row in processor.partition.rows.items()}

@@ -13,11 +13,10 @@ from journeys.schemas.catalog import own_schemas
 from journeys.schemas.codec import Codec
 from journeys.schemas.instants import DAY_MS, EARLIEST, HOUR_MS, LATEST
 from journeys.schemas.records import InputRecord, JourneyRegistered, Punctuation, Touchpoint
-from journeys.streams.compiled.compiled_processor import CompiledProcessor
+from journeys.streams.compiled.compiled_processor import CompiledProcessor, decoded_entry
 from journeys.streams.compiled.engine_choice import load_engine
-from journeys.streams.partition.effects import Effects
-from journeys.streams.partition.entry import Entry
-from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.entry import Entry, EntryFields
+from journeys.streams.partition.protocols import JourneyProcessor
 from tests.engine.comparison import CODEC, compare, compiled, needs_engine, reference, result_of, tables
 from tests.fixtures.examples import examples
 from tests.fixtures.wire_record import WireRecord, on_the_wire
@@ -52,14 +51,14 @@ def _log(records: Sequence[InputRecord], *, append_time: int | None = None, code
 class _Watched(CompiledProcessor):
     """Notes the offsets of the records that the engine leaves to the reference."""
 
-    def __init__(self, processor: Processor) -> None:
+    def __init__(self, processor: JourneyProcessor) -> None:
         assert isinstance(processor, CompiledProcessor)
-        super().__init__(processor.partition)
+        super().__init__(processor.partition, self._noted)
         self.left: list[int] = []
 
-    def _process_one(self, record: Any, effects: Effects, codec: Codec) -> None:
+    def _noted(self, record: Any, codec: Codec) -> EntryFields:
         self.left.append(record.offset)
-        super()._process_one(record, effects, codec)
+        return decoded_entry(record, codec)
 
 
 @needs_engine
@@ -153,8 +152,7 @@ def test_punctuations_under_another_id_are_learnt() -> None:
     codec.catalog.add(_OTHER_ID, own_schemas()["Punctuation"])
     writer.catalog.use_id("Punctuation", _OTHER_ID)
     log = _log([_touchpoint(1, _AT), *(Punctuation(_AT + day * DAY_MS, "simulated") for day in range(9))], codec=writer)
-    engine = load_engine("compiled")
-    watched, plain = _Watched(engine.processor(engine.partition(0, 1, codec))), reference(0, 1)
+    watched, plain = _Watched(load_engine("compiled").processor(0, 1, codec)), reference(0, 1)
     counts = [processor.process_log(log, codec).counts for processor in (watched, plain)]
     assert counts[0] == counts[1]
     assert watched.partition.row() == plain.partition.row()

@@ -25,7 +25,7 @@ from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 from journeys.streams.rule.row import Row, stored_columns
 from training_orchestrator.api.answers import StoreUnavailableError
 from training_orchestrator.embedded.local_log import LocalLog, LoggedInput, LoggedOutput
-from training_orchestrator.embedded.local_processor import LocalRecord, partition_of, processor_of
+from training_orchestrator.embedded.local_processor import LocalRecord, local_processor
 from training_orchestrator.embedded.logged_outputs import encoded, logged_outputs
 
 _PUNCTUATE_AT_LEAST_EVERY_MS: Final = 60_000  # as a worker does, so that old journeys are forgotten on quiet days
@@ -51,12 +51,12 @@ class LocalJourneys:
         self.log = LocalLog(path)
         self.counts = Counts()
         self.codec = Codec()
-        self.partition = partition_of(engine, self.codec)
+        self._processor = local_processor(engine, self.codec)
+        self.partition = self._processor.partition
         self._policy = policy
         self._now = now
         self._time_source = time_source
         self._engine = engine
-        self._processor = processor_of(engine, self.partition)
         # Journeys whose rows are to be stored: live objects, or as the engine gives them (None: deleted).
         self._touched: set[str] = set()
         self._rows: dict[bytes, bytes | None] = {}
