@@ -83,6 +83,13 @@ impl Row {
         extended_by_ms
     }
 
+    /// Deadline of an open episode as the automatic extensions due at `at` would leave it.
+    pub fn extended_deadline_at(&self, at: i64, policy: &Policy) -> i64 {
+        let timeout_at = self.timeout_deadline_at + self.automatic_extension_ms(at, policy);
+        let cap_at = self.started_at + policy.max_journey_duration_ms;
+        timeout_at.min(cap_at).min(self.last_activity_at + self.inactivity_in_force_ms)
+    }
+
     /// Move the timeout deadline of the open episode.
     pub fn extend(&mut self, by_ms: i64, policy: &Policy) {
         let rare = self.rare_mut();

@@ -175,14 +175,14 @@ impl Partition {
         detected_at: i64,
         offset: i64,
     ) -> PyResult<bool> {
-        let is_extended = self.extend(slot, at, detected_at, offset);
         let row = self.store.row(slot);
-        let ended_at = row.deadline_at();
-        if ended_at > at {
-            return Ok(is_extended);
+        let policy = &self.policies[row.policy as usize];
+        // A duplicate moves nothing, unless it lies so far after the deadline that the journey would be forgotten.
+        if row.remembers(id) && at < row.extended_deadline_at(at, policy) + policy.cleanup_ms {
+            return Ok(false);
         }
-        // A duplicate moves nothing, unless it lies so far behind the end that nobody would know it any more.
-        if row.remembers(id) && at < ended_at + self.policies[row.policy as usize].cleanup_ms {
+        let is_extended = self.extend(slot, at, detected_at, offset);
+        if self.store.row(slot).deadline_at() > at {
             return Ok(is_extended);
         }
         self.abandon_due(py, slot, detected_at)?;
