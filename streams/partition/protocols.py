@@ -1,7 +1,7 @@
 """Protocols: what a worker, an embedded manager and a restore use of a partition and of its processor.
 
-Two implementations: the reference in Python (`journeys.streams.partition.state`, `journeys.streams.partition.processor`), and the compiled engine
-(`journeys.streams.compiled.compiled_partition`, `journeys.streams.compiled.compiled_processor`). `journeys.streams.compiled.engine_choice` makes one of them.
+Two implementations: the reference in Python (`state`, `processor`, in this package), and the compiled engine
+(`compiled_partition`, `compiled_processor`, in `streams.compiled`), where `engine_choice` makes one of them.
 """
 
 from __future__ import annotations

@@ -51,7 +51,9 @@ def test_every_row_is_there_once_after_kills(broker, sinks, bigquery_client, hou
         sleep(chance.random() * 0.05)
         sink.kill()
     sink.start()
-    publish(settings, published[KILLS * ROWS // (KILLS + 1) :])  # so that this one has surely begun before it is stopped
+    publish(
+        settings, published[KILLS * ROWS // (KILLS + 1) :]
+    )  # so that this one has surely begun before it is stopped
     sink.wait_until(lambda: sink.committed() >= ROWS, "rows are missing")
     sink.stop()
     assert counts(bigquery_client, house) == (ROWS, ROWS)
