@@ -237,12 +237,13 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// An array of longs, in one block.
+    /// An array of longs, those of the second list behind those of the first, in one block.
     #[inline]
-    pub fn longs(&mut self, values: &[i64]) {
-        if !values.is_empty() {
-            self.long(values.len() as i64);
-            for value in values {
+    pub fn longs(&mut self, first: &[i64], second: &[i64]) {
+        let count = first.len() + second.len();
+        if count != 0 {
+            self.long(count as i64);
+            for value in first.iter().chain(second) {
                 self.long(*value);
             }
         }
@@ -286,13 +287,14 @@ mod tests {
     fn arrays_come_back_and_have_an_end() {
         for values in [&[][..], &[5, -7, i64::MAX]] {
             let mut body = Vec::new();
-            Writer::new(&mut body).longs(values);
+            let (first, second) = values.split_at(values.len() / 2);
+            Writer::new(&mut body).longs(first, second);
             let mut found = Vec::new();
             assert_eq!(Reader::new(&body).longs(3, |value| found.push(value)), Some(()));
             assert_eq!(found, values);
         }
         let mut body = Vec::new();
-        Writer::new(&mut body).longs(&[1, 2, 3]);
+        Writer::new(&mut body).longs(&[1, 2, 3], &[]);
         assert_eq!(Reader::new(&body).longs(2, |_| ()), None);
     }
 }
