@@ -155,7 +155,10 @@ impl Journeys {
         }
         said.set_item("journey_no", bytes_of(py, &numbers, |no| no.to_le_bytes()))?;
         said.set_item("repeats", bytes_of(py, records, |of| of.repeats_or_no_id().to_le_bytes()))?;
-        said.set_item("conversion_probability", bytes_of(py, records, |of| of.probability.or_nan().to_le_bytes()))?;
+        said.set_item(
+            "conversion_probability",
+            bytes_of(py, records, |of| of.probability.get().unwrap_or(f64::NAN).to_le_bytes()),
+        )?;
         for (name, value) in [
             ("occurred_at", (|of| of.occurred_at) as fn(&Record) -> i64),
             ("behind_ms", |of| of.clock - of.occurred_at),

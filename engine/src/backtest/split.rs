@@ -66,7 +66,7 @@ impl Splitter {
         fixed[32..40].copy_from_slice(&behind_ms.to_le_bytes());
         fixed[40..48].copy_from_slice(&record.cost_micros.to_le_bytes());
         fixed[48..56].copy_from_slice(&number_of(record.value_micros).to_le_bytes());
-        fixed[56..64].copy_from_slice(&record.probability.or_nan().to_le_bytes());
+        fixed[56..64].copy_from_slice(&record.probability.get().unwrap_or(f64::NAN).to_le_bytes());
         fixed[64..67].copy_from_slice(&[code_of(record.state), record.kind as u8, u8::from(line.id.is_empty())]);
         let name = if self.with_names { line.journey_id } else { &[] };
         fixed[68..].copy_from_slice(&(name.len() as u16).to_le_bytes());

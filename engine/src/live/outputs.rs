@@ -55,16 +55,6 @@ struct Details<'a> {
     cost_micros: Option<i64>,
 }
 
-/// The episode that a lifecycle record is about.
-#[derive(Default)]
-struct About<'a> {
-    started_at: Option<i64>,
-    state: Option<State>,
-    touchpoint_count: Option<i64>,
-    total_cost_micros: Option<i64>,
-    policy_version: Option<&'a str>,
-}
-
 /// Writes what the rule finds of one journey into the outbox.
 pub struct Witness<'a> {
     pub outbox: &'a mut Outbox,
@@ -77,16 +67,18 @@ pub struct Witness<'a> {
 
 impl Witness<'_> {
     fn episode(&mut self, kind: &str, occurred_at: i64, episode: &Episode, policy: &Policy, details: &Details<'_>) {
-        let about = About {
-            started_at: Some(episode.started_at),
-            state: Some(episode.state),
-            touchpoint_count: Some(episode.touchpoint_count),
-            total_cost_micros: Some(episode.total_cost_micros),
-            policy_version: Some(&policy.version),
-        };
         let Labels { journey_id, user_id, .. } = self.labels;
         let at = Finding { occurred_at, ..self.at };
-        self.outbox.lifecycle(kind, journey_id, user_id.as_deref(), &about, at, details);
+        let user_id = user_id.as_deref();
+        self.outbox.lifecycle(
+            kind,
+            journey_id,
+            user_id,
+            Some(episode.started_at),
+            Some((episode, policy)),
+            at,
+            details,
+        );
     }
 }
 
@@ -162,11 +154,11 @@ impl Outbox {
         let mut body = Writer::new(&mut value);
         body.text(&id);
         body.text(journey_id);
-        body.optional_text(user_id.as_deref());
+        body.optional(user_id.as_deref(), Writer::text);
         body.text(outcome.name());
         body.text(episode.state.name());
         body.long(episode.started_at);
-        body.optional_long(episode.last_touchpoint_at.get());
+        body.optional(episode.last_touchpoint_at.get(), Writer::long);
         body.long(ended_at);
         body.long(at.detected_at);
         body.long(penalty.days_active);
@@ -184,9 +176,9 @@ impl Outbox {
         body.text(&policy.version);
         body.boolean(false); // terminated: a competitor's conversion is none of the engine's reasons
         body.boolean(true);
-        body.optional_text(action.and_then(|action| action.action_id.as_deref()));
-        body.optional_text(action.and_then(|action| action.policy_version.as_deref()));
-        body.optional_double(action.and_then(|action| action.propensity));
+        body.optional(action.and_then(|action| action.action_id.as_deref()), Writer::text);
+        body.optional(action.and_then(|action| action.policy_version.as_deref()), Writer::text);
+        body.optional(action.and_then(|action| action.propensity), Writer::double);
         body.null(); // command_id, requested_by, note
         body.null();
         body.null();
@@ -200,14 +192,15 @@ impl Outbox {
     /// A touchpoint belongs to the last ended episode of a journey, or to none that is known.
     pub fn late(&mut self, journey: &Journey, touchpoint: &Touchpoint<'_>, at: Finding) {
         let previous = journey.previous();
-        let about = About { started_at: previous.map(|previous| previous.started_at), ..About::default() };
+        let started_at = previous.map(|previous| previous.started_at);
         let details = Details {
             total_penalty_micros: None,
             touchpoint_id: Some(touchpoint.touchpoint_id),
             cost_micros: Some(touchpoint.counted.cost_micros),
             ..self.details_of(touchpoint.journey_id, previous)
         };
-        self.lifecycle("late_touchpoint", touchpoint.journey_id, touchpoint.user_id, &about, at, &details);
+        let Touchpoint { journey_id, user_id, .. } = *touchpoint;
+        self.lifecycle("late_touchpoint", journey_id, user_id, started_at, None, at, &details);
     }
 
     /// The abandonment that a record names, where the previous episode was abandoned.
@@ -223,12 +216,14 @@ impl Outbox {
         }
     }
 
+    #[allow(clippy::too_many_arguments)] // what all lifecycle records say
     fn lifecycle(
         &mut self,
         kind: &str,
         journey_id: &str,
         user_id: Option<&str>,
-        about: &About<'_>,
+        started_at: Option<i64>,
+        open: Option<(&Episode, &Policy)>,
         at: Finding,
         details: &Details<'_>,
     ) {
@@ -240,23 +235,23 @@ impl Outbox {
         body.text(&id);
         body.text(kind);
         body.text(journey_id);
-        body.optional_text(user_id);
+        body.optional(user_id, Writer::text);
         body.long(at.occurred_at);
         body.long(at.detected_at);
-        body.optional_long(about.started_at);
-        body.optional_text(about.state.map(State::name));
-        body.optional_long(about.touchpoint_count);
-        body.optional_long(about.total_cost_micros);
-        body.optional_text(about.policy_version);
-        body.optional_text(details.abandonment_id.as_deref());
-        body.optional_text(details.abandonment_reason);
-        body.optional_long(details.total_penalty_micros);
-        body.optional_boolean(details.converts_at_once);
-        body.optional_long(details.conversion_value_micros);
-        body.optional_long(details.extended_by_ms);
-        body.optional_long(details.timeout_deadline_at);
-        body.optional_text(details.touchpoint_id);
-        body.optional_long(details.cost_micros);
+        body.optional(started_at, Writer::long);
+        body.optional(open.map(|(episode, _)| episode.state.name()), Writer::text);
+        body.optional(open.map(|(episode, _)| episode.touchpoint_count), Writer::long);
+        body.optional(open.map(|(episode, _)| episode.total_cost_micros), Writer::long);
+        body.optional(open.map(|(_, policy)| &*policy.version), Writer::text);
+        body.optional(details.abandonment_id.as_deref(), Writer::text);
+        body.optional(details.abandonment_reason, Writer::text);
+        body.optional(details.total_penalty_micros, Writer::long);
+        body.optional(details.converts_at_once, Writer::boolean);
+        body.optional(details.conversion_value_micros, Writer::long);
+        body.optional(details.extended_by_ms, Writer::long);
+        body.optional(details.timeout_deadline_at, Writer::long);
+        body.optional(details.touchpoint_id, Writer::text);
+        body.optional(details.cost_micros, Writer::long);
         for _ in 0..5 {
             body.null(); // refused_kind, refusal, command_id, requested_by, note
         }
@@ -267,8 +262,8 @@ impl Outbox {
 
     fn source(&self, value: &mut Vec<u8>, offset: i64) {
         let mut body = Writer::new(value);
-        body.optional_text(Some(TOPIC));
-        body.optional_long(Some(self.partition.into()));
-        body.optional_long(Some(offset));
+        body.optional(Some(TOPIC), Writer::text);
+        body.optional(Some(self.partition.into()), Writer::long);
+        body.optional(Some(offset), Writer::long);
     }
 }

@@ -94,9 +94,10 @@ impl Partition {
 
     /// Whether a record of an instant finds the journey as if it had never been seen: its row may be there still.
     fn is_forgotten(&self, slot: Slot, at: i64, now: &Situation<'_>) -> bool {
-        let Row { journey, policy, .. } = self.store.row(slot);
-        let grace_ms = self.rules[*policy as usize].policy.grace_ms;
-        journey.is_forgotten(at) || now.clock.is_some_and(|clock| journey.is_forgotten(clock - grace_ms))
+        let Some(cleanup_at) = self.store.row(slot).journey.cleanup_at() else {
+            return false;
+        };
+        at >= cleanup_at || now.clock.is_some_and(|clock| clock >= cleanup_at + self.grace_ms(slot))
     }
 
     /// The row in which an episode begins: the journey's own, made if there is none, emptied if that is forgotten.

@@ -19,32 +19,32 @@ impl Row {
         body.long(self.record_offset);
         body.boolean(journey.is_open());
         body.text(policy_version);
-        body.optional_long(timeout_ms.get());
-        body.optional_long(inactivity_ms.get());
-        body.optional_long(budget_micros.get());
+        body.optional(timeout_ms.get(), Writer::long);
+        body.optional(inactivity_ms.get(), Writer::long);
+        body.optional(budget_micros.get(), Writer::long);
         let (older, newer) = journey.recent_ids.in_order();
         body.longs(older, newer);
-        body.optional_text(self.labels.user_id.as_deref());
+        body.optional(self.labels.user_id.as_deref(), Writer::text);
         body.long(episode.started_at);
         body.long(episode.last_activity_at);
-        body.optional_long(episode.last_touchpoint_at.get());
+        body.optional(episode.last_touchpoint_at.get(), Writer::long);
         body.text(episode.state.name());
         body.long(episode.touchpoint_count);
         body.long(episode.total_cost_micros);
-        body.optional_double(episode.conversion_probability.get());
-        body.optional_long(episode.conversion_value_micros.get());
+        body.optional(episode.conversion_probability.get(), Writer::double);
+        body.optional(episode.conversion_value_micros.get(), Writer::long);
         body.long(journey.extended_by_ms());
-        body.optional_text(action.and_then(|action| action.action_id.as_deref()));
-        body.optional_text(action.and_then(|action| action.policy_version.as_deref()));
-        body.optional_double(action.and_then(|action| action.propensity));
+        body.optional(action.and_then(|action| action.action_id.as_deref()), Writer::text);
+        body.optional(action.and_then(|action| action.policy_version.as_deref()), Writer::text);
+        body.optional(action.and_then(|action| action.propensity), Writer::double);
         body.longs(journey.touchpoint_times(), &[]);
         body.boolean(episode.is_return);
-        body.optional_long(previous.map(|previous| previous.started_at));
-        body.optional_long(previous.map(|previous| previous.ended_at));
-        body.optional_long(previous.map(|previous| previous.late_until));
-        body.optional_text(previous.map(|previous| previous.outcome.name()));
-        body.optional_long(previous.and_then(|previous| previous.total_penalty_micros.get()));
-        body.optional_long(journey.cleanup_at());
+        body.optional(previous.map(|previous| previous.started_at), Writer::long);
+        body.optional(previous.map(|previous| previous.ended_at), Writer::long);
+        body.optional(previous.map(|previous| previous.late_until), Writer::long);
+        body.optional(previous.map(|previous| previous.outcome.name()), Writer::text);
+        body.optional(previous.and_then(|previous| previous.total_penalty_micros.get()), Writer::long);
+        body.optional(journey.cleanup_at(), Writer::long);
     }
 
     /// The row of an Avro body, under the policy of the version that it names; `None` where it is damaged.
@@ -59,29 +59,29 @@ impl Row {
         for given in
             [&mut rare.overrides.timeout_ms, &mut rare.overrides.inactivity_ms, &mut rare.overrides.budget_micros]
         {
-            *given = body.optional_long()?.into();
+            *given = body.optional(Reader::long)?.into();
         }
         let mut recent_ids = RecentIds::EMPTY;
         body.longs(REMEMBERED_IDS, |id| recent_ids.add(id))?;
-        let user_id = body.optional_text()?.map(Into::into);
+        let user_id = body.optional(Reader::text)?.map(Into::into);
         let mut episode = Episode::new(body.long()?, false);
         episode.last_activity_at = body.long()?;
-        episode.last_touchpoint_at = body.optional_long()?.into();
+        episode.last_touchpoint_at = body.optional(Reader::long)?.into();
         episode.state = State::of(body.text()?)?;
         episode.touchpoint_count = body.long()?;
         episode.total_cost_micros = body.long()?;
-        episode.conversion_probability = body.optional_double()?.into();
-        episode.conversion_value_micros = body.optional_long()?.into();
+        episode.conversion_probability = body.optional(Reader::double)?.into();
+        episode.conversion_value_micros = body.optional(Reader::long)?.into();
         rare.extended_by_ms = body.long()?;
         let action = Action {
-            action_id: body.optional_text()?.map(Into::into),
-            policy_version: body.optional_text()?.map(Into::into),
-            propensity: body.optional_double()?,
+            action_id: body.optional(Reader::text)?.map(Into::into),
+            policy_version: body.optional(Reader::text)?.map(Into::into),
+            propensity: body.optional(Reader::double)?,
         };
         body.longs(KEPT_TOUCHPOINTS, |at| rare.touchpoint_times.push(at))?;
         episode.is_return = body.boolean()?;
         rare.previous = previous_of(&mut body)?;
-        rare.cleanup_at = body.optional_long()?.into();
+        rare.cleanup_at = body.optional(Reader::long)?.into();
         if !body.is_empty() {
             return None;
         }
@@ -93,9 +93,9 @@ impl Row {
 
 /// The episode that ended last, whose fields are all there or none.
 fn previous_of(body: &mut Reader<'_>) -> Option<Option<Previous>> {
-    let instants = (body.optional_long()?, body.optional_long()?, body.optional_long()?);
-    let outcome = body.optional_text()?.map(Outcome::of);
-    let total_penalty_micros = body.optional_long()?.into();
+    let instants = (body.optional(Reader::long)?, body.optional(Reader::long)?, body.optional(Reader::long)?);
+    let outcome = body.optional(Reader::text)?.map(Outcome::of);
+    let total_penalty_micros = body.optional(Reader::long)?.into();
     match (instants, outcome) {
         ((Some(started_at), Some(ended_at), Some(late_until)), Some(outcome)) => {
             Some(Some(Previous { started_at, ended_at, late_until, outcome: outcome?, total_penalty_micros }))

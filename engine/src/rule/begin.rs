@@ -3,7 +3,7 @@
 use crate::rule::{Episode, Journey, Observer, OptionalF64, OptionalI64, Policy, State};
 
 /// What a journey has in place of the policy's durations and budget; it belongs to the journey until that is forgotten.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Overrides {
     pub timeout_ms: OptionalI64,
     pub inactivity_ms: OptionalI64,

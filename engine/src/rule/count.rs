@@ -1,7 +1,7 @@
 //! What a touchpoint adds to its open episode.
 
 use crate::rule::limits::{KEPT_TOUCHPOINTS, LARGEST_SUM_MICROS};
-use crate::rule::{Episode, Journey, OptionalF64, OptionalI64, Policy, State};
+use crate::rule::{Episode, Journey, OptionalF64, OptionalI64, State};
 
 /// One impression, click or visit, as far as the rule asks for it.
 #[derive(Clone, Copy, Debug)]
@@ -21,12 +21,8 @@ impl Journey {
         self.episode.as_ref().is_none_or(|episode| episode.is_latest(at))
     }
 
-    /// Keep the time of a touchpoint, where the policy has a rule that needs it.
-    #[inline]
-    pub(super) fn keep_time(&mut self, at: i64, policy: &Policy) {
-        if policy.fatigue.is_none() && policy.extension.is_none() {
-            return;
-        }
+    /// Keep the time of a touchpoint, among the latest.
+    pub(super) fn keep_time(&mut self, at: i64) {
         let times = &mut self.rare_mut().touchpoint_times;
         times.insert(times.partition_point(|known| *known <= at), at);
         if times.len() > KEPT_TOUCHPOINTS {

@@ -17,6 +17,12 @@ impl RecentIds {
     /// No ids.
     pub const EMPTY: Self = RecentIds { ids: [0; REMEMBERED_IDS], count: 0 };
 
+    /// Forget all of them.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.count = 0;
+    }
+
     /// Whether an id is among them.
     #[inline]
     pub fn contains(&self, id: i64) -> bool {

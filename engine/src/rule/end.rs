@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-use crate::rule::{Episode, Journey, OptionalI64, Outcome, Penalty, Policy, Previous, Rule, State, Touchpoint};
+use crate::rule::{Episode, Journey, OptionalI64, Outcome, Penalty, Policy, Previous, Rare, Rule, State, Touchpoint};
 
 /// How and when an episode ends.
 #[derive(Clone, Copy, Debug)]
@@ -49,38 +49,17 @@ impl Journey {
             }
         }
         self.recent_ids.add(id);
-        self.keep_time(at, policy);
-        if let Some(episode) = &mut self.episode {
-            episode.count(touchpoint);
+        if policy.keeps_times() {
+            self.keep_time(at);
         }
-        match self.outcome_of(touchpoint, policy) {
+        let Journey { episode: Some(episode), rare, .. } = self else {
+            return Ok(());
+        };
+        episode.count(touchpoint);
+        match outcome_of(touchpoint, episode, rare.as_deref(), policy) {
             Some(outcome) => self.end_at_record(outcome, at, rule, observer),
             None => Ok(()),
         }
-    }
-
-    /// How a touchpoint that has been counted ends the episode; `None` where it does not.
-    #[inline]
-    fn outcome_of(&self, touchpoint: &Touchpoint, policy: &Policy) -> Option<Outcome> {
-        if touchpoint.state == Some(State::Converted) {
-            return Some(Outcome::Converted);
-        }
-        let budget_micros = self.overrides().budget_micros.get().or(policy.budget_micros);
-        let episode = self.episode.as_ref()?;
-        if budget_micros.is_some_and(|budget| episode.total_cost_micros >= budget) {
-            return Some(Outcome::BudgetExhausted);
-        }
-        self.is_tired(episode, policy).then_some(Outcome::UserFatigue)
-    }
-
-    /// Whether the policy's fatigue rule ends the episode: so many touchpoints within its window.
-    #[inline]
-    fn is_tired(&self, episode: &Episode, policy: &Policy) -> bool {
-        let (Some((touchpoints, window_ms)), Some(last)) = (policy.fatigue, episode.last_touchpoint_at.get()) else {
-            return false;
-        };
-        let times = self.touchpoint_times();
-        times.len() - times.partition_point(|touched| *touched <= last - window_ms) >= touchpoints
     }
 
     /// End the open episode at once, by a record of the instant `at`.
@@ -144,4 +123,21 @@ impl Journey {
         rare.touchpoint_times.clear();
         Ok(())
     }
+}
+
+/// How a touchpoint that has been counted ends its episode; `None` where it does not.
+#[inline]
+fn outcome_of(touchpoint: &Touchpoint, episode: &Episode, rare: Option<&Rare>, policy: &Policy) -> Option<Outcome> {
+    if touchpoint.state == Some(State::Converted) {
+        return Some(Outcome::Converted);
+    }
+    let budget_micros = rare.and_then(|rare| rare.overrides.budget_micros.get()).or(policy.budget_micros);
+    if budget_micros.is_some_and(|budget| episode.total_cost_micros >= budget) {
+        return Some(Outcome::BudgetExhausted);
+    }
+    // Fatigue: so many touchpoints within the window that ends with the latest.
+    let (touchpoints, window_ms) = policy.fatigue?;
+    let (times, opens_at) = (&rare?.touchpoint_times, episode.last_touchpoint_at.get()? - window_ms);
+    let within = times.len() - times.partition_point(|touched| *touched <= opens_at);
+    (within >= touchpoints).then_some(Outcome::UserFatigue)
 }

@@ -77,11 +77,13 @@ impl Journey {
     #[inline]
     pub fn forget(&mut self) {
         self.episode = None;
-        self.recent_ids = RecentIds::EMPTY;
+        self.recent_ids.clear();
         if let Some(rare) = self.rare.as_deref_mut() {
-            let mut touchpoint_times = std::mem::take(&mut rare.touchpoint_times);
-            touchpoint_times.clear();
-            *rare = Rare { touchpoint_times, ..Rare::default() };
+            rare.overrides = Overrides::NONE;
+            rare.extended_by_ms = 0;
+            rare.touchpoint_times.clear();
+            rare.previous = None;
+            rare.cleanup_at = OptionalI64::NONE;
         }
     }
 

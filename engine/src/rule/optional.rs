@@ -1,110 +1,64 @@
 //! Numbers that may be absent, in eight bytes. The word for an absent value is `None`; these types only pack it, where
 //! a million journeys or records are in memory.
 
-/// An `Option<i64>`; it cannot hold `i64::MIN`, which stands for `None`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OptionalI64(i64);
+/// A packed `Option` of a number, one value of which stands for `None`.
+macro_rules! optional {
+    ($(#[$doc:meta])* $name:ident of $number:ty, none: $none:expr, $is_some:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub struct $name($number);
 
-impl OptionalI64 {
-    /// No number.
-    pub const NONE: Self = OptionalI64(i64::MIN);
+        impl $name {
+            /// No number.
+            pub const NONE: Self = $name($none);
 
-    /// The number, if there is one.
-    #[inline]
-    pub fn get(self) -> Option<i64> {
-        self.is_some().then_some(self.0)
-    }
+            /// Whether there is a number.
+            #[inline]
+            pub fn is_some(self) -> bool {
+                $is_some(self.0)
+            }
 
-    /// Whether there is a number.
-    #[inline]
-    pub fn is_some(self) -> bool {
-        self.0 != i64::MIN
-    }
+            /// The number, if there is one.
+            #[inline]
+            pub fn get(self) -> Option<$number> {
+                self.is_some().then_some(self.0)
+            }
 
-    /// This number, else the other one.
-    #[inline]
-    pub fn or(self, other: Self) -> Self {
-        if self.is_some() {
-            self
-        } else {
-            other
+            /// This number, else the other one.
+            #[inline]
+            pub fn or(self, other: Self) -> Self {
+                if self.is_some() { self } else { other }
+            }
         }
-    }
-}
 
-impl Default for OptionalI64 {
-    fn default() -> Self {
-        OptionalI64::NONE
-    }
-}
-
-impl From<Option<i64>> for OptionalI64 {
-    #[inline]
-    fn from(number: Option<i64>) -> Self {
-        OptionalI64(number.unwrap_or(i64::MIN))
-    }
-}
-
-impl From<i64> for OptionalI64 {
-    #[inline]
-    fn from(number: i64) -> Self {
-        OptionalI64(number)
-    }
-}
-
-/// An `Option<f64>`; it cannot hold a NaN, which stands for `None`.
-#[derive(Clone, Copy, Debug)]
-pub struct OptionalF64(f64);
-
-impl OptionalF64 {
-    /// No number.
-    pub const NONE: Self = OptionalF64(f64::NAN);
-
-    /// The number, if there is one.
-    #[inline]
-    pub fn get(self) -> Option<f64> {
-        self.is_some().then_some(self.0)
-    }
-
-    /// The number, NaN where there is none.
-    #[inline]
-    pub fn or_nan(self) -> f64 {
-        self.0
-    }
-
-    /// Whether there is a number.
-    #[inline]
-    pub fn is_some(self) -> bool {
-        !self.0.is_nan()
-    }
-
-    /// This number, else the other one.
-    #[inline]
-    pub fn or(self, other: Self) -> Self {
-        if self.is_some() {
-            self
-        } else {
-            other
+        impl Default for $name {
+            fn default() -> Self {
+                $name::NONE
+            }
         }
-    }
+
+        impl From<Option<$number>> for $name {
+            #[inline]
+            fn from(number: Option<$number>) -> Self {
+                $name(number.unwrap_or($none))
+            }
+        }
+
+        impl From<$number> for $name {
+            #[inline]
+            fn from(number: $number) -> Self {
+                $name(number)
+            }
+        }
+    };
 }
 
-impl Default for OptionalF64 {
-    fn default() -> Self {
-        OptionalF64::NONE
-    }
-}
+optional!(
+    /// An `Option<i64>`; it cannot hold `i64::MIN`.
+    OptionalI64 of i64, none: i64::MIN, |number| number != i64::MIN
+);
 
-impl From<Option<f64>> for OptionalF64 {
-    #[inline]
-    fn from(number: Option<f64>) -> Self {
-        OptionalF64(number.unwrap_or(f64::NAN))
-    }
-}
-
-impl From<f64> for OptionalF64 {
-    #[inline]
-    fn from(number: f64) -> Self {
-        OptionalF64(number)
-    }
-}
+optional!(
+    /// An `Option<f64>`; it cannot hold a NaN.
+    OptionalF64 of f64, none: f64::NAN, |number: f64| !number.is_nan()
+);

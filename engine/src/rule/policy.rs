@@ -28,6 +28,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether it has a rule that needs the times of touchpoints.
+    #[inline]
+    pub fn keeps_times(&self) -> bool {
+        self.fatigue.is_some() || self.extension.is_some()
+    }
+
     /// A policy of what Python says of it: the attributes of `journeys.streams.rule.policy.Policy`.
     pub fn of(policy: &Bound<'_, PyAny>) -> PyResult<Self> {
         let number = |name: &str| -> PyResult<i64> { policy.getattr(name)?.extract() };

@@ -12,9 +12,11 @@ const HALF: u64 = 1 << 63;
 
 /// A fraction. Its first 64 binary places tell how nearly every amount is rounded.
 pub struct Rate {
-    /// The fraction times 2^64, cut off; `None` for one that is too large for the short way.
-    scaled: Option<u128>,
-    exact: Exact,
+    /// Its whole part, if that is small enough for the short way.
+    whole: Option<u16>,
+    /// Its first 64 binary places.
+    places: u64,
+    exact: Box<Exact>,
 }
 
 /// A fraction as it is.
@@ -22,24 +24,25 @@ enum Exact {
     /// Both parts are small: the common case.
     Small(u128, u128),
     /// Any.
-    Large(Box<(BigUint, BigUint)>),
+    Large(BigUint, BigUint),
 }
 
 impl Rate {
     /// A fraction of numerator and denominator.
     pub fn of_fraction((numerator, denominator): (BigUint, BigUint)) -> Self {
-        let scaled = u128::try_from((&numerator << 64u32) / &denominator).ok().filter(|scaled| *scaled < 1 << 80);
-        Rate { scaled, exact: Exact::of(numerator, denominator) }
+        let (whole, rest) = numerator.div_rem(&denominator);
+        let places = u64::try_from((rest << 64u32) / &denominator).unwrap_or(0); // a proper fraction's: they always fit
+        Rate { whole: u16::try_from(whole).ok(), places, exact: Box::new(Exact::of(numerator, denominator)) }
     }
 
     /// `micros` times this, rounded half-even, at most the largest sum.
     #[inline]
     pub fn of(&self, micros: i64) -> i64 {
-        if let Some(scaled) = self.scaled {
+        if let Some(whole) = self.whole {
             if micros < 1 << SHORT_BITS {
-                let product = micros as u128 * scaled;
+                let product = micros as u128 * (u128::from(whole) << 64 | u128::from(self.places));
                 let places = product as u64;
-                // What `scaled` leaves out adds less than the amount itself to the last place.
+                // What lies behind the 64 places adds less than the amount itself to the last place.
                 if places.abs_diff(HALF) > 1 << SHORT_BITS {
                     return (product >> 64) as i64 + i64::from(places > HALF);
                 }
@@ -54,7 +57,7 @@ impl Exact {
         // An amount has at most 62 bits: with 64 more the product fits.
         match (u64::try_from(&numerator), u64::try_from(&denominator)) {
             (Ok(above), Ok(below)) => Exact::Small(above.into(), below.into()),
-            _ => Exact::Large(Box::new((numerator, denominator))),
+            _ => Exact::Large(numerator, denominator),
         }
     }
 
@@ -66,8 +69,7 @@ impl Exact {
                 let up = 2 * rest > *denominator || (2 * rest == *denominator && amount % 2 == 1);
                 i64::try_from(amount + u128::from(up)).unwrap_or(i64::MAX).min(LARGEST_SUM_MICROS)
             }
-            Exact::Large(fraction) => {
-                let (numerator, denominator) = &**fraction;
+            Exact::Large(numerator, denominator) => {
                 let (amount, rest) = (numerator * micros).div_rem(denominator);
                 let twice = rest << 1;
                 let up = twice > *denominator || (twice == *denominator && amount.is_odd());

@@ -23,7 +23,7 @@ pub fn read(value: &[u8]) -> Option<Punctuation> {
     let mut body = Reader::new(&value[HEADER_BYTES..]);
     let at = body.long()?;
     let time_source = TimeSource::of(body.text()?)?;
-    body.optional_text()?; // who wrote it decides nothing
+    body.optional(Reader::text)?; // who wrote it decides nothing
     (body.is_empty() && (EARLIEST..LATEST).contains(&at)).then_some(Punctuation { at, time_source })
 }
 
@@ -37,7 +37,7 @@ mod tests {
         let mut body = Writer::new(&mut value);
         body.long(at);
         body.text(time_source);
-        body.optional_text(written_by);
+        body.optional(written_by, Writer::text);
         value
     }
 

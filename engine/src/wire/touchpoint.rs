@@ -29,18 +29,18 @@ pub fn read(value: &[u8]) -> Option<Touchpoint<'_>> {
     }
     let mut body = Reader::new(&value[HEADER_BYTES..]);
     let journey_id = body.text()?;
-    let user_id = body.optional_text()?;
+    let user_id = body.optional(Reader::text)?;
     let touchpoint_id = body.text()?;
     let occurred_at = body.long()?;
-    body.optional_text()?; // channel and event_type decide nothing
-    body.optional_text()?;
-    let state = match body.optional_text()? {
+    body.optional(Reader::text)?; // channel and event_type decide nothing
+    body.optional(Reader::text)?;
+    let state = match body.optional(Reader::text)? {
         None => None,
         Some(name) => Some(State::of(name)?),
     };
     let cost_micros = body.long()?;
-    let probability = body.optional_double()?;
-    let value_micros = body.optional_long()?;
+    let probability = body.optional(Reader::double)?;
+    let value_micros = body.optional(Reader::long)?;
     let touchpoint = Touchpoint {
         journey_id,
         user_id,
@@ -52,9 +52,9 @@ pub fn read(value: &[u8]) -> Option<Touchpoint<'_>> {
             conversion_probability: probability.into(),
             conversion_value_micros: value_micros.into(),
         },
-        action_id: body.optional_text()?,
-        policy_version: body.optional_text()?,
-        propensity: body.optional_double()?,
+        action_id: body.optional(Reader::text)?,
+        policy_version: body.optional(Reader::text)?,
+        propensity: body.optional(Reader::double)?,
     };
     let is_probability = |value: Option<f64>| value.is_none_or(|value| (0.0..=1.0).contains(&value));
     let is_valid = body.is_empty()
