@@ -151,10 +151,12 @@ impl Partition {
 
     /// Extend or abandon an episode whose deadline is not after a record of its journey; gives whether it changed.
     fn close_overdue(&mut self, slot: Slot, id: i64, at: Finding) -> PyResult<bool> {
-        let is_extended = self.extend(slot, at.occurred_at, at);
         let Row { journey, policy, .. } = self.store.row(slot);
-        let policy = &self.rules[*policy as usize].policy;
-        if !journey.is_due(at.occurred_at) || journey.is_duplicate_after_deadline(id, at.occurred_at, policy) {
+        if journey.is_duplicate_after_deadline(id, at.occurred_at, &self.rules[*policy as usize].policy) {
+            return Ok(false);
+        }
+        let is_extended = self.extend(slot, at.occurred_at, at);
+        if !self.store.row(slot).journey.is_due(at.occurred_at) {
             return Ok(is_extended);
         }
         self.abandon_at_deadline(slot, at.detected_at)?;

@@ -23,6 +23,15 @@ impl Journey {
         self.episode.as_ref().map(Episode::deadline_at)
     }
 
+    /// Deadline of the open episode as the automatic extensions that are due at `at` would leave it.
+    pub fn extended_deadline_at(&self, at: i64, policy: &Policy) -> Option<i64> {
+        self.episode.as_ref().map(|episode| {
+            let timeout_at = episode.timeout_deadline_at + self.automatic_extension_ms(episode, at, policy);
+            let cap_at = episode.started_at + policy.max_journey_duration_ms;
+            timeout_at.min(cap_at).min(episode.inactive_at())
+        })
+    }
+
     /// Whether the deadline of the open episode is not after an instant.
     #[inline]
     pub fn is_due(&self, at: i64) -> bool {

@@ -60,9 +60,10 @@ impl Journey {
         self.recent_ids.contains(id)
     }
 
-    /// Whether a record at or after the deadline is a duplicate that closes nothing: the next record or punctuation
-    /// does. It closes the episode where it lies so far behind the deadline that nobody would remember its id.
+    /// Whether a record at or after the deadline is a duplicate that extends and closes nothing: the next record or
+    /// punctuation does. It is none where it lies so far after the deadline that the journey would be forgotten.
     pub fn is_duplicate_after_deadline(&self, id: i64, at: i64, policy: &Policy) -> bool {
-        self.remembers(id) && self.deadline_at().is_some_and(|deadline_at| at < deadline_at + policy.cleanup_ms)
+        self.remembers(id)
+            && self.extended_deadline_at(at, policy).is_some_and(|deadline_at| at < deadline_at + policy.cleanup_ms)
     }
 }
