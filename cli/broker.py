@@ -10,7 +10,7 @@ import typer
 
 from journeys.cli.command_line import CHECK_FAILED
 from journeys.cli.options import Json, Quiet, settings_of
-from journeys.cli.output import print_json, print_line, print_lines, print_note
+from journeys.cli.output import print_error, print_json, print_line, print_lines, print_note
 
 _FOLDER: Final = "kafka"
 
@@ -80,8 +80,13 @@ def logs(
     directory: Directory = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, metavar="N", help="How many of the last lines.")] = 50,
 ) -> None:
-    """Print the last lines of the log of the Kafka for development, oldest first."""
+    """Print the last lines of the log of the Kafka for development, oldest first; exits with 1 if there is none."""
     from journeys.agents.devserver.broker import log_tail
 
-    for line in log_tail(_directory(directory), lines):
+    where = _directory(directory)
+    tail = log_tail(where, lines)
+    if not tail:
+        print_error(f"{where}: there is no log of a broker")
+        raise typer.Exit(CHECK_FAILED)
+    for line in tail:
         print_lines(line)

@@ -75,7 +75,8 @@ def check(
     with progress_bar("checking", quiet=quiet) as advance:
         report = run_operation(check_table(settings, shown=differences, progress=advance))
     if as_json:
-        print_json(_table_json(report) | {"rebuilt": None if rebuilt is None else _rebuild_json(rebuilt)})
+        rebuilt_json = None if rebuilt is None else _rebuild_json(rebuilt)
+        print_json(_table_json(report) | {"rebuilt": rebuilt_json, "topics": None})
     else:
         _print_report(report)
     if not report.ok:
@@ -130,4 +131,4 @@ def _table_json(report: TableReport) -> dict[str, Any]:
 def _store_json(report: StoreReport) -> dict[str, Any]:
     from journeys.cli.topic_table import topics_json
 
-    return _table_json(report.table) | {"ok": report.ok, "topics": topics_json(report.outputs)}
+    return _table_json(report.table) | {"ok": report.ok, "rebuilt": None, "topics": topics_json(report.outputs)}

@@ -9,6 +9,8 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, NoReturn
 
@@ -31,32 +33,31 @@ _BLOCKED_THREADS: Final = frozenset({"line-feed", "freeze-guard"})
 class CommandLine(TyperGroup):
     """The group of all commands. Each command returns nothing, or raises typer.Exit with its code."""
 
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Parse the arguments, which may print a help text."""
+        with _reader_may_leave():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, and end quietly when the reader of its output has gone, as with `| head`."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            _close_output()
-            raise typer.Exit(BROKEN_PIPE) from None
-        return result
+        """Run the command."""
+        with _reader_may_leave():
+            return super().invoke(ctx)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run with the arguments of the process, or those given, and end the process with the exit code."""
         extra |= {"standalone_mode": False, "prog_name": PROGRAM}
         try:
-            code = self._code(*args, **extra)
-            sys.stdout.flush()  # of the help, which is printed outside `invoke`
-        except BrokenPipeError:
-            _close_output()
-            code = BROKEN_PIPE
+            with _reader_may_leave():
+                code = self._code(*args, **extra)
+        except typer.Exit as ended:
+            code = ended.exit_code
         _end(code or FINE)
 
     def _code(self, *args: Any, **extra: Any) -> int | None:
         try:
             code: int | None = super().main(*args, **extra)
         except typer.TyperException as error:
-            return _print_usage_error(error)
+            return _print_usage_error(error, self._path(extra.get("args") or sys.argv[1:]))
         except BrokenPipeError:
             raise
         except Exception as error:
@@ -67,12 +68,30 @@ class CommandLine(TyperGroup):
             return WRONG_INPUT
         return code
 
+    def _path(self, words: Sequence[str]) -> str:
+        """The command that is named by the first words, such as `journeys topics check`."""
+        command: Any = self
+        path = [PROGRAM]
+        for word in words:
+            command = getattr(command, "commands", {}).get(word)
+            if command is None:
+                break
+            path.append(word)
+        return " ".join(path)
 
-def _close_output() -> None:
-    # Python flushes once more on its way out, into a pipe that nobody reads.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """Raise typer.Exit when the reader of the output has gone, as with `| head`; typer alone would make it code 1."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more on its way out, into a pipe that nobody reads.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+        raise typer.Exit(BROKEN_PIPE) from None
 
 
 def _end(code: int) -> NoReturn:
@@ -89,12 +108,25 @@ def print_fault(kind: type[BaseException], error: BaseException, trace: Tracebac
     print(printable_lines("".join(traceback.format_exception(kind, error, trace)).rstrip("\n")), file=sys.stderr)
 
 
-def _print_usage_error(error: typer.TyperException) -> int:
+def _print_usage_error(error: typer.TyperException, command: str) -> int:
     message = error.format_message()
     if message.startswith("Usage:"):  # a group without a command prints its help
         print(message, file=sys.stderr)
         return WRONG_INPUT
-    context = getattr(error, "ctx", None)
-    where = PROGRAM if context is None else context.command_path
-    print(f"{where}: {printable(message.rstrip('.'))}; see {where} --help", file=sys.stderr)
+    message = _with_value(message, error.__cause__)
+    see = f" See {command} --help" if message.endswith("?") else f"; see {command} --help"
+    print(f"{command}: {printable(message.rstrip('.'))}{see}", file=sys.stderr)
     return WRONG_INPUT
+
+
+def _with_value(message: str, cause: BaseException | None) -> str:
+    """The message of typer; where it is about a value that pydantic refused, with the value in it."""
+    from pydantic import ValidationError
+
+    if not isinstance(cause, ValidationError):
+        return message
+    fault = cause.errors()[0]
+    option, value, text = message.partition(": ")[0], repr(fault["input"]), fault["msg"].removeprefix("Value error, ")
+    if value in text:
+        return f"{option}: {text}"
+    return f"{option}: {value} is not allowed: {text[0].lower()}{text[1:]}"

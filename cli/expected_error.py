@@ -27,6 +27,8 @@ _EXTRAS: Final = {
     "stamina": "kafka",
     "testcontainers": "docker",
 }
+# A path that was given can't be opened, whoever opens it. Other errors of the system may be faults of the program.
+_WRONG_PATH: Final = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
 def expected_text(error: Exception) -> str | None:
@@ -36,6 +38,8 @@ def expected_text(error: Exception) -> str | None:
         if extra is None:
             return None
         return f"this needs the package {error.name}, which is not installed: pip install 'gaelp-journeys[{extra}]'"
+    if isinstance(error, _WRONG_PATH) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
     if not isinstance(error, ExpectedError):
         return None
     return "; ".join(str(error).splitlines())  # of a file with several faults each is a line
