@@ -46,13 +46,14 @@ def backtest(
     memory: HeldMemory = 1024,
     bootstrap_servers: Servers = None,
     reference: Annotated[
-        bool, typer.Option("--reference", help="Take the Python rule in place of the compiled engine: slow, the same.")
+        bool,
+        typer.Option("--reference", help="Take the Python rule in place of the compiled engine: slower, same results."),
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 if there were bad lines.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run history under several policies and compare what each comes to.
+    """Run history under several policies and compare their results.
 
     Each policy is applied to the whole history as `journeys replay SOURCE --policy FILE` would; of a topic, to the
     records of each partition, without the time that the topic holds. The comparison goes to standard output, bad lines

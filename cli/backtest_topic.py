@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from journeys.cli.output import print_error
+from journeys.cli.output import print_note
 
 if TYPE_CHECKING:
     from journeys.agents.history.backtest import Abandonments
@@ -57,9 +57,8 @@ def topic_tallies(
             for one, more in zip(total, tallies, strict=True):
                 one.merge(more)
         if topic.left_out:
-            print_error(
-                f"{topic.left_out:,} punctuations and policies of the topic were left out; time is the records'"
-            )
+            left_out = f"{topic.left_out:,} punctuations and policies of the topic were left out; time is the records'"
+            print_note(left_out, quiet=quiet)
     return total
 
 

@@ -46,10 +46,16 @@ def test_history_on_topics(kafka, document, tmp_path):
     verified = document("verify")
     assert verified["ok"]
     assert verified["topics"][0]["equal"] == sum(replayed["abandonments"].values())
-    tested = document("backtest", "topic:journey-events")["policies"][0]
+    tested = document("backtest", "topic:journey-events", "-q")["policies"][0]
     assert sum(tested["abandonments"].values()) == verified["topics"][0]["equal"]
+    shown = document("show", "lost")
+    assert [record["abandonment_reason"] for record in shown["abandonments"]] == ["COMPETITOR_CONVERSION"]
+    (in_force,) = document("policy", "show", path=2)["policies"]
+    assert (in_force["version"], in_force["partitions"]) == ("default-1", [0, 1, 2, 3])
+    checked_table = document("check")
+    assert (checked_table["ok"], checked_table["rebuilt"], checked_table["topics"]) == (True, None, None)
     tables = document("export")["tables"]
-    assert {table["folder"].rpartition("/")[2]: table["rows"] for table in tables}["touchpoints"] == 8
+    assert {table["folder"].rpartition("/")[2]: table["rows"] for table in tables}["journey_touchpoints"] == 8
     assert document("report")["outcomes"][0]["abandonments"] == verified["topics"][0]["equal"]
 
 
