@@ -11,6 +11,7 @@ import sqlglot
 
 from journeys.analytics.table import Kind, Table, all_tables
 from journeys.analytics.view import views
+from journeys.schemas.expected_error import ExpectedError
 
 _DATASET: Final = "journeys.main"
 _TYPES: Final[dict[Kind, str]] = {
@@ -23,7 +24,7 @@ _TYPES: Final[dict[Kind, str]] = {
 }
 
 
-class NoExportError(Exception):
+class NoExportError(ExpectedError):
     """There are no Parquet files to ask."""
 
 

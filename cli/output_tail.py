@@ -1,4 +1,4 @@
-"""What is published from now on, decoded."""
+"""The records that are published from now on, decoded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from journeys.schemas.invalid import InvalidRecordError
 
 
 async def ends_of(settings: Settings, topics: Sequence[str]) -> dict[tuple[str, int], int]:
-    """Offsets behind the last record, by topic and partition. Raises as `journeys.agents.kafka.log_reader.open_log`."""
+    """Offsets after the last record, by topic and partition. Raises as `journeys.agents.kafka.log_reader.open_log`."""
     ends: dict[tuple[str, int], int] = {}
     for topic in topics:
         async with open_log(settings, topic) as reader:
@@ -24,7 +24,7 @@ async def ends_of(settings: Settings, topics: Sequence[str]) -> dict[tuple[str, 
 async def output_tail(
     settings: Settings, topics: Sequence[str], start_offsets: Mapping[tuple[str, int], int]
 ) -> AsyncIterator[list[Any]]:
-    """Yield batches of records of output topics from `start_offsets` on, for ever.
+    """Yield batches of records of output topics from `start_offsets` on, without end.
 
     A record that can't be read stands as its InvalidRecordError. Raises as `journeys.agents.kafka.log_reader.tail`,
     RegistryUnreachableError.
@@ -38,10 +38,10 @@ async def output_tail(
 
 
 def _decoded(codec: Codec, batch: LogBatch) -> list[Any]:
-    found: list[Any] = []
+    decoded: list[Any] = []
     for record in batch.records:
         try:
-            found.append(codec.decode(record.value))
+            decoded.append(codec.decode(record.value))
         except InvalidRecordError as error:
-            found.append(error)
-    return found
+            decoded.append(error)
+    return decoded

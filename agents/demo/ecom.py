@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.records import State
 
 PACKAGE = "retentioneering"
@@ -52,7 +53,7 @@ Event: TypeAlias = Literal[
 Dollars: TypeAlias = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6, allow_inf_nan=False)]
 
 
-class EcomMissingError(RuntimeError):
+class EcomMissingError(ExpectedError):
     """The package that holds the clickstream is not installed; says how to install it."""
 
     def __init__(self, found: str) -> None:
@@ -61,7 +62,7 @@ class EcomMissingError(RuntimeError):
         )
 
 
-class MappingError(ValueError):
+class MappingError(ExpectedError, ValueError):
     """A mapping file that can't be used: one line for each fault, with file, key and value."""
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from journeys.schemas.codec import MAX_RECORD_BYTES
+from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.lines import FIELDS, parse_line
 from journeys.schemas.records import InputRecord, Punctuation
@@ -22,7 +23,7 @@ _PARQUET_ROWS = 8192
 _UNHOLDABLE = (ValueError, OverflowError, LookupError)
 
 
-class UnreadableFileError(Exception):
+class UnreadableFileError(ExpectedError):
     """A file that can't be read at all; the text says which and why."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from journeys.agents.settings.printable import printable_lines
 from journeys.agents.settings.repeated_lines import RepeatedLines
 from journeys.agents.settings.settings import Settings
 
@@ -40,7 +41,7 @@ def set_up_logging(settings: Settings, *, worker_id: str | None = None) -> None:
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _escape, renderer],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
@@ -55,3 +56,8 @@ def set_up_logging(settings: Settings, *, worker_id: str | None = None) -> None:
         logging.getLogger(name).setLevel(max(quiet, level) if level > logging.DEBUG else level)
     if worker_id is not None:
         structlog.contextvars.bind_contextvars(worker=worker_id)
+
+
+def _escape(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape control characters in texts of others, such as error texts of a broker."""
+    return {name: printable_lines(value) if isinstance(value, str) else value for name, value in event.items()}

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from journeys.schemas.codec import HEADER_BYTES, Codec
+from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
 from journeys.schemas.rows import (
@@ -58,7 +59,7 @@ class OutputMessage(NamedTuple):
     value: bytes
 
 
-class TableMismatchError(RuntimeError):
+class TableMismatchError(ExpectedError):
     """The stored table does not belong to the topics as they are."""
 
 

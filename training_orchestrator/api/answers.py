@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from journeys.schemas.expected_error import ExpectedError
+
 
 class NotStartedError(RuntimeError):
     """A call before `start()` or after `stop()`, or in another event loop than that of `start()`."""
 
 
-class StoreUnavailableError(Exception):
+class StoreUnavailableError(ExpectedError):
     """The store (file, or Kafka) did not take what was said. Nothing of this call is booked; ask again later."""
 
 
