@@ -11,7 +11,6 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any, Final, NoReturn
 
 import typer
@@ -103,9 +102,9 @@ def _end(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def print_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print the traceback of an error that nobody expected, as `sys.excepthook`, without control characters."""
-    print(printable_lines("".join(traceback.format_exception(kind, error, trace)).rstrip("\n")), file=sys.stderr)
+def print_fault(error: BaseException) -> None:
+    """Print the traceback of an error that nobody expected, without control characters."""
+    print(printable_lines("".join(traceback.format_exception(error)).rstrip("\n")), file=sys.stderr)
 
 
 def _print_usage_error(error: typer.TyperException, command: str) -> int:

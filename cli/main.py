@@ -192,7 +192,10 @@ app.add_typer(_stack, name="stack")
 
 def run() -> None:
     """Run the command of this process's arguments and end the process. The console script `journeys`."""
-    sys.excepthook = print_fault
     if isinstance(sys.stdout, TextIOWrapper):  # where the terminal's encoding lacks a letter, its escape is printed
         sys.stdout.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        app()
+    except Exception as error:
+        print_fault(error)
+        sys.exit(1)

@@ -128,22 +128,25 @@ def test_lines_on_a_terminal_are_ascii(tmp_path):
     assert "j\u009b2J" in journeys("replay", "h.jsonl", "-q", cwd=tmp_path).stdout
 
 
-def test_a_fault_of_the_program_is_printed_without_control_characters(tmp_path):
-    """Its traceback holds texts of others."""
-    code = (
-        f"from journeys.cli.main import app, run\n@app.command()\ndef fail(): raise KeyError({EVIL!r}, '\\x1b')\nrun()"
-    )
-    code = code.replace("raise KeyError", "raise RuntimeError")
-    done = subprocess.run(
-        [JOURNEYS.with_name("python"), "-c", code, "fail"],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert b"Traceback" in done.stderr
-    assert b"\x1b" not in done.stderr
+@pytest.mark.parametrize(
+    ("code", "exit_code"),
+    [
+        ("from journeys.cli.main import app, run\n@app.command()\ndef fail(): raise RuntimeError(EVIL)\nrun()", 1),
+        ("from journeys.cli.operation import quiet_clients\nquiet_clients()\nlogging.error(EVIL)", 0),
+        ("set_up_logging(Settings())\nlogging.error(EVIL)", 0),
+        ("set_up_logging(Settings())\nlogging.error(0, extra=MORE)", 0),
+    ],
+    ids=["traceback", "client's log", "worker's log", "field of a log"],
+)
+def test_tracebacks_and_logs_move_no_cursor(tmp_path, code, exit_code):
+    """They hold texts of others."""
+    imported = "from journeys.agents.settings.log_setup import Settings, set_up_logging"
+    code = f"import logging\n{imported}\nEVIL = {EVIL!r}\nMORE = {{'reason': EVIL}}\n{code}"
+    command = [JOURNEYS.with_name("python"), "-c", code, "fail"]
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == exit_code
+    assert r"\x1b[2J" in done.stderr
+    assert all(character.isprintable() or character == "\n" for character in done.stderr)
 
 
 def test_a_letter_that_the_encoding_lacks_is_escaped(store, tmp_path):
