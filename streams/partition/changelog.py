@@ -1,4 +1,4 @@
-"""The journey table as it is stored: rows to the changelog, and a partition back from it.
+"""Changelog records of the journey table: encodes changed rows, and restores a partition from them.
 
 Every row begins with the input offset that it stands for, and a tombstone carries it beside the record.
 The greater offset wins, whatever order the changelog has: a worker that was frozen can write old rows

@@ -1,4 +1,4 @@
-"""Rows out of their wire bytes, many at once: a restore makes a million of them.
+"""Decodes stored rows, many at once: a restore makes a million of them.
 
 Rows of the present schema are decoded and set by columns; those of other versions one by one, by Avro's rules.
 Both may stand in one changelog, in any order.

@@ -78,41 +78,14 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.take(length)?).ok()
     }
 
-    /// Whether the value of a union of null and something else is there.
+    /// What `read` reads, or null.
     #[inline]
-    fn is_there(&mut self) -> Option<bool> {
+    pub fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
         match self.long()? {
-            0 => Some(false),
-            1 => Some(true),
+            0 => Some(None),
+            1 => Some(Some(read(self)?)),
             _ => None,
         }
-    }
-
-    /// A text or null.
-    #[inline]
-    pub fn optional_text(&mut self) -> Option<Option<&'a str>> {
-        if self.is_there()? {
-            return Some(Some(self.text()?));
-        }
-        Some(None)
-    }
-
-    /// A long or null.
-    #[inline]
-    pub fn optional_long(&mut self) -> Option<Option<i64>> {
-        if self.is_there()? {
-            return Some(Some(self.long()?));
-        }
-        Some(None)
-    }
-
-    /// A double or null.
-    #[inline]
-    pub fn optional_double(&mut self) -> Option<Option<f64>> {
-        if self.is_there()? {
-            return Some(Some(self.double()?));
-        }
-        Some(None)
     }
 
     /// An array of longs, given to `take` one by one; at most `most` of them.
@@ -189,60 +162,25 @@ impl<'a> Writer<'a> {
         self.out.push(0);
     }
 
-    /// A text or null.
+    /// What `write` writes, or null.
     #[inline]
-    pub fn optional_text(&mut self, value: Option<&str>) {
+    pub fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
         match value {
             None => self.null(),
-            Some(text) => {
+            Some(value) => {
                 self.out.push(2);
-                self.text(text);
+                write(self, value);
             }
         }
     }
 
-    /// A long or null.
+    /// An array of longs, those of the second list behind those of the first, in one block.
     #[inline]
-    pub fn optional_long(&mut self, value: Option<i64>) {
-        match value {
-            None => self.null(),
-            Some(number) => {
-                self.out.push(2);
-                self.long(number);
-            }
-        }
-    }
-
-    /// A double or null.
-    #[inline]
-    pub fn optional_double(&mut self, value: Option<f64>) {
-        match value {
-            None => self.null(),
-            Some(number) => {
-                self.out.push(2);
-                self.double(number);
-            }
-        }
-    }
-
-    /// A boolean or null.
-    #[inline]
-    pub fn optional_boolean(&mut self, value: Option<bool>) {
-        match value {
-            None => self.null(),
-            Some(said) => {
-                self.out.push(2);
-                self.boolean(said);
-            }
-        }
-    }
-
-    /// An array of longs, in one block.
-    #[inline]
-    pub fn longs(&mut self, values: &[i64]) {
-        if !values.is_empty() {
-            self.long(values.len() as i64);
-            for value in values {
+    pub fn longs(&mut self, first: &[i64], second: &[i64]) {
+        let count = first.len() + second.len();
+        if count != 0 {
+            self.long(count as i64);
+            for value in first.iter().chain(second) {
                 self.long(*value);
             }
         }
@@ -286,13 +224,14 @@ mod tests {
     fn arrays_come_back_and_have_an_end() {
         for values in [&[][..], &[5, -7, i64::MAX]] {
             let mut body = Vec::new();
-            Writer::new(&mut body).longs(values);
+            let (first, second) = values.split_at(values.len() / 2);
+            Writer::new(&mut body).longs(first, second);
             let mut found = Vec::new();
             assert_eq!(Reader::new(&body).longs(3, |value| found.push(value)), Some(()));
             assert_eq!(found, values);
         }
         let mut body = Vec::new();
-        Writer::new(&mut body).longs(&[1, 2, 3]);
+        Writer::new(&mut body).longs(&[1, 2, 3], &[]);
         assert_eq!(Reader::new(&body).longs(2, |_| ()), None);
     }
 }

@@ -9,6 +9,10 @@ macro_rules! named {
         pub enum $name { $(#[doc = $text] $variant),+ }
 
         impl $name {
+            /// All values, by number.
+            #[allow(dead_code)] // those of a time source are asked for by name alone
+            pub const ALL: &'static [Self] = &[$($name::$variant),+];
+
             /// Its text.
             pub fn name(self) -> &'static str {
                 match self { $($name::$variant => $text),+ }
@@ -44,3 +48,6 @@ named!(
         Converted = "CONVERTED",
     }
 );
+
+/// Outcomes that are reasons of abandonments: all but the last.
+pub const REASONS: usize = Outcome::Converted as usize;

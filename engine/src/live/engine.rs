@@ -7,17 +7,17 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use crate::entry::Heads;
-use crate::messages::Messages;
-use crate::outputs::Outbox;
-use crate::partition::Partition;
-use crate::policy::Policy;
-use crate::progress::Progress;
-use crate::records::Records;
-use crate::row::Row;
-use crate::situation::Situation;
-use crate::store::Changed;
-use crate::touchpoint::HEADER_BYTES;
+use crate::live::entry::Heads;
+use crate::live::outputs::Outbox;
+use crate::live::partition::Partition;
+use crate::live::progress::Progress;
+use crate::live::row::Row;
+use crate::live::situation::Situation;
+use crate::live::store::Changed;
+use crate::rule::Rule;
+use crate::wire::messages::Messages;
+use crate::wire::records::Records;
+use crate::wire::HEADER_BYTES;
 
 /// One partition of the journey table, and the rule for what touchpoints and punctuations do to it.
 #[pyclass(module = "journeys_engine")]
@@ -54,8 +54,8 @@ impl Engine {
 
     /// Know a policy; gives its number. `penalties` is its penalty table.
     fn add_policy(&mut self, policy: &Bound<'_, PyAny>, penalties: Py<PyAny>) -> PyResult<u32> {
-        self.partition.policies.push(Policy::of(policy, penalties)?);
-        Ok(self.partition.policies.len() as u32 - 1)
+        self.partition.rules.push(Rule::of(policy, penalties)?);
+        Ok(self.partition.rules.len() as u32 - 1)
     }
 
     /// Records as the engine reads them: as they are, or made of objects.
@@ -93,8 +93,8 @@ impl Engine {
 
     /// Fire what is due at the clock, because of the punctuation at `offset`, and delete rows that count as absent then,
     /// at most as many as the policy says.
-    fn punctuate(&mut self, py: Python<'_>, clock: i64, offset: i64, policy: u32) -> PyResult<()> {
-        self.partition.punctuate(py, clock, offset, policy)
+    fn punctuate(&mut self, clock: i64, offset: i64, policy: u32) -> PyResult<()> {
+        self.partition.punctuate(clock, offset, policy)
     }
 
     /// Clock at which the next deadline fires; None when nothing is open.
@@ -107,7 +107,7 @@ impl Engine {
         add(&mut self.partition.outbox.abandonments, &outputs);
     }
 
-    /// The same of lifecycle records.
+    /// Take lifecycle records of the reference among the engine's own: (key, value).
     fn add_lifecycle(&mut self, outputs: Vec<(Bound<'_, PyBytes>, Bound<'_, PyBytes>)>) {
         add(&mut self.partition.outbox.lifecycle, &outputs);
     }
@@ -147,10 +147,10 @@ impl Engine {
             };
             key.clear();
             key.push(b'j');
-            key.extend_from_slice(row.journey_id.as_bytes());
+            key.extend_from_slice(row.journey_id().as_bytes());
             value.clear();
             value.extend_from_slice(&self.row_head);
-            row.write(&self.partition.policies[row.policy as usize].version, &mut value);
+            row.write(&self.partition.rules[row.policy as usize].policy.version, &mut value);
             found.push_row(&key, &value, row.offset);
         }
         found
@@ -173,7 +173,7 @@ impl Engine {
         let found = PyList::empty(py);
         for slot in self.partition.store.slots() {
             let row = self.partition.store.row(slot);
-            found.append((&*row.journey_id, self.body(py, row)))?;
+            found.append((row.journey_id(), self.body(py, row)))?;
         }
         Ok(found)
     }
@@ -238,14 +238,14 @@ impl Engine {
 impl Engine {
     fn body<'py>(&self, py: Python<'py>, row: &Row) -> Bound<'py, PyBytes> {
         let mut body = Vec::new();
-        row.write(&self.partition.policies[row.policy as usize].version, &mut body);
+        row.write(&self.partition.rules[row.policy as usize].policy.version, &mut body);
         PyBytes::new(py, &body)
     }
 
     fn read(&self, journey_id: &str, body: &[u8]) -> Option<Row> {
-        let policies = &self.partition.policies;
+        let rules = &self.partition.rules;
         Row::read(body, journey_id, |version| {
-            policies.iter().rposition(|policy| &*policy.version == version).map(|number| number as u32)
+            rules.iter().rposition(|rule| &*rule.policy.version == version).map(|number| number as u32)
         })
     }
 }

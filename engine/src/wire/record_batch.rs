@@ -2,7 +2,7 @@
 //!
 //! Varints are Avro's longs. Lengths come from the wire: nothing is allocated by what one says.
 
-use crate::avro::{Reader, Writer};
+use crate::wire::avro::{Reader, Writer};
 
 /// Bytes of the least record there can be.
 const LEAST_RECORD: usize = 7;

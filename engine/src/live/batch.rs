@@ -2,14 +2,14 @@
 
 use pyo3::prelude::*;
 
-use crate::entry::{next_entries, Entry, Heads, Said};
-use crate::names::TimeSource;
-use crate::partition::Partition;
-use crate::progress::Progress;
-use crate::punctuation::Punctuation;
-use crate::records::Records;
-use crate::situation::{Fate, Situation};
-use crate::touchpoint::Touchpoint;
+use crate::live::entry::{next_entries, Content, Entry, Heads};
+use crate::live::partition::Partition;
+use crate::live::progress::Progress;
+use crate::live::situation::{Fate, Situation};
+use crate::rule::TimeSource;
+use crate::wire::punctuation::Punctuation;
+use crate::wire::records::Records;
+use crate::wire::touchpoint::Touchpoint;
 
 impl Partition {
     /// Apply the next records of a batch, as many as are looked up together; gives whether there may be more.
@@ -31,12 +31,12 @@ impl Partition {
         self.store.reach(&self.hashes, &mut self.reached);
         let mut touchpoints = 0;
         for entry in &entries {
-            let is_taken = match &entry.said {
-                Said::Touchpoint(touchpoint) => {
+            let is_taken = match &entry.content {
+                Content::Touchpoint(touchpoint) => {
                     touchpoints += 1;
-                    self.take_touchpoint(py, entry, touchpoint, self.hashes[touchpoints - 1], progress, now)?
+                    self.take_touchpoint(entry, touchpoint, self.hashes[touchpoints - 1], progress, now)?
                 }
-                Said::Punctuation(punctuation) => self.take_punctuation(py, entry, punctuation, progress, now)?,
+                Content::Punctuation(punctuation) => self.take_punctuation(entry, punctuation, progress, now)?,
             };
             if !is_taken {
                 return Ok(false);
@@ -50,7 +50,6 @@ impl Partition {
     /// Apply a touchpoint, unless it is the reference's; gives whether it was applied.
     fn take_touchpoint(
         &mut self,
-        py: Python<'_>,
         entry: &Entry<'_>,
         touchpoint: &Touchpoint<'_>,
         hash: u64,
@@ -58,12 +57,12 @@ impl Partition {
         now: &Situation<'_>,
     ) -> PyResult<bool> {
         // On live topics nothing happens later than it is appended, clocks' skew apart.
-        let skew_ms = self.policies[now.policy as usize].future_skew_ms;
-        let is_ahead = entry.append_time.is_some_and(|at| touchpoint.occurred_at > at.saturating_add(skew_ms));
+        let skew_ms = self.rules[now.policy as usize].policy.future_skew_ms;
+        let is_ahead = entry.append_time.is_some_and(|at| touchpoint.counted.occurred_at > at.saturating_add(skew_ms));
         if is_ahead && now.time_source != Some(TimeSource::Simulated.name()) {
             return Ok(false);
         }
-        match self.touch(py, touchpoint, hash, entry.offset, now)? {
+        match self.touch(touchpoint, hash, entry.offset, now)? {
             Fate::Applied => progress.applied += 1,
             Fate::Duplicate => progress.duplicate += 1,
             Fate::Late => progress.late += 1,
@@ -76,7 +75,6 @@ impl Partition {
     /// Do as a punctuation says, unless it is of another time source than the first one; gives whether that was done.
     fn take_punctuation(
         &mut self,
-        py: Python<'_>,
         entry: &Entry<'_>,
         punctuation: &Punctuation,
         progress: &mut Progress,
@@ -88,7 +86,7 @@ impl Partition {
         }
         let clock = now.clock.map_or(punctuation.at, |clock| clock.max(punctuation.at));
         now.clock = Some(clock);
-        self.punctuate(py, clock, entry.offset, now.policy)?;
+        self.punctuate(clock, entry.offset, now.policy)?;
         progress.punctuations += 1;
         Ok(true)
     }

@@ -4,7 +4,7 @@ use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyTuple};
 
-use crate::record_batch::BatchWriter;
+use crate::wire::record_batch::BatchWriter;
 
 /// Where a message ends: its key, and its value behind that.
 struct Ends {

@@ -5,7 +5,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
-use crate::record_batch::{places, Heading, Place, Span};
+use crate::wire::record_batch::{places, Heading, Place, Span};
 
 /// Kafka's code for a timestamp that the broker set when it appended the record.
 const LOG_APPEND_TIME: u8 = 1;

@@ -16,7 +16,7 @@ pub enum Fate {
 pub struct Situation<'a> {
     /// Greatest punctuation read, in ms.
     pub clock: Option<i64>,
-    /// Whose time it is, as the first punctuation said.
+    /// Whose time it is, as the first punctuation said: any text, of which the engine knows two.
     pub time_source: Option<&'a str>,
     /// Policy in force, which an episode that begins now keeps.
     pub policy: u32,
@@ -29,5 +29,10 @@ impl Situation<'_> {
     pub fn forgotten_until(&self, offset: i64) -> Option<i64> {
         let shortest = self.memories.iter().filter(|(brought, _)| *brought < offset).map(|(_, memory)| memory).min()?;
         Some(self.clock? - shortest)
+    }
+
+    /// When a record of an instant is found out.
+    pub fn detected_at(&self, at: i64) -> i64 {
+        self.clock.map_or(at, |clock| clock.max(at))
     }
 }

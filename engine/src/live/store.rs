@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use compact_str::CompactString;
 use hashbrown::HashTable;
 
-use crate::row::Row;
+use crate::live::row::Row;
 
 /// A row's place in the store; it stays while the row is there.
 pub type Slot = u32;
@@ -49,7 +49,7 @@ impl Store {
         &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
     }
 
-    /// The same, to be changed.
+    /// The row at a place, to be changed.
     #[inline]
     pub fn row_mut(&mut self, slot: Slot) -> &mut Row {
         &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
@@ -78,18 +78,18 @@ impl Store {
     /// Where a journey's row is, by its hash.
     #[inline]
     pub fn find_hashed(&self, hash: u64, journey_id: &str) -> Option<Slot> {
-        self.by_id.find(hash, |slot| self.row(*slot).journey_id == journey_id).copied()
+        self.by_id.find(hash, |slot| self.row(*slot).journey_id() == journey_id).copied()
     }
 
     /// Put a row of a journey that has none.
     pub fn add(&mut self, row: Row) -> Slot {
-        let hash = self.hasher.hash_one(&*row.journey_id);
+        let hash = self.hasher.hash_one(row.journey_id());
         if !self.forgotten_at.is_empty() {
-            if let Some(place) = self.forgotten_at.remove(&row.journey_id) {
+            if let Some(place) = self.forgotten_at.remove(row.journey_id()) {
                 self.forgotten[place] = None;
             }
         }
-        let was = if self.gone.is_empty() { None } else { self.gone.remove(&row.journey_id) };
+        let was = if self.gone.is_empty() { None } else { self.gone.remove(row.journey_id()) };
         let slot = match self.free.pop() {
             Some(slot) => {
                 *self.row_mut(slot) = row;
@@ -109,7 +109,7 @@ impl Store {
             self.row_mut(slot).changed = place as u32 + 1;
         }
         let Store { by_id, chunks, hasher, .. } = self;
-        let id_of = |slot: &Slot| &*chunks[*slot as usize / CHUNK][*slot as usize % CHUNK].journey_id;
+        let id_of = |slot: &Slot| chunks[*slot as usize / CHUNK][*slot as usize % CHUNK].journey_id();
         by_id.insert_unique(hash, slot, |slot| hasher.hash_one(id_of(slot)));
         slot
     }
@@ -127,7 +127,7 @@ impl Store {
         self.free.push(slot);
         if row.changed != 0 {
             let place = row.changed as usize - 1;
-            self.gone.insert(row.journey_id.clone(), place);
+            self.gone.insert(row.labels.journey_id.clone(), place);
             self.changed[place] = Changed::Gone(Box::new(row));
         }
         true

@@ -2,9 +2,9 @@
 
 use pyo3::prelude::*;
 
-use crate::punctuation::{self, Punctuation};
-use crate::records::Records;
-use crate::touchpoint::{self, Touchpoint};
+use crate::wire::punctuation::{self, Punctuation};
+use crate::wire::records::Records;
+use crate::wire::touchpoint::{self, Touchpoint};
 
 /// Records that are decoded and looked up together: few enough that their rows stay in the processor's cache.
 const AT_ONCE: usize = 128;
@@ -17,7 +17,7 @@ pub struct Heads {
 }
 
 /// What a record says.
-pub enum Said<'a> {
+pub enum Content<'a> {
     Touchpoint(Touchpoint<'a>),
     Punctuation(Punctuation),
 }
@@ -27,7 +27,7 @@ pub struct Entry<'a> {
     pub offset: i64,
     /// When the broker appended it, where it says so.
     pub append_time: Option<i64>,
-    pub said: Said<'a>,
+    pub content: Content<'a>,
 }
 
 impl<'a> Entry<'a> {
@@ -35,25 +35,25 @@ impl<'a> Entry<'a> {
     fn of(py: Python<'a>, records: &'a Records, index: usize, heads: &Heads) -> Option<Self> {
         let value = records.value(py, index)?;
         let has = |heads: &[Vec<u8>]| heads.iter().any(|head| value.starts_with(head));
-        let said = if has(&heads.touchpoints) {
+        let content = if has(&heads.touchpoints) {
             let touchpoint = touchpoint::read(value)?;
             if records.key(py, index)? != touchpoint.journey_id.as_bytes() {
                 return None;
             }
-            Said::Touchpoint(touchpoint)
+            Content::Touchpoint(touchpoint)
         } else if has(&heads.punctuations) {
-            Said::Punctuation(punctuation::read(value)?) // under whatever key
+            Content::Punctuation(punctuation::read(value)?) // under whatever key
         } else {
             return None;
         };
-        Some(Entry { offset: records.offset(index), append_time: records.append_time(index), said })
+        Some(Entry { offset: records.offset(index), append_time: records.append_time(index), content })
     }
 
     /// Whose it is; None for a punctuation.
     pub fn journey_id(&self) -> Option<&'a str> {
-        match &self.said {
-            Said::Touchpoint(touchpoint) => Some(touchpoint.journey_id),
-            Said::Punctuation(_) => None,
+        match &self.content {
+            Content::Touchpoint(touchpoint) => Some(touchpoint.journey_id),
+            Content::Punctuation(_) => None,
         }
     }
 }

@@ -1,11 +1,9 @@
-//! A punctuation as it lies in a record, when nothing about it is out of the ordinary, and what it does.
+//! A punctuation as it lies in a record, when nothing about it is out of the ordinary.
 
-use pyo3::prelude::*;
-
-use crate::avro::Reader;
-use crate::names::TimeSource;
-use crate::partition::Partition;
-use crate::touchpoint::{EARLIEST, HEADER_BYTES, LATEST, LONGEST_TEXT};
+use crate::rule::limits::{EARLIEST, LATEST};
+use crate::rule::TimeSource;
+use crate::wire::avro::Reader;
+use crate::wire::{HEADER_BYTES, LONGEST_VALUE};
 
 /// Time as a record.
 pub struct Punctuation {
@@ -19,37 +17,27 @@ pub struct Punctuation {
 ///
 /// `None` says only that the reference has to look at it: it may be anything.
 pub fn read(value: &[u8]) -> Option<Punctuation> {
-    if value.len() > LONGEST_TEXT {
+    if value.len() > LONGEST_VALUE {
         return None;
     }
     let mut body = Reader::new(&value[HEADER_BYTES..]);
     let at = body.long()?;
     let time_source = TimeSource::of(body.text()?)?;
-    body.optional_text()?; // who wrote it decides nothing
+    body.optional(Reader::text)?; // who wrote it decides nothing
     (body.is_empty() && (EARLIEST..LATEST).contains(&at)).then_some(Punctuation { at, time_source })
-}
-
-impl Partition {
-    /// Fire what is due at the clock, because of the punctuation at `offset`, and clean up as a policy says.
-    pub fn punctuate(&mut self, py: Python<'_>, clock: i64, offset: i64, policy: u32) -> PyResult<()> {
-        self.fire(py, clock, offset)?;
-        let most = self.policies[policy as usize].cleanup_batch_size;
-        self.forget(clock, offset, most);
-        Ok(())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::avro::Writer;
+    use crate::wire::avro::Writer;
 
     fn value(at: i64, time_source: &str, written_by: Option<&str>) -> Vec<u8> {
         let mut value = vec![0; HEADER_BYTES];
         let mut body = Writer::new(&mut value);
         body.long(at);
         body.text(time_source);
-        body.optional_text(written_by);
+        body.optional(written_by, Writer::text);
         value
     }
 
@@ -68,7 +56,7 @@ mod tests {
         let valid = value(LATEST - 1, "live", Some("a worker"));
         assert!(read(&valid).is_some());
         let behind = [&*valid, &[0]].concat();
-        let long = value(EARLIEST, "live", Some(&"w".repeat(LONGEST_TEXT)));
+        let long = value(EARLIEST, "live", Some(&"w".repeat(LONGEST_VALUE)));
         let others = [value(EARLIEST - 1, "live", None), value(LATEST, "live", None), value(EARLIEST, "LIVE", None)];
         for refused in others.iter().chain([&behind, &long]) {
             assert!(read(refused).is_none());
