@@ -61,7 +61,9 @@ def journeys_commands(page):
     """All that a page shows to be run as `journeys ...`, in code blocks and between backticks."""
     shell = "\n".join(blocks(page)).replace("\\\n", " ")
     shown = [*shell.splitlines(), *spans(page)]
-    return [found for line in shown for found in re.findall(r"(?:^|[|;&(]|bin/) *journeys +((?:[^|;&#)]|\b\|\b)*)", line)]
+    return [
+        found for line in shown for found in re.findall(r"(?:^|[|;&(]|bin/) *journeys +((?:[^|;&#)]|\b\|\b)*)", line)
+    ]
 
 
 def options_of(command: Any) -> set[str]:
@@ -114,7 +116,9 @@ def test_every_exit_code_exists(page):
 def test_the_exit_codes_of_a_worker_are_those_of_the_page():
     """docs/settings.md has each, and no other."""
     table = text_of(ROOT / "docs/settings.md").partition("## Exit codes of a worker")[2]
-    assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)] == [int(code) for code in WorkerExit]
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)] == [
+        int(code) for code in WorkerExit
+    ]
 
 
 def test_names_are_found():
