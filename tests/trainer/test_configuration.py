@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import pytest
 
+from journeys.schemas.records import REASONS
 from journeys.streams.rule.policy import DEFAULT_POLICY
 from training_orchestrator import (
     AbandonmentPenalty,
@@ -14,6 +15,11 @@ from training_orchestrator import (
 )
 
 NUMBERS = [each.name for each in fields(TimeoutConfiguration) if each.name != "state_penalty_weights"]
+
+
+def test_a_trainer_knows_every_reason():
+    """Under the same names, in the same order."""
+    assert tuple(AbandonmentReason) == REASONS
 
 
 def test_the_promised_configuration_is_the_default_policy():

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::backtest::history::number_of;
-use crate::rule::OptionalI64;
+use crate::rule::{OptionalI64, REASONS};
 
 /// Counts and sums. Amounts in micros, times in ms; lists are by reason.
 #[derive(Default)]
@@ -20,9 +20,9 @@ pub struct Tally {
     pub returns: u64,
     pub returns_converted: u64,
     pub returned_penalty_micros: i128,
-    pub abandonments: [u64; 6],
-    pub penalty_micros: [i128; 6],
-    pub opportunity_micros: [i128; 6],
+    pub abandonments: [u64; REASONS],
+    pub penalty_micros: [i128; REASONS],
+    pub opportunity_micros: [i128; REASONS],
     pub detection_ms: i128,
     pub detection_ms_most: i64,
     pub silence_ms: i128,

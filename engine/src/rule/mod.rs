@@ -39,7 +39,7 @@ pub use count::Touchpoint;
 pub use duplicates::RecentIds;
 pub use end::{Ending, Observer};
 pub use journey::{Episode, Journey, Previous, Rare, UNKNOWN};
-pub use names::{Outcome, State, TimeSource};
+pub use names::{Outcome, State, TimeSource, REASONS};
 pub use optional::{OptionalF64, OptionalI64};
 pub use penalty::{Penalties, Penalty};
 pub use policy::{Policy, Rule};
