@@ -85,14 +85,13 @@ def costs(
     dataset: Dataset = None,
 ) -> None:
     """Ask BigQuery how many bytes each query of a report would read; nothing is run, and nothing paid for."""
-    import time
-
     from journeys.agents.bigquery.client import dataset_client, warehouse
     from journeys.agents.bigquery.query_costs import report_bytes
+    from journeys.clock import now_ms
     from journeys.schemas.instants import DAY_MS
 
     house = warehouse(settings_of(bigquery_project=project, bigquery_dataset=dataset))
-    until = round(time.time() * 1000)
+    until = now_ms()
     with dataset_client(house) as asked:
         found = report_bytes(asked, house, until - days * DAY_MS, until)
     for name, count in found.items():

@@ -111,14 +111,13 @@ def _of_workers(servers: str | None, said: dict[str, Any], at: int | None, wait_
 
 
 def _of_store(store: Path, said: dict[str, Any], at: int | None) -> Answer:
-    import time
-
     from journeys.agents.inspect.audit import audit_of
     from journeys.cli.answer import Answer, NoInstantError, told
+    from journeys.clock import now_ms
     from journeys.schemas.lines import parse_line
     from journeys.schemas.records import JourneyCommand
 
-    now = time.time_ns() // 1_000_000 if at is None else at
+    now = now_ms() if at is None else at
     command = parse_line({"kind": "command", **said, "occurred_at": now})
     assert isinstance(command, JourneyCommand)
     hands = hands_of(store)

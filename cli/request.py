@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from journeys.agents.settings.settings import Settings
 from journeys.cli.answer import Answer, NoInstantError, told
 from journeys.cli.command_line import CHECK_FAILED
 from journeys.cli.output_tail import ends_of, output_tail
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.lines import parse_line
 from journeys.schemas.records import DeadLetter, JourneyCommand, JourneyLifecycle
@@ -33,7 +33,7 @@ async def ask(settings: Settings, said: Mapping[str, Any], at: int | None, wait_
     Raises InvalidRecordError for a command that is not allowed, NoInstantError on a topic of simulated time
     without `at`, and as RecordProducer.
     """
-    now = time.time_ns() // 1_000_000 if at is None else at
+    now = now_ms() if at is None else at
     command = parse_line({"kind": "command", **said, "occurred_at": now})
     assert isinstance(command, JourneyCommand)
     codec = Codec(await own_catalog(settings))

@@ -8,7 +8,6 @@ simply run again.
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from journeys.agents.bigquery.load_job import NoFilesError, append, in_utc
 from journeys.agents.history.parquet_export import arrow_schema
 from journeys.analytics.parquet_warehouse import rows_of_files
 from journeys.analytics.table import Table, tables
+from journeys.clock import now_ms
 from journeys.schemas.instants import EARLIEST
 
 
@@ -73,9 +73,7 @@ def load(house: Warehouse, folder: Path, before: date, *, really: bool = False) 
 
 
 def _absurd(engine: Any, table: Table) -> int:
-    allowed = (
-        f"epoch_ms({table.partition_by}) BETWEEN {EARLIEST} AND {latest_loadable(time.time_ns() // 1_000_000) - 1}"
-    )
+    allowed = f"epoch_ms({table.partition_by}) BETWEEN {EARLIEST} AND {latest_loadable(now_ms()) - 1}"
     # Each row once, of at-least-once delivery, in an order in which BigQuery's partitions fill one after the other.
     engine.execute(
         f"CREATE OR REPLACE VIEW history AS SELECT * FROM files WHERE {allowed} "  # noqa: S608 - names of the contracts

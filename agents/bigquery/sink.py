@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, NamedTuple
@@ -40,6 +39,7 @@ from journeys.agents.kafka.connection import admin, client_options, producer, re
 from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.settings.settings import Settings
 from journeys.analytics.table import Table, all_tables, touchpoint_table
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
 
@@ -203,7 +203,7 @@ class BigQuerySink:
         name, fields = self._codec.decode_fields(record.value)
         if name != table.record:
             raise InvalidRecordError("value", name, f"a {table.record}")
-        require_streamable(table, fields, time.time_ns() // 1_000_000)
+        require_streamable(table, fields, now_ms())
         try:
             return Row(record, fields[table.key], self._encoders[topic].encode(fields))
         except (TypeError, ValueError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -16,6 +15,7 @@ from journeys.agents.bigquery.client import Warehouse
 from journeys.agents.bigquery.event_time import latest_loadable
 from journeys.agents.bigquery.load_job import NoFilesError, append, in_utc
 from journeys.analytics.table import Table
+from journeys.clock import now_ms
 from journeys.schemas.instants import EARLIEST
 
 
@@ -60,7 +60,7 @@ def _with_zone(file: Path, told: IO[bytes], partition_by: str) -> tuple[int, int
     """
     instant = pa.timestamp("ms", "UTC")
     first = pa.scalar(EARLIEST, instant)
-    end = pa.scalar(latest_loadable(time.time_ns() // 1_000_000), instant)
+    end = pa.scalar(latest_loadable(now_ms()), instant)
     loaded = 0
     with pq.ParquetFile(file) as found:
         schema = in_utc(found.schema_arrow)

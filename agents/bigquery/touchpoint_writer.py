@@ -7,7 +7,6 @@ again, which no view shows.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from journeys.agents.bigquery.refused_rows import RefusedRows
 from journeys.agents.bigquery.row_encoder import RowEncoder
 from journeys.agents.bigquery.write_stream import RowsRefusedError, StreamLostError
 from journeys.analytics.table import Table
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import Touchpoint
@@ -39,7 +39,7 @@ class TouchpointWriter:
         Raises BigQueryError where there is no table.
         """
         inputs = self._codec.decode_inputs([record.value for record in records])
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         rows = []
         for record, found in zip(records, inputs, strict=True):
             if not isinstance(found, Touchpoint):

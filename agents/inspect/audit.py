@@ -7,10 +7,10 @@ What a command changed is in the log all the same, as the command itself.
 from __future__ import annotations
 
 import getpass
-import time
 from typing import Final, Literal
 from uuid import uuid4
 
+from journeys.clock import now_ms
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import JourneyCommand, JourneyLifecycle
 from journeys.schemas.validation import LONGEST_NOTE, LONGEST_TEXT
@@ -32,7 +32,7 @@ def audit_record(
         longest = LONGEST_NOTE if field == "note" else LONGEST_TEXT
         if text is not None and len(text) > longest:
             raise InvalidRecordError(field, f"{len(text)} characters", f"at most {longest} characters")
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     return JourneyLifecycle(
         lifecycle_id=uuid4().hex,
         kind=f"{_PREFIX}{action}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,6 +16,7 @@ from journeys.agents.kafka.topic_setup import UnknownTopicError
 from journeys.agents.kafka.topic_time import topic_time
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.instants import format_instant
 from journeys.schemas.invalid import InvalidRecordError
@@ -107,7 +107,7 @@ class DeadLetterRetry:
 
     async def _require_in_time(self, record: JourneyRecord, codec: Codec) -> None:
         """Raise InvalidRecordError for a record that a live topic does not take yet: it would be dead again."""
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         if record.occurred_at <= now or (await topic_time(self._settings, codec)).time_source == "simulated":
             return
         latest = now + await self._future_skew_ms()

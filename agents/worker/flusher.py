@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from time import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import stamina
@@ -24,6 +23,7 @@ from journeys.agents.worker.guards.freeze_guard import FreezeGuard
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.transport.finished_batch import FinishedBatch
 from journeys.agents.worker.transport.refused_write import ends_where_refused, require_growth
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.streams.compiled.encoded_messages import EncodedMessages
 from journeys.streams.partition.changelog import (
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("journeys.flusher")
 _GAP_POLL_MS = 500
-_MS = 1000
 BATCH_BYTES = 512 * 1024
 Record: TypeAlias = EncodedOutput | StoredRow
 _NO_HEADERS: list[tuple[str, bytes]] = []
@@ -104,7 +103,7 @@ class Flusher:
         """Append rows to the changelog, note where somebody else has, and keep them in the local copy."""
         changelog = self._changelog.changelog_topic
         complete_to: int | None = None
-        as_of = time()
+        as_of_ms = now_ms()
         for base, count in await self._send(changelog, number, rows):
             expected = self._next_changelog_offset[number]
             self._next_changelog_offset[number] = base + count
@@ -116,7 +115,7 @@ class Flusher:
                 # A rebalance that leaves this partition here need not read our own rows back.
                 complete_to = base + count - 1
                 self._changelog.changelog_is_ours_to(number, complete_to)
-        self._local_copy.put(number, rows, None if number in self._shared else complete_to, as_of)
+        self._local_copy.put(number, rows, None if number in self._shared else complete_to, as_of_ms)
 
     async def _send(self, topic: str, number: int, records: Sequence[Record]) -> list[tuple[int, int]]:
         """Send records to one partition and wait; gives base offset and count of each batch."""
@@ -175,7 +174,7 @@ class Flusher:
 def _batch_of(producer: Any, records: Sequence[Record], begin: int) -> tuple[Any, int]:
     """Batch of records from `begin` on; gives it, and the index of the first that found no room."""
     if isinstance(records, EncodedMessages):
-        batch, end = records.record_batch(begin, BATCH_BYTES, int(time() * _MS))
+        batch, end = records.record_batch(begin, BATCH_BYTES, now_ms())
         return FinishedBatch(batch, end - begin), end
     return _filled(producer.create_batch(), records, begin)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from time import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiokafka.errors import TopicAuthorizationFailedError
 
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
+from journeys.clock import now_ms
 from journeys.schemas.records import PolicyChanged, Punctuation
 from journeys.streams.partition.state import Partition
 
@@ -45,7 +45,7 @@ class Punctuator:
         """Look at every partition once; a Faust timer calls this."""
         if self._worker.rebalancing:
             return
-        now = int(time() * 1000)
+        now = now_ms()
         for number in self._worker.input_partitions():
             processor = self._worker.store.processors.get(number)
             if processor is not None and self._is_wanted(processor.partition, now):
@@ -73,7 +73,7 @@ class Punctuator:
                 )
             if partition.policy != policy:
                 log.info("partition %d: bringing policy %s", number, policy.version)
-                now = int(time() * 1000)
+                now = now_ms()
                 await self._write(number, PolicyChanged(policy.version, policy.to_json(), now, self._worker_id))
 
     def _is_wanted(self, partition: Partition, now: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from time import monotonic, time
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -11,6 +11,7 @@ from psutil import Process
 
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.worker.metric_families import LoopMetrics
+from journeys.clock import now_ms
 from journeys.schemas import metrics
 from journeys.schemas.metrics import Sample
 from journeys.streams.partition.abandonment_metrics import booked_samples
@@ -96,10 +97,10 @@ class WorkerMetrics:
         yield Sample(metrics.DROPPED_BATCHES, agent.batches_dropped)
 
     def _lags(self, partitions: dict[int, Partition]) -> Iterator[Sample]:
-        now = time()
+        now = now_ms()
         for number, partition in sorted(partitions.items()):
             if partition.time_source == "live" and partition.clock is not None:
-                yield Sample(metrics.CLOCK_LAG, max(0.0, now - partition.clock / _MS), (str(number),))
+                yield Sample(metrics.CLOCK_LAG, max(0, now - partition.clock) / _MS, (str(number),))
         consumer = self._worker.consumer
         for tp, position in sorted(consumer.next_position.items()):
             end = self._end(tp)

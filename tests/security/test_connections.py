@@ -11,12 +11,13 @@ from journeys.agents.kafka.connection import KafkaRefusedError, require_broker
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.topic_setup import create_topics
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.identity import abandonment_id
 from journeys.schemas.records import JourneyCommand, Touchpoint
 from journeys.schemas.topics import JOURNEY_EVENTS, changelog_name
 from tests.fixtures.fresh_kafka import delete_topics
 from tests.fixtures.topic_contents import Raw, read, write
-from tests.live.topic_exchange import append, now_ms, published
+from tests.live.topic_exchange import append, published
 from tests.live.verified import verified
 from tests.live.worker_process import WorkerProcess
 

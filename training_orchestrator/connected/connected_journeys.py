@@ -7,7 +7,6 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from time import time_ns
 from typing import TYPE_CHECKING, Final
 
 from aiokafka.errors import KafkaError
@@ -19,6 +18,7 @@ from journeys.agents.kafka.record_producer import RecordProducer, RecordsNotSent
 from journeys.agents.kafka.schema_registry import own_catalog, registry_of
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle, JourneyRecord, PolicyChanged
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS
@@ -155,7 +155,7 @@ class ConnectedJourneys:
         for partition in await policies_in_force(self._settings):
             if partition.policy != policy:
                 log.info("partition %d: bringing policy %s", partition.number, policy.version)
-                record = PolicyChanged(policy.version, policy.to_json(), time_ns() // 1_000_000, _REQUESTED_BY)
+                record = PolicyChanged(policy.version, policy.to_json(), now_ms(), _REQUESTED_BY)
                 await producer.send_to_partition(record, partition.number)
         await producer.flush()
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from time import time_ns
 from typing import Final
 
 from journeys.agents.kafka.changelog_state import UnknownChangelogError, changelog_state
@@ -15,6 +14,7 @@ from journeys.agents.kafka.log_reader import LogBatch, LogHeadGoneError, open_lo
 from journeys.agents.kafka.record_producer import RecordProducer
 from journeys.agents.kafka.schema_registry import registry_of
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import PolicyChanged
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, changelog_name
@@ -90,7 +90,7 @@ class ConnectedSource:
 
     async def change_policy(self, policy: Policy) -> None:
         """Append it to every partition of the input topic."""
-        changed = PolicyChanged(policy.version, policy.to_json(), time_ns() // 1_000_000, _REQUESTED_BY)
+        changed = PolicyChanged(policy.version, policy.to_json(), now_ms(), _REQUESTED_BY)
         async with _answered(), RecordProducer(self._settings) as producer:
             await producer.send_to_all(changed)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -15,6 +14,7 @@ from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.kafka.topic_time import topic_time
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from training_orchestrator.api.answers import StoreUnavailableError
@@ -61,7 +61,7 @@ class TopicSource:
                 time_source = (await topic_time(self._settings, self._codec)).time_source
             except MissingRightsError:
                 return found
-            if time_source != "live" or at > time.time_ns() // 1_000_000:
+            if time_source != "live" or at > now_ms():
                 return found
             for topic in _TOPICS:
                 async with open_log(self._settings, topic) as log:

@@ -37,7 +37,7 @@ class LocalCopy(Protocol):
     def rows(self, number: int) -> Iterable[StoredRow]:
         """Winners of all records up to `complete_to`, at most one a key. Raises DamagedCopyError."""
 
-    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None, as_of: float) -> None:
+    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None, as_of_ms: int) -> None:
         """Keep rows that the changelog has acknowledged, none older than the one that is kept.
 
         `complete_to`: with them the copy is complete up to that offset; None leaves that where it was. `as_of`: an
@@ -72,7 +72,7 @@ class NoLocalCopy:
         """No rows."""
         return ()
 
-    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None, as_of: float) -> None:
+    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None, as_of_ms: int) -> None:
         """Keep nothing."""
 
     def close(self) -> None:

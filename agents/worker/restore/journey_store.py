@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from time import time
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -20,6 +19,7 @@ from journeys.agents.kafka.changelog_state import ChangelogState, changelog_stat
 from journeys.agents.kafka.tombstone import tombstone_offset
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.restore.restore_progress import RestoreProgress
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.streams.partition.changelog import Restore, TableMismatchError, UnreadableRowError
 from journeys.streams.partition.garbage_collector import kept_for_ever
@@ -42,8 +42,8 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         self.processors: dict[int, Processor] = {}
         self._restores: dict[int, Restore] = {}
         self.progress = RestoreProgress()
-        self._assigned_at = 0.0
-        """Before the ends of the changelogs were looked at, seconds since the epoch."""
+        self._assigned_at_ms = 0
+        """When partitions were last assigned: before the ends of their changelogs were read."""
 
     @property
     def codec(self) -> Codec:
@@ -81,7 +81,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
     ) -> None:
         """Drop what is not ours any more."""
         del revoked, newly_assigned, generation_id
-        self._assigned_at = time()
+        self._assigned_at_ms = now_ms()
         changelog = self.table.changelog_topic_name
         mine = {tp.partition for tp in assigned if tp.topic == changelog}
         for number in {*self.processors, *self._restores} - mine:
@@ -160,9 +160,9 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         self.app.flusher.begin(number, highwater + 1)
         # The copy may be complete to a stale record only when what that one shadows is written again.
         newer = {row.key for row in rewrites}
-        self.app.local_copy.put(number, (row for row in restore.winners() if row.key not in newer), None, 0.0)
+        self.app.local_copy.put(number, (row for row in restore.winners() if row.key not in newer), None, 0)
         await self.app.flusher.write_rows(number, rewrites)
-        self.app.local_copy.put(number, (), highwater, self._assigned_at)
+        self.app.local_copy.put(number, (), highwater, self._assigned_at_ms)
         self.processors[number] = processor or self.app.engine.processor(partition)
         return restore
 

@@ -16,14 +16,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from struct import Struct
-from time import time
 from typing import Any, Final
 
 from rocksdict import Options, Rdict, ReadOptions, WriteBatch
 
 from journeys.agents.kafka.changelog_state import ChangelogState
+from journeys.clock import now_ms
 from journeys.schemas.catalog import Catalog
 from journeys.schemas.codec import HEADER_BYTES, schema_id_of
+from journeys.schemas.instants import HOUR_MS
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.topics import TOMBSTONE_LIFE_MS
 from journeys.streams.partition.changelog import StoredRow, row_offset
@@ -37,9 +38,8 @@ _FIRST_ROW: Final = b"\x01"
 _TOMBSTONE: Final = Struct(">cqq")  # its mark, input offset, seconds since the epoch
 _TOMBSTONE_MARK: Final = b"\x01"
 _MS: Final = 1_000
-_TOMBSTONE_SECONDS: Final = TOMBSTONE_LIFE_MS // _MS
 # For clocks of workers and brokers that differ, and for a restore that takes its time.
-_MARGIN_SECONDS: Final = 3_600
+_MARGIN_MS: Final = HOUR_MS
 # Small, because what stands in the log must be read again when a database is opened, and a rebalance waits for that.
 _MEMTABLE_BYTES: Final = 4 * 1024 * 1024
 _OPEN_FILES: Final = 64
@@ -87,20 +87,21 @@ class RocksdbPartition:
         found: bytes | None = self._database.get(_AS_OF)
         if found is None:
             return "it is not known when they were last complete"
-        hours = (time() - int(found) / _MS) / 3_600
+        age_ms = now_ms() - int(found)
+        hours = age_ms / HOUR_MS
         if hours < 0:
             return f"they were last complete {-hours:.1f} hours from now: a clock was wrong"
-        if hours * 3_600 > _TOMBSTONE_SECONDS - _MARGIN_SECONDS:
+        if age_ms > TOMBSTONE_LIFE_MS - _MARGIN_MS:
             return (
                 f"they were last complete {hours:.1f} hours ago, and the changelog keeps deletions for "
-                f"{_TOMBSTONE_SECONDS / 3_600:g}"
+                f"{TOMBSTONE_LIFE_MS / HOUR_MS:g}"
             )
         return None
 
     def rows(self) -> Iterator[StoredRow]:
         """Every row and tombstone; raises what RocksDB raises for damaged files."""
         expired: list[bytes] = []
-        oldest = time() - _TOMBSTONE_SECONDS
+        oldest = now_ms() // _MS - TOMBSTONE_LIFE_MS // _MS
         for key, value in self._scan(_FIRST_ROW, None):
             if value[:1] != _TOMBSTONE_MARK:
                 yield StoredRow(key, value, row_offset(value))
@@ -117,7 +118,7 @@ class RocksdbPartition:
             self._database.write(batch)
         self.is_read = True
 
-    def put(self, rows: Iterable[StoredRow], complete_to: int | None, as_of: float) -> None:
+    def put(self, rows: Iterable[StoredRow], complete_to: int | None, as_of_ms: int) -> None:
         """Keep rows, and with the last of them how far they are complete and as of when; that never goes back."""
         if complete_to is not None and self.complete_to is not None and complete_to < self.complete_to:
             complete_to = None
@@ -128,7 +129,7 @@ class RocksdbPartition:
             chunk = list(islice(waiting, _BATCH_ROWS))
             if not chunk and complete_to is not None:
                 batch.put(_COMPLETE, str(complete_to).encode())
-                batch.put(_AS_OF, str(int(as_of * _MS)).encode())
+                batch.put(_AS_OF, str(as_of_ms).encode())
             self._database.write(batch)
             if not chunk:
                 break
@@ -143,7 +144,7 @@ class RocksdbPartition:
         batch = WriteBatch(raw_mode=True)
         for key, value, offset in rows:
             if value is None:
-                batch.put(key, _TOMBSTONE.pack(_TOMBSTONE_MARK, offset, int(time())))
+                batch.put(key, _TOMBSTONE.pack(_TOMBSTONE_MARK, offset, now_ms() // _MS))
                 continue
             head = value[:HEADER_BYTES]
             if head not in self._heads:

@@ -76,13 +76,13 @@ class RocksdbStore:
                 f"partition {number}: rows kept here were damaged and are gone; a restart reads the changelog ({error})"
             ) from error
 
-    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None, as_of: float) -> None:
+    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None, as_of_ms: int) -> None:
         """Keep rows; where the disk does not take them, the worker goes on without, and the copy stays as it was."""
         partition = self._open.get(number)
         if partition is None or not partition.is_read:
             return
         try:
-            partition.put(rows, complete_to, as_of)
+            partition.put(rows, complete_to, as_of_ms)
         except Exception:  # RocksDB raises no other kind
             log.exception("partition %d: rows can't be kept here any more", number)
             self._let_go(number)

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import time
 
 import pytest
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.console import Console
 from journeys.agents.inspect.dead_letter_retry import DeadLetterRetry
 from journeys.agents.inspect.dead_letters import LetterFilter, Place
 from journeys.cli.dead_letter_view import show_letter
+from journeys.clock import now_ms
 from journeys.schemas.catalog import fingerprint, own_schemas
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import JourneyCommand, Touchpoint
@@ -21,7 +21,7 @@ from tests.fixtures.topic_contents import Raw, home, read, write
 pytestmark = pytest.mark.broker
 
 CODEC = Codec()
-NOW = int(time.time() * 1000)
+NOW = now_ms()
 
 
 def record_of(journey_id, value):
