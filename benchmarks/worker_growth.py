@@ -100,7 +100,7 @@ async def _write_touchpoints(settings: Settings, size: int, touchpoints: int) ->
 
 
 async def _changelog_records(settings: Settings) -> int:
-    async with open_log(settings, changelog_name(settings.application_id)) as log:
+    async with open_log(settings, changelog_name(settings.application_id), catalog=None) as log:
         return sum(log.end_offsets.values())
 
 

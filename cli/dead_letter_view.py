@@ -10,7 +10,7 @@ from rich.table import Table
 
 from journeys.agents.inspect.dead_letter_retry import LostRecordError, whole_value
 from journeys.agents.inspect.dead_letters import FoundLetter, Place, one_letter, retries
-from journeys.agents.kafka.schema_registry import registry_of
+from journeys.agents.kafka.schema_registry import fetch_schemas
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.catalog import Catalog
 from journeys.schemas.instants import EARLIEST, LATEST, format_instant
@@ -30,10 +30,7 @@ async def show_letter(settings: Settings, place: Place, console: Console) -> Non
     except LostRecordError as error:
         value, note = found.letter.record_value, str(error)
     catalog = Catalog()
-    if value is not None:
-        async with registry_of(settings, catalog) as registry:
-            if registry is not None:
-                await registry.learn_from([value])
+    await fetch_schemas(settings, catalog, [value])
     table = Table(show_header=False, show_edge=False)
     table.add_column("", no_wrap=True)
     table.add_column("", overflow="fold")

@@ -95,7 +95,7 @@ class Demonstration:
     async def make_topics(self) -> None:
         """Create the topics. Raises DemonstrationError if the input topic holds something already."""
         await create_topics(self._settings)
-        async with open_log(self._settings, JOURNEY_EVENTS) as log:
+        async with open_log(self._settings, JOURNEY_EVENTS, catalog=None) as log:
             if any(log.end_offsets.values()):
                 raise DemonstrationError(
                     f"{JOURNEY_EVENTS} at {self._settings.bootstrap_servers} is not empty; "
@@ -170,6 +170,6 @@ class Demonstration:
 
     async def is_applied(self) -> bool:
         """Whether workers have applied and committed all that the input topic holds."""
-        async with open_log(self._settings, JOURNEY_EVENTS) as log:
+        async with open_log(self._settings, JOURNEY_EVENTS, catalog=None) as log:
             lag = await group_lag(self._settings, log.end_offsets)
         return not any(behind is None or behind > 0 for behind in lag.values())

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from journeys.agents.kafka.log_reader import open_log
-from journeys.agents.kafka.schema_registry import registry_of
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.analytics.table import Column, Table, all_tables
@@ -41,19 +40,16 @@ async def export(settings: Settings, folder: Path) -> dict[str, int]:
     shutil.rmtree(part, ignore_errors=True)
     codec = Codec()
     rows = {}
-    async with registry_of(settings, codec.catalog) as registry:
-        for table in all_tables():
-            (part / table.name).mkdir(parents=True)
-            rows[table.name] = 0
-            async with open_log(settings, table.topic) as log:
-                with pq.ParquetWriter(part / table.name / _FILE, arrow_schema(table)) as writer:
-                    for number in range(log.partition_count):
-                        async for batch in log.read_partition(number):
-                            if registry is not None:
-                                await registry.learn_from(record.value for record in batch.records)
-                            found = list(rows_of(codec, table, [record.value for record in batch.records]))
-                            writer.write_table(arrow_table(table, found))
-                            rows[table.name] += len(found)
+    for table in all_tables():
+        (part / table.name).mkdir(parents=True)
+        rows[table.name] = 0
+        async with open_log(settings, table.topic, catalog=codec.catalog) as log:
+            with pq.ParquetWriter(part / table.name / _FILE, arrow_schema(table)) as writer:
+                for number in range(log.partition_count):
+                    async for batch in log.read_partition(number):
+                        batch_rows = list(rows_of(codec, table, [record.value for record in batch.records]))
+                        writer.write_table(arrow_table(table, batch_rows))
+                        rows[table.name] += len(batch_rows)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     return rows

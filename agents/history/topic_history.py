@@ -7,13 +7,12 @@ order. Punctuations and policies are left out, and so is what a worker makes a d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from journeys.agents.kafka.log_reader import LogBatch, LogReader, open_log
-from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
+from journeys.agents.kafka.log_reader import LogReader, open_log
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
@@ -45,7 +44,6 @@ class TopicHistory:
         self._runner = asyncio.Runner()
         self._opened = AsyncExitStack()
         self._log: LogReader
-        self._registry: SchemaRegistry | None = None
 
     def __enter__(self) -> Self:
         self._runner.__enter__()
@@ -79,7 +77,7 @@ class TopicHistory:
         total = sum(self._log.end_offsets.values())
         before = sum(map(self.size, range(number)))
         batches = self._log.read_partition(number)
-        while (batch := self._runner.run(self._next(batches))) is not None:
+        while (batch := self._runner.run(anext(batches, None))) is not None:
             for entry in log_entries(batch.records, self._codec):
                 offset, key, append_time, record, _ = entry
                 try:
@@ -102,12 +100,6 @@ class TopicHistory:
         self.left_out += effects.counts.punctuations + effects.counts.policies
 
     async def _open(self) -> None:
-        self._registry = await self._opened.enter_async_context(registry_of(self._settings, self._codec.catalog))
-        self._log = await self._opened.enter_async_context(open_log(self._settings, JOURNEY_EVENTS))
+        opening = open_log(self._settings, JOURNEY_EVENTS, catalog=self._codec.catalog)
+        self._log = await self._opened.enter_async_context(opening)
         self._log.require_head()
-
-    async def _next(self, batches: AsyncIterator[LogBatch]) -> LogBatch | None:
-        batch = await anext(batches, None)
-        if batch is not None and self._registry is not None:
-            await self._registry.learn_from(record.value for record in batch.records)
-        return batch

@@ -11,7 +11,7 @@ from journeys.agents.inspect.dead_letters import FoundLetter, LetterFilter, Plac
 from journeys.agents.inspect.policies_in_force import policies_in_force
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.record_producer import RecordProducer
-from journeys.agents.kafka.schema_registry import own_catalog, registry_of
+from journeys.agents.kafka.schema_registry import fetch_schemas, own_catalog
 from journeys.agents.kafka.topic_setup import UnknownTopicError
 from journeys.agents.kafka.topic_time import topic_time
 from journeys.agents.settings.operation_error import OperationError
@@ -94,10 +94,7 @@ class DeadLetterRetry:
     async def _record_of(self, found: FoundLetter, codec: Codec) -> JourneyRecord:
         """Valid record of the letter. Raises InvalidRecordError, LostRecordError."""
         value = await whole_value(self._settings, found)
-        if value is not None:
-            async with registry_of(self._settings, codec.catalog) as registry:
-                if registry is not None:
-                    await registry.learn_from([value])
+        await fetch_schemas(self._settings, codec.catalog, [value])
         record: InputRecord = codec.decode_input(value)
         for kind, why in _NOT_RETRIED.items():
             if isinstance(record, kind):
@@ -145,7 +142,7 @@ async def whole_value(settings: Settings, found: FoundLetter) -> bytes | None:
 
 async def _read(settings: Settings, place: Place) -> bytes | None:
     try:
-        async with open_log(settings, place.topic) as log:
+        async with open_log(settings, place.topic, catalog=None) as log:
             first, end = log.start_offsets.get(place.partition, 0), log.end_offsets.get(place.partition, 0)
             if not first <= place.offset < end:
                 return None

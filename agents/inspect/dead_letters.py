@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
 from journeys.agents.kafka.log_reader import open_log
-from journeys.agents.kafka.schema_registry import registry_of
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
@@ -92,15 +91,13 @@ async def dead_letters(settings: Settings, wanted: LetterFilter) -> AsyncGenerat
     Raises UnknownTopicError, ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError.
     """
     codec = Codec()
-    async with registry_of(settings, codec.catalog) as registry, open_log(settings, DEAD_LETTERS) as log:
+    async with open_log(settings, DEAD_LETTERS, catalog=codec.catalog) as log:
         number = wanted.partition if wanted.place is None else wanted.place.partition
         # A worker writes a letter to the partition of the same number as its record's.
         partitions = range(log.partition_count) if number is None else [number] if number in log.end_offsets else []
         for partition in partitions:
             known: set[Place] = set()
             async for batch in log.read_partition(partition):
-                if registry is not None:
-                    await registry.learn_from(record.value for record in batch.records)
                 for record in batch.records:
                     found = _found(codec, partition, record)
                     if found is not None and found.origin not in known and wanted.matches(found):
@@ -131,7 +128,7 @@ async def retries(settings: Settings, found: Iterable[FoundLetter]) -> dict[Plac
     again: dict[Place, list[Place]] = {}
     if oldest is None:
         return again
-    async with open_log(settings, JOURNEY_EVENTS) as log:
+    async with open_log(settings, JOURNEY_EVENTS, catalog=None) as log:
         # Without append times the topic's timestamps are anybody's, and find nothing.
         starts = log.start_offsets if unknown_since else await log.offsets_since(max(0, oldest - _CLOCKS_DIFFER_MS))
         for partition, start in starts.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from journeys.agents.kafka.log_reader import LogReader, open_log
-from journeys.agents.kafka.schema_registry import registry_of
 from journeys.agents.kafka.tombstone import tombstone_offset
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
@@ -23,15 +22,10 @@ async def policies_in_force(settings: Settings) -> list[Partition]:
     """
     codec = Codec()
     partitions: list[Partition] = []
-    async with (
-        registry_of(settings, codec.catalog) as registry,
-        open_log(settings, changelog_name(settings.application_id)) as log,
-    ):
+    async with open_log(settings, changelog_name(settings.application_id), catalog=codec.catalog) as log:
         for number in range(log.partition_count):
             restore = Restore()
             for record in await _rows_of_no_journey(log, number):
-                if registry is not None:
-                    await registry.learn_from([record.value])
                 restore.add(record.key, record.value, tombstone_offset(record.headers))
             partition = Partition(number, log.partition_count)
             restore.onto(partition, codec)

@@ -7,7 +7,6 @@ from typing import Any
 
 from journeys.agents.inspect.journey_view import SHOWN_RECORDS, JourneyView
 from journeys.agents.kafka.log_reader import LogReader, open_log
-from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.kafka.tombstone import tombstone_offset
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
@@ -26,12 +25,9 @@ async def read_row(settings: Settings, journey_id: str) -> JourneyView:
     journeys.streams.partition.changelog.TableMismatchError where the table is of another number of partitions.
     """
     codec = Codec()
-    async with registry_of(settings, codec.catalog) as registry:
-        partition = await _partition_with(settings, journey_id, codec, registry)
-        abandonments: list[JourneyAbandoned] = await _published(
-            settings, JOURNEY_ABANDONMENTS, journey_id, codec, registry
-        )
-        lifecycle: list[JourneyLifecycle] = await _published(settings, JOURNEY_LIFECYCLE, journey_id, codec, registry)
+    partition = await _partition_with(settings, journey_id, codec)
+    abandonments: list[JourneyAbandoned] = await _published(settings, JOURNEY_ABANDONMENTS, journey_id, codec)
+    lifecycle: list[JourneyLifecycle] = await _published(settings, JOURNEY_LIFECYCLE, journey_id, codec)
     return JourneyView(
         journey_id=journey_id,
         partition=partition.number,
@@ -42,19 +38,15 @@ async def read_row(settings: Settings, journey_id: str) -> JourneyView:
     )
 
 
-async def _partition_with(
-    settings: Settings, journey_id: str, codec: Codec, registry: SchemaRegistry | None
-) -> Partition:
+async def _partition_with(settings: Settings, journey_id: str, codec: Codec) -> Partition:
     """Partition of the journey, with its row alone; as a restore would find it."""
     restore = Restore()
-    async with open_log(settings, changelog_name(settings.application_id)) as log:
+    async with open_log(settings, changelog_name(settings.application_id), catalog=codec.catalog) as log:
         partition = Partition(partition_of(journey_id.encode(), log.partition_count), log.partition_count)
         wanted = journey_key(journey_id)
         async for batch in log.read_partition(partition.number):
             # The partition's own row and the policies are few; of the journeys only one is kept.
             records = [record for record in batch.records if record.key == wanted or journey_of(record.key) is None]
-            if registry is not None:
-                await registry.learn_from(record.value for record in records)
             for record in records:
                 offset = tombstone_offset(record.headers) if record.value is None else -1
                 restore.add(record.key, record.value, offset)
@@ -62,16 +54,12 @@ async def _partition_with(
     return partition
 
 
-async def _published(
-    settings: Settings, topic: str, journey_id: str, codec: Codec, registry: SchemaRegistry | None
-) -> list[Any]:
+async def _published(settings: Settings, topic: str, journey_id: str, codec: Codec) -> list[Any]:
     """Last records of the journey in an output topic, oldest first, each once."""
     key = journey_id.encode()
     found: deque[Any] = deque(maxlen=SHOWN_RECORDS)
-    async with open_log(settings, topic) as log:
+    async with open_log(settings, topic, catalog=codec.catalog) as log:
         async for values in _values_of(log, key):
-            if registry is not None:
-                await registry.learn_from(values)
             for value in values:
                 record = codec.decode(value)
                 if record not in found:  # published again after a crash

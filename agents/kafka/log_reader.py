@@ -11,9 +11,11 @@ from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from journeys.agents.kafka.connection import consumer, require_broker
+from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.kafka.topic_setup import UnknownTopicError, partition_count
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
+from journeys.schemas.catalog import Catalog
 
 __all__ = ["LogBatch", "LogHeadGoneError", "LogReader", "ReaderStalledError", "UnknownTopicError", "open_log", "tail"]
 
@@ -55,6 +57,7 @@ class LogReader:
         client: Any,
         start_offsets: dict[int, int],
         end_offsets: dict[int, int],
+        registry: SchemaRegistry | None,
         stall_seconds: float,
     ) -> None:
         self.topic = topic
@@ -62,6 +65,7 @@ class LogReader:
         self.end_offsets = end_offsets
         self._settings = settings
         self._client = client
+        self._registry = registry
         self._stall_seconds = stall_seconds
 
     @property
@@ -104,7 +108,7 @@ class LogReader:
             if fetched and fetched[-1].offset >= end:
                 fetched = [record for record in fetched if record.offset < end]
             if fetched:
-                yield LogBatch(self.topic, partition, fetched)
+                yield await _learned(self._registry, LogBatch(self.topic, partition, fetched))
                 moved_at = monotonic()  # the time that the caller took is no stall
 
     async def end_offsets_now(self) -> dict[int, int]:
@@ -141,33 +145,39 @@ class LogReader:
 
 @asynccontextmanager
 async def open_log(
-    settings: Settings, topic: str, *, stall_seconds: float = _STALL_SECONDS
+    settings: Settings, topic: str, *, catalog: Catalog | None, stall_seconds: float = _STALL_SECONDS
 ) -> AsyncIterator[LogReader]:
-    """Give a reader of a topic. Raises UnknownTopicError, MissingRightsError, KafkaUnreachableError."""
+    """Give a reader of a topic.
+
+    `catalog` is that of the codec which will decode the values: the reader fetches the schemas that they name from the
+    schema registry into it, if one is configured. None is for a caller that decodes nothing.
+    Raises UnknownTopicError, MissingRightsError, KafkaUnreachableError, and while it reads RegistryUnreachableError.
+    """
     count = await partition_count(settings, topic, "Read")
-    async with consumer(settings, **_OPTIONS) as client:
+    async with consumer(settings, **_OPTIONS) as client, _registry(settings, catalog) as registry:
         tps = [TopicPartition(topic, partition) for partition in range(count)]
         first = await client.beginning_offsets(tps)
         starts = {tp.partition: offset for tp, offset in first.items()}
         ends = await _end_offsets(client, topic, count)
-        yield LogReader(settings, topic, client, starts, ends, stall_seconds)
+        yield LogReader(settings, topic, client, starts, ends, registry, stall_seconds)
 
 
 async def tail(
     settings: Settings,
     topics: Sequence[str],
     *,
+    catalog: Catalog | None,
     start_offsets: Mapping[tuple[str, int], int] | None = None,
     heard: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[LogBatch, None]:
     """Yield records of topics as they come, for ever; waits without end where nothing comes.
 
     `start_offsets` by (topic, partition); partitions that it leaves out begin at their present end. `heard` is called
-    when Kafka has answered, also where it had nothing to give.
-    Raises UnknownTopicError, MissingRightsError, KafkaUnreachableError, LogHeadGoneError for a start that was deleted.
+    when Kafka has answered, also where it had nothing to give. `catalog` as for `open_log`.
+    Raises as `open_log`, and LogHeadGoneError for a start that was deleted.
     """
     counts = {topic: await partition_count(settings, topic, "Read") for topic in topics}
-    async with consumer(settings, **_OPTIONS) as client:
+    async with consumer(settings, **_OPTIONS) as client, _registry(settings, catalog) as registry:
         tps = [TopicPartition(topic, partition) for topic, count in counts.items() for partition in range(count)]
         positions = await client.end_offsets(tps) | {
             TopicPartition(*place): offset for place, offset in (start_offsets or {}).items()
@@ -182,7 +192,7 @@ async def tail(
             except OffsetOutOfRangeError as error:
                 raise LogHeadGoneError(f"records were deleted before they were read ({error})") from None
             for tp, records in fetched.items():
-                yield LogBatch(tp.topic, tp.partition, records)
+                yield await _learned(registry, LogBatch(tp.topic, tp.partition, records))
             if not fetched and heard_at is not None:
                 if monotonic() - heard_at <= _STALL_SECONDS:
                     continue
@@ -190,6 +200,22 @@ async def tail(
                 await require_broker(settings)
             heard_at = monotonic()
             heard()
+
+
+@asynccontextmanager
+async def _registry(settings: Settings, catalog: Catalog | None) -> AsyncIterator[SchemaRegistry | None]:
+    if catalog is None:
+        yield None
+        return
+    async with registry_of(settings, catalog) as registry:
+        yield registry
+
+
+async def _learned(registry: SchemaRegistry | None, batch: LogBatch) -> LogBatch:
+    """The batch, when the schemas of its values are known."""
+    if registry is not None:
+        await registry.learn_from(record.value for record in batch.records)
+    return batch
 
 
 async def _end_offsets(client: Any, topic: str, count: int) -> dict[int, int]:

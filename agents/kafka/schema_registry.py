@@ -134,6 +134,13 @@ async def registry_of(settings: Settings, catalog: Catalog) -> AsyncIterator[Sch
         yield registry
 
 
+async def fetch_schemas(settings: Settings, catalog: Catalog, values: Iterable[bytes | None]) -> None:
+    """Fetch the schemas that single wire values name (a LogReader does so itself); raises as `SchemaRegistry.learn`."""
+    async with registry_of(settings, catalog) as registry:
+        if registry is not None:
+            await registry.learn_from(values)
+
+
 async def own_catalog(settings: Settings) -> Catalog:
     """Catalog to write with: ids of the registry if one is configured, else fingerprints.
 

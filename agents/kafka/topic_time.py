@@ -30,7 +30,7 @@ async def topic_time(settings: Settings, codec: Codec) -> TopicTime:
     """Read each partition up to its first punctuation. Raises UnknownTopicError, KafkaUnreachableError."""
     first: dict[int, Punctuation] = {}
     unpunctuated: list[int] = []
-    async with open_log(settings, JOURNEY_EVENTS) as log:
+    async with open_log(settings, JOURNEY_EVENTS, catalog=codec.catalog) as log:
         for partition in range(log.partition_count):
             found, others = await _first_punctuation(log, partition, codec)
             if found is not None:

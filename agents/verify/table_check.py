@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Final
 
 from journeys.agents.kafka.log_reader import LogReader, open_log
-from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.agents.verify.stored_partition import StoredPartition
@@ -37,15 +36,14 @@ async def check_table(
     report = TableReport(shown)
     changelog = changelog_name(settings.application_id)
     async with (
-        registry_of(settings, codec.catalog) as registry,
-        open_log(settings, changelog) as table,
-        open_log(settings, JOURNEY_EVENTS) as log,
+        open_log(settings, changelog, catalog=codec.catalog) as table,
+        open_log(settings, JOURNEY_EVENTS, catalog=codec.catalog) as log,
     ):
         log.require_head()
         require_same_count(table, log)
         total = sum(log.end_offsets.values())
         for number in range(log.partition_count):
-            await _check_partition(report, number, table, log, codec, registry, _told(report, progress, total))
+            await _check_partition(report, number, table, log, codec, _told(report, progress, total))
     return report
 
 
@@ -64,17 +62,16 @@ async def _check_partition(
     table: LogReader,
     log: LogReader,
     codec: Codec,
-    registry: SchemaRegistry | None,
     told: Callable[[int], None],
 ) -> None:
     end = log_end = log.end_offsets[number]
     stored: StoredPartition | None = None
     try:
-        stored = await read_stored_partition(table, number, codec, registry)
+        stored = await read_stored_partition(table, number, codec)
         end = min(stored.partition.applied_offset + 1, log_end)
     except UnreadableRowError as error:
         why = str(error)
-    expected = (await replay_partition_to(log, number, end, codec, registry, told)).partition
+    expected = (await replay_partition_to(log, number, end, codec, told)).partition
     report.records_read += end
     if stored is None:
         report.unreadable(number, expected, why)

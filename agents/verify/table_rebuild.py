@@ -22,7 +22,7 @@ from journeys.agents.kafka.connection import admin, producer
 from journeys.agents.kafka.group_lag import group_lag
 from journeys.agents.kafka.group_members import require_no_members
 from journeys.agents.kafka.log_reader import LogReader, open_log
-from journeys.agents.kafka.schema_registry import own_catalog, registry_of
+from journeys.agents.kafka.schema_registry import own_catalog
 from journeys.agents.kafka.topic_setup import create_topics
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
@@ -57,10 +57,9 @@ async def rebuild_table(settings: Settings, progress: Progress | None = None) ->
     RegistryUnreachableError, RegistryRefusedError.
     """
     await require_no_members(settings)
-    catalog = await own_catalog(settings)
-    codec = Codec(catalog)
+    codec = Codec(await own_catalog(settings))
     report = RebuildReport()
-    async with registry_of(settings, catalog) as registry, open_log(settings, JOURNEY_EVENTS) as log:
+    async with open_log(settings, JOURNEY_EVENTS, catalog=codec.catalog) as log:
         log.require_head()
         ends = await _published_ends(settings, log, report)
         await _drop(settings)
@@ -74,7 +73,7 @@ async def rebuild_table(settings: Settings, progress: Progress | None = None) ->
                     if progress is not None:
                         progress(before + read, sum(ends.values()))
 
-                replayed = await replay_partition_to(log, number, end, codec, registry, told)
+                replayed = await replay_partition_to(log, number, end, codec, told)
                 report.records_read += end
                 await require_no_members(settings)
                 report.rows += await _write(client, changelog_name(settings.application_id), replayed, codec)

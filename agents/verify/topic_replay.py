@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import NamedTuple
 
 from journeys.agents.kafka.log_reader import LogReader, open_log
-from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
 from journeys.schemas.rows import PolicyRow
@@ -54,27 +53,20 @@ class TopicReplay:
         Raises LogHeadGoneError if a partition does not begin at 0, UnknownTopicError, ReaderStalledError,
         KafkaUnreachableError, RegistryUnreachableError.
         """
-        async with (
-            registry_of(self._settings, self._codec.catalog) as registry,
-            open_log(self._settings, JOURNEY_EVENTS) as log,
-        ):
+        async with open_log(self._settings, JOURNEY_EVENTS, catalog=self._codec.catalog) as log:
             log.require_head()
             self.end_offsets = log.end_offsets | self.end_offsets
             self.offsets_total = sum(self.end_offsets.values())
             for number in range(log.partition_count):
                 partition = Partition(number, log.partition_count, policy=self._policy)
-                async for effects in self._replay(log, partition, registry):
+                async for effects in self._replay(log, partition):
                     self.counts.add(effects.counts)
                     yield effects
                 self.clocks[number] = partition.clock
                 self.time_sources[number] = partition.time_source
 
-    async def _replay(
-        self, log: LogReader, partition: Partition, registry: SchemaRegistry | None
-    ) -> AsyncGenerator[Effects, None]:
+    async def _replay(self, log: LogReader, partition: Partition) -> AsyncGenerator[Effects, None]:
         async for batch in log.read_partition(partition.number, end=self.end_offsets[partition.number]):
-            if registry is not None:
-                await registry.learn_from(record.value for record in batch.records)
             entries = log_entries(batch.records, self._codec)
             read_before = self.records_read
             for effects in replay_partition(entries, partition, until=self._until):
@@ -96,7 +88,6 @@ async def replay_partition_to(
     number: int,
     end: int,
     codec: Codec,
-    registry: SchemaRegistry | None,
     progress: Callable[[int], None] | None = None,
 ) -> ReplayedPartition:
     """Replay one partition of the input topic up to and without the offset `end`; holds all its rows.
@@ -106,8 +97,6 @@ async def replay_partition_to(
     replayed = ReplayedPartition(Partition(number, log.partition_count), [])
     processor = Processor(replayed.partition)
     async for batch in log.read_partition(number, end=end):
-        if registry is not None:
-            await registry.learn_from(record.value for record in batch.records)
         effects = processor.process_log(batch.records, codec)
         replayed.policies.extend(effects.policies)
         if progress is not None:

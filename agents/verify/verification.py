@@ -16,7 +16,6 @@ from typing import Final
 
 from journeys.agents.kafka.group_lag import group_lag
 from journeys.agents.kafka.log_reader import LogReader, open_log
-from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.settings.settings import Settings
 from journeys.agents.verify.output_comparison import OUTPUT_RECORDS, Difference, OutputComparison, TopicComparison
 from journeys.agents.verify.topic_replay import TopicReplay
@@ -68,15 +67,17 @@ async def verify(
     codec = Codec()
     comparisons = {topic: OutputComparison(topic, record, codec, shown) for topic, record in OUTPUT_RECORDS}
     async with AsyncExitStack() as stack:
-        registry = await stack.enter_async_context(registry_of(settings, codec.catalog))
-        logs = {topic: await stack.enter_async_context(open_log(settings, topic)) for topic, _ in OUTPUT_RECORDS}
+        logs = {
+            topic: await stack.enter_async_context(open_log(settings, topic, catalog=codec.catalog))
+            for topic, _ in OUTPUT_RECORDS
+        }
         for log in logs.values():
             log.require_head()
         replay = TopicReplay(settings, codec=codec)
         await _expect(replay, comparisons, progress)
         lag = await group_lag(settings, replay.end_offsets)
         for topic, log in logs.items():
-            await _see(log, comparisons[topic], registry)
+            await _see(log, comparisons[topic])
     results = {topic: comparison.result() for topic, comparison in comparisons.items()}
     return VerifyReport(
         abandonments=results[JOURNEY_ABANDONMENTS],
@@ -103,14 +104,12 @@ async def _expect(
             progress(replay.records_read, replay.offsets_total)
 
 
-async def _see(log: LogReader, comparison: OutputComparison, registry: SchemaRegistry | None) -> None:
+async def _see(log: LogReader, comparison: OutputComparison) -> None:
     """Show the comparison everything that the topic holds by now."""
     ends = await log.end_offsets_now()
     for number, end in ends.items():
         noted = log.end_offsets[number]
         async for batch in log.read_partition(number, end=end):
-            if registry is not None:
-                await registry.learn_from(record.value for record in batch.records)
             for record in batch.records:
                 place = f"{log.topic}[{number}] offset {record.offset}"
                 comparison.see(record.value, place, is_ahead=record.offset >= noted)

@@ -63,7 +63,7 @@ def records_in_changelog(settings: Settings) -> int:
     """Sum of its end offsets: nothing is compacted within a day."""
 
     async def count() -> int:
-        async with open_log(settings, CHANGELOG) as log:
+        async with open_log(settings, CHANGELOG, catalog=None) as log:
             return sum(log.end_offsets.values())
 
     return asyncio.run(count())

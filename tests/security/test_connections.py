@@ -111,7 +111,7 @@ def test_every_way_in_leads_to_the_same_rights(kafka, way):
     """SCRAM in both strengths, PLAIN, and certificates: each is User:worker, who may read the input topic."""
 
     async def partitions() -> int:
-        async with open_log(way(kafka), JOURNEY_EVENTS) as log:
+        async with open_log(way(kafka), JOURNEY_EVENTS, catalog=None) as log:
             return log.partition_count
 
     assert asyncio.run(partitions()) == 4

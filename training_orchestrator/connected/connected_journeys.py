@@ -15,7 +15,7 @@ from journeys.agents.inspect.policies_in_force import policies_in_force
 from journeys.agents.inspect.row_reader import read_row
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.record_producer import RecordProducer, RecordsNotSentError
-from journeys.agents.kafka.schema_registry import own_catalog, registry_of
+from journeys.agents.kafka.schema_registry import own_catalog
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.clock import now_ms
@@ -118,14 +118,11 @@ class ConnectedJourneys:
         found: dict[str, JourneyAbandoned] = {}
         async with (
             self._answered("abandonments"),
-            registry_of(self._settings, self._codec.catalog) as registry,
-            open_log(self._settings, JOURNEY_ABANDONMENTS) as topic,
+            open_log(self._settings, JOURNEY_ABANDONMENTS, catalog=self._codec.catalog) as topic,
         ):
             starts = await topic.offsets_since(at)
             for partition, start in starts.items():
                 async for batch in topic.read_partition(partition, start=start):
-                    if registry is not None:
-                        await registry.learn_from(record.value for record in batch.records)
                     for message in batch.records:
                         record: JourneyAbandoned = self._codec.decode(message.value)
                         if record.detected_at >= at:

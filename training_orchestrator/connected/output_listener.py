@@ -50,7 +50,7 @@ class OutputListener:
         """Note where the topics end now, and listen from there on. Raises OperationError."""
         ends: dict[tuple[str, int], int] = {}
         for topic in _TOPICS:
-            async with open_log(self._settings, topic) as reader:
+            async with open_log(self._settings, topic, catalog=None) as reader:
                 ends.update({(topic, number): end for number, end in reader.end_offsets.items()})
         self._outputs = FollowedLog(self._settings, self._codec.catalog, ends, self._take)
         self._listening = asyncio.create_task(self._listen(self._outputs))

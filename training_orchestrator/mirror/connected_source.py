@@ -12,7 +12,6 @@ from journeys.agents.kafka.changelog_state import UnknownChangelogError, changel
 from journeys.agents.kafka.connection import client_options
 from journeys.agents.kafka.log_reader import LogBatch, LogHeadGoneError, open_log
 from journeys.agents.kafka.record_producer import RecordProducer
-from journeys.agents.kafka.schema_registry import registry_of
 from journeys.agents.settings.settings import Settings
 from journeys.clock import now_ms
 from journeys.schemas.invalid import InvalidRecordError
@@ -67,13 +66,10 @@ class ConnectedSource:
         """The changelog, as far as it goes now; what comes behind it is noted."""
         async with (
             _answered(),
-            registry_of(self._settings, self._table.codec.catalog) as registry,
-            open_log(self._settings, self._changelog) as rows,
+            open_log(self._settings, self._changelog, catalog=self._table.codec.catalog) as rows,
         ):
             for number in range(rows.partition_count):
                 async for batch in rows.read_partition(number):
-                    if registry is not None:
-                        await registry.learn_from(record.value for record in batch.records)
                     for updates in self._table.take(number, batch.records):
                         yield updates
             if self._following is None or self._following.done():

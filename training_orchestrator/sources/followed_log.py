@@ -10,7 +10,6 @@ from typing import Final
 from aiokafka.errors import KafkaError
 
 from journeys.agents.kafka.log_reader import LogBatch, LogHeadGoneError, tail
-from journeys.agents.kafka.schema_registry import registry_of
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.catalog import Catalog
@@ -58,12 +57,10 @@ class FollowedLog:
 
     async def _read(self) -> None:
         topics = sorted({topic for topic, _ in self.positions})
-        async with registry_of(self._settings, self._catalog) as registry:
-            async for batch in tail(self._settings, topics, start_offsets=self.positions, heard=self._hear):
-                if registry is not None:
-                    await registry.learn_from(record.value for record in batch.records)
-                self._take(batch)
-                self.positions[batch.topic, batch.partition] = batch.records[-1].offset + 1
+        batches = tail(self._settings, topics, catalog=self._catalog, start_offsets=self.positions, heard=self._hear)
+        async for batch in batches:
+            self._take(batch)
+            self.positions[batch.topic, batch.partition] = batch.records[-1].offset + 1
 
     def _hear(self) -> None:
         self.fault = None
