@@ -30,7 +30,7 @@ BadRecord = Callable[[int, int, str], None]
 class TopicHistory:
     """The topic as of the opening. A context manager, with an event loop of its own that runs while it reads.
 
-    `left_out` counts the punctuations and policies that were read. Raises LogHeadGoneError if a partition does not
+    `left_out` counts the punctuations and policies that were read. Raises RecordsDeletedError if a partition does not
     begin at 0, UnknownTopicError, ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError.
     """
 
@@ -102,4 +102,4 @@ class TopicHistory:
     async def _open(self) -> None:
         opening = open_log(self._settings, JOURNEY_EVENTS, catalog=self._codec.catalog)
         self._log = await self._opened.enter_async_context(opening)
-        self._log.require_head()
+        self._log.require_complete()

@@ -130,7 +130,7 @@ async def retries(settings: Settings, found: Iterable[FoundLetter]) -> dict[Plac
         return again
     async with open_log(settings, JOURNEY_EVENTS, catalog=None) as log:
         # Without append times the topic's timestamps are anybody's, and find nothing.
-        starts = log.start_offsets if unknown_since else await log.offsets_since(max(0, oldest - _CLOCKS_DIFFER_MS))
+        starts = log.start_offsets if unknown_since else await log.offsets_at_time(max(0, oldest - _CLOCKS_DIFFER_MS))
         for partition, start in starts.items():
             async for batch in log.read_partition(partition, start=start):
                 for record in batch.records:

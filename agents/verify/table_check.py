@@ -29,7 +29,7 @@ async def check_table(
 ) -> TableReport:
     """Compare every row of the table with what a replay makes; holds one partition twice.
 
-    `progress` gets input offsets read, and how many there are at most. Raises LogHeadGoneError, UnknownTopicError,
+    `progress` gets input offsets read, and how many there are at most. Raises RecordsDeletedError, UnknownTopicError,
     ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError, TableMismatchError.
     """
     codec = Codec()
@@ -39,7 +39,7 @@ async def check_table(
         open_log(settings, changelog, catalog=codec.catalog) as table,
         open_log(settings, JOURNEY_EVENTS, catalog=codec.catalog) as log,
     ):
-        log.require_head()
+        log.require_complete()
         require_same_count(table, log)
         total = sum(log.end_offsets.values())
         for number in range(log.partition_count):

@@ -52,7 +52,7 @@ class RebuildReport:
 async def rebuild_table(settings: Settings, progress: Progress | None = None) -> RebuildReport:
     """Drop the table and rebuild it; holds the rows of one partition.
 
-    `progress` gets input offsets read, and how many there are. Raises GroupAtWorkError, LogHeadGoneError,
+    `progress` gets input offsets read, and how many there are. Raises GroupActiveError, RecordsDeletedError,
     UnknownTopicError, ReaderStalledError, TopicSetupError, KafkaUnreachableError, KafkaRequestError,
     RegistryUnreachableError, RegistryRefusedError.
     """
@@ -60,7 +60,7 @@ async def rebuild_table(settings: Settings, progress: Progress | None = None) ->
     codec = Codec(await own_catalog(settings))
     report = RebuildReport()
     async with open_log(settings, JOURNEY_EVENTS, catalog=codec.catalog) as log:
-        log.require_head()
+        log.require_complete()
         ends = await _published_ends(settings, log, report)
         await _drop(settings)
         async with producer(settings, linger_ms=5, max_request_size=MAX_MESSAGE_BYTES) as client:

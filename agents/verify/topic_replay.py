@@ -50,11 +50,11 @@ class TopicReplay:
         """Yield the effects of each record, partition after partition; holds one fetch, and the rows of one partition.
 
         The first record whose time lies after `until` ends its partition. Adds no punctuation.
-        Raises LogHeadGoneError if a partition does not begin at 0, UnknownTopicError, ReaderStalledError,
+        Raises RecordsDeletedError if a partition does not begin at 0, UnknownTopicError, ReaderStalledError,
         KafkaUnreachableError, RegistryUnreachableError.
         """
         async with open_log(self._settings, JOURNEY_EVENTS, catalog=self._codec.catalog) as log:
-            log.require_head()
+            log.require_complete()
             self.end_offsets = log.end_offsets | self.end_offsets
             self.offsets_total = sum(self.end_offsets.values())
             for number in range(log.partition_count):
@@ -92,7 +92,7 @@ async def replay_partition_to(
 ) -> ReplayedPartition:
     """Replay one partition of the input topic up to and without the offset `end`; holds all its rows.
 
-    `progress` gets the offset behind each fetch. Raises ReaderStalledError, LogHeadGoneError, KafkaUnreachableError.
+    `progress` gets the offset behind each fetch. Raises ReaderStalledError, RecordsDeletedError, KafkaUnreachableError.
     """
     replayed = ReplayedPartition(Partition(number, log.partition_count), [])
     processor = Processor(replayed.partition)

@@ -61,7 +61,7 @@ async def verify(
 ) -> VerifyReport:
     """Replay the input topic and compare with the output topics; `shown` differences of each topic are put in words.
 
-    `progress` gets records read and offsets to read, of the input. Raises LogHeadGoneError, UnknownTopicError,
+    `progress` gets records read and offsets to read, of the input. Raises RecordsDeletedError, UnknownTopicError,
     ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError.
     """
     codec = Codec()
@@ -72,7 +72,7 @@ async def verify(
             for topic, _ in OUTPUT_RECORDS
         }
         for log in logs.values():
-            log.require_head()
+            log.require_complete()
         replay = TopicReplay(settings, codec=codec)
         await _expect(replay, comparisons, progress)
         lag = await group_lag(settings, replay.end_offsets)

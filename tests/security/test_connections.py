@@ -67,13 +67,13 @@ WAYS_IN: dict[str, Way] = {
 REFUSED: dict[str, tuple[Way, str]] = {
     "wrong password": (
         lambda kafka: kafka.scram("worker", **WRONG),
-        "does not take user 'worker' with the password that it was given: see JOURNEYS_SASL_USERNAME, JOURNEYS_SASL_",
+        "refuses user 'worker' with this password: see JOURNEYS_SASL_USERNAME, JOURNEYS_SASL_",
     ),
     "wrong password, PLAIN": (
         lambda kafka: kafka.scram("worker", sasl_mechanism="PLAIN", **WRONG),
-        "does not take user 'worker' with the password that it was given",
+        "refuses user 'worker' with this password",
     ),
-    "unknown user": (lambda kafka: kafka.scram("stranger"), "does not take user 'stranger'"),
+    "unknown user": (lambda kafka: kafka.scram("stranger"), "refuses user 'stranger'"),
     "untrusted authority": (
         trusting_another_authority,
         "is not trusted (unable to get local issuer certificate): its authority must be among those in ",
@@ -93,7 +93,7 @@ REFUSED: dict[str, tuple[Way, str]] = {
     "foreign client certificate": (of_another_authority, "foreign.pem (SSLV3_ALERT_CERTIFICATE_UNKNOWN)"),
     "password where none is asked for": (
         lambda kafka: kafka.mutual_tls("worker", security_protocol="SASL_SSL", sasl_username="worker", **WRONG),
-        "asks for no password: JOURNEYS_SECURITY_PROTOCOL is SSL there",
+        "asks for no password: set JOURNEYS_SECURITY_PROTOCOL to SSL",
     ),
     "no password where one is asked for": (
         lambda kafka: kafka.mutual_tls("worker", bootstrap_servers=kafka.bootstrap_servers),

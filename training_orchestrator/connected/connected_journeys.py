@@ -120,7 +120,7 @@ class ConnectedJourneys:
             self._answered("abandonments"),
             open_log(self._settings, JOURNEY_ABANDONMENTS, catalog=self._codec.catalog) as topic,
         ):
-            starts = await topic.offsets_since(at)
+            starts = await topic.offsets_at_time(at)
             for partition, start in starts.items():
                 async for batch in topic.read_partition(partition, start=start):
                     for message in batch.records:

@@ -10,7 +10,7 @@ from typing import Final
 
 from journeys.agents.kafka.changelog_state import UnknownChangelogError, changelog_state
 from journeys.agents.kafka.connection import client_options
-from journeys.agents.kafka.log_reader import LogBatch, LogHeadGoneError, open_log
+from journeys.agents.kafka.log_reader import LogBatch, RecordsDeletedError, open_log
 from journeys.agents.kafka.record_producer import RecordProducer
 from journeys.agents.settings.settings import Settings
 from journeys.clock import now_ms
@@ -94,7 +94,7 @@ class ConnectedSource:
         rows = FollowedLog(self._settings, self._table.codec.catalog, positions, self._take, _FAULTS)
         try:
             await rows.follow(lambda error: log.warning("the table is not followed for now: %s", error))
-        except LogHeadGoneError as error:  # a changelog that was created anew
+        except RecordsDeletedError as error:  # a changelog that was created anew
             log.warning("the table is read anew for Redis: %s", error)
             self._lost()
 

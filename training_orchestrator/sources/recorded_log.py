@@ -74,7 +74,7 @@ class TopicLog:
             _answered(),
             open_log(self._settings, JOURNEY_EVENTS, catalog=codec.catalog) as log,
         ):
-            log.require_head()
+            log.require_complete()
 
             async def batches(number: int) -> AsyncGenerator[Sequence[EntryFields], None]:
                 from journeys.streams.partition.log_entries import log_entries  # noqa: PLC0415  (as above)

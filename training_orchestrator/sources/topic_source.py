@@ -64,7 +64,7 @@ class TopicSource:
                 return found
             for topic in _TOPICS:
                 async with open_log(self._settings, topic, catalog=None) as log:
-                    found.update({(topic, number): start for number, start in (await log.offsets_since(at)).items()})
+                    found.update({(topic, number): start for number, start in (await log.offsets_at_time(at)).items()})
         return found
 
     async def _followed(self, positions: Mapping[Place, int]) -> AsyncIterator[LogBatch]:

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from journeys.agents.kafka.connection import admin
-from journeys.agents.kafka.log_reader import LogHeadGoneError, ReaderStalledError, UnknownTopicError, open_log, tail
+from journeys.agents.kafka.log_reader import ReaderStalledError, RecordsDeletedError, UnknownTopicError, open_log, tail
 from journeys.schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE
 from tests.fixtures.fresh_kafka import bare, emptied
 from tests.fixtures.topic_contents import Raw, read, write
@@ -94,14 +94,14 @@ def test_a_log_without_its_head_is_told(broker):
     async def cut_and_read() -> tuple:
         await write(settings, raws(0, 10))
         async with open_log(settings, JOURNEY_EVENTS, catalog=None) as whole:
-            whole.require_head()
+            whole.require_complete()
             async with admin(settings) as client:
                 await client.delete_records({TopicPartition(JOURNEY_EVENTS, 0): RecordsToDelete(4)})
-            with pytest.raises(LogHeadGoneError, match="deleted before they were read"):
+            with pytest.raises(RecordsDeletedError, match="deleted before they were read"):
                 await numbers(whole, 0)
         async with open_log(settings, JOURNEY_EVENTS, catalog=None) as cut:
-            with pytest.raises(LogHeadGoneError, match=r"journey-events\[0\] begins at offset 4"):
-                cut.require_head()
+            with pytest.raises(RecordsDeletedError, match=r"journey-events\[0\] begins at offset 4"):
+                cut.require_complete()
             return cut.start_offsets, await numbers(cut, 0)
 
     starts, rest = asyncio.run(cut_and_read())
@@ -118,7 +118,7 @@ def test_a_partition_that_gives_nothing_ends_in_an_error(broker):
         async with open_log(settings, JOURNEY_EVENTS, catalog=None, stall_seconds=1) as log:
             await numbers(log, 0, end=5)
 
-    with pytest.raises(ReaderStalledError, match=r"journey-events\[0\] gave nothing for 1 s at offset 2 although"):
+    with pytest.raises(ReaderStalledError, match=r"journey-events\[0\] gave no records for 1 s at offset 2 although"):
         asyncio.run(wait_in_vain())
 
 
