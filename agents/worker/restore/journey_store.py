@@ -1,8 +1,8 @@
-"""The journey table as Faust sees it: a table whose store holds partitions of the pure core.
+"""The journey table for Faust: a table whose store holds partitions of the pure core.
 
-Faust owns the changelog's subscription, restore and rebalancing. The rows live decoded in
-journeys.streams.partition.state.Partition; they go to the changelog through the flusher, never through Faust's own
-one-record-a-write path.
+Faust manages subscription, restore and rebalancing of the changelog. Rows are held decoded, in
+journeys.streams.partition.state.Partition, and are written to the changelog by the flusher: Faust's own tables write
+one record at a time.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
 
     @property
     def codec(self) -> Codec:
-        """Codec of the app, under the ids of its registry."""
+        """Codec of the app."""
         return self.app.codec
 
     def next_offset(self, number: int) -> int | None:
@@ -60,8 +60,11 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         try:
             for event in batch:
                 message = event.message
-                if not self._is_here(message.partition) and message.generation_id != self.app.consumer_generation_id:
-                    continue  # fetched before a rebalance that took the partition: its middle is no beginning
+                if (
+                    not self._is_in_memory(message.partition)
+                    and message.generation_id != self.app.consumer_generation_id
+                ):
+                    continue  # fetched before the partition was revoked: a restore can't begin there
                 self._restore_of(message.partition).add_all(
                     [
                         (record.key, tombstone_offset(record.headers) if record.value is None else record.value)
@@ -69,7 +72,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
                     ]
                 )
             read = sum(restore.read for restore in self._restores.values())
-            self.progress.tell(read, self.app.tables.recovery.active_remaining_total())
+            self.progress.report(read, self.app.tables.recovery.active_remaining_total())
         except UnreadableRowError as error:
             end_now(WorkerExit.SETUP, _unreadable(error))
         except BaseException as error:
@@ -79,7 +82,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Drop what is not ours any more."""
+        """Drop partitions that were revoked, and open the local copies of new ones."""
         del revoked, newly_assigned, generation_id
         self._assigned_at_ms = now_ms()
         changelog = self.table.changelog_topic_name
@@ -88,19 +91,19 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
             self.processors.pop(number, None)
             self._restores.pop(number, None)
         self.app.local_copy.close_others(mine)
-        came = {number for number in mine if not self._is_here(number)}
-        await self.app.local_copy.open(came, self._changelog, self.codec.catalog)
+        new = {number for number in mine if not self._is_in_memory(number)}
+        await self.app.local_copy.open(new, self._changelog, self.codec.catalog)
 
     def persisted_offset(self, tp: TP) -> int | None:
-        """Changelog offset from which Faust reads a partition; None for the one that it has read to, or the first."""
-        if not self._is_here(tp.partition):
-            # What is not here must be read from where its copy ends, whatever Faust remembers of an earlier time.
+        """Changelog offset from which Faust reads a partition; None continues where it stopped, or at the first."""
+        if not self._is_in_memory(tp.partition):
+            # It must be read from the end of its copy on, not from an offset of an earlier assignment.
             self.app.tables.recovery.active_offsets.pop(tp, None)
         complete_to: int | None = self.app.local_copy.complete_to(tp.partition)
         return complete_to
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Make partitions of what was read; before any input is fetched."""
+        """Build partitions from the records read; Faust calls this before it fetches any input."""
         del standby_tps
         try:
             await self._complete(active_tps)
@@ -114,8 +117,8 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
 
     async def _complete(self, active_tps: set[TP]) -> None:
         if not self._all_read(active_tps):
-            # Faust takes a rebalance that interrupts a restore for its end, and restores again afterwards.
-            log.info("a rebalance was faster than a restore")
+            # Faust also calls this when a rebalance interrupts a restore, and restores again afterwards.
+            log.info("a rebalance interrupted a restore")
             return
         read = stale = kept = 0
         with kept_for_ever():
@@ -123,7 +126,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
                 restore = await self._complete_one(tp)
                 read, stale, kept = read + restore.read, stale + restore.stale, kept + restore.kept
                 waiting = sum(one.read for one in self._restores.values())
-                self.progress.tell(read + waiting, 0, self._journey_count())
+                self.progress.report(read + waiting, 0, self._journey_count())
         log.info(
             "restored: partitions %s, %d changelog records (%d stale)%s, %d journeys, %.2f s",
             sorted(tp.partition for tp in active_tps),
@@ -135,7 +138,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         )
 
     def _all_read(self, active_tps: set[TP]) -> bool:
-        """Whether all that the changelogs held when the restore began has come in."""
+        """Whether the changelogs were read up to their ends of when the restore began."""
         recovery = self.app.tables.recovery
         recovery.flush_buffers()
         ends, read = recovery.active_highwaters, recovery.active_offsets
@@ -148,8 +151,9 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         processor = self.processors.get(number)
         if processor is None and restore.lacks_its_beginning():
             raise TableMismatchError(
-                f"the changelog lacks the beginning of partition {number}, it was created anew under a running worker: "
-                "stop all workers and make the table from the input topic with `journeys check --rebuild`"
+                f"the changelog lacks the beginning of partition {number}, because it was deleted and created again "
+                "under a running worker: stop all workers and rebuild the table from the input topic with "
+                "`journeys check --rebuild`"
             )
         partition = processor.partition if processor else self._new_partition(number)
         if self.app.registry is not None:
@@ -158,7 +162,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         if processor is None:
             rewrites = [*restore.missing_schemas(self.codec), *rewrites]
         self.app.flusher.begin(number, highwater + 1)
-        # The copy may be complete to a stale record only when what that one shadows is written again.
+        # The copy may become complete to a stale record only after the newer row that it hides was written again.
         newer = {row.key for row in rewrites}
         self.app.local_copy.put(number, (row for row in restore.winners() if row.key not in newer), None, 0)
         await self.app.flusher.write_rows(number, rewrites)
@@ -172,12 +176,12 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
     def _journey_count(self) -> int:
         return sum(len(processor.partition.rows) for processor in self.processors.values())
 
-    def _is_here(self, number: int) -> bool:
-        """Whether rows of a partition are in memory, if only those read so far."""
+    def _is_in_memory(self, number: int) -> bool:
+        """Whether a partition is restored or being restored."""
         return number in self.processors or number in self._restores
 
     def _restore_of(self, number: int) -> Restore:
-        """What was read of a partition so far; one that is not in memory begins with its local copy."""
+        """Restore under way of a partition; a new one begins with the local copy."""
         self.progress.begin()
         restore = self._restores.get(number)
         if restore is None:
@@ -197,7 +201,7 @@ def _unreadable(error: UnreadableRowError) -> str:
 
 
 class JourneyTable(faust.Table):  # type: ignore[misc]  # Faust is not typed
-    """Faust's table with the store above."""
+    """Faust's table with a JourneyStore."""
 
     def _new_store(self) -> JourneyStore:
         return JourneyStore(

@@ -46,7 +46,7 @@ def test_damaged_rows_are_noticed_where_they_are_read(tmp_path):
     spoil(tmp_path, "*.sst")
     damaged = opened(tmp_path)
     assert damaged.complete_to(0) == 30_000
-    with pytest.raises(DamagedCopyError, match="partition 0: rows kept here were damaged and are gone"):
+    with pytest.raises(DamagedCopyError, match="partition 0: damaged rows kept here were deleted"):
         list(damaged.rows(0))
     damaged.close()
     assert opened(tmp_path).complete_to(0) is None
