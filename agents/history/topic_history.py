@@ -1,7 +1,7 @@
-"""The input topic as history for a backtest: each partition's records in their order, without the time that it holds.
+"""The input topic as history for a backtest: the journey records of each partition, in their order.
 
-A partition is a history of its own, with a clock of its own, as it is for a worker: what lies in two partitions has no
-order. Punctuations and policies are left out, and so is what a worker makes a dead letter of.
+Each partition is a separate history with its own clock, as for a worker: records of two partitions have no order.
+Punctuations, policies and records that become dead letters are left out.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ BadRecord = Callable[[int, int, str], None]
 
 
 class TopicHistory:
-    """The topic as of the opening. A context manager, with an event loop of its own that runs while it reads.
+    """The topic as of its opening. A context manager, which reads in an event loop of its own.
 
     `left_out` counts the punctuations and policies that were read. Raises RecordsDeletedError if a partition does not
     begin at 0, UnknownTopicError, ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError.
     """
 
     def __init__(self, settings: Settings, bad_record: BadRecord, progress: Progress) -> None:
-        """`bad_record` gets partition, offset and reason; `progress` the offsets read, and how many there are."""
+        """`bad_record` gets partition, offset and reason; `progress` the offsets read and their total."""
         self.left_out = 0
         self._settings = settings
         self._bad_record = bad_record
@@ -68,7 +68,7 @@ class TopicHistory:
         return range(self._log.partition_count)
 
     def size(self, partition: int) -> int:
-        """Offsets of a partition."""
+        """End offset of a partition."""
         return self._log.end_offsets[partition]
 
     def records(self, number: int) -> Iterator[tuple[int, JourneyRecord]]:
@@ -94,7 +94,7 @@ class TopicHistory:
             self._progress(before + batch.records[-1].offset + 1, total)
 
     def _left_out(self, number: int, effects: Effects) -> None:
-        """Count the topic's time and policies: applied, they say how far ahead of its append time a record may lie."""
+        """Count punctuations and policies. They are applied: they limit how far in the future a record may be."""
         for letter in effects.dead_letters:
             self._bad_record(number, letter.offset, letter.reason)
         self.left_out += effects.counts.punctuations + effects.counts.policies
