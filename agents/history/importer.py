@@ -106,7 +106,7 @@ async def _begun_partitions(settings: Settings, codec: Codec, *, allow_unpunctua
     for partition, punctuation in sorted(time.first.items()):
         if punctuation.time_source == "live":
             raise TopicIsLiveError(
-                f"{JOURNEY_EVENTS}[{partition}] has live time (its first punctuation is of "
+                f"{JOURNEY_EVENTS}[{partition}] keeps live time (its first punctuation is of "
                 f"{punctuation.written_by or 'an unnamed writer'}), so history can't be imported; "
                 "write it with `journeys produce`, or import into another Kafka"
             )

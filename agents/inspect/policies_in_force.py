@@ -1,4 +1,4 @@
-"""Which policy each partition is under, as its rows in the changelog say."""
+"""Reads from the changelog which policy is in force in each partition."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from journeys.streams.partition.state import Partition
 
 
 async def policies_in_force(settings: Settings) -> list[Partition]:
-    """Partitions without their journeys, as of the last flush; one that never had a flush is under the default.
+    """Partitions without their journeys, as of the last flush; without a flush, with the default policy.
 
-    Reads the changelog through: time grows with its size. Raises UnknownTopicError, ReaderStalledError,
+    Reads the whole changelog. Raises UnknownTopicError, ReaderStalledError,
     KafkaUnreachableError, TableMismatchError.
     """
     codec = Codec()
@@ -25,7 +25,7 @@ async def policies_in_force(settings: Settings) -> list[Partition]:
     async with open_log(settings, changelog_name(settings.application_id), catalog=codec.catalog) as log:
         for number in range(log.partition_count):
             restore = Restore()
-            for record in await _rows_of_no_journey(log, number):
+            for record in await _other_rows(log, number):
                 restore.add(record.key, record.value, tombstone_offset(record.headers))
             partition = Partition(number, log.partition_count)
             restore.onto(partition, codec)
@@ -33,7 +33,8 @@ async def policies_in_force(settings: Settings) -> list[Partition]:
     return partitions
 
 
-async def _rows_of_no_journey(log: LogReader, number: int) -> list[Any]:
+async def _other_rows(log: LogReader, number: int) -> list[Any]:
+    """Changelog records of a partition that are not about a journey."""
     return [
         record
         async for batch in log.read_partition(number)

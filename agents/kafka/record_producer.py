@@ -69,7 +69,7 @@ class RecordProducer:
             self._producer = await self._connections.enter_async_context(opened)
         except KafkaRequestError as error:
             if isinstance(error.__cause__, ClusterAuthorizationFailedError):
-                # Kafka gives an idempotent producer no id if there is no topic that it may write to.
+                # Kafka refuses an idempotent producer that may not write to any topic.
                 right = Right("Write", "topic", JOURNEY_EVENTS)
                 raise MissingRightsError(self._settings, [right]) from error
             raise

@@ -1,4 +1,4 @@
-"""One partition of the table out of its changelog, as a restore finds it, without a worker."""
+"""Restores one partition of the table from its changelog, without a worker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from journeys.streams.partition.state import Partition
 
 
 async def read_stored_partition(log: LogReader, number: int, codec: Codec) -> StoredPartition:
-    """Read a changelog's partition through, up to the end that was noted when the log was opened.
+    """Read a partition of the changelog, up to its end offset at the opening of the log.
 
     Raises ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError, and as Restore.onto:
     TableMismatchError, UnreadableRowError.

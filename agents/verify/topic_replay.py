@@ -1,4 +1,4 @@
-"""Replay of the input topic through the pure core: the same decisions as live, partition by partition."""
+"""Replays the input topic through the pure core, partition by partition, with the same decisions as a worker."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from journeys.streams.rule.policy import Policy
 
 
 class TopicReplay:
-    """One replay. Its attributes grow as it goes.
+    """One replay. Its attributes are updated while `effects` runs.
 
-    `counts` and `records_read` are of all partitions; `offsets_total` is what there is to read (transaction
-    markers, which nobody is given, are among them); `end_offsets`, `clocks` and `time_sources` are by partition.
+    `counts` and `records_read` are of all partitions; `offsets_total` is the number of offsets to read, transaction
+    markers included; `end_offsets`, `clocks` and `time_sources` are by partition.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class TopicReplay:
         end_offsets: Mapping[int, int] | None = None,
         codec: Codec | None = None,
     ) -> None:
-        """Replay under `policy` instead of the log's, up to `until` (ms), or to given end offsets by partition."""
+        """Replay with `policy` instead of the log's, up to `until` (ms), or up to `end_offsets` by partition."""
         self.counts = Counts()
         self.records_read = 0
         self.offsets_total = 0
@@ -47,9 +47,9 @@ class TopicReplay:
         self._codec = codec or Codec()
 
     async def effects(self) -> AsyncGenerator[Effects, None]:
-        """Yield the effects of each record, partition after partition; holds one fetch, and the rows of one partition.
+        """Yield the effects of each record, partition by partition; holds one fetch and the rows of one partition.
 
-        The first record whose time lies after `until` ends its partition. Adds no punctuation.
+        The first record whose time is after `until` ends its partition. No punctuation is added.
         Raises RecordsDeletedError if a partition does not begin at 0, UnknownTopicError, ReaderStalledError,
         KafkaUnreachableError, RegistryUnreachableError.
         """
@@ -73,11 +73,11 @@ class TopicReplay:
                 self.records_read += 1
                 yield effects
             if self.records_read < read_before + len(batch.records):
-                return  # `until` has come
+                return  # `until` is reached
 
 
 class ReplayedPartition(NamedTuple):
-    """A partition as the log makes it up to some offset, and the policies that it has brought, as rows."""
+    """A partition after a replay, and the policies of the log, as rows."""
 
     partition: Partition
     policies: list[PolicyRow]
@@ -90,7 +90,7 @@ async def replay_partition_to(
     codec: Codec,
     progress: Callable[[int], None] | None = None,
 ) -> ReplayedPartition:
-    """Replay one partition of the input topic up to and without the offset `end`; holds all its rows.
+    """Replay one partition of the input topic up to and without the offset `end`; holds all its rows in memory.
 
     `progress` gets the offset behind each fetch. Raises ReaderStalledError, RecordsDeletedError, KafkaUnreachableError.
     """

@@ -1,10 +1,9 @@
-"""Whether live published what a replay of the input gives: nothing lost, nothing extra, nothing different.
+"""Compares published outputs with a replay of the input: none may be missing, extra or different.
 
-A worker may be at work meanwhile. First the ends of the output topics are noted, then those of the input: what
-was published before the first had its cause before the second, so the replay must give all of it, and what it
-does not give is extra. When the replay is done, the output topics are read to the end that they have then: what
-was published in the meantime can still be what the replay gives, but never extra (it is `ahead`). What the
-replay gives and is not there is missing, and the report says how far the worker's group was behind.
+A worker may run meanwhile. The end offsets of the output topics are read first, then those of the input. Outputs before
+these ends were caused by input before its end, so the replay gives all of them; one that it does not give is extra.
+After the replay the output topics are read to their ends of then: later outputs may equal the replay's, but never count
+as extra (they are `ahead`). Outputs of the replay that were not published are missing; the report has the group's lag.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ SHOWN_DIFFERENCES: Final = 10
 
 @dataclass(slots=True)
 class VerifyReport:
-    """The comparison of all output topics, and what became of the input records."""
+    """Comparison of all output topics, and counts of the input records by outcome."""
 
     abandonments: TopicComparison
     lifecycle: TopicComparison
@@ -38,9 +37,9 @@ class VerifyReport:
     counts: Counts
     records_read: int
     lag: dict[int, int | None]
-    """By partition, input offsets that the worker's group had not committed; None where it never did."""
+    """Lag of the worker's group by partition; None where it never committed."""
     lag_total: int
-    """Sum of them; where the group never committed, all of the partition."""
+    """Sum of the lag; of a partition without a commit, all offsets."""
 
     @property
     def counts_add_up(self) -> bool:
@@ -49,7 +48,7 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        """Whether live equals replay."""
+        """Whether the published outputs equal the replay."""
         return self.counts_add_up and self.abandonments.ok and self.lifecycle.ok and self.dead_letters.ok
 
 
@@ -59,9 +58,9 @@ async def verify(
     shown: int = SHOWN_DIFFERENCES,
     progress: Callable[[int, int], None] | None = None,
 ) -> VerifyReport:
-    """Replay the input topic and compare with the output topics; `shown` differences of each topic are put in words.
+    """Replay the input topic and compare with the output topics; `shown` differences of each topic are described.
 
-    `progress` gets records read and offsets to read, of the input. Raises RecordsDeletedError, UnknownTopicError,
+    `progress` gets the input records read and the offsets to read. Raises RecordsDeletedError, UnknownTopicError,
     ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError.
     """
     codec = Codec()
@@ -77,7 +76,7 @@ async def verify(
         await _expect(replay, comparisons, progress)
         lag = await group_lag(settings, replay.end_offsets)
         for topic, log in logs.items():
-            await _see(log, comparisons[topic])
+            await _add_published(log, comparisons[topic])
     results = {topic: comparison.result() for topic, comparison in comparisons.items()}
     return VerifyReport(
         abandonments=results[JOURNEY_ABANDONMENTS],
@@ -104,12 +103,12 @@ async def _expect(
             progress(replay.records_read, replay.offsets_total)
 
 
-async def _see(log: LogReader, comparison: OutputComparison) -> None:
-    """Show the comparison everything that the topic holds by now."""
+async def _add_published(log: LogReader, comparison: OutputComparison) -> None:
+    """Pass all present messages of a topic to its comparison."""
     ends = await log.end_offsets_now()
     for number, end in ends.items():
-        noted = log.end_offsets[number]
+        first_end = log.end_offsets[number]
         async for batch in log.read_partition(number, end=end):
             for record in batch.records:
                 place = f"{log.topic}[{number}] offset {record.offset}"
-                comparison.see(record.value, place, is_ahead=record.offset >= noted)
+                comparison.add_published(record.value, place, is_ahead=record.offset >= first_end)

@@ -66,7 +66,7 @@ def test_journeys_are_abandoned_at_their_deadline_by_the_workers_own_punctuation
     assert [type(record) for record in inputs(settings)[EMPTY]] == [PolicyChanged]
     verified(settings)
 
-    with pytest.raises(TopicIsLiveError, match=r"has live time \(its first punctuation is of worker-1\)"):
+    with pytest.raises(TopicIsLiveError, match=r"keeps live time \(its first punctuation is of worker-1\)"):
         asyncio.run(import_history(settings, [(1, touch("a", 1, 0))]))
 
 

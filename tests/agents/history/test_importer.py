@@ -126,7 +126,7 @@ def test_a_live_topic_takes_no_history(broker):
     settings = emptied(broker)
     live = Codec().encode(punctuation(0, "live"))
     asyncio.run(write(settings, [Raw(JOURNEY_EVENTS, 3, None, live)]))
-    with pytest.raises(TopicIsLiveError, match=r"journey-events\[3\] has live time .* is of test\)"):
+    with pytest.raises(TopicIsLiveError, match=r"journey-events\[3\] keeps live time .* is of test\)"):
         asyncio.run(import_history(settings, [(1, touch("a", 1, 0))]))
     assert asyncio.run(read_inputs(settings)) == {0: [], 1: [], 2: [], 3: [punctuation(0, "live")]}
     assert asyncio.run(topic_time(settings, Codec())).time_source == "live"
