@@ -104,14 +104,13 @@ def costs(
     as_json: Json = False,
 ) -> None:
     """Ask BigQuery how many bytes each query of a report would read; nothing is run, and nothing paid for."""
-    import time
-
     from journeys.agents.bigquery.client import dataset_client, warehouse
     from journeys.agents.bigquery.query_costs import report_bytes
+    from journeys.clock import now_ms
     from journeys.schemas.instants import DAY_MS
 
     target = warehouse(settings_of(bigquery_project=project, bigquery_dataset=dataset))
-    until = round(time.time() * 1000)
+    until = now_ms()
     with dataset_client(target) as connection:
         sizes = report_bytes(connection, target, until - days * DAY_MS, until)
     if as_json:

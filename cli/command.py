@@ -137,14 +137,13 @@ def _of_workers(
 
 
 def _of_store(store: Path, fields: dict[str, Any], at: int | None, *, print_id: bool) -> Answer:
-    import time
-
     from journeys.agents.inspect.audit import audit_of
     from journeys.cli.answer import Answer, NoInstantError, answer_of
+    from journeys.clock import now_ms
     from journeys.schemas.lines import parse_line
     from journeys.schemas.records import JourneyCommand
 
-    now = time.time_ns() // 1_000_000 if at is None else at
+    now = now_ms() if at is None else at
     command = parse_line({"kind": "command", **fields, "occurred_at": now})
     assert isinstance(command, JourneyCommand)
     file = open_store(store)

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from journeys.agents.inspect.dead_letter_retry import LostRecordError, whole_value
 from journeys.agents.inspect.dead_letters import FoundLetter, Place, one_letter, retries
-from journeys.agents.kafka.schema_registry import registry_of
+from journeys.agents.kafka.schema_registry import fetch_schemas
 from journeys.agents.settings.settings import Settings
 from journeys.cli.screen import Screen, new_table
 from journeys.schemas.catalog import Catalog
@@ -66,9 +66,7 @@ async def letter_view(settings: Settings, place: Place) -> DeadLetterView:
     if value is None:
         return DeadLetterView(dead, again, None, lost, None)
     catalog = Catalog()
-    async with registry_of(settings, catalog) as registry:
-        if registry is not None:
-            await registry.learn_from([value])
+    await fetch_schemas(settings, catalog, [value])
     return DeadLetterView(dead, again, value, lost, read_partly(value, catalog))
 
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from journeys.agents.kafka.log_reader import LogBatch, open_log, tail
-from journeys.agents.kafka.schema_registry import registry_of
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
@@ -16,7 +15,7 @@ async def ends_of(settings: Settings, topics: Sequence[str]) -> dict[tuple[str, 
     """Offsets after the last record, by topic and partition. Raises as `journeys.agents.kafka.log_reader.open_log`."""
     ends: dict[tuple[str, int], int] = {}
     for topic in topics:
-        async with open_log(settings, topic) as reader:
+        async with open_log(settings, topic, catalog=None) as reader:
             ends |= {(topic, partition): offset for partition, offset in reader.end_offsets.items()}
     return ends
 
@@ -30,11 +29,8 @@ async def output_tail(
     RegistryUnreachableError.
     """
     codec = Codec()
-    async with registry_of(settings, codec.catalog) as registry:
-        async for batch in tail(settings, topics, start_offsets=start_offsets):
-            if registry is not None:
-                await registry.learn_from(record.value for record in batch.records)
-            yield _decoded(codec, batch)
+    async for batch in tail(settings, topics, catalog=codec.catalog, start_offsets=start_offsets):
+        yield _decoded(codec, batch)
 
 
 def _decoded(codec: Codec, batch: LogBatch) -> list[Any]:

@@ -116,11 +116,11 @@ def put(
 
 async def _put(settings: Settings, policy: Policy, requested_by: str | None) -> int:
     import getpass
-    import time
 
     from journeys.agents.inspect.policies_in_force import policies_in_force
     from journeys.agents.kafka.record_producer import RecordProducer
     from journeys.agents.kafka.topic_setup import UnknownTopicError
+    from journeys.clock import now_ms
     from journeys.schemas.records import PolicyChanged
 
     try:
@@ -132,9 +132,7 @@ async def _put(settings: Settings, policy: Policy, requested_by: str | None) -> 
             raise PolicyVersionTakenError(
                 f"version {policy.version!r} is in the log with another content: give this policy a new version"
             )
-    changed = PolicyChanged(
-        policy.version, policy.to_json(), time.time_ns() // 1_000_000, requested_by or getpass.getuser()
-    )
+    changed = PolicyChanged(policy.version, policy.to_json(), now_ms(), requested_by or getpass.getuser())
     async with RecordProducer(settings) as producer:
         await producer.send_to_all(changed)
         await producer.flush()

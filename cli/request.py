@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from journeys.cli.answer import Answer, NoInstantError, answer_of
 from journeys.cli.command_line import CHECK_FAILED
 from journeys.cli.output import print_line
 from journeys.cli.output_tail import ends_of, output_tail
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.lines import parse_line
 from journeys.schemas.records import DeadLetter, JourneyCommand, JourneyLifecycle
@@ -34,7 +34,7 @@ async def request(
     Raises InvalidRecordError for a command that is not allowed, NoInstantError on a topic of simulated time
     without `at`, and as RecordProducer.
     """
-    now = time.time_ns() // 1_000_000 if at is None else at
+    now = now_ms() if at is None else at
     command = parse_line({"kind": "command", **fields, "occurred_at": now})
     assert isinstance(command, JourneyCommand)
     codec = Codec(await own_catalog(settings))

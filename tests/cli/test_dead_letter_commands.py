@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-import time
 
 import pytest
 
 from journeys.agents.inspect.dead_letters import Place
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import PolicyChanged, Punctuation, Touchpoint
 from journeys.schemas.topics import JOURNEY_EVENTS
@@ -17,7 +17,7 @@ from tests.fixtures.topic_contents import Raw, home, read, touch, write
 pytestmark = pytest.mark.broker
 
 CODEC = Codec()
-NOW = int(time.time() * 1000)
+NOW = now_ms()
 WIDE = {"COLUMNS": "220"}
 DAY_MS = 86_400_000
 

@@ -10,13 +10,13 @@ docs/producer.md.
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self, Unpack
 
 from journeys.agents.settings.operation_error import OperationError
+from journeys.clock import now_ms
 from training_orchestrator.api.answers import AnswerOutstandingError, NotStartedError, StoreUnavailableError
 from training_orchestrator.api.extras import needs
 from training_orchestrator.api.touchpoint import TouchpointFields, TrainerTouchpoint
@@ -57,7 +57,7 @@ class TouchpointProducer:
         Raises InvalidRecordError naming the field (nothing is sent then), AnswerOutstandingError where an earlier one
         was not acknowledged: say those again with their touchpoint_ids, with a new producer.
         """
-        record = TrainerTouchpoint(journey_id, **said).record(time.time_ns() // 1_000_000)
+        record = TrainerTouchpoint(journey_id, **said).record(now_ms())
         async with self._answered():
             await self._opened().send(record)
 

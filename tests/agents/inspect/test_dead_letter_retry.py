@@ -1,13 +1,13 @@
 """Retries of records of which a dead letter holds only the beginning: read again from where they came from, or not."""
 
 import asyncio
-import time
 
 import pytest
 
 from journeys.agents.inspect.dead_letter_retry import DeadLetterRetry
 from journeys.agents.inspect.dead_letters import LetterFilter, Place
 from journeys.cli.dead_letter_view import letter_view
+from journeys.clock import now_ms
 from journeys.schemas.catalog import fingerprint, own_schemas
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import JourneyCommand, Touchpoint
@@ -19,7 +19,7 @@ from tests.fixtures.topic_contents import Raw, home, read, write
 pytestmark = pytest.mark.broker
 
 CODEC = Codec()
-NOW = int(time.time() * 1000)
+NOW = now_ms()
 
 
 def record_of(journey_id, value):

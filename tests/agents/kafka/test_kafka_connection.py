@@ -75,7 +75,7 @@ def test_without_any_server_the_line_says_what_to_do(tmp_path, monkeypatch):
     """Nothing configured, nothing started."""
     monkeypatch.delenv("JOURNEYS_BOOTSTRAP_SERVERS", raising=False)
     with pytest.raises(KafkaUnreachableError, match="no Kafka is configured; start one with `journeys broker start`"):
-        asyncio.run(bootstrap_servers(settings_for(None, data_dir=tmp_path)))
+        bootstrap_servers(settings_for(None, data_dir=tmp_path))
 
 
 @pytest.mark.broker
@@ -110,7 +110,7 @@ def test_a_broker_that_dies_while_its_log_is_read_is_unreachable_and_nobody_hang
 
     async def read_on() -> None:
         await write(settings, [Raw(JOURNEY_EVENTS, 0, b"k", b"v")])
-        async with open_log(settings, JOURNEY_EVENTS, stall_seconds=2) as log:
+        async with open_log(settings, JOURNEY_EVENTS, catalog=None, stall_seconds=2) as log:
             assert [len(batch.records) async for batch in log.read_partition(0)] == [1]
             broker.kill()
             async for _ in log.read_partition(0, end=2):

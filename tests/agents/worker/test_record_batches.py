@@ -158,7 +158,7 @@ def test_a_batch_names_the_same_schemas_and_offsets_either_way(made: Any, epoch:
     fetched = bytes(batch)
     lying = Batch(_records_of(fetched), epoch, None)
     objects = Batch(list(DefaultRecordBatch(fetched)), epoch, None)
-    assert lying.heads() == objects.heads()
+    assert lying.schema_prefixes() == objects.schema_prefixes()
     assert (len(lying), lying.first_offset, lying.last_offset) == (
         len(objects),
         objects.first_offset,

@@ -1,4 +1,4 @@
-"""Asks BigQuery until it answers: retries with jitter, then a circuit breaker; never more than a rate."""
+"""Calls BigQuery until it answers: retries with jitter, a circuit breaker and a rate limit."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _REQUESTS_PER_SECOND: Final = 50
 _LOG = structlog.get_logger("sink")
 
 
-class PatientWriter:
-    """A StreamWriter that does not give up. What BigQuery refuses passes through."""
+class RetryingWriter:
+    """A StreamWriter with unlimited retries; refusals are raised."""
 
     def __init__(self, writer: StreamWriter) -> None:
         self._writer = writer
         self._breakers = AsyncCircuitBreakerFactory(default_threshold=_BREAKER_FAILURES, default_ttl=_BREAKER_SECONDS)
         self._limiter = AsyncLimiter(_REQUESTS_PER_SECOND, 1)
 
-    async def asked(self, what: str, *given: Any) -> Any:
-        """Call a method of the StreamWriter by its name, however long an answer takes.
+    async def call(self, method: str, *arguments: Any) -> Any:
+        """Call a method of the StreamWriter by its name, and retry until BigQuery answers.
 
-        Raises StreamLostError, RowsRefusedError, and BigQueryError for what would never be understood.
+        Raises StreamLostError, RowsRefusedError, and BigQueryError for a request that is invalid.
         """
         while True:
             try:
                 async with await self._breakers.get_breaker("bigquery", exclude=[StreamLostError, RowsRefusedError]):
-                    return await self._retried(what, *given)
+                    return await self._retried(method, *arguments)
             except OpenedState:
                 await asyncio.sleep(_BREAKER_SECONDS)
             except InvalidArgument as error:
@@ -46,15 +46,15 @@ class PatientWriter:
             except GoogleAPICallError as error:
                 _LOG.warning("BigQuery does not answer", why=" ".join(str(error).split())[:200])
 
-    async def _retried(self, what: str, *given: Any) -> Any:
+    async def _retried(self, method: str, *arguments: Any) -> Any:
         async for attempt in stamina.retry_context(
-            on=_may_pass, attempts=_ATTEMPTS, wait_initial=0.2, wait_max=5.0, timeout=None
+            on=_is_transient, attempts=_ATTEMPTS, wait_initial=0.2, wait_max=5.0, timeout=None
         ):
             with attempt:
                 async with self._limiter:
-                    return await getattr(self._writer, what)(*given)
+                    return await getattr(self._writer, method)(*arguments)
         raise AssertionError("a retry ends with a result or an error")
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     return isinstance(error, GoogleAPICallError) and not isinstance(error, InvalidArgument)
