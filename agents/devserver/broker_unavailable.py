@@ -1,7 +1,8 @@
 """The one error of everything that finds or starts a broker."""
 
 INSTALL = (
-    "no Kafka can be started here: install a JDK (17 or newer) and Maven, or start Docker, "
+    "no Kafka can be started here: pip install 'gaelp-journeys[broker]' brings Java and fetches Kafka; "
+    "or install a JDK (17 or newer) and Maven, or start Docker, "
     "or set JOURNEYS_BOOTSTRAP_SERVERS to the address of a Kafka that runs"
 )
 

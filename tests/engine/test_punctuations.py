@@ -20,13 +20,14 @@ from journeys.streams.partition.entry import Entry
 from journeys.streams.partition.processor import Processor
 from tests.engine.comparison import CODEC, WAYS, compare, compiled, reference, result_of, tables
 from tests.fixtures.examples import examples
+from tests.fixtures.left_out import left_out
 from tests.fixtures.wire_record import WireRecord, on_the_wire
 
 _AT: Final = 1_760_000_000_000
 _JOURNEY: Final = "journey"
 _OTHER_ID: Final = 77
 
-needs_engine = pytest.mark.skipif("compiled" not in WAYS, reason="the compiled engine is not built")
+needs_engine = pytest.mark.skipif("compiled" not in WAYS, reason=left_out("engine"))
 
 _instants = st.sampled_from([0, 1, HOUR_MS, 2 * HOUR_MS, DAY_MS, 4 * DAY_MS, 40 * DAY_MS]).map(lambda ms: _AT + ms)
 _punctuations = st.builds(
