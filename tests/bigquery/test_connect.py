@@ -33,6 +33,7 @@ from journeys.schemas.codec import Codec
 from journeys.schemas.lines import parse_line
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from tests.fixtures.fresh_kafka import create_by_hand, emptied
+from tests.fixtures.left_out import left_out, needs_maven
 from tests.live.worker_process import Workers
 
 from .group_offsets import committed, message_count
@@ -40,8 +41,8 @@ from .next_version import DEVICE, with_device, written_as
 from .rows import abandonment, in_milliseconds, query
 from .sink_process import publish
 
-pytestmark = [pytest.mark.broker, pytest.mark.slow]
-is_long = pytest.mark.skipif(not environ.get("JOURNEYS_TEST_LONG"), reason="takes minutes: part of make soak")
+pytestmark = [pytest.mark.broker, pytest.mark.slow, needs_maven]
+is_long = pytest.mark.skipif(not environ.get("JOURNEYS_TEST_LONG"), reason=left_out("long"))
 
 JOURNEYS = 4_000
 LEAST_ABANDONMENTS = 5_000

@@ -13,8 +13,9 @@ from journeys.agents.stack.connect_worker import PROJECTS
 from journeys.analytics.table import tables
 from journeys.clock import now_ms
 from journeys.schemas.instants import DAY_MS
+from tests.fixtures.left_out import needs_maven
 
-pytestmark = [pytest.mark.broker, pytest.mark.slow]  # a broker needs the same JDK and Maven
+pytestmark = [pytest.mark.slow, needs_maven]
 
 CHECK = Path(__file__).parent / "EventTimeGuardCheck.java"
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from journeys.cli.command_line import CommandLine
 from journeys.cli.expected_error import _EXTRAS
+from tests.fixtures.left_out import left_out
 
 from .console_script import ENVIRONMENT, journeys
 from .history import HISTORY, write_lines
@@ -134,7 +135,7 @@ def test_an_output_that_cannot_be_written(cli, tmp_path, output):
     assert the_line(cli("replay", path, "--output", output)).startswith(f"journeys: {output}: can't be written: ")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason=left_out("linux"))
 def test_a_full_disk(tmp_path):
     """Told as such, also where only the last flush finds out."""
     path = write_lines(tmp_path / "history.jsonl", HISTORY)

@@ -16,6 +16,7 @@ from journeys.agents.verify.table_rebuild import rebuild_table
 from journeys.agents.worker.ports.worker_exit import WorkerExit
 from journeys.schemas.topics import JOURNEY_LIFECYCLE, changelog_name, topic_map
 from tests.fixtures.fresh_kafka import emptied, make_changelog_anew
+from tests.fixtures.left_out import left_out
 from tests.fixtures.topic_contents import DAY, HOUR, punctuation, touch
 
 from .topic_exchange import append
@@ -108,7 +109,7 @@ def test_a_changelog_that_is_created_anew_under_a_running_worker(settings, worke
     assert report.abandonments.equal == len(JOURNEYS)
 
 
-@pytest.mark.skipif(not os.environ.get("JOURNEYS_TEST_LONG"), reason="a rarer case of the one above: part of make soak")
+@pytest.mark.skipif(not os.environ.get("JOURNEYS_TEST_LONG"), reason=left_out("long"))
 def test_a_changelog_that_is_created_anew_and_gets_rows_of_journeys_first(settings, workers):
     """Without a row of its own a partition begins at the start of the input: the next worker does all of it again."""
     worker = workers.start(settings)

@@ -25,6 +25,7 @@ from journeys.agents.kafka.topic_setup import check_topics
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.topics import JOURNEY_EVENTS
 from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.left_out import left_out
 from tests.fixtures.topic_contents import Raw, write
 
 
@@ -82,7 +83,7 @@ def test_without_any_server_the_line_says_what_to_do(tmp_path, monkeypatch):
 def test_without_a_configured_server_the_broker_for_development_is_taken(broker, tmp_path, monkeypatch):
     """`journeys broker start` is all that the other commands need."""
     if broker.directory is None:
-        pytest.skip("the Kafka is configured")
+        pytest.skip(left_out("own-kafka"))
     monkeypatch.delenv("JOURNEYS_BOOTSTRAP_SERVERS", raising=False)
     (tmp_path / "kafka").symlink_to(broker.directory)
     assert bootstrap_servers(settings_for(None, data_dir=tmp_path)) == broker.bootstrap_servers
@@ -105,7 +106,7 @@ def test_what_the_broker_refuses_is_one_line(broker):
 def test_a_broker_that_dies_while_its_log_is_read_is_unreachable_and_nobody_hangs(broker):
     """A reader in the middle of a log finds out by itself."""
     if broker.directory is None:
-        pytest.skip("the Kafka is configured")
+        pytest.skip(left_out("own-kafka"))
     settings = emptied(broker)
 
     async def read_on() -> None:
