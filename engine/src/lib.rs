@@ -1,7 +1,10 @@
 //! The hot path of the journey rule, compiled: touchpoints and punctuations in, rows and outputs out.
 //!
-//! The Python rule in `streams` is the reference, and decides all that is rare: whatever the engine does not take,
-//! it leaves to that one. No I/O, no clock. One `Engine` is one partition.
+//! `rule` states the rule for one journey. `live` applies it to the rows of a partition (`Engine`), `backtest` to recorded
+//! history, journey by journey (`Backtest`). `wire` reads and writes bytes. No I/O, no clock.
+//!
+//! The Python rule in `streams` is the reference, and decides all that is rare in a live partition: whatever the engine
+//! does not take, it leaves to that one.
 
 #![allow(missing_docs)] // fields say what they are; types and functions are documented
 

@@ -65,7 +65,7 @@ pub fn bytes_of<'py, T, const N: usize>(
 
 /// A column of numbers, read where it lies; without one, every row says the same.
 enum Column<T: Element> {
-    Said(PyBuffer<T>),
+    Given(PyBuffer<T>),
     All(T),
 }
 
@@ -73,7 +73,7 @@ impl<T: Element + Copy> Column<T> {
     /// The column of a name; `missing` is what it means that there is none, where that is allowed.
     fn of(of: &Bound<'_, PyDict>, name: &str, missing: Option<T>) -> PyResult<Self> {
         match (of.get_item(name)?, missing) {
-            (Some(buffer), _) => Ok(Column::Said(PyBuffer::get(&buffer)?)),
+            (Some(buffer), _) => Ok(Column::Given(PyBuffer::get(&buffer)?)),
             (None, Some(all)) => Ok(Column::All(all)),
             (None, None) => Err(PyValueError::new_err(format!("{name}: no such column"))),
         }
@@ -84,7 +84,7 @@ impl<T: Element + Copy> Column<T> {
     where
         T: PartialOrd + std::fmt::Display,
     {
-        if let Column::Said(buffer) = &self {
+        if let Column::Given(buffer) = &self {
             if buffer.as_slice(py).unwrap_or_default().iter().any(|code| code.get() > greatest) {
                 return Err(PyValueError::new_err(format!("{name}: a number above {greatest}")));
             }
@@ -96,7 +96,7 @@ impl<T: Element + Copy> Column<T> {
     fn put<R>(&self, py: Python<'_>, first: usize, rows: &mut [R], put: impl Fn(&mut R, T)) -> PyResult<()> {
         match self {
             Column::All(all) => rows.iter_mut().for_each(|row| put(row, *all)),
-            Column::Said(buffer) => {
+            Column::Given(buffer) => {
                 let values = buffer.as_slice(py).unwrap_or_default();
                 let Some(values) = values.get(first..first + rows.len()) else {
                     return Err(PyValueError::new_err("columns of different lengths"));
@@ -116,11 +116,11 @@ pub fn history_of(
     numbers: &Bound<'_, PyDict>,
     requests: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<History> {
-    let Column::Said(instants) = Column::<i64>::of(numbers, "occurred_at", None)? else {
+    let Column::Given(instants) = Column::<i64>::of(numbers, "occurred_at", None)? else {
         return Err(PyValueError::new_err("occurred_at: no such column"));
     };
     let mut history = History { records: vec![Record::default(); instants.item_count()], ..History::default() };
-    let instants = Column::Said(instants);
+    let instants = Column::Given(instants);
     let behind = Column::<i64>::of(numbers, "behind_ms", Some(0))?;
     let moves = Column::<u8>::of(numbers, "clock_moves", Some(1))?;
     let repeats = Column::<u32>::of(numbers, "repeats", Some(0))?;

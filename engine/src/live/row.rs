@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use crate::rule::{Journey, OptionalI64, UNKNOWN};
+use crate::rule::{Episode, Journey, OptionalI64, UNKNOWN};
 use crate::wire::touchpoint::Touchpoint;
 
 /// One journey of a partition: what the rule knows of it, and what belongs to storage and outputs.
@@ -64,8 +64,9 @@ impl Row {
     #[inline]
     pub fn reach(&self) -> i64 {
         let first = self.labels.journey_id.as_bytes().first().copied().unwrap_or(0);
-        let at = self.journey.episode.as_ref().map_or(0, |episode| episode.last_activity_at);
-        i64::from(first) ^ self.offset ^ at ^ self.journey.recent_ids.ends()
+        let ends = |episode: &Episode| episode.started_at ^ episode.inactivity_in_force_ms;
+        let episode = self.journey.episode.as_ref().map_or(0, ends);
+        i64::from(first) ^ self.offset ^ self.journey.recent_ids.ends() ^ episode ^ i64::from(self.changed)
     }
 
     /// Free what an ended episode leaves.

@@ -5,12 +5,14 @@ use crate::rule::limits::{KEPT_TOUCHPOINTS, REMEMBERED_IDS};
 use crate::rule::{Episode, Journey, OptionalI64, Outcome, Overrides, Previous, Rare, RecentIds, State};
 use crate::wire::avro::{Reader, Writer};
 
+/// What a row says of its episode while none is open.
+static CLOSED: Episode = Episode::new(0, false);
+
 impl Row {
     /// Write the Avro body of the stored row.
     pub fn write(&self, policy_version: &str, out: &mut Vec<u8>) {
         let journey = &self.journey;
-        let closed = Episode::new(0, false);
-        let episode = journey.episode.as_ref().unwrap_or(&closed);
+        let episode = journey.episode.as_ref().unwrap_or(&CLOSED);
         let action = self.labels.action.as_deref();
         let previous = journey.previous();
         let Overrides { timeout_ms, inactivity_ms, budget_micros } = journey.overrides();

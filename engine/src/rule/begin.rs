@@ -28,7 +28,7 @@ impl Overrides {
 impl Episode {
     /// An episode without touchpoints; its deadlines have to be derived.
     #[inline]
-    pub fn new(started_at: i64, is_return: bool) -> Self {
+    pub const fn new(started_at: i64, is_return: bool) -> Self {
         Episode {
             started_at,
             last_activity_at: started_at,

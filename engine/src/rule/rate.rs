@@ -23,7 +23,7 @@ pub struct Rate {
 enum Exact {
     /// Both parts are small: the common case.
     Small(u128, u128),
-    /// Any.
+    /// One of them has more than 64 bits.
     Large(BigUint, BigUint),
 }
 

@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What `read` reads, or null.
-    #[inline]
+    #[inline(always)] // mostly it is null, as in `Writer::optional`
     pub fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
         match self.long()? {
             0 => Some(None),
@@ -163,7 +163,7 @@ impl<'a> Writer<'a> {
     }
 
     /// What `write` writes, or null.
-    #[inline]
+    #[inline(always)] // mostly it is null: a call would take longer than the byte that it writes
     pub fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
         match value {
             None => self.null(),
@@ -180,9 +180,8 @@ impl<'a> Writer<'a> {
         let count = first.len() + second.len();
         if count != 0 {
             self.long(count as i64);
-            for value in first.iter().chain(second) {
-                self.long(*value);
-            }
+            first.iter().for_each(|value| self.long(*value));
+            second.iter().for_each(|value| self.long(*value));
         }
         self.out.push(0);
     }
