@@ -42,6 +42,7 @@ def import_history(
     from journeys.cli.operation import run_operation
     from journeys.cli.progress import progress_bar
     from journeys.cli.regular_file import holds_punctuations, regular_file
+    from journeys.schemas.lines import parse_unvalidated
 
     settings = settings_of(bootstrap_servers=bootstrap_servers)
     bad_lines = BadLines("standard input" if file == "-" else file)
@@ -49,7 +50,7 @@ def import_history(
         report = run_operation(
             run_import(
                 settings,
-                lines.records(),
+                lines.records(parse_unvalidated),  # the import validates
                 holds_punctuations=holds_punctuations(lines),
                 punctuate_every_ms=round(every * 60_000),
                 until=until,

@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Final
 
 from journeys.agents.history.line_files import BadLine, LineFile
+from journeys.schemas.lines import parse_line
 from journeys.schemas.records import InputRecord
 
 _MOST_WAITING: Final = 10_000
 STANDARD_INPUT: Final = "-"
 
 
-async def line_feed(file: LineFile) -> AsyncIterator[tuple[int, InputRecord] | BadLine]:
-    """Yield what `file.records()` yields; standard input is read in a thread. Raises UnreadableFileError."""
+async def line_feed(
+    file: LineFile, parse: Callable[[object], InputRecord] = parse_line
+) -> AsyncIterator[tuple[int, InputRecord] | BadLine]:
+    """Yield what `file.records(parse)` yields; standard input is read in a thread. Raises UnreadableFileError."""
     if file.path != STANDARD_INPUT:
-        for line in file.records():  # a file is never slow, and a thread would cost as much again as the reading
+        for line in file.records(parse):  # a file is never slow, and a thread would cost as much again as the reading
             yield line
         return
     loop = asyncio.get_running_loop()
@@ -36,7 +39,7 @@ async def line_feed(file: LineFile) -> AsyncIterator[tuple[int, InputRecord] | B
     def read() -> None:
         with suppress(RuntimeError):  # the loop was closed: the rest is not wanted
             try:
-                for line in file.records():
+                for line in file.records(parse):
                     add(line)
             except Exception as error:
                 add(error)

@@ -53,11 +53,12 @@ async def _produce(settings: Settings, file: LineFile, rejected: BadLines, advan
     from journeys.agents.kafka.record_producer import RecordProducer
     from journeys.cli.line_feed import line_feed
     from journeys.schemas.invalid import InvalidRecordError
+    from journeys.schemas.lines import parse_unvalidated
     from journeys.schemas.records import PolicyChanged, Punctuation
 
     sent = 0
     async with RecordProducer(settings) as producer:
-        async for line in line_feed(file):
+        async for line in line_feed(file, parse_unvalidated):  # the producer validates
             if isinstance(line, BadLine):
                 rejected.add(line.number, str(line.error))
                 continue

@@ -48,16 +48,21 @@ def parse_line(line: object) -> InputRecord:
 
     Fields that the format doesn't know are left alone: an export has columns of its own.
     """
+    record = parse_unvalidated(line)
+    validate(record)
+    check_lengths(record)
+    return record
+
+
+def parse_unvalidated(line: object) -> InputRecord:
+    """Record of one line's object for a writer of the log, which validates it itself; raises as `parse_line`."""
     if not isinstance(line, Mapping):
         raise InvalidRecordError("line", line, "a JSON object")
     kind = "touchpoint" if _absent(line, "kind") else line["kind"]
     parse = _KINDS.get(kind) if isinstance(kind, str) else None
     if parse is None:
         raise InvalidRecordError("kind", kind, "one of " + ", ".join(_KINDS))
-    record = parse(line)
-    validate(record)
-    check_lengths(record)
-    return record
+    return parse(line)
 
 
 def _touchpoint(line: Line) -> Touchpoint:

@@ -34,6 +34,16 @@ LONGEST_TEXT = 1_000
 LONGEST_NOTE = 10_000
 
 
+def check_input(record: InputRecord) -> None:
+    """Raise InvalidRecordError, naming the field, unless the record may be appended to the log.
+
+    Checks types, values and lengths. Each writer of the log calls it, once for each record, and nobody else does.
+    """
+    check_types(record)
+    validate(record)
+    check_lengths(record)
+
+
 def check_lengths(record: InputRecord) -> None:
     """Raise InvalidRecordError for text longer than 1,000 characters (a note: 10,000; a policy: any)."""
     for field, value in zip(record._fields, record, strict=True):
@@ -46,11 +56,17 @@ def check_lengths(record: InputRecord) -> None:
 def check_types(record: InputRecord) -> None:
     """Raise InvalidRecordError for a value of another type than its field's, such as a number in place of an id.
 
-    For records that a program makes of what it is given; those that Avro has decoded need no such look.
+    So does text that UTF-8 can't encode. Decoded records need no such check.
     """
     for field, value in zip(_TYPED_FIELDS[type(record)], record, strict=True):
         if type(value) not in field.common and not isinstance(value, field.kind):
             raise InvalidRecordError(field.name, value, field.expected)
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                expected = "text that UTF-8 can encode (no lone surrogates)"
+                raise InvalidRecordError(field.name, value, expected) from None
 
 
 class _TypedField(NamedTuple):

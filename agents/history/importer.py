@@ -21,7 +21,6 @@ from journeys.schemas.instants import DAY_MS, EARLIEST, HOUR_MS
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import InputRecord, Punctuation
 from journeys.schemas.topics import JOURNEY_EVENTS
-from journeys.schemas.validation import check_lengths, validate
 
 KEPT_BAD_LINES: Final = 1_000
 _WRITTEN_BY: Final = "import"
@@ -75,6 +74,8 @@ async def import_history(
     progress: Callable[[ImportReport], None] | None = None,
 ) -> ImportReport:
     """Write `lines` (as LineFile.records gives them) to the input topic in their order, with simulated time.
+
+    Records are validated here; those that are not valid count as bad lines.
 
     If the lines hold no punctuations, one is written to every partition before each record whose occurred_at exceeds
     the last punctuation by `punctuate_every_ms` or more, and one at the end, at `until` (ms; default: 91 days after the
@@ -149,23 +150,28 @@ class _History:
 
     async def _take(self, number: int, record: InputRecord) -> bool:
         """Write one record, after a punctuation if one is due; False if its time is after `until`."""
-        try:
-            validate(record)
-            check_lengths(record)
-        except InvalidRecordError as error:
-            self.report.add_bad_line(BadLine(number, error))
-            return True
-        at = record.at if isinstance(record, Punctuation) else record.occurred_at
-        if self._until is not None and at > self._until:
-            return False
         report = self.report
         if isinstance(record, Punctuation):
-            await self._punctuate(record)
+            if self._until is not None and record.at > self._until:
+                return False
+            try:
+                await self._punctuate(record)
+            except InvalidRecordError as error:
+                report.add_bad_line(BadLine(number, error))
             return True
+        try:
+            # Before the punctuation in front of it: a bad line must not move the clock.
+            encoded = self._producer.encode(record)  # type: ignore[arg-type]  # lines hold no PolicyChanged
+        except InvalidRecordError as error:
+            report.add_bad_line(BadLine(number, error))
+            return True
+        at = record.occurred_at
+        if self._until is not None and at > self._until:
+            return False
         greatest = at if report.greatest_at is None else max(report.greatest_at, at)
         if self._makes_punctuations and (report.clock is None or greatest - report.clock >= self._every_ms):
             await self._punctuate(Punctuation(greatest, "simulated", _WRITTEN_BY))
-        await self._producer.send(record)  # type: ignore[arg-type]  # lines hold no PolicyChanged
+        await self._producer.append(encoded)
         report.records += 1
         report.greatest_at = greatest
         if report.first_at is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -44,13 +44,18 @@ class LineFile:
         if path != _STANDARD_INPUT and not Path(path).is_file():
             raise UnreadableFileError(f"{path}: no such file")
 
-    def records(self) -> Iterator[tuple[int, InputRecord] | BadLine]:
-        """Yield each line as (number, record), or as a BadLine. Raises UnreadableFileError."""
+    def records(
+        self, parse: Callable[[object], InputRecord] = parse_line
+    ) -> Iterator[tuple[int, InputRecord] | BadLine]:
+        """Yield each line as its number and record, or as a BadLine. Raises UnreadableFileError.
+
+        `parse_unvalidated` as `parse`: values are validated by whoever appends the records.
+        """
         for number, line in self._lines():
             try:
                 if isinstance(line, InvalidRecordError):
                     raise line
-                record = parse_line(line)
+                record = parse(line)
             except InvalidRecordError as error:
                 yield BadLine(number, error)
             else:

@@ -82,8 +82,9 @@ class DeadLetterRetry:
                     continue
                 try:
                     record = self._correction or await self._record_of(found, codec)
+                    encoded = producer.encode(record)
                     await self._require_in_time(record, codec)
-                    await producer.send(record, retry_headers(found))
+                    await producer.append(encoded, retry_headers(found))
                 except (InvalidRecordError, LostRecordError) as error:
                     yield Retry(found, False, str(error))
                     continue
@@ -91,10 +92,10 @@ class DeadLetterRetry:
                 yield Retry(found, True)
 
     async def _record_of(self, found: FoundLetter, codec: Codec) -> JourneyRecord:
-        """Decoded record of the letter. Raises InvalidRecordError, LostRecordError."""
+        """Decoded record of the letter, not validated. Raises InvalidRecordError, LostRecordError."""
         value = await whole_value(self._settings, found)
         await fetch_schemas(self._settings, codec.catalog, [value])
-        record: InputRecord = codec.decode_input(value)
+        record: InputRecord = codec.decode_unvalidated(value)
         for kind, why in _NOT_RETRIED.items():
             if isinstance(record, kind):
                 raise LostRecordError(why)

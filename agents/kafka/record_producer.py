@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
@@ -22,7 +22,7 @@ from journeys.schemas.codec import Codec, check_frame
 from journeys.schemas.partitioner import partition_of
 from journeys.schemas.records import InputRecord, JourneyRecord
 from journeys.schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES
-from journeys.schemas.validation import LONGEST_TEXT, check_lengths, validate
+from journeys.schemas.validation import check_input
 
 _BATCH_BYTES: Final = 256 * 1024
 _LINGER_SECONDS: Final = 0.02
@@ -32,6 +32,14 @@ Headers: TypeAlias = Sequence[tuple[str, bytes]]
 
 class RecordsNotSentError(OperationError):
     """Records were not acknowledged; they may or may not be in the log."""
+
+
+class EncodedRecord(NamedTuple):
+    """A valid record, ready to be appended. Made by RecordProducer.encode, which validates."""
+
+    partition: int
+    key: bytes | None
+    value: bytes
 
 
 class RecordProducer:
@@ -97,16 +105,32 @@ class RecordProducer:
         Raises InvalidRecordError for a record that would become a dead letter, RecordsNotSentError if an earlier send
         failed.
         """
-        await self._append(record, record.journey_id.encode(), self._partition_of(record.journey_id), headers)
+        await self.append(self.encode(record), headers)
+
+    def encode(self, record: JourneyRecord) -> EncodedRecord:
+        """Validate a record and encode it for the partition of its journey. Raises InvalidRecordError."""
+        value = self._valid_bytes(record)
+        return EncodedRecord(self._partition_of(record.journey_id), record.journey_id.encode(), value)
+
+    async def append(self, encoded: EncodedRecord, headers: Headers = ()) -> None:
+        """Send what `encode` made; raises RecordsNotSentError if an earlier send failed."""
+        self._check()
+        partition, key, value = encoded
+        while not self._fits(partition, key, value, headers):
+            await self._submit(partition)
+        self.sent += 1
+        if self._linger is None:
+            self._linger = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._end_linger)
 
     async def send_to_partition(self, record: InputRecord, partition: int) -> None:
         """Send a Punctuation or PolicyChanged to an explicit partition; raises as `send`."""
-        await self._append(record, None, partition)
+        await self.append(EncodedRecord(partition, None, self._valid_bytes(record)))
 
     async def send_to_all(self, record: InputRecord) -> None:
         """Send a Punctuation or PolicyChanged to every partition; raises as `send`."""
+        value = self._valid_bytes(record)
         for partition in range(self.partition_count):
-            await self._append(record, None, partition)
+            await self.append(EncodedRecord(partition, None, value))
 
     async def flush(self) -> None:
         """Wait until all records are acknowledged. Raises RecordsNotSentError."""
@@ -119,19 +143,13 @@ class RecordProducer:
     def _compute_partition(self, journey_id: str) -> int:
         return partition_of(journey_id.encode(), self.partition_count)
 
-    async def _append(self, record: InputRecord, key: bytes | None, partition: int, headers: Headers = ()) -> None:
-        self._check()
+    def _valid_bytes(self, record: InputRecord) -> bytes:
+        """Wire bytes of a record; the only place that makes them, so that none is sent without validation."""
         assert self._codec is not None
-        validate(record)
+        check_input(record)
         value = self._codec.encode(record)
         check_frame(value)
-        if len(value) > LONGEST_TEXT:
-            check_lengths(record)
-        while not self._fits(partition, key, value, headers):
-            await self._submit(partition)
-        self.sent += 1
-        if self._linger is None:
-            self._linger = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._end_linger)
+        return value
 
     def _fits(self, partition: int, key: bytes | None, value: bytes, headers: Headers) -> bool:
         batch = self._filling.get(partition)

@@ -62,7 +62,7 @@ def test_a_spoilt_checkpoint_is_refused(full_store, spoil):
     with AbandonmentFeed.from_store(full_store, follow=False) as feed:
         feed.take_blocking(3, 5)
         checkpoint = feed.checkpoint()
-    with pytest.raises(BadCheckpointError, match="no whole checkpoint"):
+    with pytest.raises(BadCheckpointError, match="not a whole checkpoint"):
         AbandonmentFeed.from_store(full_store, start=spoil(checkpoint)).__enter__()
 
 

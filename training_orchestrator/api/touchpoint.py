@@ -1,4 +1,4 @@
-"""A touchpoint as a trainer or producer says it: dollars and datetimes. Checked where it is made into a record."""
+"""A touchpoint in a trainer's or producer's types: dollars and datetimes. It is validated where it is appended."""
 
 from __future__ import annotations
 
@@ -54,13 +54,15 @@ class TrainerTouchpoint:
     propensity: float | None = None
 
     def record(self, present: int) -> Touchpoint:
-        """Record of the input topic; `present` (epoch ms) is its time if it has none. Raises InvalidRecordError."""
+        """Record of the input topic, its values not yet validated; `present` (epoch ms) is its time if it has none.
+
+        Raises InvalidRecordError for money and times that can't be converted.
+        """
         from journeys.schemas.money import dollars_to_micros  # noqa: PLC0415  (importing the package stays light)
         from journeys.schemas.records import Touchpoint  # noqa: PLC0415  (the same)
-        from journeys.schemas.validation import check_lengths, check_types, validate  # noqa: PLC0415  (the same)
 
         value = self.conversion_value
-        record = Touchpoint(
+        return Touchpoint(
             self.journey_id,
             self.user_id,
             str(uuid4()) if self.touchpoint_id is None else self.touchpoint_id,
@@ -75,7 +77,3 @@ class TrainerTouchpoint:
             self.policy_version,
             self.propensity,
         )
-        check_types(record)
-        validate(record)
-        check_lengths(record)
-        return record

@@ -14,7 +14,7 @@ from journeys.schemas.instants import DAY_MS, HOUR_MS
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.money import dollars_to_micros
 from journeys.schemas.records import JourneyCommand, JourneyRegistered
-from journeys.schemas.validation import LONGEST_MS, check_types
+from journeys.schemas.validation import LONGEST_MS
 
 _DURATION: Final = f"a number above zero (at least a millisecond), at most {LONGEST_MS // DAY_MS} days"
 
@@ -36,7 +36,7 @@ class Request(NamedTuple):
         return self._command("extend")._replace(extend_by_ms=_milliseconds(days, DAY_MS, "days"))
 
     def _command(self, command: str) -> JourneyCommand:
-        said = JourneyCommand(
+        return JourneyCommand(
             self.journey_id,
             self.at,
             command,
@@ -44,8 +44,6 @@ class Request(NamedTuple):
             requested_by=self.requested_by,
             note=self.note,
         )
-        check_types(said)
-        return said
 
 
 def registration(
@@ -57,7 +55,7 @@ def registration(
     budget: Decimal | float | None,
 ) -> JourneyRegistered:
     """Begin a journey at `at` (ms), or change its overrides."""
-    said = JourneyRegistered(
+    return JourneyRegistered(
         journey_id,
         user_id,
         at,
@@ -67,8 +65,6 @@ def registration(
         else _milliseconds(inactivity_hours, HOUR_MS, "inactivity_hours"),
         budget_micros=None if budget is None else dollars_to_micros(budget, "budget"),
     )
-    check_types(said)
-    return said
 
 
 def _milliseconds(value: Any, unit_ms: int, field: str) -> int:

@@ -22,7 +22,6 @@ from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle, JourneyRecord, PolicyChanged
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS
-from journeys.schemas.validation import check_lengths, validate
 from journeys.streams.partition.abandonment_metrics import BY_DEADLINE
 from journeys.streams.rule.policy import Policy
 from journeys.streams.rule.row import Row
@@ -80,13 +79,11 @@ class ConnectedJourneys:
 
     async def write(self, records: Sequence[JourneyRecord]) -> None:
         """Append, and wait for the acknowledgement of all replicas."""
-        for record in records:
-            validate(record)
-            check_lengths(record)
         async with self._answered(f"{len(records)} records"):
             producer = await self._connected()
-            for record in records:
-                await producer.send(record)
+            # All of them first: one that is not valid keeps back the whole call.
+            for encoded in [producer.encode(record) for record in records]:
+                await producer.append(encoded)
             await producer.flush()
 
     async def request(self, command: JourneyCommand) -> JourneyAbandoned | JourneyLifecycle:

@@ -17,7 +17,6 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle, JourneyRecord
-from journeys.schemas.validation import check_lengths, validate
 from journeys.streams.compiled.engine_choice import Engine
 from journeys.streams.partition.abandonment_metrics import BY_DEADLINE
 from journeys.streams.partition.effects import Effects
@@ -27,6 +26,7 @@ from training_orchestrator.api.answers import AnswerOutstandingError, StoreUnava
 from training_orchestrator.api.figures import Figures
 from training_orchestrator.backend.journey_update import JourneyUpdate, Mirror
 from training_orchestrator.backend.output_tally import Tally
+from training_orchestrator.embedded.command_answer import answer_of, require_accepted
 from training_orchestrator.embedded.local_journeys import LocalJourneys
 from training_orchestrator.runtime.trainer_log import trainer_log
 
@@ -44,10 +44,16 @@ class _Call:
     records: Sequence[JourneyRecord]
     answer: asyncio.Future[list[Effects]]
 
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+            self.answer.exception()  # marks it as retrieved, for a caller that was cancelled
+
 
 class _Turn(NamedTuple):
-    """What came of the records of one commit, and what the mirror is told of it."""
+    """Results of the calls of one commit, and what it means for the mirror and for the next punctuation."""
 
+    results: list[list[Effects] | InvalidRecordError]
     applied: list[Effects]
     updates: list[JourneyUpdate]
     due_at: int
@@ -115,17 +121,15 @@ class EmbeddedJourneys:
     async def write(self, records: Sequence[JourneyRecord]) -> None:
         """Append and apply; raises InvalidRecordError, and then none of the records is taken."""
         for effects in await self._apply(records):
-            _require_taken(effects)
+            require_accepted(effects)
 
     async def request(self, command: JourneyCommand) -> JourneyAbandoned | JourneyLifecycle:
         """Append and apply a command."""
         (effects,) = await self._apply([command])
-        _require_taken(effects)
-        answers: list[JourneyAbandoned | JourneyLifecycle] = [*effects.abandonments, *effects.lifecycle]
-        for said in answers:
-            if said.command_id == command.command_id:
-                return said
-        raise AnswerOutstandingError(f"command {command.command_id} was given before, and is not answered again")
+        answer = answer_of(command, effects)
+        if answer is None:
+            raise AnswerOutstandingError(f"command {command.command_id} was given before, and is not answered again")
+        return answer
 
     async def take_timed_out(self) -> list[JourneyAbandoned]:
         """Look at the deadlines now. Of those that nobody takes the last 100,000 are kept; the feed has all."""
@@ -198,9 +202,6 @@ class EmbeddedJourneys:
         )
 
     async def _apply(self, records: Sequence[JourneyRecord]) -> list[Effects]:
-        for record in records:
-            validate(record)
-            check_lengths(record)
         call = _Call(records, asyncio.get_running_loop().create_future())
         self._waiting.append(call)
         if self._turns is None or self._turns.done():
@@ -212,37 +213,35 @@ class EmbeddedJourneys:
         while self._waiting:
             calls = self._next_turn()
             try:
-                turn = await self._in_thread(self._apply_turn, [record for call in calls for record in call.records])
+                turn = await self._in_thread(self._apply_turn, [call.records for call in calls])
             except Exception as error:
                 for call in calls:
-                    if not call.answer.done():
-                        call.answer.set_exception(error)
-                        call.answer.exception()  # heard, even where the caller has gone
+                    call.fail(error)
                 continue
             self._note(turn)
-            at = 0
-            for call in calls:
-                effects = turn.applied[at : at + len(call.records)]
-                at += len(call.records)
-                if not call.answer.done():
-                    call.answer.set_result(effects)
+            for call, result in zip(calls, turn.results, strict=True):
+                if isinstance(result, InvalidRecordError):
+                    call.fail(result)
+                elif not call.answer.done():
+                    call.answer.set_result(result)
             if turn.due_at < self._due_at:
                 self._changed.set()
 
-    def _apply_turn(self, records: list[JourneyRecord]) -> _Turn:
-        return self._turn_of(self._journeys.apply(records))
+    def _apply_turn(self, calls: Sequence[Sequence[JourneyRecord]]) -> _Turn:
+        return self._turn_of(self._journeys.apply_calls(calls))
 
     def _change_policy_turn(self, policy: Policy, requested_by: str) -> _Turn:
-        return self._turn_of(self._journeys.change_policy(policy, requested_by))
+        return self._turn_of([self._journeys.change_policy(policy, requested_by)])
 
     def _punctuate_turn(self) -> _Turn:
-        return self._turn_of([self._journeys.punctuate()])
+        return self._turn_of([[self._journeys.punctuate()]])
 
-    def _turn_of(self, applied: list[Effects]) -> _Turn:
+    def _turn_of(self, results: list[list[Effects] | InvalidRecordError]) -> _Turn:
         """On the thread: rows are not to be looked at while it is at work on the next turn, and logs take time."""
+        applied = [effects for result in results if isinstance(result, list) for effects in result]
         self._tally.effects(applied)
         updates = [] if self.mirror is None else self._updates_of(self._journeys.changed(applied))
-        return _Turn(applied, updates, self._journeys.punctuation_due_at())
+        return _Turn(results, applied, updates, self._journeys.punctuation_due_at())
 
     def _next_turn(self) -> list[_Call]:
         calls: list[_Call] = []
@@ -291,9 +290,3 @@ class EmbeddedJourneys:
 
     def _keep_timed_out(self, abandonments: Sequence[JourneyAbandoned]) -> None:
         self._timed_out.extend(record for record in abandonments if record.abandonment_reason in BY_DEADLINE)
-
-
-def _require_taken(effects: Effects) -> None:
-    """Raise InvalidRecordError for what only the rule can see, such as a time that lies ahead."""
-    for letter in effects.dead_letters:
-        raise InvalidRecordError.of_reason(letter.reason)

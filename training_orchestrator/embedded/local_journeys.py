@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from journeys.schemas.codec import Codec, schema_id_of
 from journeys.schemas.columns import load
+from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import InputRecord, JourneyAbandoned, PolicyChanged, Punctuation
 from journeys.schemas.rows import PolicyRow, journey_key, journey_of, policy_key
+from journeys.schemas.validation import check_input
 from journeys.streams.compiled.engine_choice import REFERENCE, Engine
 from journeys.streams.partition.changelog import Restore, stored_partition
 from journeys.streams.partition.effects import Counts, Effects
@@ -102,10 +105,29 @@ class LocalJourneys:
             self.log.close()
 
     def apply(self, records: Sequence[InputRecord]) -> list[Effects]:
-        """Append valid records, all or none, then apply them; gives the effects of each.
+        """Validate and append records, all or none, then apply them; gives the effects of each.
 
-        Raises StoreUnavailableError, and then nothing has happened.
+        Raises InvalidRecordError, StoreUnavailableError; then nothing is appended.
         """
+        (applied,) = self.apply_calls([records])
+        if isinstance(applied, InvalidRecordError):
+            raise applied
+        return applied
+
+    def apply_calls(self, calls: Sequence[Sequence[InputRecord]]) -> list[list[Effects] | InvalidRecordError]:
+        """Do the same for several calls in one commit: an invalid record keeps back its own call, and no other.
+
+        Gives for each call the effects of its records, or the error. Raises StoreUnavailableError.
+        """
+        errors = [_error_of(records) for records in calls]
+        valid = [record for records, error in zip(calls, errors, strict=True) if error is None for record in records]
+        applied = iter(self._append(valid) if valid else ())
+        return [
+            list(islice(applied, len(records))) if error is None else error
+            for records, error in zip(calls, errors, strict=True)
+        ]
+
+    def _append(self, records: Sequence[InputRecord]) -> list[Effects]:
         append_time = self._now()
         inputs = [LoggedInput(_key_of(record), append_time, value) for record, value in encoded(records, self.codec)]
         first = self.log.append(inputs)
@@ -232,6 +254,15 @@ class LocalJourneys:
         if self._outputs:
             self.log.store(self._outputs)
             self._outputs.clear()
+
+
+def _error_of(records: Sequence[InputRecord]) -> InvalidRecordError | None:
+    try:
+        for record in records:
+            check_input(record)
+    except InvalidRecordError as error:
+        return error
+    return None
 
 
 def _key_of(record: InputRecord) -> bytes | None:

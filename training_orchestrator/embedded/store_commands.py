@@ -16,15 +16,14 @@ from journeys.agents.inspect.journey_view import SHOWN_RECORDS, JourneyView
 from journeys.agents.verify.store_report import StoreReport
 from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
-from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle
 from journeys.schemas.rows import journey_key
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
-from journeys.schemas.validation import check_lengths
 from journeys.streams.partition.changelog import Restore
 from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.state import Partition
 from training_orchestrator.api.answers import StoreUnavailableError
+from training_orchestrator.embedded.command_answer import answer_of
 from training_orchestrator.embedded.local_journeys import LocalJourneys
 from training_orchestrator.embedded.local_log import FORMAT, store_connection
 from training_orchestrator.embedded.store_check import check_store
@@ -73,17 +72,13 @@ class StoreHands:
 
         Raises StoreInUseError while a manager holds the file, InvalidRecordError.
         """
-        check_lengths(command)
         journeys = LocalJourneys(self._path, None, self._clock(), self.time_source())
         journeys.open()
         try:
             (effects,) = journeys.apply([command])
         finally:
             journeys.close()
-        for letter in effects.dead_letters:
-            raise InvalidRecordError.of_reason(letter.reason)
-        answers: list[JourneyAbandoned | JourneyLifecycle] = [*effects.abandonments, *effects.lifecycle]
-        return next((said for said in answers if said.command_id == command.command_id), None)
+        return answer_of(command, effects)
 
     def check(self, shown: int) -> StoreReport:
         """Rows and outputs of one moment, next to a replay."""

@@ -1,1 +1,1 @@
-"""The feed: abandonments, corrections and conversions as rewards, each once."""
+"""The feed of rewards: abandonments, corrections and conversions, each once."""

@@ -1,4 +1,4 @@
-"""AbandonmentFeed: abandonments as rewards, each once, for trainers that are async and for those that are not.
+"""AbandonmentFeed: abandonments as rewards, each once, for async trainers and for blocking ones.
 
     with AbandonmentFeed.from_store("journeys.sqlite3", start=checkpoint or "earliest") as feed:
         for batch in feed.batches(max_records=256, max_wait=1.0):
@@ -10,9 +10,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -28,24 +26,23 @@ from training_orchestrator.feed.feed_checkpoint import BadCheckpointError, FeedC
 from training_orchestrator.feed.feed_items import FeedItem, RewardRule
 from training_orchestrator.feed.feed_options import FeedOptions, Start
 from training_orchestrator.feed.feed_progress import CorrectionRule, FeedProgress
+from training_orchestrator.feed.source_reader import SourceReader
 from training_orchestrator.runtime.loop_thread import LoopThread
-from training_orchestrator.runtime.task_end import end
 
 if TYPE_CHECKING:
-    from training_orchestrator.sources.published_outputs import FeedSource, PublishedRecord
+    from training_orchestrator.sources.published_outputs import FeedSource
 
-_READ_AHEAD: Final = 4  # batches: a slow trainer holds back its own reading, and nobody else
 _BATCH_RECORDS: Final = 256
 _BATCH_SECONDS: Final = 1.0
 
 
 class AbandonmentFeed:
-    """One reader of abandonments and their corrections: `from_store`, `from_kafka`, `from_redis` or `from_files`.
+    """Reader of abandonments and their corrections: made by `from_store`, `from_kafka`, `from_redis` or `from_files`.
 
     `start`: `earliest`, `latest`, an instant (what was detected then or later), or the bytes of a checkpoint.
     `as_of`: only what was known at that instant. `follow`: whether to wait for more at the end; by default a feed does,
-    unless it has an `as_of` or reads files. `conversions`: whether conversions are given, too, as items of their own.
-    The order is that of publication, partition by partition.
+    unless it has an `as_of` or reads files. `conversions`: whether conversions are items, too.
+    Items come in the order of publication, partition by partition.
     """
 
     def __init__(
@@ -70,23 +67,20 @@ class AbandonmentFeed:
         self._corrections = corrections or CorrectionRule()
         self._gives_conversions = conversions
         self._progress: FeedProgress | None = None
-        self._read: deque[PublishedRecord] = deque()
-        self._queue: asyncio.Queue[list[PublishedRecord] | BaseException | None] = asyncio.Queue(_READ_AHEAD)
-        self._reading: asyncio.Task[None] | None = None
-        self._has_ended = False
+        self._reader: SourceReader | None = None
         self._loop_thread: LoopThread | None = None
 
     @classmethod
     def from_settings(cls, **more: Unpack[FeedOptions]) -> Self:
         """Feed of what a manager without arguments writes to: the settings' Kafka if they name one, else its file."""
-        from training_orchestrator.sources.given_settings import given_settings  # noqa: PLC0415  (what is read loads here)
+        from training_orchestrator.sources.given_settings import given_settings  # noqa: PLC0415  (each source's imports)
 
         return cls.from_store(**more) if given_settings().bootstrap_servers is None else cls.from_kafka(**more)
 
     @classmethod
     def from_store(cls, path: Path | str = DEFAULT_STORE, **more: Unpack[FeedOptions]) -> Self:
-        """Feed of an embedded manager's file, which may be at work in this process or another."""
-        from training_orchestrator.sources.file_sources import StoreSource  # noqa: PLC0415  (what is read loads here)
+        """Feed of an embedded manager's file; the manager may be running, in this process or another."""
+        from training_orchestrator.sources.file_sources import StoreSource  # noqa: PLC0415  (as above)
 
         return cls(StoreSource(Path(path)), **more)
 
@@ -94,7 +88,7 @@ class AbandonmentFeed:
     def from_files(
         cls, abandonments: Path | str, lifecycle: Path | str | None = None, **more: Unpack[FeedOptions]
     ) -> Self:
-        """Feed of what `journeys replay` wrote; without its lifecycle file there are no corrections."""
+        """Feed of the files that `journeys replay` wrote; without the lifecycle file there are no corrections."""
         from training_orchestrator.sources.file_sources import ReplayFileSource  # noqa: PLC0415  (as above)
 
         source = ReplayFileSource(Path(abandonments), None if lifecycle is None else Path(lifecycle))
@@ -113,9 +107,9 @@ class AbandonmentFeed:
 
     @classmethod
     def from_redis(cls, url: str, **more: Unpack[FeedOptions]) -> Self:
-        """Feed of the stream that a manager's mirror fills: the latest outputs, and none passed over in silence.
+        """Feed of the stream that a manager keeps in Redis: the latest outputs; a missing one is an error.
 
-        Its checkpoints go on `from_kafka` or `from_store`, and theirs here.
+        Its checkpoints are valid for `from_kafka` or `from_store`, and theirs here.
         """
         with needs("redis", "a feed from Redis"):
             from training_orchestrator.redis.redis_source import RedisSource  # noqa: PLC0415  (as above)
@@ -123,73 +117,54 @@ class AbandonmentFeed:
         return cls(RedisSource(url), **more)
 
     def checkpoint(self) -> bytes:
-        """Position behind all items given so far: store it with the model that has learned from them."""
+        """Position behind all items taken so far: store it with the model that has learned from them."""
         return self._opened().checkpoint.to_bytes()
 
     @property
     def held_corrections(self) -> int:
-        """Corrections that wait for their abandonment; those of abandonments before the start wait for ever."""
+        """Corrections whose abandonment was not taken yet; one from before the start never is."""
         return len(self._opened().checkpoint.held)
 
     async def take(self, max_records: int = _BATCH_RECORDS, max_wait: float = _BATCH_SECONDS) -> list[FeedItem]:
-        """Give up to `max_records` items, fewer when `max_wait` seconds have passed or the end has come.
+        """Take up to `max_records` items; fewer after `max_wait` seconds or at the end.
 
-        Raises StoreUnavailableError; another `take` after it goes on where this one stood only in a new feed.
+        Raises StoreUnavailableError; to continue after that, make a new feed from the checkpoint.
         """
         progress = self._opened()
+        assert self._reader is not None
         items: list[FeedItem] = []
         deadline = time.monotonic() + max_wait
         while len(items) < max_records:
             item = progress.due()
-            if item is None and self._read:
-                item = progress.take(self._read.popleft())
-            elif item is None and not await self._more(deadline):
-                break
+            if item is None:
+                record = await self._reader.next_record(deadline)
+                if record is None:
+                    break
+                item = progress.take(record)
             if item is not None:
                 items.append(item)
         return items
 
-    async def _more(self, deadline: float) -> bool:
-        """Wait for records to be read; False at the end, or when the time is over."""
-        if self._has_ended:
-            return False
-        try:
-            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                found = await self._queue.get()
-        except TimeoutError:
-            return False
-        if found is None:
-            self._has_ended = True
-            return False
-        if isinstance(found, BaseException):
-            raise found
-        self._read.extend(found)
-        return True
-
-    async def _read_source(self) -> None:
-        try:
-            async for batch in self._source.records(dict(self._opened().checkpoint.positions), follow=self._follow):
-                if batch:
-                    await self._queue.put(batch)
-        except Exception as error:
-            await self._queue.put(error)
-        else:
-            await self._queue.put(None)
+    @property
+    def _has_ended(self) -> bool:
+        """Whether the source has ended: no more items come."""
+        return self._reader is not None and self._reader.has_ended
 
     async def _open(self) -> None:
         if self._progress is not None:
             return
         known_at = now_ms() if self._as_of is None else self._as_of
         self._progress = FeedProgress(
-            await self._begin(),
+            await self._first_checkpoint(),
             self._rewards,
             self._corrections,
             known_at,
             gives_conversions=self._gives_conversions,
         )
-        self._reading = asyncio.create_task(self._read_source())
+        positions = dict(self._progress.checkpoint.positions)
+        self._reader = SourceReader(self._source, positions, follow=self._follow)
 
-    async def _begin(self) -> FeedCheckpoint:
+    async def _first_checkpoint(self) -> FeedCheckpoint:
         name, start = self._source.name, self._start
         if isinstance(start, bytes):
             stored = FeedCheckpoint.from_bytes(start)
@@ -197,7 +172,7 @@ class AbandonmentFeed:
                 raise BadCheckpointError(f"this checkpoint is of a feed from {stored.source}, not from {name}")
             if stored.as_of != self._as_of:
                 raise BadCheckpointError(
-                    "this checkpoint is of a feed with another as_of: it has passed over other items"
+                    "this checkpoint is of a feed with another as_of, which has left out other items"
                 )
             stored.source = name
             return stored
@@ -210,7 +185,8 @@ class AbandonmentFeed:
         return checkpoint
 
     async def _close(self) -> None:
-        await end(self._reading)
+        if self._reader is not None:
+            await self._reader.close()
 
     def _opened(self) -> FeedProgress:
         if self._progress is None:
@@ -218,18 +194,18 @@ class AbandonmentFeed:
         return self._progress
 
     async def __aenter__(self) -> Self:
-        """Begin to read. Raises StoreUnavailableError, BadCheckpointError."""
+        """Start reading. Raises StoreUnavailableError, BadCheckpointError."""
         await self._open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Read no more; `checkpoint()` still answers."""
+        """Stop reading; `checkpoint()` still works."""
         await self._close()
 
     def __enter__(self) -> Self:
-        """Begin to read, on a thread of its own. Raises as `__aenter__`."""
+        """Start reading, on a thread of its own. Raises as `__aenter__`."""
         self._loop_thread = LoopThread()
         try:
             self._loop_thread.run(self._open())
@@ -241,19 +217,19 @@ class AbandonmentFeed:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Read no more; `checkpoint()` still answers."""
+        """Stop reading; `checkpoint()` still works."""
         assert self._loop_thread is not None
         self._loop_thread.run(self._close())
         self._loop_thread.close()
 
     def take_blocking(self, max_records: int = _BATCH_RECORDS, max_wait: float = _BATCH_SECONDS) -> list[FeedItem]:
-        """The same as `take` for callers that are not async."""
+        """`take` for blocking callers."""
         if self._loop_thread is None:
             raise NotStartedError("open the feed first, with `with feed:`")
         return self._loop_thread.run(self.take(max_records, max_wait))
 
     def batches(self, max_records: int = _BATCH_RECORDS, max_wait: float = _BATCH_SECONDS) -> Batches:
-        """Batches that are not empty, for `for` and `async for`; ends with the feed."""
+        """Non-empty batches, for `for` and `async for`; the loop ends with the feed."""
         return Batches(self, max_records, max_wait)
 
     def __aiter__(self) -> AsyncIterator[FeedItem]:
@@ -287,7 +263,7 @@ class Batches:
         return batch
 
     def next_blocking(self) -> list[FeedItem]:
-        """The same for callers that are not async."""
+        """`next_async` for blocking callers."""
         while not (batch := self._feed.take_blocking(*self._limits)):
             if self._feed._has_ended:
                 break

@@ -1,4 +1,4 @@
-"""A feed's checkpoint as bytes, to be stored with the model that was trained up to it."""
+"""A feed's checkpoint: its position as bytes, stored with the model that was trained up to it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _DIGEST_BYTES: Final = 16
 
 
 class BadCheckpointError(StoreUnavailableError):
-    """Bytes that are no checkpoint, cut off, or of another source or question."""
+    """Bytes that are not a whole checkpoint, or one of another source or with other options."""
 
 
 @dataclass(slots=True)
 class FeedCheckpoint:
-    """Where a feed stands. It grows by 16 bytes for each abandonment or conversion given."""
+    """Position of a feed and the ids of what it gave. It grows by 16 bytes for each abandonment or conversion."""
 
     source: str
     as_of: int | None = None
@@ -30,12 +30,12 @@ class FeedCheckpoint:
     given: set[bytes] = field(default_factory=set)
     """Ids of abandonments and conversions given."""
     corrected: set[bytes] = field(default_factory=set)
-    """Ids of those that were corrected, or must not be."""
+    """Ids of abandonments whose correction was given."""
     held: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Lifecycle records by the id of the abandonment that they correct and that was not given yet."""
+    """Lifecycle records whose correction was not given yet, by the id of the abandonment that they correct."""
 
     def to_bytes(self) -> bytes:
-        """Bytes that `from_bytes` takes; a digest at their end tells whether they are whole."""
+        """Bytes for `from_bytes`; a digest at their end shows whether they are whole."""
         header = json.dumps(
             {
                 "source": self.source,
@@ -52,10 +52,10 @@ class FeedCheckpoint:
 
     @classmethod
     def from_bytes(cls, stored: bytes) -> FeedCheckpoint:
-        """Raises BadCheckpointError."""
+        """Checkpoint of bytes that `to_bytes` made. Raises BadCheckpointError."""
         body, digest = stored[:-_DIGEST_BYTES], stored[-_DIGEST_BYTES:]
         if not stored.startswith(_MAGIC) or blake2b(body, digest_size=_DIGEST_BYTES).digest() != digest:
-            raise BadCheckpointError(f"these {len(stored)} bytes are no whole checkpoint of a feed")
+            raise BadCheckpointError(f"these {len(stored)} bytes are not a whole checkpoint of a feed")
         begin = len(_MAGIC) + 4
         end = begin + int.from_bytes(body[len(_MAGIC) : begin], "big")
         header = json.loads(body[begin:end])

@@ -1,17 +1,16 @@
-"""What a feed gives: abandonments with their reward, corrections of those that were premature, conversions."""
+"""Items of a feed: abandonments with their reward, corrections of premature ones, conversions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from journeys.schemas.money import MICROS
 from training_orchestrator.api.abandonment import AbandonedJourney
 from training_orchestrator.api.configuration import ConfigurationError, is_number
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-_MICROS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +24,15 @@ class RewardRule:
     clip: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what would turn a penalty into a gain. Raises ConfigurationError."""
+        """Raise ConfigurationError for a scale or clip that is not above zero."""
         if not is_number(self.scale) or not 0 < self.scale < float("inf"):
             raise ConfigurationError(f"scale: {self.scale!r} is not a number above zero")
         if self.clip is not None and not (is_number(self.clip) and self.clip > 0):
             raise ConfigurationError(f"clip: {self.clip!r} is not a number above zero")
 
     def reward(self, total_penalty_micros: int) -> float:
-        """Reward of a penalty."""
-        reward = -total_penalty_micros / _MICROS * self.scale
+        """Reward for a penalty."""
+        reward = -total_penalty_micros / MICROS * self.scale
         return reward if self.clip is None else max(reward, -self.clip)
 
 
@@ -41,8 +40,8 @@ class RewardRule:
 class AbandonmentItem(AbandonedJourney):
     """One abandonment, given once, as a reward. `total_penalty_micros` is exact.
 
-    As Gymnasium means them, `terminated` says that the outcome is known (a competitor got the sale) and `truncated`
-    that watching stopped: a timeout is censoring, not an outcome. `is_mature`: nothing can correct it any more.
+    `terminated` and `truncated` are those of Gymnasium: the outcome is known (a competitor got the sale), or the
+    observation was cut off (a timeout is censoring, not an outcome). `is_mature`: no correction can follow any more.
     """
 
     state_weight: float
@@ -56,16 +55,16 @@ class AbandonmentItem(AbandonedJourney):
     action_id: str | None
     """Action of the last touchpoint that named one."""
     touchpoint_policy_version: str | None
-    """Policy of the bidder that took that action."""
+    """Version of the bidder's policy that took that action."""
     propensity: float | None
     policy_version: str
-    """Policy of the rule that ended the journey."""
+    """Version of the timeout policy under which the journey ended."""
     kind: Literal["abandonment"] = "abandonment"
 
 
 @dataclass(frozen=True, slots=True)
 class CorrectionItem:
-    """An abandonment turned out premature: `reward` takes back what that one gave, in part or whole. Once for each."""
+    """Correction of a premature abandonment, given once: `reward` takes the earlier reward back, in part or whole."""
 
     abandonment_id: str
     journey_id: str
@@ -79,9 +78,9 @@ class CorrectionItem:
 
 @dataclass(frozen=True, slots=True)
 class ConversionItem:
-    """A journey bought: its episode is over, and no penalty can come of it. Given once, by a feed that is asked to.
+    """A conversion, given once by a feed with `conversions=True`. It ends the episode without a penalty.
 
-    `conversion_value` (dollars) is None where no touchpoint said one; `reward` is that value, scaled.
+    `conversion_value` (dollars) is None where no touchpoint carried one; `reward` is that value, scaled.
     """
 
     lifecycle_id: str

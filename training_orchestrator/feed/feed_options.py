@@ -1,4 +1,4 @@
-"""What a feed may be given beside its source, as type checkers see it."""
+"""Keyword arguments of AbandonmentFeed and its constructors, typed for type checkers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from training_orchestrator.feed.feed_items import RewardRule
 from training_orchestrator.feed.feed_progress import CorrectionRule
 
 Start: TypeAlias = Literal["earliest", "latest"] | datetime | bytes
-"""Where a feed begins; bytes are those of a checkpoint."""
+"""Where a feed starts; bytes are a checkpoint's."""
 
 
 class FeedOptions(TypedDict, total=False):
-    """See AbandonmentFeed."""
+    """Keyword arguments; AbandonmentFeed explains each."""
 
     start: Start
     as_of: datetime | None

@@ -1,12 +1,13 @@
-"""Progress of a feed: each abandonment once, corrections behind the abandonment that they correct."""
+"""Turns published records into a feed's items: each abandonment once, a correction only after its abandonment."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from journeys.schemas.instants import DAY_MS
+from journeys.schemas.money import MICROS
 from journeys.schemas.records import JourneyAbandoned, JourneyLifecycle
 from training_orchestrator.api.configuration import ConfigurationError, is_number
 from training_orchestrator.api.local_time import datetime_of
@@ -14,15 +15,13 @@ from training_orchestrator.feed.feed_checkpoint import FeedCheckpoint
 from training_orchestrator.feed.feed_items import AbandonmentItem, ConversionItem, CorrectionItem, FeedItem, RewardRule
 from training_orchestrator.sources.published_outputs import PublishedRecord
 
-_MICROS: Final = 1_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class CorrectionRule:
-    """What corrects an abandonment: the journey's `return`, a `conversion` after it, or nothing (`never`).
+    """What corrects an abandonment: a `return` of its journey, a `conversion` after it, or nothing (`never`).
 
-    `share` of the penalty is taken back. `mature_after_days`: how long a return may name an abandonment (the cleanup
-    period of the rule's policy).
+    `share` of the penalty is taken back. `mature_after_days`: how long after an abandonment a return still refers to it
+    (the cleanup period of the policy).
     """
 
     upon: Literal["return", "conversion", "never"] = "return"
@@ -30,7 +29,7 @@ class CorrectionRule:
     mature_after_days: float = 30
 
     def __post_init__(self) -> None:
-        """Refuse what is no rule. Raises ConfigurationError."""
+        """Raise ConfigurationError for a value that is not allowed."""
         if self.upon not in ("return", "conversion", "never"):
             raise ConfigurationError(f"upon: {self.upon!r} is not one of return, conversion, never")
         if not is_number(self.share) or not 0 < self.share <= 1:
@@ -38,16 +37,16 @@ class CorrectionRule:
         if not is_number(self.mature_after_days) or not 0 <= self.mature_after_days <= 36_500:
             raise ConfigurationError(f"mature_after_days: {self.mature_after_days!r} is not a number from 0 to 36500")
 
-    def is_met(self, said: JourneyLifecycle) -> bool:
+    def is_met(self, record: JourneyLifecycle) -> bool:
         """Whether a lifecycle record corrects the abandonment that it names."""
         if self.upon == "return":
-            return said.kind == "returned"
-        # One that converts at once says both; the conversion's own record is the one that counts.
-        return self.upon == "conversion" and said.kind == "converted"
+            return record.kind == "returned"
+        # A return that converts at once publishes two records; the conversion's own one counts.
+        return self.upon == "conversion" and record.kind == "converted"
 
 
 class FeedProgress:
-    """Takes published records one by one, and says what there is to give. Holds its checkpoint up to date."""
+    """Takes published records one by one and gives their items; keeps the checkpoint up to date."""
 
     def __init__(
         self,
@@ -58,17 +57,17 @@ class FeedProgress:
         *,
         gives_conversions: bool = False,
     ) -> None:
-        """`known_at` (ms) is when maturity is looked at."""
+        """`known_at` (ms) is the instant as of which an abandonment is mature or not."""
         self.checkpoint = checkpoint
         self._gives_conversions = gives_conversions
         self._rewards = rewards
         self._corrections = corrections
         self._mature_until = known_at - int(corrections.mature_after_days * DAY_MS)
-        # A crash may have come between an abandonment and its correction.
-        self._due: deque[str] = deque(named for named in checkpoint.held if bytes.fromhex(named) in checkpoint.given)
+        # A checkpoint may have been taken between an abandonment and its correction.
+        self._due: deque[str] = deque(each for each in checkpoint.held if bytes.fromhex(each) in checkpoint.given)
 
     def take(self, published: PublishedRecord) -> FeedItem | None:
-        """Take the next record of its place; gives what it is to the trainer, None for what is known or not wanted."""
+        """Take the next record of its place; gives its item, None for a duplicate or a record that is no item."""
         checkpoint = self.checkpoint
         checkpoint.positions[published.place] = published.offset + 1
         record = published.record
@@ -83,45 +82,44 @@ class FeedProgress:
         if self._gives_conversions and record.kind == "converted":
             conversion = self._conversion(record)
             if conversion is not None:
-                return conversion  # what it corrects is due next
+                return conversion  # the correction that it causes is due next
         return self.due()
 
     def due(self) -> FeedItem | None:
-        """A correction whose abandonment has been given; None when there is none."""
+        """Next correction whose abandonment was given; None where there is none."""
         if not self._due:
             return None
-        named = self._due.popleft()
-        said = JourneyLifecycle(**self.checkpoint.held.pop(named))
-        self.checkpoint.corrected.add(bytes.fromhex(named))
-        micros = round((said.total_penalty_micros or 0) * self._corrections.share)
-        full = self._rewards.reward(said.total_penalty_micros or 0)
+        abandonment_id = self._due.popleft()
+        record = JourneyLifecycle(**self.checkpoint.held.pop(abandonment_id))
+        self.checkpoint.corrected.add(bytes.fromhex(abandonment_id))
+        micros = round((record.total_penalty_micros or 0) * self._corrections.share)
+        full = self._rewards.reward(record.total_penalty_micros or 0)
         return CorrectionItem(
-            abandonment_id=named,
-            journey_id=said.journey_id,
-            because="returned" if said.kind == "returned" else "converted",
-            detected_at=datetime_of(said.detected_at),
-            converts_at_once=bool(said.converts_at_once),
+            abandonment_id=abandonment_id,
+            journey_id=record.journey_id,
+            because="returned" if record.kind == "returned" else "converted",
+            detected_at=datetime_of(record.detected_at),
+            converts_at_once=bool(record.converts_at_once),
             corrected_penalty_micros=micros,
             reward=-full * self._corrections.share,
         )
 
-    def _hold(self, named: str, said: JourneyLifecycle) -> None:
+    def _hold(self, abandonment_id: str, record: JourneyLifecycle) -> None:
         checkpoint = self.checkpoint
-        id_bytes = bytes.fromhex(named)
-        if id_bytes in checkpoint.corrected or named in checkpoint.held:
+        id_bytes = bytes.fromhex(abandonment_id)
+        if id_bytes in checkpoint.corrected or abandonment_id in checkpoint.held:
             return
-        checkpoint.held[named] = {name: value for name, value in said._asdict().items() if value is not None} | {
-            "user_id": None
-        }
+        fields = {name: value for name, value in record._asdict().items() if value is not None}
+        checkpoint.held[abandonment_id] = fields | {"user_id": None}
         if id_bytes in checkpoint.given:
-            self._due.append(named)
+            self._due.append(abandonment_id)
 
     def _conversion(self, record: JourneyLifecycle) -> ConversionItem | None:
         id_bytes = bytes.fromhex(record.lifecycle_id)
         if id_bytes in self.checkpoint.given:
             return None
         self.checkpoint.given.add(id_bytes)
-        assert record.started_at is not None  # of a conversion it always is
+        assert record.started_at is not None  # a conversion always has one
         value = record.conversion_value_micros
         return ConversionItem(
             lifecycle_id=record.lifecycle_id,
@@ -129,8 +127,8 @@ class FeedProgress:
             started_at=datetime_of(record.started_at),
             converted_at=datetime_of(record.occurred_at),
             detected_at=datetime_of(record.detected_at),
-            conversion_value=None if value is None else value / _MICROS,
-            reward=(value or 0) / _MICROS * self._rewards.scale,
+            conversion_value=None if value is None else value / MICROS,
+            reward=(value or 0) / MICROS * self._rewards.scale,
         )
 
     def _abandonment(self, record: JourneyAbandoned) -> AbandonmentItem | None:
