@@ -45,4 +45,4 @@ def _engine() -> str:
         engine = load_engine(settings_of().engine)
     except (EngineMissingError, InvalidSettingError) as error:
         return f"none: {error}"
-    return f"{engine.name} ({engine.why})"
+    return engine.description
