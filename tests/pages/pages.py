@@ -38,7 +38,7 @@ def spans(page: Path) -> list[str]:
 
 def links(page: Path) -> list[str]:
     """Targets of links that stay in the repository."""
-    targets = re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", text_of(page)))
+    targets = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", FENCE.sub("", text_of(page))))
     return [target for target in targets if "://" not in target and not target.startswith("mailto:")]
 
 

@@ -2,13 +2,15 @@
 
 import re
 from decimal import Decimal
+from typing import get_args
 
 from journeys.schemas.records import REASONS, SIGNALS
-from journeys.streams.rule.policy import DEFAULT_POLICY
+from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 
 from .pages import ROOT, text_of
 
 PENALTY = text_of(ROOT / "docs/penalty.md")
+POLICY = text_of(ROOT / "docs/policy.md")
 LINES = text_of(ROOT / "docs/lines.md")
 GLOSSARY = text_of(ROOT / "docs/glossary.md")
 
@@ -39,3 +41,16 @@ def test_the_glossary_has_every_reason():
     row = re.search(r"^\| reason \| (.+) \|$", GLOSSARY, re.MULTILINE)
     assert row
     assert set(re.findall(r"[A-Z_]{2,}", row[1])) == set(REASONS)
+
+
+def test_the_page_of_the_policy_has_every_key():
+    """Each table with its keys, those of the penalty by name."""
+    for table, part in Policy.model_fields.items():
+        kind = next(
+            (each for each in (part.annotation, *get_args(part.annotation)) if hasattr(each, "model_fields")), None
+        )
+        if kind is not None:
+            row = re.search(rf"^\| `\[{table}\]` \| (.+) \|$", POLICY, re.MULTILINE)
+            assert row, table
+            missing = {key for key in kind.model_fields if f"`{key}`" not in row[1]}
+            assert missing <= {"formula_version"}, missing
