@@ -36,7 +36,7 @@ from journeys.streams.partition.changelog import (
     tombstones,
 )
 from journeys.streams.partition.effects import Effects, EncodedOutput
-from journeys.streams.partition.state import Partition
+from journeys.streams.partition.protocols import JourneyPartition
 
 if TYPE_CHECKING:
     from journeys.agents.worker.ports.local_copy import LocalCopy
@@ -85,7 +85,7 @@ class Flusher:
         self._written_by_others.discard(number)
         self._gaps.pop(number, None)
 
-    async def flush(self, partition: Partition, effects: Effects) -> None:
+    async def flush(self, partition: JourneyPartition, effects: Effects) -> None:
         """Publish outputs and store rows; returns when all are acknowledged."""
         number = partition.number
         by_topic = outputs_by_topic(effects, self._codec)
@@ -138,7 +138,7 @@ class Flusher:
                 return base, end
         raise AssertionError("retry_context gives up only by raising")
 
-    async def _repair_gaps(self, held: Partition, gaps: Sequence[tuple[int, int]]) -> None:
+    async def _repair_gaps(self, held: JourneyPartition, gaps: Sequence[tuple[int, int]]) -> None:
         """Read what another worker wrote to the changelog between our batches, and write our newer rows again."""
         number = held.number
         restore = Restore()
