@@ -86,8 +86,8 @@ def _years(engine: Any, table: Table, before: date) -> Iterator[tuple[str, int]]
     """Years that have rows, each with the SQL condition for its rows."""
     column = table.partition_by
     older = f"{column} < TIMESTAMP '{before.isoformat()}'"
-    found = engine.execute(f"SELECT DISTINCT year({column}) FROM history WHERE {older} ORDER BY 1").fetchall()  # noqa: S608
-    for (year,) in found:
+    years = engine.execute(f"SELECT DISTINCT year({column}) FROM history WHERE {older} ORDER BY 1").fetchall()  # noqa: S608
+    for (year,) in years:
         yield f"{older} AND year({column}) = {year}", year
 
 

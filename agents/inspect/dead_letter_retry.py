@@ -67,33 +67,33 @@ class DeadLetterRetry:
         """
         codec = self._codec or Codec(await own_catalog(self._settings))
         # The topic is read twice: there may be many letters, and each may hold 64 KiB.
-        matching = [found.bare() async for found in dead_letters(self._settings, wanted)]
+        matching = [entry.bare() async for entry in dead_letters(self._settings, wanted)]
         done = await retries(self._settings, matching)
-        origins = {found.origin for found in matching}
+        origins = {entry.origin for entry in matching}
         async with RecordProducer(self._settings, codec) as producer:
-            async for found in dead_letters(self._settings, wanted):
-                if found.origin not in origins:
+            async for entry in dead_letters(self._settings, wanted):
+                if entry.origin not in origins:
                     continue  # published after the first reading
-                before = done.get(found.origin)
+                before = done.get(entry.origin)
                 if before and not self._again:
                     yield Retry(
-                        found, False, f"retried already as {before[-1]}; --again sends it once more", before[-1]
+                        entry, False, f"retried already as {before[-1]}; --again sends it once more", before[-1]
                     )
                     continue
                 try:
-                    record = self._correction or await self._record_of(found, codec)
+                    record = self._correction or await self._record_of(entry, codec)
                     encoded = producer.encode(record)
                     await self._require_in_time(record, codec)
-                    await producer.append(encoded, retry_headers(found))
+                    await producer.append(encoded, retry_headers(entry))
                 except (InvalidRecordError, LostRecordError) as error:
-                    yield Retry(found, False, str(error))
+                    yield Retry(entry, False, str(error))
                     continue
                 await producer.flush()
-                yield Retry(found, True)
+                yield Retry(entry, True)
 
-    async def _record_of(self, found: FoundLetter, codec: Codec) -> JourneyRecord:
+    async def _record_of(self, entry: FoundLetter, codec: Codec) -> JourneyRecord:
         """Decoded record of the letter, not validated. Raises InvalidRecordError, LostRecordError."""
-        value = await whole_value(self._settings, found)
+        value = await whole_value(self._settings, entry)
         await fetch_schemas(self._settings, codec.catalog, [value])
         record: InputRecord = codec.decode_unvalidated(value)
         for kind, why in _NOT_RETRIED.items():
@@ -121,12 +121,12 @@ class DeadLetterRetry:
         return min((one.policy.future_skew_ms for one in partitions), default=DEFAULT_POLICY.future_skew_ms)
 
 
-async def whole_value(settings: Settings, found: FoundLetter) -> bytes | None:
+async def whole_value(settings: Settings, entry: FoundLetter) -> bytes | None:
     """Value of the letter's record: from the letter, or if that holds only the beginning, from the original record.
 
     Raises LostRecordError if the original record is gone, and as `log_reader.open_log`.
     """
-    letter, origin = found.letter, found.origin
+    letter, origin = entry.letter, entry.origin
     value = letter.record_value
     if value is None:
         return None

@@ -71,13 +71,13 @@ class LetterFilter:
     place: Place | None = None
     """Position of the record of a single letter."""
 
-    def matches(self, found: FoundLetter) -> bool:
+    def matches(self, entry: FoundLetter) -> bool:
         """Whether a letter fulfils all conditions."""
         return (
-            (self.place is None or found.origin == self.place)
-            and (self.partition is None or found.origin.partition == self.partition)
-            and (self.since is None or found.since >= self.since)
-            and self.reason.casefold() in found.letter.reason.casefold()
+            (self.place is None or entry.origin == self.place)
+            and (self.partition is None or entry.origin.partition == self.partition)
+            and (self.since is None or entry.since >= self.since)
+            and self.reason.casefold() in entry.letter.reason.casefold()
         )
 
 
@@ -99,20 +99,20 @@ async def dead_letters(settings: Settings, wanted: LetterFilter) -> AsyncGenerat
             known: set[Place] = set()
             async for batch in log.read_partition(partition):
                 for record in batch.records:
-                    found = _found(codec, partition, record)
-                    if found is not None and found.origin not in known and wanted.matches(found):
-                        known.add(found.origin)  # after a crash a worker publishes its last batch again
-                        yield found
+                    entry = _letter_of(codec, partition, record)
+                    if entry is not None and entry.origin not in known and wanted.matches(entry):
+                        known.add(entry.origin)  # after a crash a worker publishes its last batch again
+                        yield entry
 
 
 async def one_letter(settings: Settings, place: Place) -> FoundLetter:
     """Letter of a record. Raises UnknownLetterError, and as `dead_letters`."""
-    async for found in dead_letters(settings, LetterFilter(place=place)):
-        return found
+    async for entry in dead_letters(settings, LetterFilter(place=place)):
+        return entry
     raise UnknownLetterError(f"{place}: no dead letter is about this record; see journeys dead-letters list")
 
 
-async def retries(settings: Settings, found: Iterable[FoundLetter]) -> dict[Place, list[Place]]:
+async def retries(settings: Settings, letters: Iterable[FoundLetter]) -> dict[Place, list[Place]]:
     """Positions of the retries of these letters, oldest first, by origin.
 
     They are read from record headers of the input topic, from the time of the oldest letter on, which takes about 3 us
@@ -121,7 +121,7 @@ async def retries(settings: Settings, found: Iterable[FoundLetter]) -> dict[Plac
     wanted: set[bytes] = set()
     oldest: int | None = None
     unknown_since = False
-    for one in found:
+    for one in letters:
         wanted.add(str(one.origin).encode())
         unknown_since = unknown_since or one.letter.append_time is None
         oldest = one.since if oldest is None else min(oldest, one.since)
@@ -142,16 +142,16 @@ async def retries(settings: Settings, found: Iterable[FoundLetter]) -> dict[Plac
     return again
 
 
-def retry_headers(found: FoundLetter) -> list[tuple[str, bytes]]:
+def retry_headers(entry: FoundLetter) -> list[tuple[str, bytes]]:
     """Headers that mark a retry and name its origin."""
-    return [(RETRY_OF, str(found.origin).encode()), (RETRIED_LETTER, str(found.at).encode())]
+    return [(RETRY_OF, str(entry.origin).encode()), (RETRIED_LETTER, str(entry.at).encode())]
 
 
 def _header(headers: Sequence[tuple[str, bytes]], name: str) -> bytes | None:
     return next((value for key, value in headers if key == name), None)
 
 
-def _found(codec: Codec, partition: int, record: Any) -> FoundLetter | None:
+def _letter_of(codec: Codec, partition: int, record: Any) -> FoundLetter | None:
     """Letter in a record of the topic; None for anything else (`journeys verify` reports those)."""
     if record.value is None:
         return None

@@ -17,7 +17,7 @@ _ANSWER_SECONDS: Final = 2.0
 
 
 class UnknownChangelogError(Exception):
-    """The state of the changelog can't be asked of Kafka; the text says why."""
+    """The state of the changelog is not known; the text says why."""
 
 
 class ChangelogState(NamedTuple):
