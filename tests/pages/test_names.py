@@ -19,7 +19,8 @@ FILES = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=
 FOLDERS = {file.partition("/")[0] for file in FILES if "/" in file}
 BASENAMES = {file.rpartition("/")[2] for file in FILES}
 GONE = {page for page in DECISIONS if state(page).startswith("superseded by")}
-CODES = {*WorkerExit, FINE, CHECK_FAILED, WRONG_INPUT, BROKEN_PIPE}
+_INTERRUPTED = 130  # typer's, as a shell shows a program that SIGINT ended
+CODES = {*WorkerExit, FINE, CHECK_FAILED, WRONG_INPUT, BROKEN_PIPE, _INTERRUPTED}
 COMMANDS: Any = typer.main.get_command(app)
 
 
@@ -70,7 +71,9 @@ def journeys_commands(page):
 
 def options_of(command: Any) -> set[str]:
     """Options of a command, its own and those of the program."""
-    return {option for part in (command, COMMANDS) for each in part.params for option in each.opts} | {"--help"}
+    return {
+        option for part in (command, COMMANDS) for each in part.params for option in (*each.opts, *each.secondary_opts)
+    } | {"--help"}
 
 
 def all_commands(command: Any = COMMANDS) -> list[Any]:
