@@ -8,7 +8,7 @@ import typer
 
 from journeys.cli.command_line import CHECK_FAILED, FINE, complain
 from journeys.cli.options import Application, Servers, settings_of
-from journeys.cli.store import Note, RequestedBy, Store, audit, hands_of
+from journeys.cli.store import Note, RequestedBy, Store, audit, open_store
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +48,7 @@ def check(
     if store is not None:
         if rebuild:
             raise typer.BadParameter("--rebuild is for the table of workers: a store's rows are made by its manager")
-        hands = hands_of(store)
+        hands = open_store(store)
         found = hands.check(differences)
         hands.leave_audit(record)
         show_store_report(found, Console())

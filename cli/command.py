@@ -10,7 +10,7 @@ import typer
 from journeys.cli.command_line import CHECK_FAILED, FINE
 from journeys.cli.instant import instant
 from journeys.cli.options import Servers, settings_of
-from journeys.cli.store import Note, RequestedBy, Store, hands_of
+from journeys.cli.store import Note, RequestedBy, Store, open_store
 from journeys.schemas.records import REASONS, Reason
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _of_store(store: Path, said: dict[str, Any], at: int | None) -> Answer:
     now = time.time_ns() // 1_000_000 if at is None else at
     command = parse_line({"kind": "command", **said, "occurred_at": now})
     assert isinstance(command, JourneyCommand)
-    hands = hands_of(store)
+    hands = open_store(store)
     if at is None and hands.time_source() == "simulated":
         raise NoInstantError(str(store))
     answer = hands.request(command)

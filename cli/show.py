@@ -8,7 +8,7 @@ import typer
 
 from journeys.cli.command_line import CHECK_FAILED
 from journeys.cli.options import Application, Servers, settings_of
-from journeys.cli.store import Note, RequestedBy, Store, audit, hands_of
+from journeys.cli.store import Note, RequestedBy, Store, audit, open_store
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,7 +33,7 @@ def show(
 
     record = audit("show", journey, requested_by, note)
     if store is not None:
-        hands = hands_of(store)
+        hands = open_store(store)
         view = hands.view(journey)
         hands.leave_audit(record)
     else:

@@ -1,7 +1,7 @@
 """The store of an embedded manager, as commands with --store work on it.
 
-The rule over a file is a part of the front door, which may import this room, and not the other way round: so it is
-found by its name when a command needs it (decision 0088).
+The rule over a file is part of `training_orchestrator`: it is imported by its name when a command needs it
+(decision 0088).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ RequestedBy = Annotated[str | None, typer.Option(metavar="NAME", help="Who asks;
 Note = Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for those who read the audit later.")]
 
 
-class StoreHands(Protocol):
-    """What a person may do to a store. Every method may raise StoreUnavailableError."""
+class StoreCommands(Protocol):
+    """Reads and commands on one store. Every method may raise StoreUnavailableError."""
 
     def time_source(self) -> str:
         """`live` or `simulated`."""
@@ -58,7 +58,7 @@ def audit(action: Action, journey_id: str, requested_by: str | None, note: str |
         raise typer.BadParameter(str(error)) from None
 
 
-def hands_of(path: Path) -> StoreHands:
-    """Hands on a store."""
-    hands: StoreHands = import_module("training_orchestrator.embedded.store_commands").StoreHands(path)
-    return hands
+def open_store(path: Path) -> StoreCommands:
+    """The operations on a store."""
+    commands: StoreCommands = import_module("training_orchestrator.store.store_commands").StoreCommands(path)
+    return commands
