@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEMO_READY := $(VENV)/.demo-ready
+LEFT_OUT := $(CURDIR)/$(VENV)/.left-out
 ENGINE := $(wildcard engine/src/*.rs engine/src/*/*.rs) engine/Cargo.toml
 SEEDS ?= 20000
 BAD ?= 1000000
@@ -20,7 +22,7 @@ NEEDED := $(call needed,flink-% kafka-streams%,$(PEERS_ON_JVM)) $(call needed,by
 PYTEST := $(BIN)/python -m pytest
 # Bytecode is kept: without it each process of the tests rewrites every assertion anew, which takes longer than many tests.
 unexport PYTHONDONTWRITEBYTECODE
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
+INSTALL := sh requirements/install.sh $(VENV)
 # Results name commits, whose hashes look like secrets.
 FILES := $(filter-out benchmarks/results/%,$(wildcard $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)))
 
@@ -31,23 +33,32 @@ help: ## list these targets
 
 setup: $(READY) ## make .venv with everything that the other targets need
 
+# What the demo needs and no more. The machine is looked at first: what is missing is said before anything is installed.
 # The compiled engine is a part of the package. Without it the worker is slower, and does the same.
-$(READY): pyproject.toml requirements/constraints.txt $(ENGINE)
+$(DEMO_READY): pyproject.toml requirements/constraints.txt $(ENGINE)
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) --editable '.[dev]'
+	@extras=$$($(PYTHON) requirements/machine.py) && set -x && \
+	$(PYTHON) -m venv $(VENV) && \
+	$(INSTALL) --editable ".[$$extras]"
 	$(INSTALL) --no-deps retentioneering
 	@$(BIN)/python -c 'import journeys.engine' 2>/dev/null || \
 	echo "the compiled engine was not built (is there a Rust toolchain, cargo?): the worker runs without it"
 	@touch $@
 
-demo: setup ## a clickstream through a real Kafka and a worker, and the proof by replay
+$(READY): $(DEMO_READY)
+	$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+demo: $(DEMO_READY) ## a clickstream through a real Kafka and a worker, and the proof by replay
 	$(BIN)/journeys demo $(if $(DEMO),$(DEMO))
 
-test: setup check-static test-engine ## everything, with a real Kafka
+test: export JOURNEYS_TEST_LEFT_OUT := $(LEFT_OUT)
+test: setup check-static test-engine ## everything, with a real Kafka; with CI set, a missing Redis or browser fails
+	@rm -f $(LEFT_OUT)
 	$(PYTEST) -m 'not broker' -n auto
 # They wait more than they compute. A file's tests stay together: they share a broker.
 	$(PYTEST) -m broker -n 2 --dist loadfile
+	@$(BIN)/python -m tests.fixtures.left_out $(LEFT_OUT)
 
 check-static: setup secrets
 	$(BIN)/ruff format --check --quiet .
@@ -117,11 +128,13 @@ bench-long: setup ## growth and memory, detection delay, restore, 1 to 4 workers
 	$(BIN)/python -m benchmarks.restore
 	$(BIN)/python -m benchmarks.scale_out
 
-bench-peers: setup $(NEEDED) ## side by side with Flink and others: N=touchpoints, RUNS=n, PEERS="flink-heap journeys"
+bench-peers: $(NEEDED) setup ## side by side with Flink and others: N=touchpoints, RUNS=n, PEERS="flink-heap journeys"
 	$(BIN)/python -m benchmarks.peers --touchpoints $(N) --runs $(RUNS) --peers '$(PEERS)'
 
 $(PEERS_ON_JVM): benchmarks/peers/pom.xml $(wildcard benchmarks/peers/*/pom.xml benchmarks/peers/*/src/main/java/*/*/*/*.java)
-	@command -v mvn >/dev/null || { echo "Maven 3.8 or newer and a JDK, 17 or newer, are needed to build the peers"; exit 2; }
+	@missing=; command -v mvn >/dev/null || { echo "Maven 3.8 or newer (mvn) is needed to build the peers: none is on PATH"; missing=1; }; \
+	command -v javac >/dev/null || { echo "a JDK, 17 or newer (javac), is needed to build the peers: none is on PATH"; missing=1; }; \
+	[ -z "$$missing" ] || exit 2
 	mvn --quiet --batch-mode --strict-checksums --file $< package
 	@touch $@
 

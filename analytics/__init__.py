@@ -1,4 +1,4 @@
-"""What is asked: tables, views and reports over the output topics."""
+"""Analytics: tables, views and reports over the output topics."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["report"]
 
 
 def report(days: int = 30, *, folder: Path | None = None) -> Report:
-    """Report on the last `days` days before the newest abandonment, over Parquet files of `journeys export`.
+    """Report on the `days` days up to the newest abandonment, over Parquet files of `journeys export`.
 
     `folder` is that of the export, default `.journeys/parquet`. Raises NoExportError.
     """
-    # Who only wants the tables need not have polars and DuckDB.
+    # Imported here, so that the tables alone need neither polars nor DuckDB.
     from journeys.analytics.abandonment_report import PARQUET  # noqa: PLC0415
-    from journeys.analytics.abandonment_report import report as made  # noqa: PLC0415
+    from journeys.analytics.abandonment_report import report as report_of_files  # noqa: PLC0415
 
-    return made(days, folder=PARQUET if folder is None else folder)
+    return report_of_files(days, folder=PARQUET if folder is None else folder)

@@ -1,4 +1,4 @@
-"""What an analyst asks every month, as frames; the same numbers from BigQuery and from Parquet files."""
+"""The abandonment report as data frames, with the same numbers from BigQuery and from Parquet files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from journeys.analytics.query import queries
 PARQUET: Final = Path(".journeys/parquet")
 _DAY_MS: Final = 86_400_000
 Ask = Callable[[str], list[dict[str, Any]]]
-"""Rows of a query in BigQuery's SQL, by column name."""
+"""Runs a query in BigQuery's SQL; gives rows by column name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +35,17 @@ class Report:
 
     @property
     def abandonments(self) -> int:
-        """How many."""
+        """Number of abandonments."""
         return int(self.outcomes["abandonments"][0])
 
     @property
     def timeout_rate(self) -> float | None:
-        """Part of the abandonments whose reason is TIMEOUT."""
+        """Share of abandonments whose reason is TIMEOUT."""
         return self._per_abandonment("timeouts")
 
     @property
     def return_rate(self) -> float | None:
-        """Part of the abandonments whose journey came back: how often the rule was wrong."""
+        """Share of abandonments whose journey returned: how often the rule was wrong."""
         return self._per_abandonment("returns")
 
     @property
@@ -58,11 +58,11 @@ class Report:
 
 
 def report(days: int = 30, *, folder: Path = PARQUET) -> Report:
-    """Report on the last `days` days before the newest abandonment, over Parquet files of `journeys export`.
+    """Report on the `days` days up to the newest abandonment, over Parquet files of `journeys export`.
 
     Raises NoExportError.
     """
-    # DuckDB loads when it is needed: BigQuery's reports do without.
+    # Imported here, because reports from BigQuery need no DuckDB.
     from journeys.analytics.parquet_warehouse import ParquetWarehouse  # noqa: PLC0415
 
     warehouse = ParquetWarehouse(folder)
@@ -70,7 +70,7 @@ def report(days: int = 30, *, folder: Path = PARQUET) -> Report:
 
 
 def report_of(ask: Ask, dataset: str, days: int) -> Report:
-    """Report by whoever answers queries over a dataset."""
+    """Report on the `days` days up to the newest abandonment, with queries over a dataset."""
     newest = ask(f"SELECT MAX(UNIX_MILLIS(abandoned_at)) AS newest FROM `{dataset}.abandonments`")[0]["newest"]  # noqa: S608 - the program's own names
     until = 0 if newest is None else int(newest) + 1
     since = until - days * _DAY_MS

@@ -1,4 +1,4 @@
-"""The tables and views as statements of BigQuery's SQL, for those who deploy by text."""
+"""DDL of the tables and views in BigQuery's SQL, for deployments with other tools."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMES: Final[dict[Kind, str]] = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLE
 
 
 def statements(dataset: str) -> list[str]:
-    """Statements that create all of it, in an order that works; `dataset` is `project.dataset`."""
+    """Statements that create all tables and views, in order of their dependencies; `dataset` is `project.dataset`."""
     return [create_table(table, dataset) for table in all_tables()] + [
         f"CREATE OR REPLACE VIEW `{dataset}.{view.name}`\nOPTIONS (description = {_text(view.description)})\n"
         f"AS\n{view.query(dataset)};"
@@ -32,7 +32,7 @@ def create_table(table: Table, dataset: str) -> str:
 
 
 def sql_kind(column: Column) -> str:
-    """Type of a column as statements name it."""
+    """SQL type of a column."""
     return _NAMES.get(column.kind, column.kind)
 
 
@@ -42,6 +42,6 @@ def _column(column: Column) -> str:
     return f"{column.name} {kind}{required} OPTIONS (description = {_text(column.description)})"
 
 
-def _text(words: str) -> str:
-    # BigQuery's string literals know JSON's escapes.
-    return json.dumps(words, ensure_ascii=False)
+def _text(value: str) -> str:
+    # BigQuery's string literals have JSON's escapes.
+    return json.dumps(value, ensure_ascii=False)

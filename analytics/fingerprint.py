@@ -1,8 +1,8 @@
-"""Count and checksum of rows, whatever their order: one text of SQL, asked of BigQuery and of the files.
+"""Fingerprints: row count and checksum of rows in any order, by one SQL query for BigQuery and for Parquet files.
 
-Each row is written as text from which it could be told again (so no two rows share one). Its hash, MD5 of the hashes
-of some columns at a time, is cut into four numbers of 32 bits, and these are added up over the rows: equal rows count
-as often as they are there. Nothing in it depends on how an engine prints a number.
+Each row is encoded as text, unambiguously. Its hash, MD5 of the hashes of groups of columns, is split into four numbers
+of 32 bits, which are summed over the rows, so repeated rows count. The result does not depend on how an engine prints
+numbers.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from journeys.analytics.table import Column
 _PIECES: Final = 4
 _PIECE_BITS: Final = 32
 _AT_A_TIME: Final = 6
-# A double as two whole numbers, exact in any engine: multiplied by 2**32, and what is left of that by 2**52.
+# A double is encoded as two integers, exact in every engine: times 2**32, and the remaining fraction times 2**52.
 _SHIFT: Final = "4294967296.0"
 _SHIFT_OF_REST: Final = "4503599627370496.0"
 
 
 class UncheckableColumnError(Exception):
-    """A column whose values no checksum here can tell apart."""
+    """A column has a type without a checksum."""
 
 
 class Fingerprint(NamedTuple):
-    """What rows are, in one line: `rows` of them, and their checksum as 32 hexadecimal digits."""
+    """Number of rows, and their checksum as 32 hexadecimal digits."""
 
     rows: int
     checksum: str
 
     @classmethod
-    def of(cls, answer: Mapping[str, Any]) -> Fingerprint:
-        """From a row of `sums`."""
-        pieces = [int(answer[f"piece_{number}"] or 0) % 2**_PIECE_BITS for number in range(_PIECES)]
-        return cls(int(answer["row_count"]), "".join(f"{piece:08x}" for piece in pieces))
+    def of(cls, sums_row: Mapping[str, Any]) -> Fingerprint:
+        """Fingerprint in a row of the query `sums`."""
+        pieces = [int(sums_row[f"piece_{number}"] or 0) % 2**_PIECE_BITS for number in range(_PIECES)]
+        return cls(int(sums_row["row_count"]), "".join(f"{piece:08x}" for piece in pieces))
 
 
 def sums(source: str, columns: Sequence[Column], where: str = "TRUE", *, by: str | None = None) -> str:
-    """Query in BigQuery's SQL for a Fingerprint of the rows of `source`; with `by`, one for each of its values.
+    """Query in BigQuery's SQL for the Fingerprint of the rows of `source`; with `by`, one for each value of it.
 
     Raises UncheckableColumnError.
     """
@@ -56,7 +56,7 @@ def sums(source: str, columns: Sequence[Column], where: str = "TRUE", *, by: str
 
 
 def is_still(source: str, columns: Sequence[Column], where: str, expected: Fingerprint) -> str:
-    """Condition in BigQuery's SQL: the rows of `source` that fulfil `where` are those of the fingerprint."""
+    """Condition in BigQuery's SQL: the rows of `source` that fulfil `where` have the expected fingerprint."""
     pieces = [expected.checksum[8 * number : 8 * number + 8] for number in range(_PIECES)]
     same = " AND ".join(
         f"MOD(piece_{number}, {2**_PIECE_BITS}) = {int(piece, 16)}" for number, piece in enumerate(pieces)
@@ -65,7 +65,7 @@ def is_still(source: str, columns: Sequence[Column], where: str, expected: Finge
 
 
 def _hashes(texts: Sequence[str]) -> list[str]:
-    # Of few at a time: translators of SQL nest what they concatenate, and give up on too deep a nest.
+    # A few columns at a time: SQL translators nest concatenations, and fail if they are nested too deeply.
     parts = [texts[start : start + _AT_A_TIME] for start in range(0, len(texts), _AT_A_TIME)]
     return ["TO_HEX(MD5(CONCAT(" + ", '|', ".join(part) + ", '|')))" for part in parts]
 
@@ -75,14 +75,14 @@ def _piece(number: int) -> str:
 
 
 def _number(whole: str) -> str:
-    # No contract has a double of 2**31 or more; one all the same must not end the query.
+    # No contract has a double of 2**31 or more; such a value must not fail the query.
     return f"IFNULL(CAST(SAFE_CAST({whole} AS INT64) AS STRING), 'wide')"
 
 
 def _text(column: Column) -> str:
     name = column.name
     if column.kind == "STRING":
-        # With its length, so that a bar within it can't be taken for one between two columns.
+        # With its length, so that a bar in the text can't be confused with the separator.
         return f"CONCAT(CAST(CHAR_LENGTH({name}) AS STRING), ':', {name})"
     if column.kind in {"INTEGER", "BOOLEAN"}:
         return f"CAST({name} AS STRING)"
@@ -94,4 +94,4 @@ def _text(column: Column) -> str:
         whole = f"TRUNC({name} * {_SHIFT})"
         rest = f"TRUNC(({name} * {_SHIFT} - {whole}) * {_SHIFT_OF_REST})"
         return f"CONCAT({_number(whole)}, '.', {_number(rest)})"
-    raise UncheckableColumnError(f"column {name} is {column.kind}, which has no checksum; take it out of the table")
+    raise UncheckableColumnError(f"column {name} is {column.kind}, which has no checksum; remove it from the table")

@@ -1,4 +1,4 @@
-"""A report as one self-contained HTML page with charts, readable in light and dark."""
+"""Renders a report as one self-contained HTML page with charts, for light and dark colour schemes."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0; font-variant-nu
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; }
 th:first-child, td:first-child { text-align: left; }
 h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; } summary { cursor: pointer; }
-.js-plotly-plot text { fill: var(--ink) !important; } /* the library says a colour, which can't follow the scheme */
-.wide { overflow-x: auto; } .said { margin: 0; font-size: .85rem; opacity: .75; }
-.figures + .said { margin-top: .75rem; }
+.js-plotly-plot text { fill: var(--ink) !important; } /* plotly sets a colour, which can't follow the scheme */
+.wide { overflow-x: auto; } .note { margin: 0; font-size: .85rem; opacity: .75; }
+.figures + .note { margin-top: .75rem; }
 @media (max-width: 36rem) { table { font-size: .8rem; } th, td { padding: .3rem .2rem; vertical-align: bottom; } }
 .figures { display: flex; flex-wrap: wrap; gap: 2rem; } .figures b { display: block; font-size: 1.6rem; }
 """
-# Greys that are read on white and on black alike; the rest of a chart is transparent, its text as the page's.
+# Greys that are readable on white and on black; charts are transparent and use the page's text colour.
 _INK: Final = "#808890"
 _GRID: Final = "rgba(128,136,144,0.25)"
 _COLOUR: Final = "#3b82c4"
 _BAR_PIXELS: Final = 34
 _MARGIN_PIXELS: Final = 30
-_LABEL_PIXELS: Final = 95  # for what stands behind the longest bar
+_LABEL_PIXELS: Final = 95  # for the text behind the longest bar
 _MEANING: Final = (
     "Returned: the journey came back after it had been abandoned, so that the abandonment was wrong. "
     "Timeout rate: how many of the abandonments have the reason TIMEOUT. Cost: what was spent on the journeys."
 )
-# Of each: what a bar is, how long it is, and what that says.
+# By query: column of the bars' names, column of their lengths, and the unit of these.
 _CHARTS: Final = {
     "by_reason": ("abandonment_reason", "penalty_micros", "penalty"),
     "by_state": ("state", "abandonments", "abandonments"),
@@ -51,16 +51,16 @@ _CHARTS: Final = {
 
 
 def page(report: Report) -> str:
-    """HTML of the whole page; it loads nothing from anywhere."""
+    """HTML of the whole page, which loads no other resources."""
     parts = [_figures(report)]
     for query in queries():
         frame: polars.DataFrame = getattr(report, query.name)
         parts.append(f"<h2>{escape(query.title.rstrip('.'))}</h2>")
         if query.name in _CHARTS and len(frame):
-            x, y, said = _CHARTS[query.name]
-            figure = _columns(frame, x, y, said) if query.name == "by_day" else _bars(frame, x, y, said)
-            parts.append(f"<p class='said'>Bars: {said}</p>")
-            # The library stands in the page once, with the first chart.
+            x, y, unit = _CHARTS[query.name]
+            figure = _columns(frame, x, y, unit) if query.name == "by_day" else _bars(frame, x, y, unit)
+            parts.append(f"<p class='note'>Bars: {unit}</p>")
+            # The page contains plotly's script once, with the first chart.
             parts.append(_chart(figure, query.name, is_first=query.name == "by_reason"))
         table = _table(frame)
         parts.append(f"<details><summary>Each day</summary>{table}</details>" if query.name == "by_day" else table)
@@ -82,39 +82,39 @@ def _figures(report: Report) -> str:
         "return rate": _rate(report.return_rate),
         "penalty of returned": f"${format_dollars(int(report.outcomes['returned_penalty_micros'][0] or 0))}",
     }
-    shown = "".join(f"<div><b>{said}</b>{name}</div>" for name, said in figures.items())
-    return f"<div class='figures'>{shown}</div><p class='said'>{_MEANING}</p>"
+    shown = "".join(f"<div><b>{text}</b>{name}</div>" for name, text in figures.items())
+    return f"<div class='figures'>{shown}</div><p class='note'>{_MEANING}</p>"
 
 
-def _bars(frame: polars.DataFrame, name: str, value: str, said: str) -> Any:
-    """A bar lying for each row: names of any length stand beside it, and its value behind it."""
-    found = frame[value].to_list()
+def _bars(frame: polars.DataFrame, name: str, value: str, unit: str) -> Any:
+    """A horizontal bar for each row: its name in front, of any length, and its value behind."""
+    lengths = frame[value].to_list()
     figure: Any = graph.Figure(
         graph.Bar(
-            x=found,
+            x=lengths,
             y=frame[name].to_list(),
             orientation="h",
-            text=[_said(value, one) for one in found],
+            text=[_shown(value, one) for one in lengths],
             textposition="outside",
             cliponaxis=False,
-            hovertemplate=f"%{{y}}: %{{text}} {said}<extra></extra>",
+            hovertemplate=f"%{{y}}: %{{text}} {unit}<extra></extra>",
         )
     )
     figure.update_layout(height=_BAR_PIXELS * len(frame) + 2 * _MARGIN_PIXELS, bargap=0.3)
-    # A number that is taken for a date or a quantity would not be the name that it is.
+    # Names may look like numbers or dates: plotly must take them as categories.
     figure.update_yaxes(type="category", autorange="reversed", automargin=True, ticksuffix="  ", showgrid=False)
-    figure.update_xaxes(visible=False, range=[0, max(*found, 1)])
+    figure.update_xaxes(visible=False, range=[0, max(*lengths, 1)])
     figure.update_layout(margin={"r": _LABEL_PIXELS})
     return figure
 
 
-def _columns(frame: polars.DataFrame, name: str, value: str, said: str) -> Any:
-    """A column standing for each day, money in dollars."""
+def _columns(frame: polars.DataFrame, name: str, value: str, unit: str) -> Any:
+    """A vertical bar for each day, in dollars."""
     heights = [one / MICROS for one in frame[value].to_list()]
     figure: Any = graph.Figure(graph.Bar(x=frame[name].to_list(), y=heights, hovertemplate="%{x}: $%{y:,.2f}"))
     figure.update_traces(name="")
     figure.update_layout(height=320, bargap=0.15, margin={"r": 0})
-    figure.update_yaxes(title=said, gridcolor=_GRID, zerolinecolor=_GRID, automargin=True)
+    figure.update_yaxes(title=unit, gridcolor=_GRID, zerolinecolor=_GRID, automargin=True)
     figure.update_xaxes(showgrid=False)
     return figure
 
@@ -133,15 +133,15 @@ def _chart(figure: Any, name: str, *, is_first: bool) -> str:
 
 
 def _table(frame: polars.DataFrame) -> str:
-    head = "".join(f"<th>{escape(name.removesuffix('_micros').replace('_', ' '))}</th>" for name in frame.columns)
+    header = "".join(f"<th>{escape(name.removesuffix('_micros').replace('_', ' '))}</th>" for name in frame.columns)
     rows = (
-        "".join(f"<td>{escape(_said(name, value))}</td>" for name, value in zip(frame.columns, row, strict=True))
+        "".join(f"<td>{escape(_shown(name, value))}</td>" for name, value in zip(frame.columns, row, strict=True))
         for row in frame.iter_rows()
     )
-    return f"<div class='wide'><table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table></div>"
+    return f"<div class='wide'><table><tr>{header}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table></div>"
 
 
-def _said(name: str, value: object) -> str:
+def _shown(name: str, value: object) -> str:
     if isinstance(value, int):
         return f"${format_dollars(value)}" if name.endswith("_micros") else f"{value:,}"
     return "-" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""The same tables and views on a laptop: DuckDB over Parquet files exported from the topics."""
+"""The tables and views without BigQuery: DuckDB over Parquet files exported from the topics."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sqlglot
 
 from journeys.analytics.table import Kind, Table, all_tables
 from journeys.analytics.view import views
+from journeys.schemas.expected_error import ExpectedError
 
 _DATASET: Final = "journeys.main"
 _TYPES: Final[dict[Kind, str]] = {
@@ -23,18 +24,18 @@ _TYPES: Final[dict[Kind, str]] = {
 }
 
 
-class NoExportError(Exception):
-    """There are no Parquet files to ask."""
+class NoExportError(ExpectedError):
+    """There are no Parquet files to query."""
 
 
 class ParquetWarehouse:
-    """Answers BigQuery's SQL over the Parquet files of a folder, which has one folder for each table."""
+    """Runs BigQuery's SQL over the Parquet files of a folder with a subfolder for each table."""
 
     dataset = _DATASET
-    """What to call the dataset in queries."""
+    """Name of the dataset in queries."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder` is that of `journeys export`, or an archive; raises NoExportError if no table has a file."""
+        """`folder` is that of `journeys export`, or of an archive. Raises NoExportError if no table has a file."""
         self._connection = duckdb.connect()
         self._connection.execute("ATTACH ':memory:' AS journeys")
         files = {
@@ -50,15 +51,15 @@ class ParquetWarehouse:
 
     def ask(self, sql: str) -> list[dict[str, Any]]:
         """Rows of a query in BigQuery's SQL, by column name."""
-        found = self._connection.execute(duckdb_sql(sql))
-        names = [column[0] for column in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        result = self._connection.execute(duckdb_sql(sql))
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def rows_of_files(connection: Any, table: Table, paths: Sequence[str]) -> str:
     """Query for the rows of Parquet files of a table, with all columns of the contract.
 
-    Files of an archive have the columns that there were in their time. The query is good until the next call.
+    Files of an archive have the columns of the time when they were written. The query is valid until the next call.
     """
     columns = ", ".join(f"CAST(NULL AS {_TYPES[column.kind]}) AS {column.name}" for column in table.columns)
     rows = f"SELECT {columns} WHERE FALSE"
@@ -69,7 +70,7 @@ def rows_of_files(connection: Any, table: Table, paths: Sequence[str]) -> str:
 
 
 def duckdb_sql(sql: str) -> str:
-    """BigQuery's SQL as DuckDB understands it."""
-    # DuckDB's plain DECIMAL has three decimals; BigQuery's NUMERIC has nine.
-    said = sql.replace("PARSE_NUMERIC('0.000001')", "CAST('0.000001' AS DECIMAL(38, 9))")
-    return sqlglot.transpile(said, read="bigquery", write="duckdb")[0]
+    """Translate BigQuery's SQL to DuckDB's."""
+    # DuckDB's default DECIMAL has three decimals; BigQuery's NUMERIC has nine.
+    prepared = sql.replace("PARSE_NUMERIC('0.000001')", "CAST('0.000001' AS DECIMAL(38, 9))")
+    return sqlglot.transpile(prepared, read="bigquery", write="duckdb")[0]

@@ -1,4 +1,4 @@
-"""The questions: one set of SQL in BigQuery's dialect, over the views."""
+"""Queries of a report: one set of SQL files in BigQuery's dialect, over the views."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from importlib.resources import files
 from string import Template
 from typing import Final, NamedTuple
 
-# Average and rates are quotients of what the queries give, so that two engines need not round alike.
+# The report computes average and rates from these results, so that engines need not round alike.
 NAMES: Final = ("outcomes", "by_reason", "by_state", "by_channel", "by_policy", "by_day")
 
 
 class Query(NamedTuple):
-    """One question. `title` is the first comment of its file."""
+    """One query. `title` is the first comment of its file."""
 
     name: str
     title: str
@@ -23,7 +23,7 @@ class Query(NamedTuple):
 
 
 def queries() -> tuple[Query, ...]:
-    """Give all of them in the order of a report."""
+    """All queries, in the order of a report."""
     return tuple(_query(name) for name in NAMES)
 
 

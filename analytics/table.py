@@ -1,4 +1,4 @@
-"""Tables of the warehouse, made from the Avro contracts and never from data."""
+"""Tables of the warehouse, derived from the Avro contracts and never from data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS: Final[dict[str, Kind]] = {
 
 
 class UntranslatableFieldError(Exception):
-    """A field of a contract has no column that would say the same."""
+    """A field of a contract can't be represented as a column."""
 
 
 class Column(NamedTuple):
@@ -34,7 +34,7 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """One table: rows of one topic as they come, at least once. `key` is what makes two rows the same."""
+    """One table: the records of a topic as rows, at least once. Rows with the same `key` are the same row."""
 
     name: str
     topic: str
@@ -47,7 +47,7 @@ class Table(NamedTuple):
 
 
 def tables() -> tuple[Table, ...]:
-    """Give the tables, one for each output topic that analysts read."""
+    """Tables of the output topics that analysts read."""
     return (
         _table(
             JOURNEY_ABANDONMENTS,
@@ -67,7 +67,7 @@ def tables() -> tuple[Table, ...]:
 
 
 def touchpoint_table() -> Table:
-    """Give the table of what went in: touchpoints, from a topic in which other records stand between them."""
+    """Table of the touchpoints in the input topic, which has other records, too."""
     return _table(
         JOURNEY_EVENTS,
         "Touchpoint",
@@ -79,7 +79,7 @@ def touchpoint_table() -> Table:
 
 
 def all_tables() -> tuple[Table, ...]:
-    """Give the tables of a dataset: those of the output topics, and that of the touchpoints."""
+    """All tables of a dataset: those of the output topics, and that of the touchpoints."""
     return (*tables(), touchpoint_table())
 
 
@@ -92,7 +92,7 @@ def _table(
     topic: str, record: str, *, key: str, partition_by: str, cluster_by: tuple[str, ...], name: str | None = None
 ) -> Table:
     schema = own_schemas()[record]
-    # The name that a sink connector makes of the topic's.
+    # A sink connector makes this name from the topic's.
     name = name or topic.replace("-", "_").replace(".", "_")
     return Table(name, topic, record, columns_of(schema), key, partition_by, cluster_by, schema["doc"])
 

@@ -1,4 +1,4 @@
-"""Views: what analysts read. Each row once, money as dollars."""
+"""Views for analysts: each row once, money in dollars."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib.resources import files
 from string import Template
 from typing import Final, NamedTuple
 
-# In an order in which each reads only tables and views before it.
+# Ordered by dependency: a view reads only tables and views before it.
 _NAMES: Final = ("abandonments", "lifecycle", "user_journeys", "last_touches")
 
 
@@ -18,19 +18,19 @@ class View(NamedTuple):
     text: str
 
     def query(self, dataset: str) -> str:
-        """Its query over a dataset given as `project.dataset`."""
+        """Query over a dataset, which is `project.dataset`."""
         return Template(self.text).substitute(dataset=dataset)
 
 
 def views() -> tuple[View, ...]:
-    """Give the views in the order of creation. The first comment of each file is its description."""
+    """All views in the order of creation. The first comment of a file is the view's description."""
     return tuple(_view(name) for name in _NAMES)
 
 
 def _view(name: str) -> View:
     lines = files("journeys.analytics").joinpath("sql", "views", f"{name}.sql").read_text("utf-8").splitlines()
-    said = 0
-    while lines[said].startswith("--"):
-        said += 1
-    description = " ".join(line.removeprefix("--").strip() for line in lines[:said])
-    return View(name, description, "\n".join(lines[said:]).strip())
+    comment_lines = 0
+    while lines[comment_lines].startswith("--"):
+        comment_lines += 1
+    description = " ".join(line.removeprefix("--").strip() for line in lines[:comment_lines])
+    return View(name, description, "\n".join(lines[comment_lines:]).strip())

@@ -29,6 +29,7 @@ from journeys.agents.kafka.connection import client_options, producer
 from journeys.agents.kafka.record_producer import RecordProducer
 from journeys.agents.kafka.topic_setup import create_topics
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.partitioner import partition_of
 from journeys.schemas.records import JourneyAbandoned, JourneyRegistered, Touchpoint
@@ -45,10 +46,6 @@ _TARGET_BEHIND_INTERVAL_MS = 250
 _POLICY = f'version = "delay-1"\n[deadlines]\ngrace_seconds = {_GRACE_MS / 1_000}\n'
 
 
-def _now_ms() -> int:
-    return int(time() * 1_000)
-
-
 async def load(settings: Settings, per_second: int) -> None:
     """Append touchpoints at a steady rate until somebody ends this process."""
     codec = Codec()
@@ -59,7 +56,7 @@ async def load(settings: Settings, per_second: int) -> None:
         due = time()
         while True:
             batches = [client.create_batch() for _ in range(DEFAULT_PARTITION_COUNT)]
-            now = _now_ms()
+            now = now_ms()
             touchpoints = [
                 Touchpoint(f"load-{at % _LOAD_JOURNEYS}", "user", f"t-{at}", now, state="AWARE", cost_micros=10_000)
                 for at in range(number, number + count)
@@ -84,7 +81,7 @@ async def _silent_journeys(settings: Settings, seconds: float) -> int:
     count = 0
     async with RecordProducer(settings) as client:
         while time() < until:
-            await client.send(JourneyRegistered(f"silent-{count}", "user", _now_ms(), inactivity_ms=_INACTIVITY_MS))
+            await client.send(JourneyRegistered(f"silent-{count}", "user", now_ms(), inactivity_ms=_INACTIVITY_MS))
             count += 1
             await asyncio.sleep(_SILENT_EVERY_SECONDS)
     return count
@@ -101,7 +98,7 @@ async def _delays_ms(settings: Settings, seconds: float, warm_up_seconds: float)
         begins_at, ends_at = time() + warm_up_seconds, time() + seconds
         while time() < ends_at:
             for records in (await consumer.getmany(timeout_ms=50)).values():
-                read_at = _now_ms()
+                read_at = now_ms()
                 for record in records:
                     abandonment = codec.decode(record.value)
                     assert isinstance(abandonment, JourneyAbandoned)

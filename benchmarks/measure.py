@@ -126,7 +126,7 @@ def running(
 
 async def wait_until_processed(settings: Settings, process: subprocess.Popen[bytes]) -> None:
     """Return when the group has committed all of the input."""
-    async with open_log(settings, JOURNEY_EVENTS) as log:
+    async with open_log(settings, JOURNEY_EVENTS, catalog=None) as log:
         ends = {number: end for number, end in log.end_offsets.items() if end > 0}
     deadline = monotonic() + _LIMIT_SECONDS
     while any(behind != 0 for behind in (await group_lag(settings, ends)).values()):

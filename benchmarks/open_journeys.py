@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from time import time
 from typing import Any, Final
 
 from journeys.agents.kafka.connection import producer
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.partitioner import partition_of
 from journeys.schemas.rows import journey_key
@@ -51,7 +51,7 @@ async def write_open_journeys(settings: Settings, numbers: range, offset: int | 
     """
     codec = Codec()
     changelog = changelog_name(settings.application_id)
-    now = int(time() * 1_000)
+    now = now_ms()
     size = 0
     async with producer(settings, max_batch_size=_BATCH_BYTES, max_request_size=MAX_MESSAGE_BYTES) as client:
         writers = [_Writer(client, changelog, number) for number in range(DEFAULT_PARTITION_COUNT)]

@@ -126,7 +126,7 @@ def _changelog(settings: Settings) -> str:
 
 
 async def _records(settings: Settings, topic: str) -> list[Any]:
-    async with open_log(settings, topic) as log:
+    async with open_log(settings, topic, catalog=None) as log:
         return [
             record
             for number in range(log.partition_count)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from time import monotonic, sleep, time
+from time import monotonic, sleep
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +30,7 @@ from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.record_producer import RecordProducer
 from journeys.agents.kafka.topic_setup import create_topics
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.records import Touchpoint
 from journeys.schemas.topics import changelog_name
 from journeys.streams.compiled.engine_choice import load_engine
@@ -89,7 +90,7 @@ def _run(size: int, touchpoints: int) -> dict[str, float]:
 
 async def _write_touchpoints(settings: Settings, size: int, touchpoints: int) -> None:
     chance = random.Random(size)
-    now = int(time() * 1_000)
+    now = now_ms()
     async with RecordProducer(settings) as producer:
         for number in range(touchpoints):
             journey_id = open_row(chance.randrange(size), now).journey_id
@@ -99,7 +100,7 @@ async def _write_touchpoints(settings: Settings, size: int, touchpoints: int) ->
 
 
 async def _changelog_records(settings: Settings) -> int:
-    async with open_log(settings, changelog_name(settings.application_id)) as log:
+    async with open_log(settings, changelog_name(settings.application_id), catalog=None) as log:
         return sum(log.end_offsets.values())
 
 

@@ -1,4 +1,4 @@
-"""What became of a person's command on a journey."""
+"""The answer to a command on a journey: a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from journeys.schemas.records import JourneyAbandoned, JourneyLifecycle
 
 
 class NoInstantError(OperationError):
-    """Now is no instant of a log whose time is simulated."""
+    """The log keeps simulated time, and the command has no --at."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what} keeps simulated time: say when the command occurs, such as --at 2026-01-31T12:00:00Z "
-            "(journeys show tells the journey's clock)"
+            f"{what} keeps simulated time: give the instant of the command, such as --at 2026-01-31T12:00:00Z "
+            "(journeys show prints the journey's clock)"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A sentence, and the exit code that goes with it."""
+    """A sentence, the exit code that goes with it, and the record that the command led to, if there is one."""
 
     text: str
     exit_code: int
+    record: JourneyAbandoned | JourneyLifecycle | None = None
 
 
-def told(record: JourneyAbandoned | JourneyLifecycle) -> Answer:
-    """What an output says to whoever asked for it."""
+def answer_of(record: JourneyAbandoned | JourneyLifecycle) -> Answer:
+    """The answer that an output record is to the command that led to it."""
     if isinstance(record, JourneyAbandoned):
         return Answer(
             f"abandoned at {format_instant(record.abandoned_at)}: {record.abandonment_reason}, "
             f"penalty {format_dollars(record.total_penalty_micros)} dollars, "
             f"abandonment_id {record.abandonment_id}",
             FINE,
+            record,
         )
     if record.kind == "refused":
-        return Answer(f"refused: {record.refusal}", CHECK_FAILED)
+        return Answer(f"refused: {record.refusal}", CHECK_FAILED, record)
     deadline = record.timeout_deadline_at
-    return Answer(f"{record.kind}" + ("" if deadline is None else f" to {format_instant(deadline)}"), FINE)
+    return Answer(f"{record.kind}" + ("" if deadline is None else f" to {format_instant(deadline)}"), FINE, record)

@@ -1,4 +1,4 @@
-"""`journeys backtest`: what other policies would have made of the same history, side by side."""
+"""`journeys backtest`: several policies over the same history, compared."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from journeys.cli.command_line import WRONG_INPUT, complain
-from journeys.cli.options import HeldMemory, HistoryUntil, Servers, settings_of
+from journeys.cli.command_line import WRONG_INPUT
+from journeys.cli.options import HeldMemory, HistoryUntil, Json, Quiet, Servers, settings_of
+from journeys.cli.output import print_error, print_json
 
 if TYPE_CHECKING:
     from journeys.agents.history.backtest import Abandonments
@@ -45,24 +46,26 @@ def backtest(
     memory: HeldMemory = 1024,
     bootstrap_servers: Servers = None,
     reference: Annotated[
-        bool, typer.Option("--reference", help="Take the Python rule in place of the compiled engine: slow, the same.")
+        bool,
+        typer.Option("--reference", help="Take the Python rule in place of the compiled engine: slower, same results."),
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 if there were bad lines.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Run history under several policies and compare what each comes to.
+    """Run history under several policies and compare their results.
 
     Each policy is applied to the whole history as `journeys replay SOURCE --policy FILE` would; of a topic, to the
     records of each partition, without the time that the topic holds. The comparison goes to standard output, bad lines
     to standard error.
     """
-    from rich.console import Console
-
     from journeys.agents.history.backtest import engine_is_there, require_engine
     from journeys.agents.history.backtest_files import AbandonmentFile, write_comparison
-    from journeys.cli.backtest_table import comparison
+    from journeys.cli.backtest_table import comparison, comparison_json
     from journeys.cli.backtest_topic import TOPIC, topic_tallies
     from journeys.cli.bad_lines import BadLines
     from journeys.cli.regular_file import regular_file
+    from journeys.cli.screen import Screen
 
     policies = _policies(policy or [])
     if reference and abandonments is not None:
@@ -73,13 +76,13 @@ def backtest(
     if by_reference and abandonments is not None:
         require_engine("--abandonments")
     if by_reference and not reference:
-        complain("the compiled engine is not built: the Python rule runs, a hundred times slower")
-    with nullcontext() if abandonments is None else AbandonmentFile(abandonments, policies) as found:
-        add = None if found is None else found.add
+        print_error("the compiled engine is not built: the Python rule runs, a hundred times slower")
+    with nullcontext() if abandonments is None else AbandonmentFile(abandonments, policies) as written:
+        add = None if written is None else written.add
         if is_topic:
             settings = settings_of(bootstrap_servers=bootstrap_servers)
             tallies = topic_tallies(
-                settings, source, policies, until, memory, bad_lines, add, by_reference=by_reference
+                settings, source, policies, until, memory, bad_lines, add, by_reference=by_reference, quiet=quiet
             )
         else:
             with regular_file(source) as file:
@@ -90,7 +93,10 @@ def backtest(
     bad_lines.close()
     if output is not None:
         write_comparison(output, policies, tallies)
-    Console().print(comparison(policies, tallies))
+    if as_json:
+        print_json(comparison_json(policies, tallies))
+    else:
+        Screen().print(comparison(policies, tallies))
     if bad_lines.count and strict:
         raise typer.Exit(WRONG_INPUT)
 
@@ -123,7 +129,7 @@ def _by_engine(
     if is_packed(file.path):
         left_out = PackedHistory(file.path).bad_lines
         if left_out:
-            complain(f"{file.path}: {left_out:,} bad lines were left out when it was packed")
+            print_error(f"{file.path}: {left_out:,} bad lines were left out when it was packed")
         history = packed(file.path, with_names=with_names)
         return backtest(history, policies, until=until, abandonments=abandonments)
     size_bytes = file.size_bytes() or _SMALL_FILE

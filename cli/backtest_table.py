@@ -1,11 +1,14 @@
-"""A comparison of policies, for people: measures down, policies across."""
+"""A comparison of policies: as a table with measures down and policies across, and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from rich.table import Table
 
+from journeys.cli.screen import new_table
 from journeys.schemas.instants import HOUR_MS, SECOND_MS
 from journeys.schemas.money import format_dollars
 from journeys.schemas.records import REASONS
@@ -16,14 +19,12 @@ _NOTHING = "-"
 
 
 def comparison(policies: Sequence[Policy], tallies: Sequence[BacktestTally]) -> Table:
-    """Table of what each policy came to."""
-    table = Table(title="backtest", title_justify="left", show_edge=False)
-    table.add_column("")
-    for policy in policies:
-        table.add_column(policy.version, justify="right", overflow="fold")
+    """Table of the tallies."""
+    versions = [policy.version for policy in policies]
+    table = new_table("", *versions, title="backtest", right=versions)
 
-    def row(name: str, say: Callable[[BacktestTally], str], *, end: bool = False) -> None:
-        table.add_row(name, *map(say, tallies), end_section=end)
+    def row(name: str, cell: Callable[[BacktestTally], str], *, end: bool = False) -> None:
+        table.add_row(name, *map(cell, tallies), end_section=end)
 
     row("journeys", lambda tally: f"{tally.journeys:,}")
     row("episodes", lambda tally: f"{tally.episodes:,}", end=True)
@@ -46,6 +47,18 @@ def comparison(policies: Sequence[Policy], tallies: Sequence[BacktestTally]) -> 
     row("duplicates", lambda tally: f"{tally.duplicates:,}")
     row("refused", lambda tally: f"{tally.refused:,}")
     return table
+
+
+def comparison_json(policies: Sequence[Policy], tallies: Sequence[BacktestTally]) -> dict[str, Any]:
+    """The same for --json: counts and sums, from which the means of the table follow."""
+    return {"policies": [_tally_json(*each) for each in zip(policies, tallies, strict=True)]}
+
+
+def _tally_json(policy: Policy, tally: BacktestTally) -> dict[str, Any]:
+    values = asdict(tally)
+    for name in ("abandonments", "penalty_micros", "opportunity_micros"):
+        values[name] = dict(zip(REASONS, values[name], strict=True))
+    return {"version": policy.version, **values, "total_penalty_micros": tally.total_penalty_micros}
 
 
 def _mean_penalty(tally: BacktestTally) -> str:

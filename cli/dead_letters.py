@@ -1,14 +1,16 @@
-"""`journeys dead-letters`: records that could not be taken: which, why, and again once that is mended."""
+"""`journeys dead-letters`: records that could not be processed: list, show, and retry once corrected."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from journeys.cli.command_line import CHECK_FAILED, complain
+from journeys.cli.command_line import CHECK_FAILED
 from journeys.cli.instant import instant
-from journeys.cli.options import Servers, settings_of
+from journeys.cli.options import Json, Quiet, Servers, settings_of
+from journeys.cli.output import print_error, print_json, print_line, print_note
 
 if TYPE_CHECKING:
     from journeys.agents.inspect.dead_letters import LetterFilter, Place
@@ -33,14 +35,13 @@ def list_letters(
     limit: Annotated[
         int, typer.Option(min=0, metavar="N", help="How many of each partition to show, the latest.")
     ] = 50,
+    as_json: Json = False,
 ) -> None:
     """List dead letters with what is wrong and whether they were retried, and count them by reason.
 
     A record that was retried and is dead again is a dead letter of its own. Looking for retries reads the input
     topic from the oldest letter that is meant: --since makes that short.
     """
-    from rich.console import Console
-
     from journeys.agents.inspect.dead_letters import LetterFilter
     from journeys.cli.dead_letter_list import DeadLetterList
     from journeys.cli.operation import run_operation
@@ -48,17 +49,22 @@ def list_letters(
     settings = settings_of(bootstrap_servers=bootstrap_servers)
     listed = DeadLetterList(limit)
     run_operation(listed.read(settings, LetterFilter(reason, partition, since)))
-    listed.show(Console())
+    if as_json:
+        print_json(listed.json())
+    else:
+        listed.print_tables()
 
 
-def show(place: Where, bootstrap_servers: Servers = None) -> None:
-    """Show one dead letter: where its record is, why it was not taken, and what it says as far as it can be read."""
-    from rich.console import Console
-
-    from journeys.cli.dead_letter_view import show_letter
+def show(place: Where, bootstrap_servers: Servers = None, as_json: Json = False) -> None:
+    """Show one dead letter: where its record is, why it was not processed, and its fields as far as readable."""
+    from journeys.cli.dead_letter_view import letter_view
     from journeys.cli.operation import run_operation
 
-    run_operation(show_letter(settings_of(bootstrap_servers=bootstrap_servers), _place(place), Console()))
+    view = run_operation(letter_view(settings_of(bootstrap_servers=bootstrap_servers), _place(place)))
+    if as_json:
+        print_json(view.json())
+    else:
+        view.print_table()
 
 
 def retry(
@@ -66,6 +72,7 @@ def retry(
         str | None, typer.Argument(metavar="TOPIC:PARTITION:OFFSET", help="Where the record is, as list says.")
     ] = None,
     bootstrap_servers: Servers = None,
+    *,
     every: Annotated[bool, typer.Option("--all", help="All that there are, or all that the filters leave.")] = False,
     reason: Reason = "",
     partition: Partition = None,
@@ -75,17 +82,19 @@ def retry(
         typer.Option("--with", metavar="FILE", help="A file of one line (JSON) to send in place of the record."),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Also what was retried already.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Append the record of a dead letter to the input topic again, once what was wrong with it is mended.
+    """Append the record of a dead letter to the input topic again, once its fault is corrected.
 
     It gets a new offset there and names its origin in headers; it counts from its new place on, so a touchpoint
-    may have become late meanwhile. Exits with 1 if one still can't be taken.
+    may have become late meanwhile. Exits with 1 if one still can't be processed.
     """
     from journeys.agents.inspect.dead_letters import LetterFilter
     from journeys.cli.operation import run_operation
 
     if (place is None) != every:
-        raise typer.BadParameter("say which: one TOPIC:PARTITION:OFFSET, or --all with or without filters")
+        raise typer.BadParameter("name one TOPIC:PARTITION:OFFSET, or give --all, with or without filters")
     if place is not None and (reason or partition is not None or since is not None):
         raise typer.BadParameter("a filter goes with --all, not with one TOPIC:PARTITION:OFFSET")
     if correction is not None and place is None:
@@ -93,28 +102,36 @@ def retry(
     settings = settings_of(bootstrap_servers=bootstrap_servers)
     wanted = LetterFilter(reason, partition, since, None if place is None else _place(place))
     record = None if correction is None else _corrected(correction)
-    failed = run_operation(_retry(settings, wanted, record, again))
+    outcomes = run_operation(_retry(settings, wanted, record, again, print_lines=not as_json))
+    counts = Counter(outcome["outcome"] for outcome in outcomes)
+    sent, done, failed = counts["sent"], counts["retried_before"], counts["failed"]
+    if as_json:
+        print_json({"sent": sent, "retried_before": done, "failed": failed, "records": outcomes})
+    print_note(f"{sent:,} sent, {done:,} had been retried already, {failed:,} failed", quiet=quiet or as_json)
     if failed:
         raise typer.Exit(CHECK_FAILED)
 
 
-async def _retry(settings: Settings, wanted: LetterFilter, correction: JourneyRecord | None, again: bool) -> int:
+async def _retry(
+    settings: Settings, wanted: LetterFilter, correction: JourneyRecord | None, again: bool, *, print_lines: bool
+) -> list[dict[str, Any]]:
     from journeys.agents.inspect.dead_letter_retry import DeadLetterRetry
     from journeys.agents.inspect.dead_letters import one_letter
 
     if wanted.place is not None:
         await one_letter(settings, wanted.place)
-    sent = done = failed = 0
-    async for outcome in DeadLetterRetry(settings, correction=correction, again=again).retry(wanted):
-        sent += outcome.sent
-        done += outcome.done_before is not None
-        failed += not outcome.sent and outcome.done_before is None
-        if outcome.sent:
-            typer.echo(f"{outcome.found.origin}: sent")
-        elif outcome.done_before is not None or failed <= _SHOWN_FAILURES:
-            complain(f"{outcome.found.origin}: {outcome.why_not}")
-    complain(f"{sent:,} sent, {done:,} had been retried already, {failed:,} can't be taken")
-    return failed
+    outcomes: list[dict[str, Any]] = []
+    failed = 0
+    async for retry in DeadLetterRetry(settings, correction=correction, again=again).retry(wanted):
+        outcome = "sent" if retry.sent else "failed" if retry.done_before is None else "retried_before"
+        failed += outcome == "failed"
+        record = str(retry.found.origin)
+        outcomes.append({"record": record, "outcome": outcome, "why": retry.why_not or None})
+        if print_lines and retry.sent:
+            print_line(f"{record}: sent")
+        elif print_lines and (outcome == "retried_before" or failed <= _SHOWN_FAILURES):
+            print_error(f"{record}: {retry.why_not}")
+    return outcomes
 
 
 def _place(text: str) -> Place:
@@ -132,10 +149,10 @@ def _corrected(file: str) -> JourneyRecord:
     from journeys.agents.history.line_files import BadLine, LineFile
     from journeys.schemas.records import PolicyChanged, Punctuation
 
-    found = list(LineFile(file).records())
-    if len(found) != 1:
-        raise typer.BadParameter(f"{file}: {len(found)} lines; one is wanted, the corrected record")
-    (one,) = found
+    lines = list(LineFile(file).records())
+    if len(lines) != 1:
+        raise typer.BadParameter(f"{file}: {len(lines)} lines; expected one, the corrected record")
+    (one,) = lines
     if isinstance(one, BadLine):
         raise typer.BadParameter(f"{file}: line {one.number}: {one.error}")
     record = one[1]

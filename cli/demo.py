@@ -1,4 +1,4 @@
-"""`journeys demo`: a clickstream through a real Kafka and real workers, and the proof by replay."""
+"""`journeys demo`: a clickstream through a real Kafka and real workers, verified by replay."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from journeys.cli.command_line import CHECK_FAILED, complain
-from journeys.cli.options import settings_of
+from journeys.cli.command_line import CHECK_FAILED
+from journeys.cli.options import Quiet, settings_of
+from journeys.cli.output import print_error, print_line
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from journeys.agents.demo.demonstration import Demonstration
     from journeys.agents.demo.ecom import EcomMapping
     from journeys.agents.history.importer import ImportReport
     from journeys.cli.demo_screen import DemoScreen
+    from journeys.cli.screen import Screen
 
 _LOOKED_EVERY_SECONDS: Final = 0.25
 _SECOND_WORKER_SECONDS: Final = 10.0
@@ -46,6 +46,7 @@ def demo(
     second_worker: Annotated[
         bool, typer.Option("--second-worker", help="Start a second worker in mid-run, and stop it again.")
     ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Watch six months of a clickstream time out, fall silent, convert and return, in seconds.
 
@@ -55,51 +56,55 @@ def demo(
     """
     import signal
 
-    from rich.console import Console
-
     from journeys.agents.demo.demonstration import Demonstration
     from journeys.agents.demo.ecom import load_mapping
     from journeys.agents.verify.verification import verify
     from journeys.cli.demo_screen import DemoScreen
     from journeys.cli.operation import run_operation
-    from journeys.cli.verify import show_report
+    from journeys.cli.screen import Screen
+    from journeys.cli.verify import print_report
 
     plan = Plan(load_mapping(mapping), made, seed, seconds, second_worker)
-    console = Console()
+    screen = Screen()
+
+    def note(text: str) -> None:
+        if not quiet:
+            screen.print(text)
+
     # Ended from outside, the demo takes its broker and its workers with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Demonstration(settings_of(application_id="journeys-demo"), say=console.print) as stage:
-        console.print(f"Kafka answers at {stage.settings.bootstrap_servers}", highlight=False)
-        screen = DemoScreen(stage)
-        report = run_operation(_play(stage, screen, plan, console))
-        screen.show_summary(report, console)
+    with Demonstration(settings_of(application_id="journeys-demo"), say=note) as stage:
+        note(f"Kafka answers at {stage.settings.bootstrap_servers}")
+        shown = DemoScreen(stage, quiet=quiet)
+        report = run_operation(_play(stage, shown, plan, screen))
+        shown.print_summary(report, screen)
         verified = run_operation(verify(stage.settings))
-        show_report(verified, console)
+        print_report(verified)
     if not verified.ok:
-        complain("live and replay differ")
+        print_error("live and replay differ")
         raise typer.Exit(CHECK_FAILED)
-    console.print("A replay of the input topic gives exactly what the worker published.", highlight=False)
+    print_line("A replay of the input topic gives exactly what the worker published.")
 
 
-async def _play(stage: Demonstration, screen: DemoScreen, plan: Plan, console: Console) -> ImportReport:
+async def _play(stage: Demonstration, shown: DemoScreen, plan: Plan, screen: Screen) -> ImportReport:
     """Run until all that was imported is applied, and all that was published is seen."""
     import asyncio
     import time
 
     await stage.make_topics()
     stage.start_worker("worker-1")
-    with screen.drawn(console):
+    with shown.drawn(screen):
         async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(screen.watch())
-            drawing = tasks.create_task(screen.draw_for_ever())
+            watching = tasks.create_task(shown.watch())
+            drawing = tasks.create_task(shown.draw())
             # In a thread with a loop of its own: the pace is kept by sleeping between lines.
             history = stage.write_history(plan.mapping, made=plan.made, seed=plan.seed, seconds=plan.seconds)
             writing = tasks.create_task(asyncio.to_thread(asyncio.run, history))
             if plan.second_worker:
-                await _help_out(stage, plan.seconds)
+                await _run_second_worker(stage, plan.seconds)
             report: ImportReport = await writing
             began = time.monotonic()
-            while not (await stage.is_applied() and await screen.has_seen_all()):
+            while not (await stage.is_applied() and await shown.has_seen_all()):
                 stage.check_workers(has_time=time.monotonic() - began < _APPLIED_WITHIN_SECONDS)
                 await asyncio.sleep(_LOOKED_EVERY_SECONDS)
             drawing.cancel()
@@ -107,8 +112,8 @@ async def _play(stage: Demonstration, screen: DemoScreen, plan: Plan, console: C
     return report
 
 
-async def _help_out(stage: Demonstration, seconds: float) -> None:
-    """A second worker joins and leaves while the history is being written."""
+async def _run_second_worker(stage: Demonstration, seconds: float) -> None:
+    """Start a second worker and stop it while the history is being written."""
     import asyncio
 
     await asyncio.sleep(seconds / 4)

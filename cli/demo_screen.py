@@ -1,4 +1,4 @@
-"""What the demo shows: progress while it runs, a table that is drawn anew or lines, and the summary."""
+"""What the demo prints: progress while it runs, as a table that is redrawn or as lines, and the summary."""
 
 from __future__ import annotations
 
@@ -8,36 +8,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from journeys.agents.demo.demonstration import Demonstration
 from journeys.agents.history.importer import ImportReport
 from journeys.cli.output_tail import ends_of, output_tail
+from journeys.cli.screen import Screen, new_table
 from journeys.cli.watched import TOPICS, Watched
 from journeys.schemas.instants import format_instant
 from journeys.schemas.money import format_dollars
 from journeys.schemas.records import REASONS
 
 _DRAWN_EVERY_SECONDS: Final = 0.25
-_SAID_EVERY_SECONDS: Final = 2.0
+_PRINTED_EVERY_SECONDS: Final = 2.0
 
 
 class DemoScreen:
     """Watches a demonstration's outputs and shows them."""
 
-    def __init__(self, stage: Demonstration) -> None:
+    def __init__(self, stage: Demonstration, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self._stage = stage
         self._watched = Watched()
         self._read = 0
         self._live: Live | None = None
-        self._console: Console | None = None
-        self._said_at = 0.0
+        self._screen: Screen | None = None
+        self._printed_at = 0.0
 
     async def watch(self) -> None:
-        """Read the output topics from their beginning, for ever."""
+        """Read the output topics from their beginning, until cancelled."""
         starts = dict.fromkeys(await ends_of(self._stage.settings, TOPICS), 0)
         async for batch in output_tail(self._stage.settings, TOPICS, starts):
             self._read += len(batch)
@@ -48,31 +49,33 @@ class DemoScreen:
         return self._read >= sum((await ends_of(self._stage.settings, TOPICS)).values())
 
     @contextmanager
-    def drawn(self, console: Console) -> Iterator[None]:
-        """Draw on a terminal; elsewhere say a line now and then."""
-        self._console = console
-        if not console.is_terminal:
+    def drawn(self, screen: Screen) -> Iterator[None]:
+        """Draw on a terminal; elsewhere print a line now and then; nothing if quiet."""
+        if self._quiet:
             yield
             return
-        with Live(self._table(), console=console, auto_refresh=False, transient=True) as self._live:
+        self._screen = screen
+        if not screen.is_interactive:
+            yield
+            return
+        with Live(self._table(), console=screen, auto_refresh=False, transient=True) as self._live:
             yield
 
-    async def draw_for_ever(self) -> None:
-        """Keep what is shown up to date."""
+    async def draw(self) -> None:
+        """Keep what is shown up to date, until cancelled."""
         while True:
             await asyncio.sleep(_DRAWN_EVERY_SECONDS)
             if self._live is not None:
                 self._live.update(self._table(), refresh=True)
-            elif self._console is not None and time.monotonic() - self._said_at >= _SAID_EVERY_SECONDS:
-                self._said_at = time.monotonic()
-                self._console.print(self._line(), highlight=False, soft_wrap=True)
+            elif self._screen is not None and time.monotonic() - self._printed_at >= _PRINTED_EVERY_SECONDS:
+                self._printed_at = time.monotonic()
+                self._screen.print(self._line())
 
-    def show_summary(self, report: ImportReport, console: Console) -> None:
-        """Print what the run came to."""
+    def print_summary(self, report: ImportReport, screen: Screen) -> None:
+        """Print the counts of the run."""
         counts, penalties = self._watched.counts, self._watched.penalties
-        table = Table(title="six months of journeys", title_justify="left", show_edge=False)
-        for heading in ("", "count", "penalty in dollars"):
-            table.add_column(heading, justify="right" if heading else "left")
+        headings = ("count", "penalty in dollars")
+        table = new_table("", *headings, title="six months of journeys", right=headings)
         table.add_row("journeys", f"{self._stage.progress.journeys:,}")
         table.add_row("touchpoints and other records", f"{report.records:,}")
         table.add_row("punctuations", f"{report.punctuations:,}", end_section=True)
@@ -88,7 +91,7 @@ class DemoScreen:
             ("refused", "refused"),
         ):
             table.add_row(name, f"{counts[kind]:,}")
-        console.print(table)
+        screen.print(table)
 
     def _line(self) -> str:
         counts = self._watched.counts
@@ -103,7 +106,7 @@ class DemoScreen:
         return "starting  " if clock is None else format_instant(clock)[:10]
 
     def _table(self) -> Group:
-        said = (
+        progress = (
             f"{self._date()}   {self._stage.progress.records:,} records of {self._stage.progress.journeys:,} journeys"
         )
-        return Group(Text(said, style="bold"), "", self._watched.table())
+        return Group(Text(progress, style="bold"), "", self._watched.table())

@@ -33,7 +33,7 @@ def ecom(
 
     lines = touchpoints(load_mapping(mapping))
     first = next(lines)
-    told = arrivals(seed, parse_instant(first["occurred_at"]), made)
+    generated = arrivals(seed, parse_instant(first["occurred_at"]), made)
     with OutputFile(output) as file:
-        for line in merge(told, chain([first], lines)):
+        for line in merge(generated, chain([first], lines)):
             file.write(line)

@@ -1,26 +1,12 @@
-"""Errors that are no faults of the program: what the person at the keyboard gave, or what is not there."""
+"""Which errors are no faults of the program, and the one line that is printed of them."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# By name, so that telling them apart imports nothing: most commands never load the modules of the others.
-_EXPECTED: Final = frozenset(
-    {
-        "journeys.agents.devserver.broker_unavailable.BrokerUnavailable",
-        "journeys.cli.options.InvalidSettingError",
-        "journeys.cli.output_file.UnwritableFileError",
-        "journeys.agents.demo.ecom.EcomMissingError",
-        "journeys.agents.demo.ecom.MappingError",
-        "journeys.agents.history.line_files.UnreadableFileError",
-        "journeys.agents.settings.operation_error.OperationError",
-        "journeys.analytics.parquet_warehouse.NoExportError",
-        "journeys.streams.rule.policy.InvalidPolicyError",
-        "journeys.streams.stored.restored_rows.UnreadableRowError",
-        "journeys.streams.partition.changelog.TableMismatchError",
-        "training_orchestrator.api.answers.StoreUnavailableError",
-    }
-)
+from journeys.schemas.expected_error import ExpectedError
+
+# The extra that installs a package, by the package's top-level module.
 _EXTRAS: Final = {
     "aiokafka": "kafka",
     "aiolimiter": "bigquery",
@@ -41,6 +27,8 @@ _EXTRAS: Final = {
     "stamina": "kafka",
     "testcontainers": "docker",
 }
+# A path that was given can't be opened, whoever opens it. Other errors of the system may be faults of the program.
+_WRONG_PATH: Final = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
 def expected_text(error: Exception) -> str | None:
@@ -50,6 +38,8 @@ def expected_text(error: Exception) -> str | None:
         if extra is None:
             return None
         return f"this needs the package {error.name}, which is not installed: pip install 'gaelp-journeys[{extra}]'"
-    if any(f"{kind.__module__}.{kind.__qualname__}" in _EXPECTED for kind in type(error).__mro__):
-        return str(error)
-    return None
+    if isinstance(error, _WRONG_PATH) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if not isinstance(error, ExpectedError):
+        return None
+    return "; ".join(str(error).splitlines())  # of a file with several faults each is a line

@@ -1,13 +1,14 @@
-"""`journeys import`: history onto the input topic, with time of its own."""
+"""`journeys import`: history onto the input topic, with its own punctuations."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from journeys.cli.command_line import WRONG_INPUT, complain
-from journeys.cli.options import HistoryUntil, Servers, settings_of
+from journeys.cli.command_line import WRONG_INPUT
+from journeys.cli.options import HistoryUntil, Json, Quiet, Servers, settings_of
+from journeys.cli.output import print_json, print_note
 
 if TYPE_CHECKING:
     from journeys.agents.history.importer import ImportReport
@@ -25,14 +26,16 @@ def import_history(
     until: HistoryUntil = None,
     allow_unpunctuated: Annotated[
         bool,
-        typer.Option("--allow-unpunctuated", help="Take a topic that holds journeys and nobody's time yet."),
+        typer.Option("--allow-unpunctuated", help="Take a topic that holds journeys and no punctuation yet."),
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 if there were bad lines.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Append history to the input topic with punctuations of its own, so that event time runs as fast as it can.
 
     A file that holds punctuations keeps those and gets no others. The topic keeps simulated time from then
-    on; one that keeps live time is refused. Bad lines are told with their numbers, the rest is imported.
+    on; one that keeps live time is refused. The numbers of bad lines are printed, and the rest is imported.
     """
     from journeys.agents.history.importer import import_history as run_import
     from journeys.cli.bad_lines import BadLines
@@ -43,7 +46,7 @@ def import_history(
 
     settings = settings_of(bootstrap_servers=bootstrap_servers)
     bad_lines = BadLines("standard input" if file == "-" else file)
-    with regular_file(file) as lines, progress_bar("importing") as advance:
+    with regular_file(file) as lines, progress_bar("importing", quiet=quiet) as advance:
         report = run_operation(
             run_import(
                 settings,
@@ -59,12 +62,26 @@ def import_history(
         bad_lines.add(line.number, str(line.error))
     bad_lines.count = report.bad_line_count  # of very many, the report keeps the first
     bad_lines.close()
-    complain(_said(report, bad_lines.count))
+    if as_json:
+        print_json(_json(report, bad_lines.count))
+    print_note(_summary(report, bad_lines.count), quiet=quiet or as_json)
     if strict and bad_lines.count:
         raise typer.Exit(WRONG_INPUT)
 
 
-def _said(report: ImportReport, bad_lines: int) -> str:
+def _json(report: ImportReport, bad_lines: int) -> dict[str, Any]:
+    from journeys.cli.json_fields import json_instant
+
+    return {
+        "records": report.records,
+        "punctuations": report.punctuations,
+        "bad_lines": bad_lines,
+        "first_at": json_instant(report.first_at),
+        "clock": json_instant(report.clock),
+    }
+
+
+def _summary(report: ImportReport, bad_lines: int) -> str:
     from journeys.schemas.instants import format_instant
 
     span = ""

@@ -1,4 +1,4 @@
-"""Lines as they come, for a program that has other things to do while a slow pipe says nothing."""
+"""Lines as they arrive, for a program that has other work to do while a pipe is silent."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ async def line_feed(
     room = threading.Semaphore(_MOST_WAITING)
     waiting: deque[tuple[int, InputRecord] | BadLine | Exception | None] = deque()
 
-    def add(found: tuple[int, InputRecord] | BadLine | Exception | None) -> None:
+    def add(line: tuple[int, InputRecord] | BadLine | Exception | None) -> None:
         room.acquire()
-        waiting.append(found)
-        if len(waiting) == 1:  # else the other side is on its way through the queue and will find it
+        waiting.append(line)
+        if len(waiting) == 1:  # else the other side is reading the queue already and will reach it
             loop.call_soon_threadsafe(arrived.set)
 
     def read() -> None:
-        with suppress(RuntimeError):  # the loop was closed: nobody wants the rest
+        with suppress(RuntimeError):  # the loop was closed: the rest is not wanted
             try:
-                for found in file.records(parse):
-                    add(found)
+                for line in file.records(parse):
+                    add(line)
             except Exception as error:
                 add(error)
             add(None)
@@ -51,10 +51,10 @@ async def line_feed(
         await arrived.wait()
         arrived.clear()
         while waiting:
-            found = waiting.popleft()
+            arrived_line = waiting.popleft()
             room.release()
-            if found is None:
+            if arrived_line is None:
                 return
-            if isinstance(found, Exception):
-                raise found
-            yield found
+            if isinstance(arrived_line, Exception):
+                raise arrived_line
+            yield arrived_line

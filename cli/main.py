@@ -1,9 +1,12 @@
-"""`journeys`: all commands, each with its example. Importing this loads none of what they work with."""
+"""`journeys`: all commands, each with its example. Importing this loads none of the modules that they run."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from inspect import cleandoc
+from io import TextIOWrapper
+from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
@@ -33,16 +36,18 @@ from journeys.cli import (
     watch,
     worker,
 )
-from journeys.cli.command_line import CommandLine
+from journeys.cli.command_line import CommandLine, print_fault
+from journeys.cli.version import print_version
 
 
-def _group(help_text: str, kind: type[TyperGroup] = TyperGroup) -> typer.Typer:
+def _group(help_text: str, example: str, kind: type[TyperGroup] = TyperGroup) -> typer.Typer:
     return typer.Typer(
         cls=kind,
         help=help_text,
+        epilog=f"Example: journeys {example}",
         no_args_is_help=True,
         rich_markup_mode=None,
-        add_completion=False,
+        add_completion=kind is CommandLine,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )
@@ -58,15 +63,32 @@ def _add(group: typer.Typer, name: str, function: Callable[..., None], short: st
 app = _group(
     "Ends customer journeys that just stop: touchpoints in, abandonments with their penalty out, "
     "live on Kafka and the same by replay.",
+    "replay history.jsonl --output out.jsonl",
     CommandLine,
 )
-_broker = _group("A Kafka for development.")
-_topics = _group("The topics as they must be.")
-_policy = _group("The constants that decide.")
-_bigquery = _group("Tables and views in BigQuery.")
-_stack = _group("The whole stack for development.")
-_sink = _group("Topics into tables, without Kafka Connect.")
-_dead_letters = _group("Records that could not be taken.")
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=print_version,
+            help="Print the versions of this package, its engine, its Kafka client and Python.",
+        ),
+    ] = False,
+) -> None: ...
+
+
+_broker = _group("A Kafka for development.", "broker start")
+_topics = _group("The topics of the topic map.", "topics check")
+_policy = _group("The constants of the rule.", "policy show --default")
+_bigquery = _group("Tables and views in BigQuery.", "bigquery diff")
+_stack = _group("The whole stack for development.", "stack up")
+_sink = _group("Topics into tables, without Kafka Connect.", "sink bigquery")
+_dead_letters = _group("Records that could not be processed.", "dead-letters list")
 
 _add(
     app,
@@ -86,7 +108,7 @@ _add(app, "pack", pack.pack, "Pack history for backtests.", "pack history.jsonl 
 _add(app, "demo", demo.demo, "See it all work, in a minute.", "demo --second-worker")
 _add(app, "generate", generate.generate, "Make up touchpoints for load.", "generate --journeys 10000 --seed 7")
 _add(app, "ecom", ecom.ecom, "Write the demo's clickstream as lines.", "ecom --made 200 --output ecom.jsonl")
-_add(app, "worker", worker.worker, "Run a worker: decide, live.", "worker --policy patient.toml")
+_add(app, "worker", worker.worker, "Run a worker on the input topic.", "worker --policy patient.toml")
 _add(app, "produce", produce.produce, "Append records to the input topic.", "produce touchpoints.jsonl")
 _add(app, "import", import_history.import_history, "Append history with its own time.", "import history.parquet")
 _add(app, "watch", watch.watch, "Watch what is published.", "watch --seconds 60")
@@ -101,7 +123,7 @@ _add(app, "config", config.config, "Show the settings.", "config")
 
 _add(_broker, "start", broker.start, "Start it, and wait until it answers.", "broker start --port 9092")
 _add(_broker, "stop", broker.stop, "Stop it and keep its data.", "broker stop")
-_add(_broker, "status", broker.status, "Tell where it is and whether it answers.", "broker status")
+_add(_broker, "status", broker.status, "Print where it is and whether it answers.", "broker status")
 _add(_broker, "logs", broker.logs, "Print the end of its log.", "broker logs --lines 100")
 app.add_typer(_broker, name="broker")
 
@@ -125,7 +147,7 @@ _add(
     _dead_letters,
     "show",
     dead_letters.show,
-    "Show one and what it says.",
+    "Show one and its fields.",
     "dead-letters show journey-events:2:17",
 )
 _add(
@@ -155,7 +177,7 @@ _add(
     "bigquery load --folder .journeys/parquet --really",
 )
 _add(_bigquery, "fill", bigquery.fill, "Load all files of an export.", "bigquery fill --folder parquet")
-_add(_bigquery, "costs", bigquery.costs, "Tell what a report would read.", "bigquery costs --days 30")
+_add(_bigquery, "costs", bigquery.costs, "Print what a report would read.", "bigquery costs --days 30")
 app.add_typer(_bigquery, name="bigquery")
 
 _add(_sink, "bigquery", sink.bigquery, "Write them to BigQuery, exactly once.", "sink bigquery")
@@ -164,10 +186,16 @@ app.add_typer(_sink, name="sink")
 _add(_stack, "up", stack.up, "Start all of it.", "stack up")
 _add(_stack, "down", stack.down, "Stop all of it and keep its data.", "stack down")
 _add(_stack, "env", stack.env, "Print settings for a worker.", "stack env")
-_add(_stack, "status", stack.status, "Tell what answers.", "stack status")
+_add(_stack, "status", stack.status, "Print what answers.", "stack status")
 app.add_typer(_stack, name="stack")
 
 
 def run() -> None:
     """Run the command of this process's arguments and end the process. The console script `journeys`."""
-    app()
+    if isinstance(sys.stdout, TextIOWrapper):  # where the terminal's encoding lacks a letter, its escape is printed
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except Exception as error:
+        print_fault(error)
+        sys.exit(1)

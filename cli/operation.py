@@ -1,4 +1,4 @@
-"""Runs one operation on Kafka, with nothing on the screen but what the command itself says."""
+"""Runs one operation on Kafka, with nothing on the screen but what the command itself prints."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from journeys.agents.settings.printable import printable_lines
+
 _Result = TypeVar("_Result")
 
 
+class _PrintableFormatter(logging.Formatter):
+    """Text of log records without control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
+
+
 def quiet_clients() -> None:
-    """Have Kafka's clients say nothing: they take a dozen lines for what the error of the operation says in one."""
-    logging.basicConfig(level=logging.WARNING, format="journeys: %(message)s")
+    """Silence Kafka's clients: they log a dozen lines about what the error of the operation says in one."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_PrintableFormatter("journeys: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for name in ("aiokafka", "asyncio", "httpx"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 

@@ -1,4 +1,4 @@
-"""Options that several commands have, and the settings that come of them."""
+"""Options that several commands have, and the settings that follow from them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from journeys.cli.instant import instant
+from journeys.schemas.expected_error import ExpectedError
 
 if TYPE_CHECKING:
     from journeys.agents.settings.settings import Settings
@@ -40,19 +41,23 @@ HeldMemory = Annotated[
     int,
     typer.Option("--memory", min=16, metavar="MIB", help="Memory for history that is not packed; more goes to files."),
 ]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document in place of text; its keys: docs/command-line.md.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only: no progress, no remarks.")]
 
 
-class InvalidSettingError(Exception):
-    """A setting, from the environment, a file .env or an option, that can't be taken."""
+class InvalidSettingError(ExpectedError):
+    """A setting, from the environment, a file .env or an option, that is not allowed."""
 
 
-def settings_of(**given: Any) -> Settings:
-    """Settings of the environment with the options that were given (not None). Raises InvalidSettingError."""
+def settings_of(**options: Any) -> Settings:
+    """Settings of the environment, and in their place the options that are not None. Raises InvalidSettingError."""
     from pydantic import ValidationError
 
     from journeys.agents.settings.settings import Settings, faults_of
 
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
         raise InvalidSettingError(faults_of(error)) from None

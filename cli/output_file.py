@@ -1,4 +1,4 @@
-"""A file of output lines: there as a whole or not at all."""
+"""A file of output lines, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from journeys.schemas.expected_error import ExpectedError
+
 _STANDARD_OUTPUT = "-"
-_dumps = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_utf8 = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_ascii = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
 
 
-class UnwritableFileError(Exception):
+class UnwritableFileError(ExpectedError):
     """A file that can't be written; the text says which and why."""
 
 
@@ -27,9 +30,12 @@ class OutputFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self._partial: Path | None = None
+        self._dumps = _utf8
         if path == _STANDARD_OUTPUT:
             self._target = None
             self._file: IO[bytes] = sys.stdout.buffer
+            if self._file.isatty():  # so that no character of a record moves the cursor
+                self._dumps = _ascii
             return
         # Through symbolic links, so that the file behind them is replaced and not the link.
         self._target = Path(path).resolve()
@@ -45,7 +51,7 @@ class OutputFile:
     def write(self, line: dict[str, Any]) -> None:
         """Write one line."""
         try:
-            self._file.write(_dumps(line).encode() + b"\n")
+            self._file.write(self._dumps(line).encode() + b"\n")
         except BrokenPipeError:
             raise
         except OSError as error:

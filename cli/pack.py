@@ -1,4 +1,4 @@
-"""`journeys pack`: history by journey, once, for backtests that then take no time."""
+"""`journeys pack`: history sorted by journey, for fast backtests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from journeys.cli.command_line import WRONG_INPUT
-from journeys.cli.options import HeldMemory
+from journeys.cli.options import HeldMemory, Json, Quiet
+from journeys.cli.output import print_json, print_note
 
 _SMALL_FILE = 2**20
 
@@ -21,6 +22,8 @@ def pack(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The packed file (Parquet).")],
     memory: HeldMemory = 1024,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 if there were bad lines.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Pack history by journey, for `journeys backtest`.
 
@@ -28,8 +31,6 @@ def pack(
     The numbers of bad lines go to standard error and are counted in the packed file; the good lines are packed.
     Needs the compiled engine. What does not fit into the memory goes to files in the temporary folder.
     """
-    from rich.console import Console
-
     from journeys.agents.history.backtest import require_engine
     from journeys.agents.history.history_buckets import MIB, HistoryBuckets
     from journeys.agents.history.history_columns import history_batches
@@ -46,8 +47,9 @@ def pack(
         clock = buckets.fill(history_batches(file.path, bad_lines.add))
         journeys = write_packed(buckets, clock, output, bad_lines.count)
         bad_lines.close()
-    Console(stderr=True).print(
-        f"packed {buckets.records:,} records of {journeys:,} journeys; bad lines: {bad_lines.count:,}", highlight=False
-    )
+    if as_json:
+        print_json({"records": buckets.records, "journeys": journeys, "bad_lines": bad_lines.count})
+    summary = f"packed {buckets.records:,} records of {journeys:,} journeys; bad lines: {bad_lines.count:,}"
+    print_note(summary, quiet=quiet or as_json)
     if bad_lines.count and strict:
         raise typer.Exit(WRONG_INPUT)

@@ -1,15 +1,16 @@
-"""`journeys policy`: the constants that decide."""
+"""`journeys policy`: the constants of the rule, shown, checked and put in force."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from journeys.agents.settings.operation_error import OperationError
-from journeys.cli.command_line import complain
-from journeys.cli.options import Application, Servers, settings_of
+from journeys.cli.options import Application, Json, Quiet, Servers, settings_of
+from journeys.cli.output import print_json, print_line, print_lines, print_note
 
 if TYPE_CHECKING:
     from journeys.agents.settings.settings import Settings
@@ -26,6 +27,7 @@ def show(
     default: Annotated[bool, typer.Option("--default", help="Show the default policy; needs no broker.")] = False,
     bootstrap_servers: Servers = None,
     application_id: Application = None,
+    as_json: Json = False,
 ) -> None:
     """Print the policy in force as TOML, for each partition that has another one than those before it.
 
@@ -35,7 +37,10 @@ def show(
     from journeys.streams.rule.policy import DEFAULT_POLICY
 
     if default:
-        typer.echo(policy_toml(DEFAULT_POLICY), nl=False)
+        if as_json:
+            print_json({"policies": [_json(DEFAULT_POLICY, None)]})
+        else:
+            print_lines(policy_toml(DEFAULT_POLICY))
         return
     from journeys.agents.inspect.policies_in_force import policies_in_force
     from journeys.cli.operation import run_operation
@@ -46,33 +51,43 @@ def show(
     for partition in run_operation(policies_in_force(settings)):
         numbers.setdefault(partition.policy.version, []).append(partition.number)
         policies[partition.policy.version] = partition.policy
+    if as_json:
+        print_json({"policies": [_json(policy, numbers[version]) for version, policy in policies.items()]})
+        return
     for version, policy in policies.items():
-        typer.echo(f"# in force in partitions {', '.join(map(str, numbers[version]))}")
-        typer.echo(policy_toml(policy))
+        print_line(f"# in force in partitions {', '.join(map(str, numbers[version]))}")
+        print_lines(policy_toml(policy))
+        print_line()
 
 
-def check(file: File) -> None:
-    """Check a policy file and print what it has otherwise than the default policy.
+def _json(policy: Policy, partitions: list[int] | None) -> dict[str, Any]:
+    """A policy with the partitions that it is in force in, in the JSON form that the log holds."""
+    return {"version": policy.version, "partitions": partitions, "policy": json.loads(policy.to_json())}
 
-    Exits with 2 where it can't be taken, and names the key and the value.
+
+def check(file: File, as_json: Json = False) -> None:
+    """Check a policy file and print how it differs from the default policy.
+
+    Exits with 2 where it is not valid, and names the key and the value.
     """
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     from journeys.agents.settings.policy_file import load_policy
     from journeys.cli.policy_text import policy_differences
+    from journeys.cli.screen import Screen, new_table
     from journeys.streams.rule.policy import DEFAULT_POLICY
 
     policy = load_policy(file)
     differences = policy_differences(DEFAULT_POLICY, policy)
-    if not differences:
-        typer.echo(f"policy {policy.version}: the same constants as the default")
+    if as_json:
+        document = [{"key": key, "default": default, "value": value} for key, default, value in differences]
+        print_json({"version": policy.version, "differences": document})
         return
-    table = Table("key", "default", policy.version, title_justify="left", show_edge=False)
+    if not differences:
+        print_line(f"policy {policy.version}: the same constants as the default")
+        return
+    table = new_table("key", "default", policy.version)
     for difference in differences:
-        table.add_row(*map(escape, difference))
-    Console().print(table)
+        table.add_row(*difference)
+    Screen().print(table)
 
 
 def put(
@@ -80,11 +95,13 @@ def put(
     bootstrap_servers: Servers = None,
     application_id: Application = None,
     requested_by: Annotated[str | None, typer.Option(metavar="NAME", help="Who asks; without it, you.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Put a policy in force by appending it to every partition of the input topic.
 
-    Episodes that begin behind it are under it; those that are open keep theirs. A version names one content
-    for ever: a changed policy needs a new version.
+    Episodes that begin after it are under it; open ones keep theirs. A version names one content
+    and keeps it: a changed policy needs a new version.
     """
     from journeys.agents.settings.policy_file import load_policy
     from journeys.cli.operation import run_operation
@@ -92,16 +109,18 @@ def put(
     policy = load_policy(file)
     settings = settings_of(bootstrap_servers=bootstrap_servers, application_id=application_id)
     count = run_operation(_put(settings, policy, requested_by))
-    complain(f"policy {policy.version} appended to {count} partitions")
+    if as_json:
+        print_json({"version": policy.version, "partitions": count})
+    print_note(f"policy {policy.version} appended to {count} partitions", quiet=quiet or as_json)
 
 
 async def _put(settings: Settings, policy: Policy, requested_by: str | None) -> int:
     import getpass
-    import time
 
     from journeys.agents.inspect.policies_in_force import policies_in_force
     from journeys.agents.kafka.record_producer import RecordProducer
     from journeys.agents.kafka.topic_setup import UnknownTopicError
+    from journeys.clock import now_ms
     from journeys.schemas.records import PolicyChanged
 
     try:
@@ -113,9 +132,7 @@ async def _put(settings: Settings, policy: Policy, requested_by: str | None) -> 
             raise PolicyVersionTakenError(
                 f"version {policy.version!r} is in the log with another content: give this policy a new version"
             )
-    changed = PolicyChanged(
-        policy.version, policy.to_json(), time.time_ns() // 1_000_000, requested_by or getpass.getuser()
-    )
+    changed = PolicyChanged(policy.version, policy.to_json(), now_ms(), requested_by or getpass.getuser())
     async with RecordProducer(settings) as producer:
         await producer.send_to_all(changed)
         await producer.flush()

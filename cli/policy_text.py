@@ -1,4 +1,4 @@
-"""A policy for people: as the TOML that it could be loaded from, and as differences from another."""
+"""A policy as text: as the TOML that it could be loaded from, and as differences from another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from journeys.streams.rule.policy import Policy
 
 
 class PolicyDifference(NamedTuple):
-    """One constant that two policies have otherwise; `none` for a rule that is off."""
+    """One constant that differs between two policies; `none` for a rule that is off."""
 
     key: str
     one: str
@@ -62,7 +62,8 @@ def _toml(value: Decimal | int | str) -> str:
         return f"{value.normalize():f}"
     if isinstance(value, int):
         return str(value)
+    # What is not printable, too, so that the text may go to a terminal.
     escaped = "".join(
-        f"\\u{ord(letter):04x}" if ord(letter) < 0x20 or letter in '"\\\x7f' else letter for letter in value
+        letter if letter.isprintable() and letter not in '"\\' else f"\\U{ord(letter):08x}" for letter in value
     )
     return f'"{escaped}"'

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from journeys.cli.command_line import WRONG_INPUT, complain
-from journeys.cli.options import Servers, settings_of
+from journeys.cli.command_line import WRONG_INPUT
+from journeys.cli.options import Json, Quiet, Servers, settings_of
+from journeys.cli.output import print_json, print_note
 
 if TYPE_CHECKING:
     from journeys.agents.history.line_files import LineFile
@@ -22,6 +23,8 @@ def produce(
     ],
     bootstrap_servers: Servers = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 if lines were rejected.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Validate touchpoints, registrations, signals and commands, and append them to the input topic.
 
@@ -35,10 +38,12 @@ def produce(
 
     lines = LineFile(file)
     rejected = BadLines("standard input" if file == "-" else file)
-    with progress_bar("producing") as advance:
+    with progress_bar("producing", quiet=quiet) as advance:
         sent = run_operation(_produce(settings_of(bootstrap_servers=bootstrap_servers), lines, rejected, advance))
     rejected.close()
-    complain(f"{sent:,} records produced, {rejected.count:,} lines rejected")
+    if as_json:
+        print_json({"produced": sent, "rejected": rejected.count})
+    print_note(f"{sent:,} records produced, {rejected.count:,} lines rejected", quiet=quiet or as_json)
     if strict and rejected.count:
         raise typer.Exit(WRONG_INPUT)
 
@@ -53,11 +58,11 @@ async def _produce(settings: Settings, file: LineFile, rejected: BadLines, advan
 
     sent = 0
     async with RecordProducer(settings) as producer:
-        async for found in line_feed(file, parse_unvalidated):  # the producer validates
-            if isinstance(found, BadLine):
-                rejected.add(found.number, str(found.error))
+        async for line in line_feed(file, parse_unvalidated):  # the producer validates
+            if isinstance(line, BadLine):
+                rejected.add(line.number, str(line.error))
                 continue
-            number, record = found
+            number, record = line
             if isinstance(record, Punctuation | PolicyChanged):
                 rejected.add(number, "kind: a punctuation is not allowed here: time belongs to workers and imports")
                 continue

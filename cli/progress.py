@@ -7,20 +7,21 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Final, TypeAlias
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from journeys.cli.screen import Screen
 
 _SHOWN_EVERY_SECONDS: Final = 0.1
 Advance: TypeAlias = Callable[[int, int | None], None]
 
 
 @contextmanager
-def progress_bar(doing: str) -> Iterator[Advance]:
-    """Show a bar while the block runs; it gets a function that takes how many are done, and of how many."""
-    console = Console(stderr=True)
+def progress_bar(doing: str, *, quiet: bool) -> Iterator[Advance]:
+    """Show a bar while the block runs, unless `quiet`; yields a function of how many are done, and of how many."""
+    console = Screen(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    if not console.is_terminal:
-        yield lambda done, of: None  # noqa: ARG005 - called for every record, with nobody to look
+    if quiet or not console.is_interactive:
+        yield lambda done, of: None  # noqa: ARG005 - called for every record, and nothing shows it
         return
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(doing, total=None)

@@ -1,4 +1,4 @@
-"""A file that can be read twice, whatever was named: standard input and pipes go to a temporary one."""
+"""A file that can be read twice: standard input and pipes are copied to a temporary one."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _SIGNS = (b"punctuation", b"\\u", b"\0")
 
 
 def holds_punctuations(file: LineFile) -> bool:
-    """Whether the file holds its own time. Raises UnreadableFileError."""
+    """Whether the file holds punctuations. Raises UnreadableFileError."""
     if Path(file.path).suffix.lower() not in _NOT_JSONL:
-        # Most files hold none, which their bytes say a hundred times sooner than their records.
+        # Most files hold none, and searching their bytes is a hundred times faster than decoding their records.
         with Path(file.path).open("rb") as source:
             if not any(sign in line for line in source for sign in _SIGNS):
                 return False

@@ -1,4 +1,4 @@
-"""Where a replay's outputs go."""
+"""The files that a replay writes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class ReplayOutput:
         for abandonment in effects.abandonments:
             self._abandonments.write(output_line(abandonment))
         if self._lifecycle is not None:
-            for said in effects.lifecycle:
-                self._lifecycle.write(output_line(said))
+            for record in effects.lifecycle:
+                self._lifecycle.write(output_line(record))
 
     def __enter__(self) -> Self:
         return self

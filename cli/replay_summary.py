@@ -1,13 +1,14 @@
-"""What a replay came to, for people."""
+"""The counts of a replay, as a table and as JSON."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from journeys.cli.screen import new_table
 from journeys.schemas.money import format_dollars
 from journeys.schemas.records import REASONS, InputRecord, Touchpoint
 from journeys.streams.partition.effects import Effects
@@ -26,19 +27,19 @@ class ReplaySummary:
 
     def counted(self, records: Iterable[tuple[int, InputRecord]]) -> Iterator[tuple[int, InputRecord]]:
         """Pass records on and count touchpoints; one that ends the reading, by lying after its end, does not count."""
-        for found in records:
-            yield found
-            # Reached when the next one is asked for, so not behind the one that ended it.
-            if isinstance(found[1], Touchpoint):
+        for numbered in records:
+            yield numbered
+            # Reached when the next one is asked for, so not after the one that ended it.
+            if isinstance(numbered[1], Touchpoint):
                 self.touchpoints += 1
 
     def add(self, effects: Effects) -> None:
-        """Take what one record, or a batch of them, brought about; for most records that is little."""
+        """Count the effects of one record, or of a batch of them."""
         for abandonment in effects.abandonments:
             self.abandonments[abandonment.abandonment_reason] += 1
             self.penalties[abandonment.abandonment_reason] += abandonment.total_penalty_micros
-        for said in effects.lifecycle:
-            self.lifecycle[said.kind] += 1
+        for record in effects.lifecycle:
+            self.lifecycle[record.kind] += 1
         if effects.changed:
             self._journeys.update(effects.changed)
         counts = effects.counts
@@ -49,15 +50,35 @@ class ReplaySummary:
             self.refused += counts.refused
             self.dead += counts.dead
 
-    def show(self, console: Console, *, bad_lines: int | None = None) -> None:
-        """Print the table; `bad_lines` is None for a topic, which has dead letters in their place."""
-        table = Table(title="replay", title_justify="left", show_edge=False)
-        for heading in ("", "count", "penalty in dollars"):
-            table.add_column(heading, justify="right" if heading else "left")
+    @property
+    def _records(self) -> int:
+        return self.applied + self.late + self.duplicate + self.refused
+
+    def json(self, bad_lines: int | None) -> dict[str, Any]:
+        """The summary for --json; `bad_lines` as in `table`."""
+        return {
+            "journeys": len(self._journeys),
+            "records": self._records,
+            "touchpoints": None if bad_lines is None else self.touchpoints,
+            "abandonments": {reason: self.abandonments[reason] for reason in REASONS},
+            "penalty_micros": {reason: self.penalties[reason] for reason in REASONS},
+            "total_penalty_micros": self.penalties.total(),
+            "conversions": self.lifecycle["converted"],
+            "returns": self.lifecycle["returned"],
+            "late": self.late,
+            "duplicates": self.duplicate,
+            "refused": self.refused,
+            "dead_letters": self.dead if bad_lines is None else None,
+            "bad_lines": bad_lines,
+        }
+
+    def table(self, bad_lines: int | None) -> Table:
+        """The summary as a table; `bad_lines` is None for a topic, which has dead letters in their place."""
+        headings = ("count", "penalty in dollars")
+        table = new_table("", *headings, title="replay", right=headings)
         table.add_row("journeys", f"{len(self._journeys):,}")
         if bad_lines is None:
-            records = self.applied + self.late + self.duplicate + self.refused
-            table.add_row("records of journeys", f"{records:,}", end_section=True)
+            table.add_row("records of journeys", f"{self._records:,}", end_section=True)
         else:
             table.add_row("touchpoints", f"{self.touchpoints:,}", end_section=True)
         for reason in REASONS:
@@ -74,4 +95,4 @@ class ReplaySummary:
             ("dead letters", self.dead) if bad_lines is None else ("bad lines", bad_lines),
         ):
             table.add_row(name, f"{count:,}")
-        console.print(table)
+        return table

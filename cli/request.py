@@ -1,13 +1,10 @@
-"""A person's command on a journey: appended to the input topic, and its answer awaited."""
+"""A command on a journey: appended to the input topic, and the worker's answer awaited."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from typing import Any, Final
-
-import typer
 
 from journeys.agents.inspect.audit import audit_of, is_audit
 from journeys.agents.inspect.audit_trail import leave_audit
@@ -15,9 +12,11 @@ from journeys.agents.kafka.record_producer import RecordProducer
 from journeys.agents.kafka.schema_registry import own_catalog
 from journeys.agents.kafka.topic_time import topic_time
 from journeys.agents.settings.settings import Settings
-from journeys.cli.answer import Answer, NoInstantError, told
+from journeys.cli.answer import Answer, NoInstantError, answer_of
 from journeys.cli.command_line import CHECK_FAILED
+from journeys.cli.output import print_line
 from journeys.cli.output_tail import ends_of, output_tail
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.lines import parse_line
 from journeys.schemas.records import DeadLetter, JourneyCommand, JourneyLifecycle
@@ -26,24 +25,27 @@ from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_
 _ANSWERS: Final = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE, DEAD_LETTERS)
 
 
-async def ask(settings: Settings, said: Mapping[str, Any], at: int | None, wait_seconds: float | None) -> Answer | None:
-    """Append a command and wait for its answer; None without a wait.
+async def request(
+    settings: Settings, fields: Mapping[str, Any], at: int | None, wait_seconds: float | None, *, print_id: bool
+) -> Answer | None:
+    """Append a command, print its id if `print_id`, and wait for its answer; None without a wait.
 
-    `said` is a command in the line format without `occurred_at`, which is `at` (ms; default: now).
+    `fields` are a command in the line format without `occurred_at`, which is `at` (ms; default: now).
     Raises InvalidRecordError for a command that is not allowed, NoInstantError on a topic of simulated time
     without `at`, and as RecordProducer.
     """
-    now = time.time_ns() // 1_000_000 if at is None else at
-    command = parse_line({"kind": "command", **said, "occurred_at": now})
+    now = now_ms() if at is None else at
+    command = parse_line({"kind": "command", **fields, "occurred_at": now})
     assert isinstance(command, JourneyCommand)
     codec = Codec(await own_catalog(settings))
     if at is None and (await topic_time(settings, codec)).time_source == "simulated":
         raise NoInstantError("this topic")
-    # Taken before the command goes out, so that no answer can slip by.
+    # Read before the command is sent, so that no answer is missed.
     ends = None if wait_seconds is None else await ends_of(settings, _ANSWERS)
     async with RecordProducer(settings, codec) as producer:
         await producer.send(command)
-    typer.echo(f"command {command.command_id}")
+    if print_id:
+        print_line(f"command {command.command_id}")
     await leave_audit(settings, audit_of(command))
     if ends is None:
         return None
@@ -64,5 +66,5 @@ async def _answer(settings: Settings, command: JourneyCommand, ends: dict[tuple[
             elif isinstance(record, JourneyLifecycle) and is_audit(record.kind):
                 continue  # our own, which bears the command's id, too
             elif getattr(record, "command_id", None) == command.command_id:
-                return told(record)
+                return answer_of(record)
     raise AssertionError("a tail has no end")

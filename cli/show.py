@@ -1,19 +1,26 @@
-"""`journeys show`: what is known of one journey."""
+"""`journeys show`: what is stored and published of one journey."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from journeys.cli.command_line import CHECK_FAILED
-from journeys.cli.options import Application, Servers, settings_of
+from journeys.cli.options import Application, Json, Servers, settings_of
+from journeys.cli.output import print_json, print_line
 from journeys.cli.store import Note, RequestedBy, Store, audit, open_store
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from journeys.agents.inspect.journey_view import JourneyView
+    from journeys.streams.rule.row import Row
+
+_EPISODE = (
+    *("user_id", "state", "started_at", "last_touchpoint_at", "touchpoint_count", "total_cost_micros"),
+    *("deadline_at", "timeout_deadline_at", "policy_version"),
+)
 
 
 def show(
@@ -23,19 +30,18 @@ def show(
     store: Store = None,
     requested_by: RequestedBy = None,
     note: Note = None,
+    as_json: Json = False,
 ) -> None:
     """Show one journey: its row in the table as of the last flush, and what was published about it.
 
     Who looked, when and why is left on the lifecycle topic (with --store, in the file). Exits with 1 for a journey of
     which nothing is known.
     """
-    from rich.console import Console
-
     record = audit("show", journey, requested_by, note)
     if store is not None:
-        hands = open_store(store)
-        view = hands.view(journey)
-        hands.leave_audit(record)
+        file = open_store(store)
+        view = file.view(journey)
+        file.leave_audit(record)
     else:
         from journeys.agents.inspect.audit_trail import leave_audit
         from journeys.agents.inspect.row_reader import read_row
@@ -44,49 +50,87 @@ def show(
         settings = settings_of(bootstrap_servers=bootstrap_servers, application_id=application_id)
         view = run_operation(read_row(settings, journey))
         run_operation(leave_audit(settings, record))  # before anything is shown
-    console = Console()
-    console.print(_row(view))
-    if view.abandonments or view.lifecycle:
-        console.print(_history(view))
-    elif view.row is None:
+    if as_json:
+        print_json(_json(view))
+    else:
+        _print_tables(view)
+    if view.row is None and not view.abandonments and not view.lifecycle:
         raise typer.Exit(CHECK_FAILED)
 
 
-def _row(view: JourneyView) -> Table:
-    from rich.table import Table
+def _json(view: JourneyView) -> dict[str, Any]:
+    from journeys.cli.json_fields import json_attributes, json_instant
+    from journeys.schemas.lines import output_line
 
-    from journeys.schemas.instants import format_instant
-    from journeys.schemas.money import format_dollars
-
-    def when(at: int | None) -> str:
-        return "-" if at is None else format_instant(at)
-
-    table = Table(title=f"journey {view.journey_id}", title_justify="left", show_header=False, show_edge=False)
     row = view.row
-    table.add_row("partition", f"{view.partition}, clock {when(view.clock)}")
+    previous = None
+    if row is not None and row.previous_ended_at is not None:
+        previous = {
+            "outcome": row.previous_outcome,
+            "ended_at": json_instant(row.previous_ended_at),
+            "total_penalty_micros": row.previous_total_penalty_micros,
+        }
+    return {
+        "journey_id": view.journey_id,
+        "partition": view.partition,
+        "clock": json_instant(view.clock),
+        "has_row": row is not None,
+        "episode": json_attributes(row, _EPISODE) if row is not None and row.open else None,
+        "previous_episode": previous,
+        "abandonments": [output_line(record) for record in view.abandonments],
+        "lifecycle": [output_line(record) for record in view.lifecycle],
+    }
+
+
+def _print_tables(view: JourneyView) -> None:
+    from journeys.cli.screen import Screen
+
+    screen = Screen()
+    print_line(f"journey {view.journey_id}")
+    screen.print(_row_table(view))
+    if view.abandonments or view.lifecycle:
+        screen.print(_history(view))
+
+
+def _when(at: int | None) -> str:
+    from journeys.schemas.instants import format_instant
+
+    return "-" if at is None else format_instant(at)
+
+
+def _row_table(view: JourneyView) -> Table:
+    from journeys.cli.screen import new_table
+
+    table = new_table("", "")
+    row = view.row
+    table.add_row("partition", f"{view.partition}, clock {_when(view.clock)}")
     if row is None:
-        table.add_row("row", "none: never seen, or forgotten")
+        table.add_row("row", "none: never seen, or deleted since")
         return table
     table.add_row("episode", "open" if row.open else f"ended: {row.previous_outcome}")
     if row.open:
-        table.add_row("user", row.user_id or "-")
-        table.add_row("state", row.state)
-        table.add_row("started", when(row.started_at))
-        table.add_row("last touchpoint", when(row.last_touchpoint_at))
-        table.add_row("touchpoints", f"{row.touchpoint_count:,}")
-        table.add_row("cost in dollars", format_dollars(row.total_cost_micros))
-        table.add_row("abandoned unless more comes", when(row.deadline_at))
-        table.add_row("timeout", when(row.timeout_deadline_at))
-        table.add_row("policy", row.policy_version)
+        _add_episode(table, row)
     if row.previous_ended_at is not None:
-        table.add_row("previous episode", f"{row.previous_outcome} at {when(row.previous_ended_at)}")
+        table.add_row("previous episode", f"{row.previous_outcome} at {_when(row.previous_ended_at)}")
     return table
 
 
-def _history(view: JourneyView) -> Table:
-    from rich.table import Table
+def _add_episode(table: Table, row: Row) -> None:
+    from journeys.schemas.money import format_dollars
 
-    from journeys.schemas.instants import format_instant
+    table.add_row("user", row.user_id or "-")
+    table.add_row("state", row.state)
+    table.add_row("started", _when(row.started_at))
+    table.add_row("last touchpoint", _when(row.last_touchpoint_at))
+    table.add_row("touchpoints", f"{row.touchpoint_count:,}")
+    table.add_row("cost in dollars", format_dollars(row.total_cost_micros))
+    table.add_row("abandoned unless more comes", _when(row.deadline_at))
+    table.add_row("timeout", _when(row.timeout_deadline_at))
+    table.add_row("policy", row.policy_version)
+
+
+def _history(view: JourneyView) -> Table:
+    from journeys.cli.screen import new_table
     from journeys.schemas.money import format_dollars
 
     events = [
@@ -97,12 +141,15 @@ def _history(view: JourneyView) -> Table:
         )
         for abandonment in view.abandonments
     ]
-    for said in view.lifecycle:
-        details = [said.refusal, said.note, None if said.touchpoint_id is None else f"touchpoint {said.touchpoint_id}"]
-        if said.timeout_deadline_at is not None:
-            details.append(f"timeout {format_instant(said.timeout_deadline_at)}")
-        events.append((said.occurred_at, said.kind, ", ".join(detail for detail in details if detail)))
-    table = Table("occurred at", "what", "", title="published", title_justify="left", show_edge=False)
+    for record in view.lifecycle:
+        details = [
+            record.refusal,
+            record.note,
+            None if record.touchpoint_id is None else f"touchpoint {record.touchpoint_id}",
+            None if record.timeout_deadline_at is None else f"timeout {_when(record.timeout_deadline_at)}",
+        ]
+        events.append((record.occurred_at, record.kind, ", ".join(detail for detail in details if detail)))
+    table = new_table("occurred at", "what", "", title="published")
     for at, what, detail in sorted(events, key=lambda event: event[0]):
-        table.add_row(format_instant(at), what, detail)
+        table.add_row(_when(at), what, detail)
     return table

@@ -39,8 +39,8 @@ def bigquery(
 
     async def until_stopped() -> None:
         work = asyncio.ensure_future(run_sink(settings, [known[name] for name in table or known], group=group or GROUP))
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(sign, work.cancel)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, work.cancel)
         await asyncio.wait({work})
         if not work.cancelled():
             work.result()

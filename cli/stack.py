@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
-import sys
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
 
 import typer
 
-from journeys.cli.command_line import CHECK_FAILED, complain
-from journeys.cli.options import settings_of
+from journeys.cli.command_line import CHECK_FAILED
+from journeys.cli.options import Json, Quiet, settings_of
+from journeys.cli.output import print_error, print_json, print_line, print_note
 
-_PIPE_COLUMNS: Final = 300
+if TYPE_CHECKING:
+    from journeys.agents.stack.local_stack import Part
 
 
-def up() -> None:
+def up(quiet: Quiet = False) -> None:
     """Start the whole local stack and wait until each part answers; what runs already is left as it is.
 
-    Needs a JDK and Maven; Redis is part of it where redis-server is installed. Topics, schemas and tables are made.
-    The first time, parts are fetched: some minutes.
+    Needs a JDK and Maven besides Python; Redis is part of it where one is installed. Topics, schemas and tables
+    are made. The first time, parts are fetched: some minutes.
     """
     from journeys.agents.stack.local_stack import Stack
 
     stack = Stack(settings_of())
-    stack.up(complain)
-    _show(stack)
-    typer.echo('\nfor a worker: eval "$(journeys stack env)"')
+    stack.up(partial(print_note, quiet=quiet))
+    _print_table(stack.status())
+    print_line()
+    print_line('for a worker: eval "$(journeys stack env)"')
 
 
 def down() -> None:
     """Stop what `journeys stack up` started and keep its data. A configured Kafka is never touched."""
     from journeys.agents.stack.local_stack import Stack
 
-    typer.echo("stopped" if Stack(settings_of()).down() else "nothing runs")
+    print_line("stopped" if Stack(settings_of()).down() else "nothing runs")
 
 
-def status() -> None:
-    """Tell where each part is, whether it answers, and where its log lies; exits with 1 unless all answer."""
+def status(as_json: Json = False) -> None:
+    """Print where each part is, whether it answers, and where its log is; exits with 1 unless all answer."""
     from journeys.agents.stack.local_stack import Stack
 
-    if not _show(Stack(settings_of())):
+    parts = Stack(settings_of()).status()
+    if as_json:
+        print_json({"parts": [part._asdict() | {"log": None if part.log is None else str(part.log)} for part in parts]})
+    else:
+        _print_table(parts)
+    if not all(part.answers for part in parts):
         raise typer.Exit(CHECK_FAILED)
 
 
@@ -49,9 +57,9 @@ def env() -> None:
 
     url = Stack(settings_of()).registry.confluent_url
     if url is None:
-        complain("the stack was never started here: journeys stack up")
+        print_error("the stack was never started here: journeys stack up")
         raise typer.Exit(CHECK_FAILED)
-    typer.echo(f"export JOURNEYS_SCHEMA_REGISTRY_URL={url}")
+    print_line(f"export JOURNEYS_SCHEMA_REGISTRY_URL={url}")
 
 
 def _from_here(path: Path) -> str:
@@ -59,20 +67,11 @@ def _from_here(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def _show(stack: object) -> bool:
-    from rich.console import Console
-    from rich.table import Table
+def _print_table(parts: list[Part]) -> None:
+    from journeys.cli.screen import Screen, new_table
 
-    from journeys.agents.stack.local_stack import Stack
-
-    assert isinstance(stack, Stack)
-    table = Table("part", "", show_edge=False)
-    for name in ("address", "log"):
-        table.add_column(name, overflow="fold")
-    parts = stack.status()
+    table = new_table("part", "", "address", "log")
     for part in parts:
         state = "answers" if part.answers else "does not answer"
         table.add_row(part.name, state, part.address or "-", "-" if part.log is None else _from_here(part.log))
-    # Whoever reads from a pipe has no width: no path is folded.
-    Console(soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_COLUMNS).print(table)
-    return all(part.answers for part in parts)
+    Screen().print(table)

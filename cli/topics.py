@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from journeys.cli.command_line import CHECK_FAILED
-from journeys.cli.options import Application, Servers, settings_of
+from journeys.cli.options import Application, Json, Servers, settings_of
+from journeys.cli.output import print_json, print_line
 
 
 def create(
@@ -17,16 +18,15 @@ def create(
         int | None, typer.Option(min=1, max=10_000, metavar="N", help="Partitions of each; those that exist decide.")
     ] = None,
     replication_factor: Annotated[int | None, typer.Option(min=1, metavar="N", help="Copies of each.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Create the topics of the topic map that are missing, with the settings that their meaning needs.
 
-    Topics that exist are left as they are: `journeys topics check` says whether they will do.
+    Topics that exist are left as they are: `journeys topics check` says whether they fit.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from journeys.agents.kafka.topic_setup import create_topics
     from journeys.cli.operation import run_operation
+    from journeys.cli.screen import Screen, new_table
 
     settings = settings_of(
         bootstrap_servers=bootstrap_servers,
@@ -34,14 +34,24 @@ def create(
         partitions=partitions,
         replication_factor=replication_factor,
     )
-    table = Table("topic", "partitions", "", show_edge=False)
-    for outcome in run_operation(create_topics(settings)):
+    outcomes = run_operation(create_topics(settings))
+    if as_json:
+        print_json(
+            {
+                "topics": [
+                    {"topic": one.topic, "partitions": one.partition_count, "created": one.created} for one in outcomes
+                ]
+            }
+        )
+        return
+    table = new_table("topic", "partitions", "")
+    for outcome in outcomes:
         table.add_row(outcome.topic, str(outcome.partition_count), "created" if outcome.created else "was there")
-    Console().print(table)
+    Screen().print(table)
 
 
-def check(bootstrap_servers: Servers = None, application_id: Application = None) -> None:
-    """Compare the topics with the topic map and name each difference, with the command that mends it.
+def check(bootstrap_servers: Servers = None, application_id: Application = None, as_json: Json = False) -> None:
+    """Compare the topics with the topic map and name each difference, with the command that corrects it.
 
     Exits with 1 if a worker would refuse to start. Changes nothing.
     """
@@ -51,9 +61,13 @@ def check(bootstrap_servers: Servers = None, application_id: Application = None)
     problems = run_operation(
         check_topics(settings_of(bootstrap_servers=bootstrap_servers, application_id=application_id))
     )
-    for problem in problems:
-        typer.echo(f"{problem.severity}: {problem.text}")
-    if any(problem.severity == "error" for problem in problems):
+    fits = not any(problem.severity == "error" for problem in problems)
+    if as_json:
+        print_json({"ok": fits, "problems": [problem._asdict() for problem in problems]})
+    else:
+        for problem in problems:
+            print_line(f"{problem.severity}: {problem.text}")
+        if not problems:
+            print_line("all topics are as they must be")
+    if not fits:
         raise typer.Exit(CHECK_FAILED)
-    if not problems:
-        typer.echo("all topics are as they must be")

@@ -1,4 +1,4 @@
-"""`journeys watch`: what is being published, live."""
+"""`journeys watch`: the output topics, live."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ async def _watch(settings: Settings, seconds: float | None, from_beginning: bool
     import asyncio
     from contextlib import suppress
 
-    from rich.console import Console
     from rich.live import Live
 
     from journeys.cli.output_tail import ends_of, output_tail
+    from journeys.cli.screen import Screen
     from journeys.cli.watched import TOPICS, Watched
 
     ends = await ends_of(settings, TOPICS)
     starts = dict.fromkeys(ends, 0) if from_beginning else ends
     watched = Watched()
 
-    async def take() -> None:
+    async def read() -> None:
         async for batch in output_tail(settings, TOPICS, starts):
             watched.add(batch)
 
     # Drawn by this loop and not by rich's thread: the counts change only between two drawings.
-    with Live(watched.table(), console=Console(), auto_refresh=False) as live, suppress(TimeoutError):
+    with Live(watched.table(), console=Screen(), auto_refresh=False) as live, suppress(TimeoutError):
         async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
-            tasks.create_task(take())
+            tasks.create_task(read())
             while True:
                 await asyncio.sleep(_DRAWN_EVERY_SECONDS)
                 live.update(watched.table(), refresh=True)

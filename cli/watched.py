@@ -1,4 +1,4 @@
-"""What a watch has seen so far, as a table."""
+"""Counts of the records that a watch has read so far, as tables."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from rich.console import Group
-from rich.markup import escape
-from rich.table import Table
 
+from journeys.cli.screen import new_table
 from journeys.schemas.instants import format_instant
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.money import format_dollars
@@ -35,7 +34,7 @@ class Watched:
         self._recent: deque[tuple[float, Counter[str]]] = deque()
 
     def add(self, records: Iterable[Any]) -> None:
-        """Take a batch of output records."""
+        """Count a batch of output records."""
         batch: Counter[str] = Counter()
         for record in records:
             if self._seen(record):
@@ -51,9 +50,8 @@ class Watched:
     def table(self) -> Group:
         """Counts by kind with their rates over the last seconds, and the latest abandonments."""
         recent = self._in_rate_window()
-        counts = Table(title="published since the watch began", title_justify="left", show_edge=False)
-        for heading in ("", "count", "per second", "penalty in dollars"):
-            counts.add_column(heading, justify="right" if heading else "left")
+        headings = ("count", "per second", "penalty in dollars")
+        counts = new_table("", *headings, title="published since the watch began", right=headings)
         others = sorted(name for name in self.counts if name not in REASONS)
         for name in (*(reason for reason in REASONS if self.counts[reason]), *others):
             penalty = format_dollars(self.penalties[name]) if name in REASONS else ""
@@ -62,11 +60,11 @@ class Watched:
         rate = sum(recent[reason] for reason in REASONS) / _RATE_SECONDS
         counts.add_section()
         counts.add_row("abandonments", f"{abandoned:,}", f"{rate:,.1f}", format_dollars(self.penalties.total()))
-        latest = Table("abandoned at", "journey", "reason", "state", "penalty", show_edge=False)
+        latest = new_table("abandoned at", "journey", "reason", "state", "penalty")
         for record in self._latest:
             latest.add_row(
                 format_instant(record.abandoned_at),
-                escape(record.journey_id),
+                record.journey_id,
                 record.abandonment_reason,
                 record.state,
                 format_dollars(record.total_penalty_micros),
@@ -86,7 +84,7 @@ class Watched:
         """Whether the record came before; only the latest ids are remembered."""
         if isinstance(record, InvalidRecordError):
             return False
-        # Every output begins with its id, but for dead letters, whose id is the record that they are about.
+        # The first field of every output is its id, except that a dead letter is identified by its record.
         key = record[:3] if isinstance(record, DeadLetter) else record[0]
         if key in self._ids:
             return True

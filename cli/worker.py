@@ -1,4 +1,4 @@
-"""`journeys worker`: the program that decides, live."""
+"""`journeys worker`: the program that processes the input topic, live."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from journeys.cli.command_line import complain
 from journeys.cli.options import Application, Servers, settings_of
+from journeys.cli.output import print_error
 
 
 def worker(
@@ -16,7 +16,7 @@ def worker(
     application_id: Application = None,
     policy: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Policy (TOML) to put in force; without it the log's goes on."),
+        typer.Option(metavar="FILE", help="Policy (TOML) to put in force; without it, the log's stays."),
     ] = None,
     store: Annotated[
         Literal["memory", "rocksdb"] | None, typer.Option(help="Where the table is kept beside its changelog.")
@@ -26,7 +26,9 @@ def worker(
     ] = None,
     metrics_port: Annotated[
         int | None,
-        typer.Option(metavar="PORT", min=0, max=65_535, help="Give figures to Prometheus there; 0 takes a free port."),
+        typer.Option(
+            metavar="PORT", min=0, max=65_535, help="Serve metrics for Prometheus there; 0 takes a free port."
+        ),
     ] = None,
     log_level: Annotated[Literal["debug", "info", "warning", "error"] | None, typer.Option(help="Least level.")] = None,
     log_format: Annotated[Literal["console", "json"] | None, typer.Option(help="Text or JSON lines.")] = None,
@@ -34,7 +36,7 @@ def worker(
     """Run a worker until it is stopped: read journeys, decide, publish abandonments with their penalties.
 
     Several workers share the partitions. A worker creates missing topics unless JOURNEYS_CREATE_TOPICS is
-    false, and refuses to start where topics do not fit. Exit codes from 70 on ask for a restart.
+    false, and refuses to start where topics do not fit. With an exit code from 70 on it can be restarted.
     """
     settings = settings_of(
         bootstrap_servers=bootstrap_servers,
@@ -55,6 +57,6 @@ def worker(
     except OperationError as error:
         if not restart_may_help(error):
             raise
-        complain(str(error))
+        print_error(str(error))
         code = WorkerExit.UNREACHABLE
     raise typer.Exit(code)

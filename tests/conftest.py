@@ -1,5 +1,14 @@
 """Fixtures of all tests."""
 
+from tests.fixtures.bare_machine import bare_path, without_packages
 from tests.fixtures.broker_fixture import broker, last_rung
+from tests.fixtures.left_out import pytest_make_collect_report, pytest_runtest_makereport
 
-__all__ = ["broker", "last_rung"]
+__all__ = [
+    "bare_path",
+    "broker",
+    "last_rung",
+    "pytest_make_collect_report",
+    "pytest_runtest_makereport",
+    "without_packages",
+]

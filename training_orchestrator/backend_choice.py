@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Final, cast, get_args
 
+from journeys.clock import now_ms
 from training_orchestrator.api.configuration import DEFAULT_STORE, ConfigurationError
 from training_orchestrator.api.extras import needs
 
@@ -71,7 +71,7 @@ def backend_of(
     embedded = EmbeddedJourneys(
         path,
         policy,
-        now or _present,
+        now or now_ms,
         "live" if now is None else "simulated",
         configuration.abandonment_check_interval_minutes * 60,
         engine,
@@ -85,7 +85,3 @@ def backend_of(
 
         embedded.mirror = RedisMirror(redis_url, EmbeddedSource(embedded, StoreSource(path)))
     return embedded
-
-
-def _present() -> int:
-    return time.time_ns() // 1_000_000

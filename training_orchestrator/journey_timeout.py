@@ -11,10 +11,10 @@ It runs embedded, with a file and no server, or connected to Kafka, where worker
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from journeys.clock import now_ms
 from training_orchestrator.api.abandonment import AbandonmentPenalty, AbandonmentReason, abandoned_journeys, penalty_of
 from training_orchestrator.api.answers import NotStartedError, refusal_of
 from training_orchestrator.api.configuration import ConfigurationError, TimeoutConfiguration
@@ -245,7 +245,7 @@ class JourneyTimeoutManager:
         return answer
 
     def _present(self) -> int:
-        return time.time_ns() // 1_000_000 if self._now is None else self._now()
+        return now_ms() if self._now is None else self._now()
 
     def _at(self, moment: datetime | None, field: str) -> int:
         return self._present() if moment is None else instant_of(moment, field)

@@ -1,1 +1,1 @@
-"""BigQuery: its tables, the way there, and an emulator of it for development."""
+"""BigQuery: deployment of tables and views, the sink, loads and archives."""

@@ -1,11 +1,11 @@
-"""Days of tables as Parquet files, in a folder or a bucket (whatever fsspec opens).
+"""The folder of an archive: days of tables as Parquet files, in a folder or a bucket (any URL of fsspec).
 
     <folder>/journey_abandonments/2025-03-31.1204.8b42f8be1f1e1705794666f01b0bec6e.parquet
 
-The name says which rows the file must hold: their day, count and checksum. So a damaged file is known by itself, and
-the same rows have the same name. Behind it may stand, for readers to leave the file alone,
+The name contains day, row count and checksum, so damage is detected without other data, and equal rows have equal
+names. Readers must ignore files with a further suffix:
 - `.part`: being written. Its rows are in BigQuery.
-- `.pending`: whole and verified. Its rows are in BigQuery, or nowhere else.
+- `.pending`: complete and verified. Its rows may be in BigQuery, too, or nowhere else.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from journeys.analytics.table import Column, Kind
 State = Literal[".part", ".pending", ""]
 _SUFFIX: Final = ".parquet"
 _BUCKETS: Final = frozenset({"gs", "s3", "abfs", "az", "oss"})
-"""Protocols of object stores: they have no folders, and what looks like the first one costs money."""
+"""Protocols of object stores, which have no folders to create."""
 _KINDS: Final[Sequence[tuple[Callable[[Any], bool], Kind]]] = (
     (pa.types.is_string, "STRING"),
     (pa.types.is_int64, "INTEGER"),
@@ -43,11 +43,11 @@ _KINDS: Final[Sequence[tuple[Callable[[Any], bool], Kind]]] = (
 
 
 class ArchiveError(OperationError):
-    """A file of the archive is not what it must be, or the folder can't be used."""
+    """A file of the archive is damaged, or the folder can't be used."""
 
 
 class DayFile(NamedTuple):
-    """The rows of one day of one table, as a file that is there or is to be."""
+    """The file of one day of one table, which may not exist yet."""
 
     table: str
     day: date
@@ -64,16 +64,16 @@ class ArchiveFolder:
     """The folder at a URL, such as `archive`, `/srv/archive` or `gs://bucket/archive`."""
 
     def __init__(self, url: str) -> None:
-        """Raises ArchiveError for a URL that nothing installed here can open, or a store that lets nobody in."""
+        """Raises ArchiveError for a URL that no installed library can open, or a store that refuses access."""
         try:
             self._store, self._root = fsspec.core.url_to_fs(url)
             self._store.exists(self._root)
-        except Exception as error:  # each store has errors of its own, and none of them is a fault of this program
+        except Exception as error:  # each store has errors of its own
             raise ArchiveError(f"{url}: {' '.join(str(error).split()) or type(error).__name__}") from error
         self.url = url
 
     def files(self, table: str, state: State) -> list[DayFile]:
-        """Files of a table in one state, by day. Raises ArchiveError for one that is no file of an archive."""
+        """Files of a table in one state, by day. Raises ArchiveError for a file with another name."""
         self._store.invalidate_cache()
         try:
             paths = self._store.ls(f"{self._root}/{table}", detail=False)
@@ -84,34 +84,34 @@ class ArchiveFolder:
         return sorted(_named(table, name.removesuffix(suffix), state) for name in names if name.endswith(suffix))
 
     def write(self, file: DayFile, columns: Sequence[Column], batches: Iterable[Any]) -> None:
-        """Write a file, over one that may be there: all columns, instants in UTC."""
+        """Write a file, replacing an existing one: all columns, instants in UTC."""
         schema = pa.schema([arrow_field(column, "us") for column in columns])
         with self._named_errors(file):
-            if not _BUCKETS.intersection(self._protocols):  # who pays for a bucket makes it
+            if not _BUCKETS.intersection(self._protocols):  # buckets are not created here
                 self._store.makedirs(f"{self._root}/{file.table}", exist_ok=True)
             with self._store.open(self._path(file), "wb") as out:
                 with pq.ParquetWriter(out, schema, compression="zstd") as writer:
                     for batch in batches:
                         arrays = [batch.column(one.name).cast(one.type) for one in schema]
                         writer.write_batch(pa.record_batch(arrays, schema=schema))
-                if isinstance(self._store, LocalFileSystem):  # a bucket has it when the file is closed
+                if isinstance(self._store, LocalFileSystem):  # a bucket stores it when the file is closed
                     out.flush()
                     os.fsync(out.fileno())
             self._sync(file)
 
     def fingerprint(self, file: DayFile) -> Fingerprint | None:
-        """Count and checksum of the rows that a file holds, read from where it lies; None where it is no whole file."""
+        """Row count and checksum of a file's contents; None if it is not a complete Parquet file."""
         with self._store.open(self._path(file), "rb") as opened, duckdb.connect() as engine:
             try:
                 rows = _rows(engine, "archived", opened)
-                found = engine.execute(duckdb_sql(sums("archived", _columns(rows))))
-                answer = found.fetchone() or ()
+                query = engine.execute(duckdb_sql(sums("archived", _columns(rows))))
+                values = query.fetchone() or ()
             except (pa.ArrowInvalid, duckdb.InvalidInputException):
                 return None
-            return Fingerprint.of(dict(zip([column[0] for column in found.description], answer, strict=True)))
+            return Fingerprint.of(dict(zip([column[0] for column in query.description], values, strict=True)))
 
     def is_contained(self, file: DayFile, other: DayFile) -> bool:
-        """Whether another file has every row of this one, as often as this one has it."""
+        """Whether another file contains every row of this one, at least as often."""
         with (
             self._store.open(self._path(file), "rb") as opened,
             self._store.open(self._path(other), "rb") as also,
@@ -119,14 +119,16 @@ class ArchiveFolder:
         ):
             names = ", ".join(_rows(engine, "mine", opened).names)
             _rows(engine, "others", also)
-            left = f"SELECT COUNT(*) FROM (SELECT {names} FROM mine EXCEPT ALL SELECT {names} FROM others) AS alone"  # noqa: S608 - names of the contracts
-            return bool(engine.execute(left).fetchone() == (0,))
+            difference = (
+                f"SELECT COUNT(*) FROM (SELECT {names} FROM mine EXCEPT ALL SELECT {names} FROM others) AS alone"  # noqa: S608 - names of the contracts
+            )
+            return bool(engine.execute(difference).fetchone() == (0,))
 
-    def become(self, file: DayFile, state: State) -> DayFile:
-        """Give a file another state, over one of the same rows that may be there.
+    def change_state(self, file: DayFile, state: State) -> DayFile:
+        """Rename a file to another state, replacing a file of the same rows.
 
-        A bucket copies it and then removes the first. Cut off in between, both are there: of `.part` and `.pending`
-        the one is removed by the next run, of `.pending` and finished the one becomes the other again.
+        In a bucket this is a copy and a removal. If it is interrupted, both files exist: the next run removes a `.part`
+        beside a `.pending`, and renames a `.pending` beside a finished file again.
         """
         after = file._replace(state=state)
         with self._named_errors(file):
@@ -144,7 +146,7 @@ class ArchiveFolder:
 
     @contextmanager
     def _named_errors(self, file: DayFile) -> Iterator[None]:
-        """Say of an error of the store, such as a disk that is full, which file it met."""
+        """Add the name of the file to errors of the store, such as a full disk."""
         try:
             yield
         except OSError as error:
@@ -152,14 +154,14 @@ class ArchiveFolder:
 
     @property
     def _protocols(self) -> set[str]:
-        said = self._store.protocol
-        return {said} if isinstance(said, str) else set(said)
+        protocol = self._store.protocol
+        return {protocol} if isinstance(protocol, str) else set(protocol)
 
     def _path(self, file: DayFile) -> str:
         return f"{self._root}/{file.name}"
 
     def _sync(self, file: DayFile) -> None:
-        """Have the folder's entries on disk, too: a file without its name is lost with the power."""
+        """Sync the folder's entries, too: without its entry a file is lost in a power failure."""
         if isinstance(self._store, LocalFileSystem):
             folder = os.open(f"{self._root}/{file.table}", os.O_RDONLY)
             try:
@@ -177,7 +179,7 @@ def _named(table: str, stem: str, state: State) -> DayFile:
 
 
 def _rows(engine: Any, name: str, opened: Any) -> Any:
-    """Have DuckDB see a file's rows under a name; gives their schema. Memory is that of some batches."""
+    """Register a file's rows with DuckDB under a name, in batches; gives their schema."""
     file = pq.ParquetFile(opened)
     engine.register(name, pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches()))
     return file.schema_arrow

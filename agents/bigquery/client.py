@@ -1,4 +1,4 @@
-"""How every client of BigQuery connects: the one place for the endpoint and who is asking."""
+"""Connections of all BigQuery clients: endpoint and credentials are set here only."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _FIRST_ANSWER_SECONDS: Final = 20.0
 
 
 class BigQueryError(OperationError):
-    """BigQuery does not answer, or refuses what was asked."""
+    """BigQuery does not answer, or refuses a request."""
 
 
 class Warehouse(NamedTuple):
-    """Where the tables are. `endpoint` and `grpc_endpoint` are those of an emulator, None for BigQuery itself."""
+    """A dataset and its server: `endpoint` and `grpc_endpoint` are those of an emulator, None for BigQuery itself."""
 
     project: str
     dataset: str
@@ -45,7 +45,7 @@ class Warehouse(NamedTuple):
 
 
 def warehouse(settings: Settings) -> Warehouse:
-    """Give the dataset of the settings, else that of the emulator for development; raises BigQueryError for neither."""
+    """Dataset of the settings, else of the development emulator; raises BigQueryError if there is neither."""
     if settings.bigquery_project is not None:
         return Warehouse(
             settings.bigquery_project,
@@ -60,30 +60,29 @@ def warehouse(settings: Settings) -> Warehouse:
 
 
 @contextmanager
-def client(house: Warehouse) -> Iterator[Any]:
-    """Give a google.cloud.bigquery.Client.
+def client(warehouse: Warehouse) -> Iterator[Any]:
+    """Give a google.cloud.bigquery.Client, with the credentials of the environment, or for an emulator with none.
 
-    Raises BigQueryError, also from its use. An emulator is asked without credentials, BigQuery with those of the
-    environment.
+    Raises BigQueryError, also while it is in use.
     """
-    given: dict[str, Any] = {"project": house.project}
-    if house.endpoint is not None:
-        _require_answer(house.endpoint)
-        given["credentials"] = AnonymousCredentials()
-        given["client_options"] = ClientOptions(api_endpoint=house.endpoint)
-    where = house.endpoint or "BigQuery"
+    options: dict[str, Any] = {"project": warehouse.project}
+    if warehouse.endpoint is not None:
+        _require_answer(warehouse.endpoint)
+        options["credentials"] = AnonymousCredentials()
+        options["client_options"] = ClientOptions(api_endpoint=warehouse.endpoint)
+    where = warehouse.endpoint or "BigQuery"
     try:
-        made = bigquery.Client(**given)
+        bigquery_client = bigquery.Client(**options)
         try:
-            yield made
+            yield bigquery_client
         finally:
-            made.close()
+            bigquery_client.close()
     except GoogleAuthError as error:
         raise no_credentials(error) from error
     except RetryError as error:
         raise BigQueryError(f"{where} does not answer: {_line(error.cause)}") from error
     except NotFound as error:
-        raise BigQueryError(f"{where} has no such thing: {_line(error.message)}; {_MAKE_THEM}") from error
+        raise BigQueryError(f"not found in {where}: {_line(error.message)}; {_MAKE_THEM}") from error
     except GoogleAPICallError as error:
         raise BigQueryError(f"{where} refuses: {_line(error)}") from error
     except RequestsConnectionError as error:
@@ -91,26 +90,28 @@ def client(house: Warehouse) -> Iterator[Any]:
 
 
 @contextmanager
-def dataset_client(house: Warehouse) -> Iterator[Any]:
-    """As `client`, for a dataset that is there; one that is not, or a BigQuery that is away, is told within seconds.
+def dataset_client(warehouse: Warehouse) -> Iterator[Any]:
+    """As `client`, after a check that the dataset exists and BigQuery answers, which takes 20 s at most.
 
-    Without this the client's own retries would go on for ten minutes.
+    Without the check the client would retry for ten minutes.
     """
-    with client(house) as made:
+    with client(warehouse) as bigquery_client:
         try:
-            made.get_dataset(house.path, retry=bigquery.DEFAULT_RETRY.with_timeout(_FIRST_ANSWER_SECONDS))
+            bigquery_client.get_dataset(
+                warehouse.path, retry=bigquery.DEFAULT_RETRY.with_timeout(_FIRST_ANSWER_SECONDS)
+            )
         except NotFound:
-            raise BigQueryError(f"there is no dataset {house.path}; {_MAKE_THEM}") from None
-        yield made
+            raise BigQueryError(f"there is no dataset {warehouse.path}; {_MAKE_THEM}") from None
+        yield bigquery_client
 
 
 def no_credentials(error: GoogleAuthError) -> BigQueryError:
-    """What is told where Google's libraries find no credentials, or none that are good."""
+    """BigQueryError for missing or invalid credentials."""
     return BigQueryError(f"no credentials for BigQuery: {_line(error).rstrip('.')}; docs/bigquery.md, 'Rights'")
 
 
 def _require_answer(endpoint: str) -> None:
-    """Raise BigQueryError at once for an emulator that is not there."""
+    """Raise BigQueryError if no emulator listens at the endpoint."""
     address = urlsplit(endpoint)
     try:
         socket.create_connection((address.hostname, address.port or 80), _PROBE_SECONDS).close()

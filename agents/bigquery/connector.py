@@ -1,4 +1,4 @@
-"""What the sink connector of the local stack is told."""
+"""Configuration of the sink connector of the local stack."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from journeys.analytics.table import tables
 
 NAME: Final = "journeys-bigquery"
 DEAD_LETTERS: Final = "journeys-bigquery.dead-letter"
-"""Topic of rows that the connector could not read."""
+"""Topic of records that the connector could not write."""
 
 
-def connector(house: Warehouse, registry_url: str, *, name: str = NAME) -> dict[str, Any]:
-    """Name and configuration of the connector that Maven Central has; `name` is also that of its consumer group.
+def connector(warehouse: Warehouse, registry_url: str, *, name: str = NAME) -> dict[str, Any]:
+    """Name and configuration of the connector from Maven Central; `name` is also part of its consumer group's name.
 
-    That of production, Aiven's, has the same topics and tables: deploy/connect/.
+    Production uses Aiven's connector, with the same topics and tables: deploy/connect/.
     """
     return {
         "name": name,
@@ -23,9 +23,9 @@ def connector(house: Warehouse, registry_url: str, *, name: str = NAME) -> dict[
             "connector.class": "com.wepay.kafka.connect.bigquery.BigQuerySinkConnector",
             "tasks.max": "2",
             "topics": ",".join(table.topic for table in tables()),
-            "project": house.project,
-            "defaultDataset": house.dataset,
-            # `journeys bigquery apply` makes the tables: nothing is inferred, nothing changes by itself.
+            "project": warehouse.project,
+            "defaultDataset": warehouse.dataset,
+            # `journeys bigquery apply` creates the tables; the connector infers and changes nothing.
             "autoCreateTables": "false",
             "allowNewBigQueryFields": "false",
             "allowBigQueryRequiredFieldRelaxation": "false",
@@ -33,14 +33,14 @@ def connector(house: Warehouse, registry_url: str, *, name: str = NAME) -> dict[
             "bigQueryPartitionDecorator": "false",
             "consumer.override.auto.offset.reset": "earliest",
             "consumer.override.max.poll.records": "2000",
-            # So long the partitions of a killed worker wait for the next one.
+            # The partitions of a killed worker wait for another one for this time.
             "consumer.override.session.timeout.ms": "6000",
             "consumer.override.heartbeat.interval.ms": "1500",
             "transforms": "eventTime",
             "transforms.eventTime.type": "gaelp.journeys.EventTimeGuard",
             "transforms.eventTime.columns": ",".join(f"{table.topic}:{table.partition_by}" for table in tables()),
-            # As in production, by the Storage Write API, less a day for rows that are under way at midnight. The
-            # connector here writes by insertAll, of which BigQuery takes 1,825 days; the emulator takes all.
+            # The limit of the Storage Write API, which production uses, less a day for rows in flight at midnight.
+            # This connector writes with insertAll, for which BigQuery's limit is 1,825 days; the emulator has none.
             "transforms.eventTime.days.back": "3649",
             "transforms.eventTime.days.ahead": "365",
             "errors.tolerance": "all",

@@ -1,8 +1,8 @@
-"""Which event times may become partitions of a table.
+"""Limits on the event times of rows that are written to BigQuery.
 
-A table has 10,000 partitions at most, one for each day here, and BigQuery streams rows into a window of days around
-now only: a row outside fails its whole request, or would make a partition that nobody wants. So rows are looked at
-before they are sent. History that is older than the window is loaded, by `journeys bigquery load`.
+A table has 10,000 partitions at most, one for each day, and BigQuery accepts streamed rows only within a window of days
+around now: a row outside fails its whole request, or would create an unwanted partition. So rows are checked before
+they are sent. Older history is loaded with `journeys bigquery load`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from journeys.schemas.instants import DAY_MS, check_instant
 from journeys.schemas.invalid import InvalidRecordError
 
 STREAMED_DAYS_BACK: Final = 3650
-"""How far back the Storage Write API takes rows into a table that is partitioned by a column."""
+"""Limit in the past of the Storage Write API for tables that are partitioned by a column."""
 DAYS_AHEAD: Final = 365
-"""How far ahead; the farthest that a journey's deadline lies ahead is a policy's cap."""
+"""Limit in the future; no deadline of a journey is farther ahead than the cap of its policy."""
 
 
 def require_streamable(table: Table, fields: Mapping[str, Any], now: int) -> None:
-    """Raise InvalidRecordError for a row, given as fields of its record, that no stream may bring at `now` (ms)."""
+    """Raise InvalidRecordError if a row, as fields by name, may not be streamed at `now` (ms)."""
     name = table.partition_by
     at = check_instant(fields[name], name)
     if at >= now + DAYS_AHEAD * DAY_MS:
@@ -36,5 +36,5 @@ def require_streamable(table: Table, fields: Mapping[str, Any], now: int) -> Non
 
 
 def latest_loadable(now: int) -> int:
-    """Instants (ms) of rows that may be loaded at `now` are from 1990 up to and without this."""
+    """First instant (ms) too far in the future for a row to be loaded at `now`."""
     return now + DAYS_AHEAD * DAY_MS

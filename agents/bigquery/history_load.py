@@ -1,14 +1,12 @@
-"""History that is too old for streams goes from Parquet files into the tables by load jobs, each row once.
+"""Loads history that is too old for streaming from Parquet files into the tables, each row once.
 
-The files are those of `journeys export`, or of an archive. A year at a time, so that no job touches more partitions
-than one may (4,000); the rows that BigQuery has already, by their key, are left out, so a run that was cut off is
-simply run again.
+The files are those of `journeys export`, or of an archive. Load jobs cover a year each, so that none exceeds the limit
+of 4,000 partitions. Rows whose key BigQuery already has are left out, so an interrupted run can be repeated.
 """
 
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -25,11 +23,12 @@ from journeys.agents.bigquery.load_job import NoFilesError, append, in_utc
 from journeys.agents.history.parquet_export import arrow_schema
 from journeys.analytics.parquet_warehouse import rows_of_files
 from journeys.analytics.table import Table, tables
+from journeys.clock import now_ms
 from journeys.schemas.instants import EARLIEST
 
 
 class LoadedYear(NamedTuple):
-    """Rows of one table and year: those that were loaded, or would be, and those that BigQuery had."""
+    """Rows of one table and year: loaded (or to be loaded), and already present in BigQuery."""
 
     table: str
     year: int
@@ -38,7 +37,7 @@ class LoadedYear(NamedTuple):
 
 
 class LoadRun(NamedTuple):
-    """A run over all tables. `absurd` rows lie before 1990 or too far ahead, and are left out."""
+    """A run over all tables. `absurd` rows are before 1990 or too far in the future, and left out."""
 
     years: list[LoadedYear]
     absurd: int
@@ -50,8 +49,8 @@ class LoadRun(NamedTuple):
         return sum(one.rows for one in self.years)
 
 
-def load(house: Warehouse, folder: Path, before: date, *, really: bool = False) -> LoadRun:
-    """Load the rows of a folder's days before one (UTC); without `really` only look.
+def load(warehouse: Warehouse, folder: Path, before: date, *, really: bool = False) -> LoadRun:
+    """Load the rows of a folder that are before `before` (UTC); without `really` this is a dry run.
 
     Raises BigQueryError, and NoFilesError for a folder without files.
     """
@@ -61,22 +60,20 @@ def load(house: Warehouse, folder: Path, before: date, *, really: bool = False) 
     files = {table: [str(path) for path in sorted(folder.glob(f"{table.name}/*.parquet"))] for table in tables()}
     if not any(files.values()):
         raise NoFilesError(folder, folder)
-    with dataset_client(house) as asked, duckdb.connect() as engine:
+    with dataset_client(warehouse) as client, duckdb.connect() as engine:
         for table, paths in files.items():
             if paths:
                 engine.execute(f"CREATE OR REPLACE VIEW files AS {rows_of_files(engine, table, paths)}")
                 absurd += _absurd(engine, table)
                 years += [
-                    _load_year(asked, engine, house, table, year, really) for year in _years(engine, table, before)
+                    _load_year(client, engine, warehouse, table, year, really) for year in _years(engine, table, before)
                 ]
     return LoadRun(years, absurd, monotonic() - start)
 
 
 def _absurd(engine: Any, table: Table) -> int:
-    allowed = (
-        f"epoch_ms({table.partition_by}) BETWEEN {EARLIEST} AND {latest_loadable(time.time_ns() // 1_000_000) - 1}"
-    )
-    # Each row once, of at-least-once delivery, in an order in which BigQuery's partitions fill one after the other.
+    allowed = f"epoch_ms({table.partition_by}) BETWEEN {EARLIEST} AND {latest_loadable(now_ms()) - 1}"
+    # Each row once (delivery is at least once), in the order of BigQuery's partitions.
     engine.execute(
         f"CREATE OR REPLACE VIEW history AS SELECT * FROM files WHERE {allowed} "  # noqa: S608 - names of the contracts
         f"QUALIFY ROW_NUMBER() OVER (PARTITION BY {table.key}) = 1 ORDER BY {table.partition_by}"
@@ -86,25 +83,25 @@ def _absurd(engine: Any, table: Table) -> int:
 
 
 def _years(engine: Any, table: Table, before: date) -> Iterator[tuple[str, int]]:
-    """Each year that there is, with the condition for its rows."""
+    """Years that have rows, each with the SQL condition for its rows."""
     column = table.partition_by
     older = f"{column} < TIMESTAMP '{before.isoformat()}'"
-    found = engine.execute(f"SELECT DISTINCT year({column}) FROM history WHERE {older} ORDER BY 1").fetchall()  # noqa: S608
-    for (year,) in found:
+    years = engine.execute(f"SELECT DISTINCT year({column}) FROM history WHERE {older} ORDER BY 1").fetchall()  # noqa: S608
+    for (year,) in years:
         yield f"{older} AND year({column}) = {year}", year
 
 
 def _load_year(
-    asked: Any, engine: Any, house: Warehouse, table: Table, wanted: tuple[str, int], really: bool
+    client: Any, engine: Any, warehouse: Warehouse, table: Table, wanted: tuple[str, int], really: bool
 ) -> LoadedYear:
     where, year = wanted
-    name = f"{house.path}.{table.name}"
+    name = f"{warehouse.path}.{table.name}"
     column = table.partition_by
-    there = (
+    present = (
         f"SELECT DISTINCT {table.key} FROM `{name}` WHERE {column} >= {_start(year)} AND {column} < {_start(year + 1)}"  # noqa: S608
     )
     engine.register(
-        "present", pa.table({"key": pa.array([key for (key,) in asked.query(there).result()], pa.string())})
+        "present", pa.table({"key": pa.array([key for (key,) in client.query(present).result()], pa.string())})
     )
     columns = ", ".join(one.name for one in table.columns)
     missing = f"SELECT {columns} FROM history WHERE {where} AND {table.key} NOT IN (SELECT key FROM present)"  # noqa: S608
@@ -113,7 +110,7 @@ def _load_year(
     if really and len(rows):
         file = io.BytesIO()
         pq.write_table(rows.cast(in_utc(arrow_schema(table))), file)
-        append(asked, name, file)
+        append(client, name, file)
     return LoadedYear(table.name, year, len(rows), total - len(rows))
 
 

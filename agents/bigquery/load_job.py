@@ -1,4 +1,4 @@
-"""A load job: Parquet into a table. It is free of charge, takes rows of any age, and comes whole or not at all."""
+"""Load jobs: Parquet into a table. They are free of charge, accept rows of any age, and are atomic."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NoFilesError(OperationError):
 
 
 def append(client: Any, target: str, file: IO[bytes]) -> None:
-    """Append the rows of a Parquet file to a table that exists, and wait for it."""
+    """Append the rows of a Parquet file to an existing table, and wait for the job."""
     config = bigquery.LoadJobConfig(
         source_format=bigquery.SourceFormat.PARQUET,
         write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
@@ -32,7 +32,7 @@ def append(client: Any, target: str, file: IO[bytes]) -> None:
 
 
 def in_utc(schema: Any) -> Any:
-    """Columns as BigQuery takes them for TIMESTAMP: an instant that does not say its zone is a DATETIME there."""
+    """Schema with UTC as the zone of all instants: BigQuery loads instants without a zone as DATETIME."""
     return pa.schema(
         [
             field.with_type(pa.timestamp(field.type.unit, "UTC")) if pa.types.is_timestamp(field.type) else field

@@ -1,4 +1,4 @@
-"""Dead letters of the sink: records that BigQuery does not take, as they came, with the reason in headers."""
+"""Dead letters of the sink: records that can't be written to BigQuery, unchanged, with the reason in headers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from journeys.agents.bigquery.connector import DEAD_LETTERS
 
 
 class RefusedRows:
-    """Sends them, each acknowledged before the sink goes on. At least once: a crash may repeat one."""
+    """Produces them, each acknowledged before the sink goes on; a crash may repeat one (at least once)."""
 
     def __init__(self, producer: Any) -> None:
         """`producer` is a started AIOKafkaProducer."""

@@ -1,4 +1,4 @@
-"""Rows as the Storage Write API wants them: protocol buffers whose message is made of a table's columns."""
+"""Encodes rows for the Storage Write API: protocol buffers with a message type made from a table's columns."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _TYPES: Final[dict[Kind, int]] = {
     "BYTES": _FIELD.TYPE_BYTES,
     "TIMESTAMP": _FIELD.TYPE_INT64,  # microseconds
 }
-_MICROS: Final = 1_000
+_US_PER_MS: Final = 1_000
 
 
 class RowEncoder:
-    """Encodes the rows of one table. `descriptor` says to BigQuery what the bytes are."""
+    """Encodes the rows of one table. `descriptor` describes the message type to BigQuery."""
 
     def __init__(self, table: Table) -> None:
         self.descriptor = descriptor_pb2.DescriptorProto(name="Row")
@@ -39,9 +39,9 @@ class RowEncoder:
         self._instants = {column.name for column in table.columns if column.kind == "TIMESTAMP"}
 
     def encode(self, fields: Mapping[str, Any]) -> bytes:
-        """Bytes of one row, given as fields of its record: instants in milliseconds, null as None."""
-        given = {name: fields[name] for name in self._names if fields[name] is not None}
-        for name in self._instants & given.keys():
-            given[name] *= _MICROS
-        encoded: bytes = self._message(**given).SerializeToString()
+        """Encode one row, which is a record's fields by name: instants in milliseconds, null as None."""
+        values = {name: fields[name] for name in self._names if fields[name] is not None}
+        for name in self._instants & values.keys():
+            values[name] *= _US_PER_MS
+        encoded: bytes = self._message(**values).SerializeToString()
         return encoded

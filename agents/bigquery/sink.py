@@ -1,22 +1,20 @@
 """The sink without Connect: output topics into tables, exactly once.
 
-For each partition there is one committed stream, and a row's offset in it is its Kafka offset less that of the
-stream's first row (`base`). Stream and base are committed to the consumer group, as the metadata of its offset,
-*before* the first row goes into the stream. So whoever takes a partition over, after a crash or a rebalance,
-finalizes the stream, which shuts out the writer before, is told how many rows it holds, and goes on exactly behind
-them with a stream of its own. A request whose answer was lost is sent again at the same offset: BigQuery says that
-the rows are there, and that is success.
+Each partition has one committed stream; the offset of a row in it is its Kafka offset minus that of the stream's first
+row (`base`). Stream and base are committed to the consumer group, as metadata of the offset, *before* the first row is
+written to the stream. So the next owner of a partition, after a crash or a rebalance, finalizes the stream, which stops
+the previous writer and returns the number of its rows, and continues behind them with a new stream. A request whose
+answer was lost is sent again at the same offset: BigQuery answers that the rows exist, which is success.
 
-A record that can't be a row is a dead letter; as a stream has no holes, the next one begins behind it. Touchpoints of
-the input topic go another way (touchpoint_writer).
-Nothing is buffered but one fetch: while BigQuery is away the sink stands still, and Kafka keeps the records.
+A record that can't become a row is a dead letter; since a stream has no gaps, a new stream begins after it. Touchpoints
+of the input topic are written differently (touchpoint_writer).
+Only one fetch is buffered: while BigQuery is away the sink waits, and Kafka keeps the records.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, NamedTuple
@@ -30,9 +28,9 @@ from aiokafka.structs import OffsetAndMetadata
 from journeys.agents.bigquery.client import Warehouse, warehouse
 from journeys.agents.bigquery.connector import DEAD_LETTERS
 from journeys.agents.bigquery.event_time import require_streamable
-from journeys.agents.bigquery.patient_writer import PatientWriter
 from journeys.agents.bigquery.present_rows import present_keys
 from journeys.agents.bigquery.refused_rows import RefusedRows
+from journeys.agents.bigquery.retrying_writer import RetryingWriter
 from journeys.agents.bigquery.row_encoder import RowEncoder
 from journeys.agents.bigquery.touchpoint_writer import TouchpointWriter
 from journeys.agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
@@ -40,6 +38,7 @@ from journeys.agents.kafka.connection import admin, client_options, producer, re
 from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.settings.settings import Settings
 from journeys.analytics.table import Table, all_tables, touchpoint_table
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
 
@@ -52,7 +51,7 @@ _LOG = structlog.get_logger("sink")
 
 
 class Row(NamedTuple):
-    """One record of a topic as a row."""
+    """A record of a topic, encoded as a row."""
 
     record: Any
     """aiokafka's ConsumerRecord."""
@@ -61,7 +60,7 @@ class Row(NamedTuple):
 
 
 class OpenStream:
-    """The stream of one partition. `next_offset` is the Kafka offset whose row comes next."""
+    """The stream of one partition. `next_offset` is the Kafka offset of its next row."""
 
     def __init__(self, name: str, base: int) -> None:
         self.name = name
@@ -70,22 +69,22 @@ class OpenStream:
 
 
 class BigQuerySink:
-    """One member of the sink's group. `written`, `refused` count rows of this process."""
+    """One member of the sink's group. `written` and `refused` count rows of this process."""
 
     def __init__(
         self,
         settings: Settings,
-        house: Warehouse,
+        warehouse: Warehouse,
         group: str,
         consumer: Any,
-        writer: PatientWriter,
+        writer: RetryingWriter,
         refused: RefusedRows,
         codec: Codec,
     ) -> None:
         self.written = 0
         self._group = group
         self._settings = settings
-        self._house = house
+        self._warehouse = warehouse
         self._consumer = consumer
         self._writer = writer
         self._refused_rows = refused
@@ -101,8 +100,8 @@ class BigQuerySink:
         """Records that became dead letters of the sink."""
         return self._refused_rows.count
 
-    def forget(self) -> None:
-        """Drop all streams: the partitions may be another member's now."""
+    def drop_streams(self) -> None:
+        """Drop all streams: their partitions may belong to another member."""
         self._streams.clear()
 
     async def run(self, registry: SchemaRegistry | None) -> None:
@@ -119,8 +118,8 @@ class BigQuerySink:
                     self._streams.pop(tp, None)
                     await self._seek_to_committed(tp)
                 except CommitFailedError:
-                    # The group has gone on without this member; its next generation begins anew.
-                    self.forget()
+                    # The group has rebalanced without this member; it begins again in the next generation.
+                    self.drop_streams()
                     break
 
     async def _write(self, tp: TopicPartition, records: Sequence[Any]) -> None:
@@ -130,11 +129,11 @@ class BigQuerySink:
             return
         stream = self._streams.get(tp)
         if stream is None:
-            stream = await self._taken_over(tp, records[0].offset)
+            stream = await self._take_over(tp, records[0].offset)
         rows = []
         for record in records:
             if record.offset < stream.next_offset:
-                continue  # the stream before holds it
+                continue  # already in an earlier stream
             try:
                 rows.append(self._row(tp.topic, record))
             except InvalidRecordError as error:
@@ -146,15 +145,15 @@ class BigQuerySink:
         await self._commit(tp, records[-1].offset + 1)
 
     async def _append(self, tp: TopicPartition, rows: list[Row]) -> list[Row]:
-        """Write the rows up to the first hole and give the rest; a refused row becomes a dead letter, and a hole."""
+        """Write the rows up to the first gap in offsets, and give the rest; a refused row makes a gap."""
         stream = self._streams[tp]
         first = rows[0].record.offset
         if first != stream.next_offset:
-            stream = await self._begun(tp, first)
+            stream = await self._begin_stream(tp, first)
         count = next((n for n, row in enumerate(rows) if row.record.offset != first + n), len(rows))
         try:
             encoded = [row.encoded for row in rows[:count]]
-            await self._writer.asked(
+            await self._writer.call(
                 "append", stream.name, first - stream.base, encoded, self._encoders[tp.topic].descriptor
             )
         except RowsRefusedError as error:
@@ -165,32 +164,32 @@ class BigQuerySink:
         self.written += count
         return rows[count:]
 
-    async def _taken_over(self, tp: TopicPartition, position: int) -> OpenStream:
-        """Shut out whoever wrote before and begin behind their rows; `position` is where the group says to begin."""
-        said = await self._committed(tp)
-        if said is not None and said.metadata:
-            known = json.loads(said.metadata)
+    async def _take_over(self, tp: TopicPartition, position: int) -> OpenStream:
+        """Finalize the previous writer's stream and begin one behind its rows; `position` is the committed offset."""
+        committed = await self._committed(tp)
+        if committed is not None and committed.metadata:
+            previous = json.loads(committed.metadata)
             try:
-                position = max(position, known["base"] + await self._writer.asked("finalized", known["stream"]))
+                position = max(position, previous["base"] + await self._writer.call("finalize", previous["stream"]))
             except StreamLostError:
-                # Streams go when nobody uses them for days: then the table itself is asked.
+                # BigQuery deletes streams that are unused for days: then the table is queried for present rows.
                 self._unsure.add(tp)
-        return await self._begun(tp, position)
+        return await self._begin_stream(tp, position)
 
-    async def _begun(self, tp: TopicPartition, base: int) -> OpenStream:
-        stream = OpenStream(await self._writer.asked("opened", self._tables[tp.topic].name), base)
+    async def _begin_stream(self, tp: TopicPartition, base: int) -> OpenStream:
+        stream = OpenStream(await self._writer.call("open_stream", self._tables[tp.topic].name), base)
         self._streams[tp] = stream
         await self._commit(tp, base)
         return stream
 
     async def _commit(self, tp: TopicPartition, offset: int) -> None:
         stream = self._streams[tp]
-        said = json.dumps({"stream": stream.name, "base": stream.base})
-        await self._consumer.commit({tp: OffsetAndMetadata(offset, said)})
+        metadata = json.dumps({"stream": stream.name, "base": stream.base})
+        await self._consumer.commit({tp: OffsetAndMetadata(offset, metadata)})
 
     async def _without_present(self, tp: TopicPartition, rows: list[Row]) -> list[Row]:
         table = self._tables[tp.topic]
-        present = await asyncio.to_thread(present_keys, self._house, table, [row.key for row in rows])
+        present = await asyncio.to_thread(present_keys, self._warehouse, table, [row.key for row in rows])
         missing = [row for row in rows if row.key not in present]
         if missing:
             self._unsure.discard(tp)
@@ -203,52 +202,52 @@ class BigQuerySink:
         name, fields = self._codec.decode_fields(record.value)
         if name != table.record:
             raise InvalidRecordError("value", name, f"a {table.record}")
-        require_streamable(table, fields, time.time_ns() // 1_000_000)
+        require_streamable(table, fields, now_ms())
         try:
             return Row(record, fields[table.key], self._encoders[topic].encode(fields))
         except (TypeError, ValueError) as error:
             raise InvalidRecordError("value", name, f"a row of {table.name} ({error})") from None
 
     async def _seek_to_committed(self, tp: TopicPartition) -> None:
-        said = await self._committed(tp)
-        self._consumer.seek(tp, 0 if said is None else said.offset)
+        committed = await self._committed(tp)
+        self._consumer.seek(tp, 0 if committed is None else committed.offset)
 
     async def _committed(self, tp: TopicPartition) -> Any | None:
-        """What the group has committed, OffsetAndMetadata: the consumer itself tells but the offset."""
-        async with admin(self._settings) as asked:
-            found = await asked.list_consumer_group_offsets(self._group, partitions=[tp])
-        said = found.get(tp)
-        return None if said is None or said.offset < 0 else said
+        """Committed OffsetAndMetadata of the group; the consumer itself gives only the offset."""
+        async with admin(self._settings) as client:
+            offsets = await client.list_consumer_group_offsets(self._group, partitions=[tp])
+        committed = offsets.get(tp)
+        return None if committed is None or committed.offset < 0 else committed
 
 
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is not typed
-    """Each generation takes its partitions over anew."""
+    """Drops streams in a rebalance: each generation takes its partitions over again."""
 
     def __init__(self) -> None:
         self.sink: BigQuerySink | None = None
 
     async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 - aiokafka's interface
-        """Forget the streams."""
+        """Drop the streams."""
         if self.sink is not None:
-            self.sink.forget()
+            self.sink.drop_streams()
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         """Streams are opened with the first records."""
 
 
 async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = GROUP) -> None:
-    """Write the topics of some tables into them, until cancelled. Tables must exist (`journeys bigquery apply`).
+    """Write topics into their tables until cancelled. The tables must exist (`journeys bigquery apply`).
 
-    Raises BigQueryError, KafkaUnreachableError, RegistryUnreachableError and what else Kafka's doors raise.
+    Raises BigQueryError, RegistryUnreachableError, and as `journeys.agents.kafka.connection`.
     """
-    house = warehouse(settings)
+    target = warehouse(settings)
     await require_broker(settings)
-    async with admin(settings) as asked:
+    async with admin(settings) as client:
         with suppress(TopicAlreadyExistsError):
-            await asked.create_topics([NewTopic(DEAD_LETTERS, 1, settings.replication_factor)])
+            await client.create_topics([NewTopic(DEAD_LETTERS, 1, settings.replication_factor)])
     async with AsyncExitStack() as stack:
-        sending = await stack.enter_async_context(producer(settings))
-        writer = await stack.enter_async_context(StreamWriter.connected(house))
+        dead_letter_producer = await stack.enter_async_context(producer(settings))
+        writer = await stack.enter_async_context(StreamWriter.connected(target))
         rebalances = _Rebalances()
         options: Mapping[str, Any] = await client_options(settings)
         consumer = AIOKafkaConsumer(
@@ -256,7 +255,7 @@ async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = 
             group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            # The sink stands still as long as BigQuery is away, and keeps its partitions.
+            # While BigQuery is away the sink waits, and keeps its partitions.
             max_poll_interval_ms=_LONGEST_OUTAGE_MS,
             session_timeout_ms=round(settings.session_timeout_seconds * 1000),
             heartbeat_interval_ms=round(settings.session_timeout_seconds * 1000 / _HEARTBEATS_PER_SESSION),
@@ -266,6 +265,6 @@ async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = 
         stack.push_async_callback(consumer.stop)
         codec = Codec()
         registry = await stack.enter_async_context(registry_of(settings, codec.catalog))
-        asking, refused = PatientWriter(writer), RefusedRows(sending)
-        rebalances.sink = BigQuerySink(settings, house, group, consumer, asking, refused, codec)
+        retrying, refused = RetryingWriter(writer), RefusedRows(dead_letter_producer)
+        rebalances.sink = BigQuerySink(settings, target, group, consumer, retrying, refused, codec)
         await rebalances.sink.run(registry)

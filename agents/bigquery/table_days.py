@@ -1,4 +1,4 @@
-"""One table of the warehouse by days, which are its partitions: counted with a checksum, read, and deleted."""
+"""The days of one table, which are its partitions: their checksums, their rows, and their deletion."""
 
 from __future__ import annotations
 
@@ -23,51 +23,51 @@ _NONE: Final = Fingerprint(0, "0" * 32)
 
 
 class DeleteRefusedError(OperationError):
-    """BigQuery does not delete these rows now, such as rows that were streamed by `insertAll` within half an hour."""
+    """BigQuery refuses to delete rows, such as rows streamed with `insertAll` in the last 30 minutes."""
 
 
 @contextmanager
-def reading(house: Warehouse) -> Iterator[Any]:
-    """Give a client of the Storage Read API; an emulator is asked without credentials."""
-    if house.grpc_endpoint is None:
-        with BigQueryReadClient() as made:
-            yield made
+def reading(warehouse: Warehouse) -> Iterator[Any]:
+    """Give a client of the Storage Read API; for an emulator without credentials."""
+    if warehouse.grpc_endpoint is None:
+        with BigQueryReadClient() as read_client:
+            yield read_client
         return
-    with grpc.insecure_channel(house.grpc_endpoint) as channel:
+    with grpc.insecure_channel(warehouse.grpc_endpoint) as channel:
         yield BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
 
 
 class TableDays:
-    """The days of one table (UTC, by its partition column). `columns` are those that it has in BigQuery."""
+    """The days of one table (UTC, by its partition column). `columns` are those of the table in BigQuery."""
 
-    def __init__(self, client: Any, reader: Any, house: Warehouse, table: Table) -> None:
-        """`client`, `reader`: of `client.client` and `reading`. Raises NotFound for no such table."""
-        self.columns = [column_of(field) for field in client.get_table(f"{house.path}.{table.name}").schema]
+    def __init__(self, client: Any, reader: Any, warehouse: Warehouse, table: Table) -> None:
+        """`client` and `reader` are of `client.client` and `reading`. Raises NotFound if the table does not exist."""
+        self.columns = [column_of(field) for field in client.get_table(f"{warehouse.path}.{table.name}").schema]
         self.table = table
         self._client = client
         self._reader = reader
-        self._house = house
-        self._source = f"`{house.path}.{table.name}`"
+        self._warehouse = warehouse
+        self._source = f"`{warehouse.path}.{table.name}`"
 
     def fingerprints(self, before: date) -> dict[date, Fingerprint]:
-        """All days before one that have rows, in their order; reads those days once."""
+        """Fingerprints of all days before `before` that have rows, in order, from one query."""
         column = self.table.partition_by
         where = f"{column} < {_instant(before)}"
-        found = self._asked(self._sums(where, by=f"CAST(DATE({column}) AS STRING)"))
-        return {date.fromisoformat(row["part"]): Fingerprint.of(row) for row in found}
+        rows = self._query(self._sums(where, by=f"CAST(DATE({column}) AS STRING)"))
+        return {date.fromisoformat(row["part"]): Fingerprint.of(row) for row in rows}
 
     def fingerprint(self, day: date) -> Fingerprint:
-        """Rows of one day."""
-        (row,) = self._asked(self._sums(self._within(day)))
+        """Fingerprint of one day."""
+        (row,) = self._query(self._sums(self._within(day)))
         return Fingerprint.of(row) if row["row_count"] else _NONE
 
     def read(self, day: date) -> Iterator[Any]:
-        """Rows of one day as they stand now, as pyarrow.RecordBatch after RecordBatch."""
-        house = self._house
+        """Yield the present rows of one day as pyarrow.RecordBatch."""
+        warehouse = self._warehouse
         session = self._reader.create_read_session(
-            parent=f"projects/{house.project}",
+            parent=f"projects/{warehouse.project}",
             read_session=types.ReadSession(
-                table=f"projects/{house.project}/datasets/{house.dataset}/tables/{self.table.name}",
+                table=f"projects/{warehouse.project}/datasets/{warehouse.dataset}/tables/{self.table.name}",
                 data_format=types.DataFormat.ARROW,
                 read_options=types.ReadSession.TableReadOptions(row_restriction=self._within(day)),
             ),
@@ -79,10 +79,10 @@ class TableDays:
                 yield pa.ipc.read_record_batch(pa.py_buffer(answer.arrow_record_batch.serialized_record_batch), schema)
 
     def delete_if_still(self, day: date, expected: Fingerprint) -> Any:
-        """Send the statement that deletes a day's rows if they are those of the fingerprint, else none of them.
+        """Start a job that deletes a day's rows if they still have the fingerprint, else none of them.
 
-        One statement, so nothing can come between the look and the deletion; what comes in meanwhile stays. Gives
-        the job, for `deleted`. Raises DeleteRefusedError.
+        It is one statement, so check and deletion are atomic; rows that arrive meanwhile are kept. Gives the job, for
+        `deleted`. Raises DeleteRefusedError.
         """
         within = self._within(day)
         still = is_still(self._source, self.columns, within, expected)
@@ -90,10 +90,10 @@ class TableDays:
             return self._client.query(f"DELETE FROM {self._source} WHERE {within} AND {still}")  # noqa: S608 - names of the contracts
 
     def deleted(self, job: Any, day: date) -> bool:
-        """Wait for a job of `delete_if_still`: whether the rows are gone. Raises DeleteRefusedError."""
+        """Wait for a job of `delete_if_still`, and give whether the rows are deleted. Raises DeleteRefusedError."""
         with _refusals():
             job.result()
-        # None are deleted, and none are left: an earlier job, whose answer was lost, deleted them.
+        # None deleted and none left: an earlier job deleted them, whose answer was lost.
         return bool(job.num_dml_affected_rows) or self.fingerprint(day).rows == 0
 
     def _within(self, day: date) -> str:
@@ -106,7 +106,7 @@ class TableDays:
         except UncheckableColumnError as error:
             raise OperationError(f"{self.table.name}: {error}") from None
 
-    def _asked(self, sql: str) -> list[dict[str, Any]]:
+    def _query(self, sql: str) -> list[dict[str, Any]]:
         return [dict(row.items()) for row in self._client.query(sql).result()]
 
 
@@ -119,7 +119,7 @@ def _refusals() -> Iterator[None]:
 
 
 def today() -> date:
-    """The day that it is, in UTC."""
+    """The current day in UTC."""
     return datetime.now(UTC).date()
 
 

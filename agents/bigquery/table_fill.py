@@ -1,9 +1,8 @@
-"""A first fill of the tables with all of `journeys export`, touchpoints included."""
+"""Fills the tables for the first time with the files of `journeys export`, touchpoints included."""
 
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -16,59 +15,60 @@ from journeys.agents.bigquery.client import Warehouse
 from journeys.agents.bigquery.event_time import latest_loadable
 from journeys.agents.bigquery.load_job import NoFilesError, append, in_utc
 from journeys.analytics.table import Table
+from journeys.clock import now_ms
 from journeys.schemas.instants import EARLIEST
 
 
 class FillRun(NamedTuple):
-    """Rows that were loaded, by table. `absurd` rows lie before 1990 or too far ahead, and are left out."""
+    """Rows loaded, by table. `absurd` rows are before 1990 or too far in the future, and left out."""
 
     rows: dict[str, int]
     absurd: int
 
 
-def fill(client: Any, house: Warehouse, folder: Path, wanted: Sequence[Table]) -> FillRun:
-    """Load the files of some tables, each file in one job that comes whole or not at all.
+def fill(client: Any, warehouse: Warehouse, folder: Path, wanted: Sequence[Table]) -> FillRun:
+    """Load the files of some tables, each file in one atomic job.
 
-    Tables must exist. Rows are added to those that are there, and views show each id once. Raises NoFilesError before
-    anything is loaded.
+    The tables must exist. Rows are added to existing ones; views show each id once. Raises NoFilesError before anything
+    is loaded.
     """
     files = {table.name: sorted((folder / table.name).glob("*.parquet")) for table in wanted}
-    missing = [name for name, found in files.items() if not found]
+    missing = [name for name, paths in files.items() if not paths]
     if missing:
         raise NoFilesError(folder / missing[0], folder)
     rows = dict.fromkeys(files, 0)
     absurd = 0
     for table in wanted:
         for file in files[table.name]:
-            loaded, left_out = _loaded(client, f"{house.path}.{table.name}", file, table.partition_by)
+            loaded, left_out = _loaded(client, f"{warehouse.path}.{table.name}", file, table.partition_by)
             rows[table.name] += loaded
             absurd += left_out
     return FillRun(rows, absurd)
 
 
 def _loaded(client: Any, target: str, file: Path, partition_by: str) -> tuple[int, int]:
-    with tempfile.TemporaryFile() as told:
-        loaded, left_out = _with_zone(file, told, partition_by)
-        append(client, target, told)
+    with tempfile.TemporaryFile() as converted:
+        loaded, left_out = _convert(file, converted, partition_by)
+        append(client, target, converted)
     return loaded, left_out
 
 
-def _with_zone(file: Path, told: IO[bytes], partition_by: str) -> tuple[int, int]:
-    """Write the rows of a file once more, instants with their zone.
+def _convert(file: Path, converted: IO[bytes], partition_by: str) -> tuple[int, int]:
+    """Copy the rows of a file, with UTC as the zone of instants, and without rows of absurd times.
 
-    Gives how many were written, and how many were not, for their time would make a partition that nobody wants.
+    Gives the numbers of rows copied and left out.
     """
     instant = pa.timestamp("ms", "UTC")
     first = pa.scalar(EARLIEST, instant)
-    end = pa.scalar(latest_loadable(time.time_ns() // 1_000_000), instant)
+    end = pa.scalar(latest_loadable(now_ms()), instant)
     loaded = 0
-    with pq.ParquetFile(file) as found:
-        schema = in_utc(found.schema_arrow)
-        with pq.ParquetWriter(told, schema) as writer:
-            for batch in found.iter_batches():
+    with pq.ParquetFile(file) as source:
+        schema = in_utc(source.schema_arrow)
+        with pq.ParquetWriter(converted, schema) as writer:
+            for batch in source.iter_batches():
                 rows = batch.cast(schema)
                 at = rows[partition_by]
                 kept = rows.filter(pc.and_(pc.greater_equal(at, first), pc.less(at, end)))
                 writer.write_batch(kept)
                 loaded += kept.num_rows
-        return loaded, found.metadata.num_rows - loaded
+        return loaded, source.metadata.num_rows - loaded

@@ -1,4 +1,4 @@
-"""Committed streams of the Storage Write API: each row of a stream is written once, at its offset, or refused."""
+"""Committed streams of the Storage Write API: each row is written once, at its offset, or refused."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _LOST: Final = (NotFound, FailedPrecondition, OutOfRange)
 
 
 class StreamLostError(Exception):
-    """The stream takes no more rows of this writer: it was finalized by another one, or is gone."""
+    """The stream accepts no more rows: another writer finalized it, or it was deleted."""
 
 
 class RowsRefusedError(Exception):
-    """BigQuery refuses some rows, and so wrote none of the request. `reasons` are by their place in it."""
+    """BigQuery refused some rows, and so wrote none of the request. `reasons` are by their index in it."""
 
     def __init__(self, reasons: dict[int, str]) -> None:
         super().__init__(f"{len(reasons)} rows are refused")
@@ -43,36 +43,36 @@ class RowsRefusedError(Exception):
 
 
 class StreamWriter:
-    """Opens, fills and finalizes streams. What else goes wrong is a GoogleAPICallError, and may pass."""
+    """Opens, fills and finalizes streams. Other errors are GoogleAPICallError, and may be transient."""
 
-    def __init__(self, house: Warehouse, client: Any) -> None:
-        self._house = house
+    def __init__(self, warehouse: Warehouse, client: Any) -> None:
+        self._warehouse = warehouse
         self._client = client
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, house: Warehouse) -> AsyncIterator[Self]:
-        """Give a writer; an emulator is asked without credentials. Raises BigQueryError where there are none."""
-        if house.grpc_endpoint is None:
+    async def connected(cls, warehouse: Warehouse) -> AsyncIterator[Self]:
+        """Give a writer, for an emulator without credentials. Raises BigQueryError if BigQuery's are missing."""
+        if warehouse.grpc_endpoint is None:
             try:
-                made = BigQueryWriteAsyncClient()
+                write_client = BigQueryWriteAsyncClient()
             except GoogleAuthError as error:
                 raise no_credentials(error) from error
-            yield cls(house, made)
+            yield cls(warehouse, write_client)
             return
-        async with grpc.aio.insecure_channel(house.grpc_endpoint) as channel:
-            yield cls(house, BigQueryWriteAsyncClient(transport=BigQueryWriteGrpcAsyncIOTransport(channel=channel)))
+        async with grpc.aio.insecure_channel(warehouse.grpc_endpoint) as channel:
+            yield cls(warehouse, BigQueryWriteAsyncClient(transport=BigQueryWriteGrpcAsyncIOTransport(channel=channel)))
 
-    async def opened(self, table: str) -> str:
-        """Name of a new stream into a table; its first row has offset 0."""
+    async def open_stream(self, table: str) -> str:
+        """Create a committed stream of a table and give its name; its first row has offset 0."""
         wanted = types.WriteStream(type_=types.WriteStream.Type.COMMITTED)
-        made = await self._client.create_write_stream(
+        stream = await self._client.create_write_stream(
             parent=self._path(table), write_stream=wanted, retry=None, timeout=_TIMEOUT_SECONDS
         )
-        return str(made.name)
+        return str(stream.name)
 
-    async def finalized(self, stream: str) -> int:
-        """Close a stream for whoever writes to it, and give the number of its rows. Raises StreamLostError if gone."""
+    async def finalize(self, stream: str) -> int:
+        """Close a stream for all writers and give the number of its rows. Raises StreamLostError if it was deleted."""
         try:
             answer = await self._client.finalize_write_stream(name=stream, retry=None, timeout=_TIMEOUT_SECONDS)
         except NotFound as error:
@@ -80,14 +80,14 @@ class StreamWriter:
         return int(answer.row_count)
 
     async def append_to_default(self, table: str, rows: Sequence[bytes], descriptor: DescriptorProto) -> None:
-        """Write rows of a table at least once: its default stream has no offsets, and is always there.
+        """Write rows at least once, to the default stream of a table, which has no offsets and always exists.
 
-        Raises StreamLostError if the table is not there, RowsRefusedError.
+        Raises StreamLostError if the table does not exist, RowsRefusedError.
         """
         await self.append(f"{self._path(table)}/streams/_default", None, rows, descriptor)
 
     async def append(self, stream: str, offset: int | None, rows: Sequence[bytes], descriptor: DescriptorProto) -> None:
-        """Write rows at an offset of a stream; rows that stand there already are fine.
+        """Write rows at an offset of a stream; succeeds also if they are there already.
 
         Raises StreamLostError, RowsRefusedError.
         """
@@ -116,7 +116,7 @@ class StreamWriter:
         raise GoogleAPICallError("BigQuery ended the stream without an answer")
 
     def _path(self, table: str) -> str:
-        return f"projects/{self._house.project}/datasets/{self._house.dataset}/tables/{table}"
+        return f"projects/{self._warehouse.project}/datasets/{self._warehouse.dataset}/tables/{table}"
 
 
 def _check(answer: Any) -> None:
@@ -136,12 +136,12 @@ def _check(answer: Any) -> None:
 
 
 def _details(error: Any) -> list[Any]:
-    found = []
-    for detail in error.details:
-        said = types.StorageError.pb(types.StorageError())
-        if detail.Unpack(said):
-            found.append(said)
-    return found
+    details = []
+    for packed in error.details:
+        detail = types.StorageError.pb(types.StorageError())
+        if packed.Unpack(detail):
+            details.append(detail)
+    return details
 
 
 async def _only(request: Any) -> AsyncIterator[Any]:

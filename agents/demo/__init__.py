@@ -1,1 +1,1 @@
-"""The demonstration: made-up and recorded touchpoints, and the program of `journeys demo`."""
+"""The demonstration: generated and recorded touchpoints, and what `journeys demo` runs."""

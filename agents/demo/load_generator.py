@@ -1,9 +1,8 @@
-"""Touchpoints by the million for load: made up, the same for the same seed on every machine.
+"""Generates touchpoints by the million for load tests, equal for equal seeds on every machine.
 
-Only `random.Random.random` and integers are used: the other methods of `random` and the functions
-of the C library behind `math` may change between versions and machines. Journeys begin evenly over
-the span and wait in a heap for their next touchpoint, so memory holds the journeys under way, not
-the output.
+Only `random.Random.random` and integers are used: the other methods of `random` and the functions of `math` may change
+between versions and machines. Journeys begin evenly over the span and wait in a heap for their next touchpoint, so
+memory holds the active journeys, not the output.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from journeys.schemas.instants import DAY_MS, HOUR_MS, SECOND_MS
 BEGIN_AT_MS: Final = 1_735_689_600_000  # 2025-01-01T00:00:00Z
 MINUTE_MS: Final = 60 * SECOND_MS
 
-# Channel and the most that a touchpoint costs there, in ten-thousandths of a dollar.
+# Channel and the maximal cost of a touchpoint there, in ten-thousandths of a dollar.
 _CHANNELS: Final = (
     ("search", 25_000),
     ("search", 25_000),
@@ -32,14 +31,14 @@ _CHANNELS: Final = (
     ("affiliate", 12_000),
     ("direct", 0),
 )
-# By state: its name, what happens in it, and the probability that the journey converts from it.
+# States: name, event types, and the probability that the journey converts from it.
 _LEVELS: Final = (
     ("UNAWARE", ("impression", "view"), 0.01),
     ("AWARE", ("click", "visit", "search"), 0.05),
     ("CONSIDERING", ("product_view", "compare", "add_to_cart"), 0.3),
     ("INTENT", ("cart", "shipping_details", "payment_details"), 0.5),
 )
-# How a journey spaces its touchpoints: shortest and longest gap. The last one is what outlives 14 days.
+# Paces of journeys: shortest and longest gap between touchpoints. With the last one a journey outlives 14 days.
 _PACES: Final = (
     (2 * MINUTE_MS, 40 * MINUTE_MS),
     (20 * MINUTE_MS, 10 * HOUR_MS),
@@ -58,10 +57,10 @@ _Chance: TypeAlias = Callable[[], float]
 
 
 class Shares(NamedTuple):
-    """Which part of the touchpoints arrives otherwise than once and in order of time, each 0 to 1.
+    """Shares of touchpoints that do not arrive exactly once and in order of time, each 0 to 1.
 
-    `duplicates` come a second time within 5 minutes, `late` ones 4 to 8 days after they occurred
-    (behind the end of most journeys that fell silent), `out_of_order` ones 10 minutes to 3 hours after.
+    `duplicates` arrive again within 5 minutes, `late` ones 4 to 8 days after they occurred (after most journeys have
+    ended), `out_of_order` ones 10 minutes to 3 hours after.
     """
 
     duplicates: float = 0.01
@@ -71,15 +70,15 @@ class Shares(NamedTuple):
 
 @dataclass(slots=True)
 class _Journey:
-    """A journey under way: `left` touchpoints still to come."""
+    """An active journey: `left` touchpoints are still to come."""
 
     journey_id: str
     user_id: str
     left: int
-    converts_at: int | None  # the number of the touchpoint that is the purchase
+    converts_at: int | None  # number of the touchpoint that is the purchase
     pace: tuple[int, int]
     channel: tuple[str, int]
-    told: int = 0
+    sent: int = 0
     level: int = 0
 
 
@@ -93,11 +92,10 @@ def generate(
 ) -> Iterator[_Line]:
     """Touchpoints as objects of the JSONL input, in the order in which they arrive.
 
-    Journeys begin within `span_days` from `begin_at_ms` (epoch milliseconds); their last touchpoints may
-    lie behind it. There are exactly `journeys * touchpoints_per_journey` distinct touchpoints; a single
-    journey has from 1 to twice the mean less 1. `occurred_at` is in epoch milliseconds and never decreases,
-    but for `shares`. Raises ValueError, before the first one, for counts below 1 and for shares that are
-    not parts of one whole.
+    Journeys begin within `span_days` from `begin_at_ms` (epoch milliseconds); their last touchpoints may be later.
+    There are exactly `journeys * touchpoints_per_journey` distinct touchpoints; a single journey has from 1 to twice
+    the mean less 1. `occurred_at` is in epoch milliseconds and never decreases, except for `shares`. Raises ValueError,
+    before the first one, for counts below 1 and for shares that are negative or sum to more than 1.
     """
     for name, count in (
         ("journeys", journeys),
@@ -116,11 +114,11 @@ def generate(
 def _beginnings(
     journeys: int, seed: int, begin_at_ms: int, span_ms: int, mean: int, chance: _Chance
 ) -> Iterator[tuple[int, _Journey]]:
-    """Journeys with their first instants, which never decrease."""
+    """Journeys with the instants of their first touchpoints, which never decrease."""
     more = 0
     for number in range(journeys):
         if number % 2:
-            more = -more  # as many touchpoints less as the journey before has more: the sum is exact
+            more = -more  # as many touchpoints less than the mean as the journey before has more: the sum is exact
         elif number + 1 < journeys:
             more = _between(chance, 0, mean - 1)
         else:
@@ -129,7 +127,7 @@ def _beginnings(
         at = begin_at_ms + int((number + chance()) * span_ms / journeys)
         converts_at = None
         if chance() < _CONVERTING_SHARE:
-            # Most purchases are the last touchpoint; the rest begin the next episode behind it.
+            # Most purchases are the last touchpoint; after the others another episode begins.
             converts_at = count if chance() < 0.75 else _between(chance, 1, count)
         yield (
             at,
@@ -145,7 +143,7 @@ def _beginnings(
 
 
 def _arrivals(beginnings: Iterator[tuple[int, _Journey]], shares: Shares, chance: _Chance) -> Iterator[_Line]:
-    """Touchpoints in order of arrival; the heap holds journeys under way and touchpoints held back."""
+    """Touchpoints in order of arrival; the heap holds active journeys and delayed touchpoints."""
     duplicates = shares.duplicates
     late = duplicates + shares.late
     out_of_order = late + shares.out_of_order
@@ -181,9 +179,9 @@ def _arrivals(beginnings: Iterator[tuple[int, _Journey]], shares: Shares, chance
 
 
 def _touchpoint(journey: _Journey, at: int, chance: _Chance) -> _Line:
-    """Move the journey on by one touchpoint, at epoch milliseconds `at`."""
+    """Next touchpoint of a journey, at epoch milliseconds `at`."""
     journey.left -= 1
-    journey.told += 1
+    journey.sent += 1
     drift = chance()
     if drift < 0.35 and journey.level < 3:
         journey.level += 1
@@ -199,12 +197,12 @@ def _touchpoint(journey: _Journey, at: int, chance: _Chance) -> _Line:
         "journey_id": journey.journey_id,
         "user_id": journey.user_id,
         "occurred_at": at,
-        "touchpoint_id": f"{journey.journey_id}-{journey.told}",
+        "touchpoint_id": f"{journey.journey_id}-{journey.sent}",
         "channel": channel,
         "event_type": _pick(chance, events),
         "cost": f"{cost // 10_000}.{cost % 10_000:04d}",
     }
-    if journey.told == journey.converts_at:
+    if journey.sent == journey.converts_at:
         line["event_type"] = "purchase"
         line["state"] = "CONVERTED"
         line["conversion_value"] = _dollars(chance)
@@ -212,7 +210,7 @@ def _touchpoint(journey: _Journey, at: int, chance: _Chance) -> _Line:
     elif chance() < 0.85:
         line["state"] = state
     if chance() < 0.3 and line.get("state") != "CONVERTED":
-        # A hundred-thousandth is exact enough in binary to print the same on every machine.
+        # With five decimals it prints the same on every machine.
         line["conversion_probability"] = int(probability * (0.5 + chance()) * 100_000) / 100_000
         line["conversion_value"] = _dollars(chance)
     if chance() < 0.2:

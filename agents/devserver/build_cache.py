@@ -21,7 +21,7 @@ def made_once(name: str, recipe: Path, make: Callable[[Path], None]) -> Path:
     Any number of processes may ask at once: one makes, the others wait. A folder whose making was interrupted is
     made again. What `make` raises passes through.
     """
-    home = cache_folder() / f"{name}-{_content(recipe)}"
+    home = _folder(name, recipe)
     done = home / "done"
     if done.exists():
         return home / "made"
@@ -35,6 +35,15 @@ def made_once(name: str, recipe: Path, make: Callable[[Path], None]) -> Path:
             make(home / "made")
             done.touch()
     return home / "made"
+
+
+def is_made(name: str, recipe: Path) -> bool:
+    """Whether `made_once` has nothing to make."""
+    return (_folder(name, recipe) / "done").exists()
+
+
+def _folder(name: str, recipe: Path) -> Path:
+    return cache_folder() / f"{name}-{_content(recipe)}"
 
 
 def _content(recipe: Path) -> str:

@@ -7,7 +7,6 @@ The directory holds all there is to know, so any process can stop what another o
 
 import base64
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -18,13 +17,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from journeys.agents.devserver import kafka_jars
-from journeys.agents.devserver.broker_unavailable import INSTALL, BrokerUnavailable
+from journeys.agents.devserver.broker_unavailable import BrokerUnavailable
 from journeys.agents.devserver.directory_lock import locked
+from journeys.agents.devserver.java import java
 from journeys.agents.devserver.kafka_listeners import listeners_for, stored_listeners
 from journeys.agents.settings.development_servers import LOOPBACK
 
 LOG4J = Path(__file__).parent / "kafka_files" / "log4j2.properties"
-OLDEST_JAVA = 17
 POLL_SECONDS = 0.05
 TAIL_BYTES = 256 * 1024
 
@@ -70,19 +69,19 @@ class LocalKafka:
         """Start the process without waiting for its answer; False if it runs already.
 
         `port` is the port for clients; without one it is that of the last start, or a free one. `say` gets
-        progress lines. Raises BrokerUnavailable: no Java, no Maven, a port in use.
+        progress lines. Raises BrokerUnavailable: no Java, no way to fetch Kafka, a port in use.
         """
         with locked(self.directory):  # waits for a stop that is under way
             if self.running():
                 return False
-        java, libs = _java(), kafka_jars.fetched(say)  # may take minutes: no lock is held meanwhile
+        java_path, libs = java(), kafka_jars.fetched(say)  # may take minutes: no lock is held meanwhile
         with locked(self.directory):
             if self.running():
                 return False
             if self._data.exists() and not self.exists:
                 raise BrokerUnavailable(f"{self._data} exists and is not Kafka's: take another directory, or remove it")
             self._configure(port)
-            java_command = [java, "-cp", f"{libs}/*", f"-Dlog4j2.configurationFile={LOG4J}"]
+            java_command = [java_path, "-cp", f"{libs}/*", f"-Dlog4j2.configurationFile={LOG4J}"]
             if not self.exists:
                 self._format(java_command)
             self._spawn(java_command)
@@ -202,15 +201,3 @@ def _command_line(pid: int) -> str | None:
 def _send(pid: int, sign: signal.Signals) -> None:
     with suppress(ProcessLookupError):  # it ended by itself just now, which is what was asked for
         os.kill(pid, sign)
-
-
-def _java() -> str:
-    home = os.environ.get("JAVA_HOME")
-    java = shutil.which("java", path=f"{home}/bin" if home else None)
-    if java is None:
-        raise BrokerUnavailable(INSTALL)
-    shown = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - the user's Java
-    version = re.search(r'version "(?:1\.)?(\d+)', shown.stderr)
-    if version is None or int(version[1]) < OLDEST_JAVA:
-        raise BrokerUnavailable(f"{java} is older than Java {OLDEST_JAVA}: {INSTALL}")
-    return java

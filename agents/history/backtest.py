@@ -1,4 +1,4 @@
-"""Backtests: recorded history under several policies, on all cores."""
+"""Backtests: runs recorded history under several policies, on all CPU cores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import pyarrow as pa
 
 from journeys.agents.history.history_buckets import HistoryBuckets
-from journeys.agents.history.history_columns import Complain, HistoryBatch, history_batches
+from journeys.agents.history.history_columns import HistoryBatch, OnBadLine, history_batches
 from journeys.agents.history.packed_history import Group, PackedHistory, names_of
 from journeys.agents.settings.operation_error import OperationError
 from journeys.schemas.instants import DAY_MS
@@ -30,7 +30,7 @@ Abandonments: TypeAlias = Callable[[int, pa.Table], None]
 
 
 def engine_is_there() -> bool:
-    """Whether the compiled engine is built and has backtests."""
+    """Whether the compiled engine is installed and has backtests."""
     try:
         from journeys.engine import Backtest  # noqa: F401, PLC0415  (it may not be built)
     except ImportError:
@@ -39,13 +39,13 @@ def engine_is_there() -> bool:
 
 
 def require_engine(what: str) -> None:
-    """Raise OperationError where the compiled engine is missing, which `what` needs."""
+    """Raise OperationError, with `what` needs the compiled engine, if that is missing."""
     if not engine_is_there():
         raise OperationError(f"{what} needs the compiled engine: build it with `make setup`, which wants Rust (cargo)")
 
 
 class History(NamedTuple):
-    """History by journey: `open` gives each thread a function from a group's number to the group."""
+    """History grouped by journey: `open` gives each thread a function from a group's number to the group."""
 
     clock: Clock
     group_count: int
@@ -53,7 +53,7 @@ class History(NamedTuple):
 
 
 def packed(path: str, *, with_names: bool = False) -> History:
-    """History of a packed file. Raises UnreadableFileError."""
+    """History in a packed file. Raises UnreadableFileError."""
     file = PackedHistory(path)
 
     def open_() -> Callable[[int], Group]:
@@ -65,10 +65,10 @@ def packed(path: str, *, with_names: bool = False) -> History:
 
 @contextmanager
 def unpacked(
-    path: str, size_bytes: int, held_bytes: int, complain: Complain, *, with_names: bool = False
+    path: str, size_bytes: int, held_bytes: int, on_bad_line: OnBadLine, *, with_names: bool = False
 ) -> Iterator[History]:
-    """History of a file of lines; `held_bytes` may be in memory. Raises UnreadableFileError, OperationError."""
-    with in_buckets(history_batches(path, complain), size_bytes, held_bytes, with_names=with_names) as history:
+    """History in a file of lines; at most `held_bytes` stay in memory. Raises UnreadableFileError, OperationError."""
+    with in_buckets(history_batches(path, on_bad_line), size_bytes, held_bytes, with_names=with_names) as history:
         yield history
 
 
@@ -76,7 +76,7 @@ def unpacked(
 def in_buckets(
     batches: Iterable[HistoryBatch], size_bytes: int, held_bytes: int, *, with_names: bool = False
 ) -> Iterator[History]:
-    """History of batches, which take about `size_bytes`; `held_bytes` may be in memory."""
+    """History in batches of about `size_bytes` together; at most `held_bytes` stay in memory."""
     from journeys.engine import Journeys  # noqa: PLC0415  (it may not be built)
 
     with HistoryBuckets(size_bytes, held_bytes, with_names=with_names) as buckets:
@@ -97,16 +97,16 @@ def backtest(
     abandonments: Abandonments | None = None,
     threads: int | None = None,
 ) -> list[BacktestTally]:
-    """What each policy comes to on the history: as `replay_unpunctuated` gives it, up to `until` (ms).
+    """Tally of each policy on the history, as `replay_unpunctuated` would give it, up to `until` (ms).
 
-    `abandonments` gets each policy's number and its abandonments of a group of journeys, in no order of groups; the
-    history then has names.
+    `abandonments` is called with a policy's index and its abandonments in a group of journeys, in any order of groups;
+    it needs a history with names.
     """
     total = [BacktestTally() for _ in policies]
     greatest = history.clock.greatest
     if greatest is None:
         return total
-    behind_all = greatest + UNTIL_AFTER_LAST_MS if until is None else until
+    last_at = greatest + UNTIL_AFTER_LAST_MS if until is None else until
     tables = [(policy, PenaltyTable(policy.penalty)) for policy in policies]
     numbers = iter(range(history.group_count))
     lock = Lock()
@@ -115,14 +115,14 @@ def backtest(
         from journeys.engine import Backtest  # noqa: PLC0415  (it may not be built)
 
         group_of = history.open()
-        run = Backtest(tables, until, behind_all, abandonments is not None)
+        run = Backtest(tables, until, last_at, abandonments is not None)
         while (number := next(numbers, None)) is not None:
             group = group_of(number)
             run.run(group.journeys, history.clock)
             if abandonments is not None:
                 with lock:
                     _pass_on(run, group, abandonments)
-        return [BacktestTally(**said) for said in run.tallies()]
+        return [BacktestTally(**fields) for fields in run.tallies()]
 
     count = threads or len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(count, thread_name_prefix="backtest") as pool:

@@ -1,4 +1,4 @@
-"""What a backtest found, as Parquet."""
+"""Writes results of a backtest as Parquet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SUMS = ("penalty_micros", "opportunity_micros")
 
 
 def write_comparison(path: Path, policies: Sequence[Policy], tallies: Sequence[BacktestTally]) -> None:
-    """Write one row a policy. Sums are int64 micros and ms. Raises OperationError."""
+    """Write one row for each policy. Sums are int64 micros and ms. Raises OperationError."""
     rows = [_comparison_row(policy, tally) for policy, tally in zip(policies, tallies, strict=True)]
     with whole_file(path) as partial:
         write_table(pa.Table.from_pylist(rows), partial)
@@ -49,13 +49,14 @@ class AbandonmentFile:
         self._writer: ParquetWriter | None = None
         self._partial = path
 
-    def add(self, policy: int, found: pa.Table) -> None:
-        """Take abandonments under the policy of a number."""
-        numbers = pa.repeat(pa.scalar(policy, pa.int32()), found.num_rows)
-        found = found.add_column(0, "policy_version", pa.DictionaryArray.from_arrays(numbers, self._versions))
+    def add(self, policy: int, abandonments: pa.Table) -> None:
+        """Write abandonments under the policy with this index."""
+        indices = pa.repeat(pa.scalar(policy, pa.int32()), abandonments.num_rows)
+        versions = pa.DictionaryArray.from_arrays(indices, self._versions)
+        rows = abandonments.add_column(0, "policy_version", versions)
         if self._writer is None:
-            self._writer = self._stack.enter_context(ParquetWriter(self._partial, found.schema))
-        self._writer.write_table(found)
+            self._writer = self._stack.enter_context(ParquetWriter(self._partial, rows.schema))
+        self._writer.write_table(rows)
 
     def __enter__(self) -> Self:
         self._partial = self._stack.enter_context(whole_file(self._path))

@@ -1,4 +1,4 @@
-"""A log of any length, sorted into buckets by journey: in memory as far as it may, then in files."""
+"""Splits a log of any length into buckets by journey, in memory up to a limit, then in temporary files."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _LEAST, _MOST = 64, 1024
 
 
 def view(array: pa.Array) -> memoryview:
-    """Values of an array of numbers without nulls, as they lie in memory."""
+    """Buffer of an array of numbers without nulls, not copied."""
     buffer = array.buffers()[1]
     numbers: memoryview = memoryview(b"" if buffer is None else buffer).cast("B").cast(_CODES[array.type])
     return numbers[array.offset : array.offset + len(array)]
 
 
 def views(arrays: dict[str, pa.Array]) -> dict[str, memoryview]:
-    """The same of many, by name."""
+    """Buffers of several arrays, by name."""
     return {name: view(array) for name, array in arrays.items()}
 
 
@@ -45,16 +45,16 @@ def _text(array: pa.Array) -> tuple[memoryview, memoryview]:
 
 
 class HistoryBuckets:
-    """Buckets of a log. A context manager; its files go with it.
+    """Buckets of a log; a context manager, whose exit deletes the files.
 
-    `held_bytes` is how much may stay in memory before it goes to files in the temporary folder, `size_bytes` what the
-    log has, to choose how many buckets there are. `with_names` keeps the ids of journeys.
+    More than `held_bytes` in memory are written to files in the temporary folder. `size_bytes` is the size of the log,
+    from which the number of buckets follows. `with_names` keeps the ids of journeys.
     """
 
     def __init__(self, size_bytes: int, held_bytes: int, *, with_names: bool) -> None:
         from journeys.engine import HistorySplitter  # noqa: PLC0415  (it may not be built)
 
-        # A record takes about the same here as in a file of lines. Two buckets at a time are in memory thrice.
+        # A record takes about as many bytes here as in a file of lines. Two buckets at a time are in memory, thrice.
         self.count = min(_MOST, max(_LEAST, size_bytes // (held_bytes // 32 + 1)))
         self._held_bytes = held_bytes
         self._parts: list[list[bytes]] = [[] for _ in range(self.count)]
@@ -64,7 +64,7 @@ class HistoryBuckets:
         self.records = 0
 
     def fill(self, batches: Iterable[HistoryBatch]) -> Clock:
-        """Take all lines of a log and give its clock."""
+        """Add all batches of a log; gives its clock."""
         for batch in batches:
             if not len(batch.ids):
                 continue
@@ -75,7 +75,7 @@ class HistoryBuckets:
         return self._splitter.take_clock()
 
     def take(self, number: int) -> bytes:
-        """All of a bucket, which is then empty."""
+        """Contents of a bucket, which is then empty."""
         parts, self._parts[number] = self._parts[number], []
         if self._folder is not None:
             path = self._path(number)

@@ -1,7 +1,7 @@
-"""History as columns: what decides of each record, as arrays that the compiled engine takes.
+"""History as columns: the deciding fields of each record, as arrays for the compiled engine.
 
-Parquet whose columns have plain types is taken column by column; everything else, and every batch in which
-something is not plainly right, line by line, as a replay reads it.
+Parquet files with simple column types are read column by column. Other files, and batches that contain a value which
+can't be checked by columns, are read line by line, as a replay reads them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from journeys.schemas.records import (
     Touchpoint,
 )
 
-NOT_GIVEN: Final = -1
+ABSENT: Final = -1
 _TOUCHPOINT, _REGISTRATION, _SIGNAL, _ABANDON, _EXTEND = range(5)
 _BATCH_ROWS: Final = 131_072
 _LINES: Final = 8_192
@@ -64,13 +64,13 @@ NO_PUNCTUATIONS: Final = (
     "leave punctuations out, or use journeys replay"
 )
 
-Complain: TypeAlias = Callable[[int, str], None]
+OnBadLine: TypeAlias = Callable[[int, str], None]
 
 
 class HistoryBatch(NamedTuple):
     """Lines of a log. Ids are large_string; `numbers` and `requests` hold arrays by name, without nulls.
 
-    A probability that was not said is NaN, an amount or duration `NOT_GIVEN`, a state 0 (else its number and one).
+    An absent probability is NaN, an absent amount or duration `ABSENT`, an absent state 0 (others: their index plus 1).
     `requests` is None where all lines are touchpoints.
     """
 
@@ -80,19 +80,19 @@ class HistoryBatch(NamedTuple):
     requests: dict[str, pa.Array] | None
 
 
-def history_batches(path: str, complain: Complain) -> Iterator[HistoryBatch]:
-    """Batches of a file's valid lines, in order; `complain` gets number and reason of each bad one.
+def history_batches(path: str, on_bad_line: OnBadLine) -> Iterator[HistoryBatch]:
+    """Batches of a file's valid lines, in order; `on_bad_line` gets number and reason of each bad one.
 
-    Raises UnreadableFileError, and OperationError for a line that no backtest takes.
+    Raises UnreadableFileError, and OperationError for a line that a backtest can't use.
     """
     file = LineFile(path)
     if Path(path).suffix.lower() not in _PARQUET:
-        return line_batches(path, file.records(), complain)
-    return _one_ahead(_parquet_batches(path, file, complain))
+        return line_batches(path, file.records(), on_bad_line)
+    return _one_ahead(_parquet_batches(path, file, on_bad_line))
 
 
 def _one_ahead(batches: Iterator[HistoryBatch]) -> Iterator[HistoryBatch]:
-    """The same batches, the next one read while one is at work: Arrow needs no lock of Python's for that."""
+    """The same batches, with the next one read in another thread: Arrow does not hold the GIL."""
     with ThreadPoolExecutor(1, thread_name_prefix="history") as reader:
         coming = reader.submit(next, batches, None)
         while (batch := coming.result()) is not None:
@@ -100,28 +100,28 @@ def _one_ahead(batches: Iterator[HistoryBatch]) -> Iterator[HistoryBatch]:
             yield batch
 
 
-def _parquet_batches(path: str, file: LineFile, complain: Complain) -> Iterator[HistoryBatch]:
+def _parquet_batches(path: str, file: LineFile, on_bad_line: OnBadLine) -> Iterator[HistoryBatch]:
     try:
         with ParquetFile(path) as source:
             if not takes_schema(source.schema_arrow):
-                yield from line_batches(path, file.records(), complain)
+                yield from line_batches(path, file.records(), on_bad_line)
                 return
             deciding = [name for name in source.schema_arrow.names if name in DECIDING]
             lines = _ParquetLines(path)
             row = 0
             for batch in source.iter_batches(_BATCH_ROWS, columns=deciding):
-                found = touchpoint_columns(batch)
-                if found is None:
-                    yield from line_batches(path, lines.records(row, batch.num_rows), complain)
+                columns = touchpoint_columns(batch)
+                if columns is None:
+                    yield from line_batches(path, lines.records(row, batch.num_rows), on_bad_line)
                 else:
-                    yield HistoryBatch(*found, None)
+                    yield HistoryBatch(*columns, None)
                 row += batch.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableFileError(f"{path}: not Parquet: {error}") from None
 
 
 class _ParquetLines:
-    """Lines of a Parquet file, for the rows that can't be taken by columns. Goes only forward."""
+    """Lines of a Parquet file, for the rows that can't be read by columns; reads only forward."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -130,7 +130,7 @@ class _ParquetLines:
         self._held: pa.RecordBatch | None = None
 
     def records(self, first: int, count: int) -> Iterator[tuple[int, InputRecord] | BadLine]:
-        """Yield `count` lines behind the row `first`, as LineFile.records does."""
+        """Yield `count` lines from the row `first` on, as LineFile.records does."""
         number = first
         for line in islice(self._lines(first), count):
             number += 1
@@ -158,13 +158,13 @@ class _ParquetLines:
 
 
 def line_batches(
-    path: str, found: Iterable[tuple[int, InputRecord] | BadLine], complain: Complain
+    path: str, lines: Iterable[tuple[int, InputRecord] | BadLine], on_bad_line: OnBadLine
 ) -> Iterator[HistoryBatch]:
-    """Batches of lines, or of the records of a topic's partition, in order; the same as `history_batches`."""
+    """Batches of lines, or of records of a topic's partition, in order; raises as `history_batches`."""
     rows: list[tuple[Any, ...]] = []
-    for line in found:
+    for line in lines:
         if isinstance(line, BadLine):
-            complain(line.number, str(line.error))
+            on_bad_line(line.number, str(line.error))
             continue
         number, record = line
         if isinstance(record, Touchpoint | JourneyRegistered | JourneySignal | JourneyCommand):
@@ -198,13 +198,13 @@ def _row(record: JourneyRecord) -> tuple[Any, ...]:
         probability, value_micros = record.conversion_probability, record.conversion_value_micros
         return (
             *(journey_id, record.touchpoint_id, at, _STATE_NUMBERS[record.state], record.cost_micros),
-            *(float("nan") if probability is None else probability, _given(value_micros)),
+            *(float("nan") if probability is None else probability, _or_absent(value_micros)),
             *_request(_TOUCHPOINT),
         )
-    no_touchpoint = (at, 0, 0, float("nan"), NOT_GIVEN)
+    no_touchpoint = (at, 0, 0, float("nan"), ABSENT)
     if isinstance(record, JourneyRegistered):
         overrides = (record.timeout_ms, record.inactivity_ms, record.budget_micros)
-        return (journey_id, "", *no_touchpoint, *_request(_REGISTRATION, 0, *map(_given, overrides)))
+        return (journey_id, "", *no_touchpoint, *_request(_REGISTRATION, 0, *map(_or_absent, overrides)))
     command_id = record.command_id or ""
     if isinstance(record, JourneySignal):
         return (journey_id, command_id, *no_touchpoint, *_request(_SIGNAL, REASONS.index(SIGNALS[record.signal])))
@@ -218,13 +218,13 @@ def _row(record: JourneyRecord) -> tuple[Any, ...]:
 def _request(
     kind: int,
     reason: int = 0,
-    timeout_ms: int = NOT_GIVEN,
-    inactivity_ms: int = NOT_GIVEN,
-    budget_micros: int = NOT_GIVEN,
+    timeout_ms: int = ABSENT,
+    inactivity_ms: int = ABSENT,
+    budget_micros: int = ABSENT,
     extend_by_ms: int = 0,
 ) -> tuple[int, ...]:
     return kind, reason, timeout_ms, inactivity_ms, budget_micros, extend_by_ms
 
 
-def _given(value: int | None) -> int:
-    return NOT_GIVEN if value is None else value
+def _or_absent(value: int | None) -> int:
+    return ABSENT if value is None else value

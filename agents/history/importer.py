@@ -1,7 +1,7 @@
-"""Imports history: recorded lines with their own punctuations, so that event time runs as fast as it can.
+"""Imports history: writes recorded lines with punctuations of their own time, as fast as possible.
 
-Within a partition a punctuation stands behind every record that was read before it and before every one
-that was read after it.
+Within a partition a punctuation comes after every record that was read before it, and before every record that was
+read after it.
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ from journeys.schemas.topics import JOURNEY_EVENTS
 
 KEPT_BAD_LINES: Final = 1_000
 _WRITTEN_BY: Final = "import"
-# A day more than the cap of 90 days on a journey: by then nothing is open.
+# A day more than the cap of 90 days on a journey: then none is open.
 _UNTIL_AFTER_GREATEST_MS: Final = 91 * DAY_MS
 _PROGRESS_EVERY: Final = 1_000
 
 
 class TopicIsLiveError(OperationError):
-    """The topic keeps live time, and history has its own."""
+    """The topic has live time, and history can't be added to it."""
 
 
 class TopicNotEmptyError(OperationError):
-    """The topic holds journeys but no punctuation: nobody can say whose time they keep."""
+    """The topic holds records but no punctuation, so its time source is not known."""
 
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import wrote. Instants are epoch milliseconds."""
+    """Result of an import. Instants are epoch milliseconds."""
 
     records: int = 0
     """Records of journeys."""
     punctuations: int = 0
-    """Punctuations of the history; each stands in every partition and counts once."""
+    """Punctuations of the history; each is written to every partition and counts once."""
     bad_line_count: int = 0
     bad_lines: list[BadLine] = field(default_factory=list)
-    """The first KEPT_BAD_LINES of them."""
+    """The first KEPT_BAD_LINES bad lines."""
     first_at: int | None = None
     """Occurred_at of the first record."""
     greatest_at: int | None = None
     """Greatest occurred_at."""
     clock: int | None = None
-    """Greatest punctuation written."""
+    """Latest punctuation written."""
     ended_by_until: bool = False
 
     def add_bad_line(self, line: BadLine) -> None:
@@ -77,22 +77,24 @@ async def import_history(
 
     Records are validated here; those that are not valid count as bad lines.
 
-    Without punctuations of its own, history gets one in every partition before each record that takes the greatest
-    occurred_at `punctuate_every_ms` or more beyond the last one, at that record's time, and one at the end at `until`
-    (ms; default: 91 days after the greatest). With `holds_punctuations` the lines' own are written to every
-    partition where they stand, and no others. The first record whose time lies after `until` ends the reading.
+    If the lines hold no punctuations, one is written to every partition before each record whose occurred_at exceeds
+    the last punctuation by `punctuate_every_ms` or more, and one at the end, at `until` (ms; default: 91 days after the
+    greatest occurred_at). With `holds_punctuations` only the lines' own are written, to every partition. The first
+    record whose time is after `until` ends the import.
 
     Raises TopicIsLiveError; TopicNotEmptyError unless `allow_unpunctuated`; UnknownTopicError, RecordsNotSentError,
-    KafkaUnreachableError, RegistryUnreachableError. `progress` gets the same report again and again.
+    KafkaUnreachableError, RegistryUnreachableError. `progress` is called with the same report, as it grows.
     """
     codec = Codec(await own_catalog(settings))
     begun = await _begun_partitions(settings, codec, allow_unpunctuated=allow_unpunctuated)
     async with RecordProducer(settings, codec) as producer:
         for partition in sorted(set(range(producer.partition_count)) - begun):
-            # It says whose time this is and moves no clock: no record is older.
+            # It sets the time source and moves no clock: no record is older.
             await producer.send_to_partition(Punctuation(EARLIEST, "simulated", _WRITTEN_BY), partition)
         await producer.flush()
-        await _begun_partitions(settings, codec, allow_unpunctuated=True)  # a worker may have been faster
+        await _begun_partitions(
+            settings, codec, allow_unpunctuated=True
+        )  # a worker may have written live time meanwhile
         history = _History(producer, holds_punctuations, punctuate_every_ms, until)
         await history.write(lines, progress or _ignore)
     (progress or _ignore)(history.report)
@@ -100,25 +102,25 @@ async def import_history(
 
 
 async def _begun_partitions(settings: Settings, codec: Codec, *, allow_unpunctuated: bool) -> set[int]:
-    """Partitions whose time is simulated already. Raises TopicIsLiveError, TopicNotEmptyError."""
+    """Partitions whose time source is simulated already. Raises TopicIsLiveError, TopicNotEmptyError."""
     time = await topic_time(settings, codec)
     for partition, punctuation in sorted(time.first.items()):
         if punctuation.time_source == "live":
             raise TopicIsLiveError(
                 f"{JOURNEY_EVENTS}[{partition}] keeps live time (its first punctuation is of "
-                f"{punctuation.written_by or 'an unnamed writer'}), so history with its own time can't be imported; "
+                f"{punctuation.written_by or 'an unnamed writer'}), so history can't be imported; "
                 "write it with `journeys produce`, or import into another Kafka"
             )
     if time.unpunctuated and not allow_unpunctuated:
         raise TopicNotEmptyError(
-            f"{JOURNEY_EVENTS}{time.unpunctuated} holds records but no punctuation yet, and an import would decide "
-            "that their time is simulated; import into another Kafka, or say that this is wanted"
+            f"{JOURNEY_EVENTS}{time.unpunctuated} holds records but no punctuation yet, and an import would make "
+            "their time simulated; import into another Kafka, or allow it explicitly"
         )
     return set(time.first)
 
 
 class _History:
-    """One import under way."""
+    """One running import."""
 
     def __init__(
         self, producer: RecordProducer, holds_punctuations: bool, punctuate_every_ms: int, until: int | None
@@ -132,7 +134,7 @@ class _History:
     async def write(
         self, lines: Iterable[tuple[int, InputRecord] | BadLine], progress: Callable[[ImportReport], None]
     ) -> None:
-        """Write lines in their order, and the last punctuation."""
+        """Write lines in their order, then the last punctuation."""
         report = self.report
         for count, line in enumerate(lines):
             if count % _PROGRESS_EVERY == 0:
@@ -147,7 +149,7 @@ class _History:
             await self._punctuate(Punctuation(last, "simulated", _WRITTEN_BY))
 
     async def _take(self, number: int, record: InputRecord) -> bool:
-        """Write one record, behind its punctuation if one is due; False if its time lies after `until`."""
+        """Write one record, after a punctuation if one is due; False if its time is after `until`."""
         report = self.report
         if isinstance(record, Punctuation):
             if self._until is not None and record.at > self._until:
@@ -184,4 +186,4 @@ class _History:
 
 
 def _ignore(_: ImportReport) -> None:
-    """Take progress that nobody asked for."""
+    """Ignore progress."""

@@ -1,4 +1,4 @@
-"""Files of lines: JSONL, CSV and Parquet, read as records with their line numbers."""
+"""Reads files of lines (JSONL, CSV, Parquet) as records with line numbers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from journeys.schemas.codec import MAX_RECORD_BYTES
+from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.lines import FIELDS, parse_line
 from journeys.schemas.records import InputRecord, Punctuation
 
 _STANDARD_INPUT = "-"
 _PARQUET_ROWS = 8192
-# Text that is no UTF-8, times beyond the year 9999, a zone that nobody knows (a LookupError).
-_UNHOLDABLE = (ValueError, OverflowError, LookupError)
+# Values that Python can't represent: text that is not UTF-8, times after the year 9999, an unknown zone (LookupError).
+_UNREPRESENTABLE = (ValueError, OverflowError, LookupError)
 
 
-class UnreadableFileError(Exception):
-    """A file that can't be read at all; the text says which and why."""
+class UnreadableFileError(ExpectedError):
+    """A file can't be read at all; the text says which and why."""
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ class BadLine:
 
 
 class LineFile:
-    """A file of lines. Numbers begin at 1; in CSV the header is line 1, in Parquet the first row is 1."""
+    """A file of lines. Line numbers begin at 1; in CSV the header is line 1, in Parquet the first row."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -61,11 +62,11 @@ class LineFile:
                 yield number, record
 
     def has_punctuations(self) -> bool:
-        """Whether the file holds its own time; reads it through to the first punctuation."""
-        return any(isinstance(found, tuple) and isinstance(found[1], Punctuation) for found in self.records())
+        """Whether the file contains punctuations; reads it up to the first one."""
+        return any(isinstance(line, tuple) and isinstance(line[1], Punctuation) for line in self.records())
 
     def size_bytes(self) -> int | None:
-        """Size for a progress bar; None for standard input."""
+        """Size of the file; None for standard input."""
         return None if self.path == _STANDARD_INPUT else Path(self.path).stat().st_size
 
     def _lines(self) -> Iterator[tuple[int, Any]]:
@@ -93,25 +94,29 @@ class LineFile:
                 raise UnreadableFileError(f"{self.path}: line {reader.line_num}: not CSV: {error}") from None
 
     def _parquet(self) -> Iterator[tuple[int, Any]]:
-        from pyarrow import ArrowException  # noqa: PLC0415  (a third of a second that only Parquet needs)
+        from pyarrow import ArrowException  # noqa: PLC0415  (takes a third of a second, and only Parquet needs it)
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415  (the same)
 
         number = 0
         try:
             with ParquetFile(self.path) as source:
-                # Columns that the format doesn't know may hold what Python can't.
+                # Unknown columns are not read: they may hold values that Python can't represent.
                 known = [name for name in source.schema_arrow.names if name in FIELDS]
                 for batch in source.iter_batches(_PARQUET_ROWS, columns=known or None):
                     for line in parquet_lines(batch):
                         number += 1
                         yield number, line
-        except (ArrowException, OSError, ValueError) as error:  # ValueError: a name that is no UTF-8, for one
+        except (
+            ArrowException,
+            OSError,
+            ValueError,
+        ) as error:  # ValueError: for example a column name that is not UTF-8
             raise UnreadableFileError(f"{self.path}: not Parquet: {error}") from None
 
 
 def parquet_lines(batch: Any) -> Iterator[Any]:
-    """Rows of a record batch, an InvalidRecordError in place of one that Python can't hold."""
-    from pyarrow import timestamp  # noqa: PLC0415  (loaded by whoever opened the file)
+    """Rows of a record batch; an InvalidRecordError replaces a row that Python can't represent."""
+    from pyarrow import timestamp  # noqa: PLC0415  (already loaded by the caller)
 
     for index, column in enumerate(batch.schema):
         if str(column.type).startswith("timestamp[ns"):  # datetime has no nanoseconds; finer input is floored
@@ -119,7 +124,7 @@ def parquet_lines(batch: Any) -> Iterator[Any]:
             batch = batch.set_column(index, column.name, floored)
     try:
         lines = batch.to_pylist()
-    except _UNHOLDABLE:
+    except _UNREPRESENTABLE:
         lines = [_parquet_line(batch.slice(row, 1)) for row in range(batch.num_rows)]
     yield from lines
 
@@ -127,8 +132,8 @@ def parquet_lines(batch: Any) -> Iterator[Any]:
 def _parquet_line(batch: Any) -> Any:
     try:
         return batch.to_pylist()[0]
-    except _UNHOLDABLE as error:
-        return InvalidRecordError("row", None, f"values that Python can hold ({type(error).__name__}: {error})")
+    except _UNREPRESENTABLE as error:
+        return InvalidRecordError("row", None, f"values that Python can represent ({type(error).__name__}: {error})")
 
 
 def _json_lines(source: IO[bytes]) -> Iterator[tuple[int, Any]]:

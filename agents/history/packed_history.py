@@ -1,8 +1,8 @@
-"""Packed history: Parquet in which each journey's records lie together, in the order of the log.
+"""Packed history: Parquet in which the records of each journey are adjacent, in the order of the log.
 
-One row is one record, with what decides of it as numbers (docs/backtest.md says each column). `clock` is the exception:
-down the file it holds the distinct values of the log's clock, ascending, the last one repeated; it says when a deadline
-was noticed, whatever journey's record lies beside it.
+One row is one record, with its deciding fields as numbers (docs/backtest.md describes the columns). The column `clock`
+is independent of the other columns of its row: down the file it holds the distinct values of the log's clock, in
+ascending order, the last one repeated; they say when deadlines were noticed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NUMBERS: Final = {
     "repeats": pa.uint32(),
 }
 _REQUESTS: Final = {name: pa.uint8() if name in ("kind", "reason") else pa.int64() for name in REQUESTS}
-# What a record that is a touchpoint, in its time and for the first time, says there. A group of such is not read.
+# Values of a touchpoint that is in order and no duplicate. A column in which a group has only these is not read.
 _COMMON: Final = {"behind_ms": 0, "repeats": 0, "kind": 0}
 _SCHEMA: Final = pa.schema(
     [
@@ -55,27 +55,26 @@ _ENCODINGS: Final = {"clock": "DELTA_BINARY_PACKED", "occurred_at": "PLAIN", "co
 
 
 class Group(NamedTuple):
-    """Some journeys, and their ids where they were wanted."""
+    """Some journeys, with their ids if requested."""
 
     journeys: Journeys
     names: pa.Array | None
 
 
 def names_of(journeys: Journeys) -> pa.Array | None:
-    """Ids of journeys that came out of buckets with names."""
-    found = journeys.names()
-    if found is None:
+    """Ids of journeys from buckets with names, else None."""
+    names = journeys.names()
+    if names is None:
         return None
-    begins, text = map(pa.py_buffer, found)
+    begins, text = map(pa.py_buffer, names)
     return pa.LargeStringArray.from_buffers(len(journeys), begins, text)
 
 
 def pack(buckets: HistoryBuckets, clock: Clock, path: Path, bad_lines: int, *, group_rows: int = GROUP_ROWS) -> int:
-    """Write filled buckets as a packed file, there as a whole or not at all; gives how many journeys there are.
+    """Write filled buckets as a packed file, whole or not at all; gives the number of journeys.
 
-    A row group has at least `group_rows`, and whole buckets.
-
-    Raises OperationError where the file can't be written.
+    A row group contains whole buckets, and at least `group_rows` rows. Raises OperationError if the file can't be
+    written.
     """
     with (
         whole_file(path) as partial,
@@ -88,8 +87,8 @@ def pack(buckets: HistoryBuckets, clock: Clock, path: Path, bad_lines: int, *, g
         ) as writer,
     ):
         journeys = _write(buckets, clock, writer, group_rows)
-        said = {"version": _VERSION, "records": buckets.records, "journeys": journeys, "bad_lines": bad_lines}
-        writer.add_key_value_metadata({_KEY: json.dumps(said).encode()})
+        facts = {"version": _VERSION, "records": buckets.records, "journeys": journeys, "bad_lines": bad_lines}
+        writer.add_key_value_metadata({_KEY: json.dumps(facts).encode()})
     return journeys
 
 
@@ -99,9 +98,9 @@ def _write(buckets: HistoryBuckets, clock: Clock, writer: ParquetWriter, group_r
     held: list[pa.Table] = []
     rows = journeys = 0
     for number in range(buckets.count):
-        found = Journeys.of_bucket(buckets.take(number))
-        table = _table(found, journeys, clock, rows)
-        journeys += len(found)
+        bucket = Journeys.of_bucket(buckets.take(number))
+        table = _table(bucket, journeys, clock, rows)
+        journeys += len(bucket)
         rows += table.num_rows
         held.append(table)
         if sum(map(len, held)) >= group_rows:
@@ -117,13 +116,13 @@ def _write_group(writer: ParquetWriter, held: list[pa.Table]) -> None:
 
 
 def _table(journeys: Journeys, first: int, clock: Clock, first_row: int) -> pa.Table:
-    said: dict[str, Any] = journeys.columns(first)
-    rows = len(said["occurred_at"]) // 8
+    buffers: dict[str, Any] = journeys.columns(first)
+    rows = len(buffers["occurred_at"]) // 8
 
     def column(name: str, kind: pa.DataType, missing: int = 0) -> pa.Array:
-        if not said[name]:
+        if not buffers[name]:
             return pa.repeat(pa.scalar(missing, kind), rows)
-        return pa.Array.from_buffers(kind, rows, [None, pa.py_buffer(said[name])])
+        return pa.Array.from_buffers(kind, rows, [None, pa.py_buffer(buffers[name])])
 
     numbers = column("journey_no", pa.uint32())
     local = pa.compute.subtract(numbers, pa.scalar(first, pa.uint32())).cast(pa.int32())
@@ -140,9 +139,9 @@ def _table(journeys: Journeys, first: int, clock: Clock, first_row: int) -> pa.T
 
 
 class PackedHistory:
-    """A packed file. `records`, `journeys` and `bad_lines` are of the history that was packed.
+    """A packed file. `records`, `journeys` and `bad_lines` count those of the history that was packed.
 
-    Raises UnreadableFileError. For one thread: others open it for themselves.
+    To be used by one thread: each opens its own. Raises UnreadableFileError.
     """
 
     def __init__(self, path: str) -> None:
@@ -151,10 +150,10 @@ class PackedHistory:
             self._file = ParquetFile(path, memory_map=True)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise UnreadableFileError(f"{path}: not Parquet: {error}") from None
-        said = (self._file.metadata.metadata or {}).get(_KEY)
-        if said is None:
+        metadata = (self._file.metadata.metadata or {}).get(_KEY)
+        if metadata is None:
             raise UnreadableFileError(f"{path}: not packed by journeys pack")
-        facts = json.loads(said)
+        facts = json.loads(metadata)
         if facts.get("version") != _VERSION:
             version = facts.get("version")
             raise UnreadableFileError(f"{path}: packed in version {version}, not {_VERSION}: pack it again")
@@ -180,7 +179,7 @@ class PackedHistory:
         from journeys.engine import Journeys  # noqa: PLC0415  (it may not be built)
 
         columns = {"journey_no", *_NUMBERS, *_REQUESTS}
-        columns -= {name for name, common in _COMMON.items() if self._says_only(number, name, common)}
+        columns -= {name for name, common in _COMMON.items() if self._has_only(number, name, common)}
         if "kind" not in columns:
             columns -= _REQUESTS.keys()
         if with_names:
@@ -195,19 +194,19 @@ class PackedHistory:
             names = names.take(_firsts(numbers)).cast(pa.large_string())
         return Group(journeys, names)
 
-    def _says_only(self, number: int, name: str, value: int) -> bool:
+    def _has_only(self, number: int, name: str, value: int) -> bool:
         statistics = self._file.metadata.row_group(number).column(self._places[name]).statistics
         return statistics is not None and statistics.has_min_max and statistics.min == statistics.max == value
 
 
 def _firsts(numbers: pa.Array) -> pa.Array:
-    """Rows in which another journey begins."""
+    """Indices of the rows in which another journey begins."""
     others = pa.compute.not_equal(numbers.slice(1), numbers.slice(0, len(numbers) - 1))
     return pa.compute.indices_nonzero(pa.concat_arrays([pa.array([True]), others]))
 
 
 def is_packed(path: str) -> bool:
-    """Whether a file was packed; raises nothing for what is no Parquet."""
+    """Whether a file is a packed history; False also for a file that is not Parquet."""
     try:
         with ParquetFile(path) as file:
             return _KEY in (file.metadata.metadata or {})

@@ -1,4 +1,4 @@
-"""The topics as Parquet files, one folder for each table."""
+"""Exports the topics as Parquet files, one folder for each table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from journeys.agents.kafka.log_reader import open_log
-from journeys.agents.kafka.schema_registry import registry_of
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.analytics.table import Column, Table, all_tables
@@ -30,10 +29,10 @@ _ARROW = {
 
 
 async def export(settings: Settings, folder: Path) -> dict[str, int]:
-    """Write what the topics hold now, as delivered; gives rows by table. Replaces an earlier export whole.
+    """Write the present records of the topics, as delivered, and replace an earlier export; gives row counts by table.
 
-    Records that nobody can read are left out. Raises OperationError for a folder that holds other files, which
-    would go with the earlier export, UnknownTopicError, ReaderStalledError, KafkaUnreachableError,
+    Unreadable records are left out. Raises OperationError for a folder that holds other files, which would be deleted
+    with the earlier export, UnknownTopicError, ReaderStalledError, KafkaUnreachableError,
     RegistryUnreachableError.
     """
     _require_export_or_nothing(folder)
@@ -41,19 +40,16 @@ async def export(settings: Settings, folder: Path) -> dict[str, int]:
     shutil.rmtree(part, ignore_errors=True)
     codec = Codec()
     rows = {}
-    async with registry_of(settings, codec.catalog) as registry:
-        for table in all_tables():
-            (part / table.name).mkdir(parents=True)
-            rows[table.name] = 0
-            async with open_log(settings, table.topic) as log:
-                with pq.ParquetWriter(part / table.name / _FILE, arrow_schema(table)) as writer:
-                    for number in range(log.partition_count):
-                        async for batch in log.read_partition(number):
-                            if registry is not None:
-                                await registry.learn_from(record.value for record in batch.records)
-                            found = list(rows_of(codec, table, [record.value for record in batch.records]))
-                            writer.write_table(arrow_table(table, found))
-                            rows[table.name] += len(found)
+    for table in all_tables():
+        (part / table.name).mkdir(parents=True)
+        rows[table.name] = 0
+        async with open_log(settings, table.topic, catalog=codec.catalog) as log:
+            with pq.ParquetWriter(part / table.name / _FILE, arrow_schema(table)) as writer:
+                for number in range(log.partition_count):
+                    async for batch in log.read_partition(number):
+                        batch_rows = list(rows_of(codec, table, [record.value for record in batch.records]))
+                        writer.write_table(arrow_table(table, batch_rows))
+                        rows[table.name] += len(batch_rows)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     return rows
@@ -66,30 +62,30 @@ def _require_export_or_nothing(folder: Path) -> None:
 
 
 def arrow_schema(table: Table) -> Any:
-    """Columns of a table's files."""
+    """Arrow schema of a table's files."""
     return pa.schema([arrow_field(one, "ms") for one in table.columns])
 
 
 def arrow_field(column: Column, unit: Literal["ms", "us"]) -> Any:
-    """A column of a file; `unit` is that of instants."""
-    # UTC, said nowhere: zones need an extension of DuckDB.
+    """Arrow field of a column; `unit` is that of instants."""
+    # UTC without a zone in the type: DuckDB needs an extension for zones.
     kind = pa.timestamp(unit) if column.kind == "TIMESTAMP" else _ARROW[column.kind]
     return pa.field(column.name, kind, nullable=not column.is_required)
 
 
 def arrow_table(table: Table, rows: Sequence[dict[str, Any]]) -> Any:
-    """Rows, given as fields of their records."""
+    """Arrow table of rows, which are fields of records by name."""
     columns = {one.name: [row[one.name] for row in rows] for one in table.columns}
     return pa.table(columns, schema=arrow_schema(table))
 
 
 def rows_of(codec: Codec, table: Table, values: Sequence[bytes | None]) -> Iterator[dict[str, Any]]:
-    """Rows of a table among the values of its topic; what is not one, or nobody can read, is left out."""
+    """Rows of a table among the values of its topic; other records and unreadable ones are left out."""
     if table.topic == JOURNEY_EVENTS:
-        # Of the input, what a worker would make a dead letter of is no row either.
+        # Input that would become a dead letter is left out, too.
         for record in codec.decode_inputs(values):
             if type(record).__name__ == table.record:
-                yield record._asdict()  # type: ignore[union-attr]  # by its name it is a record
+                yield record._asdict()  # type: ignore[union-attr]  # the name says that it is a record
         return
     for value in values:
         try:

@@ -1,19 +1,18 @@
-"""The input topic as history for a backtest: each partition's records in their order, without the time that it holds.
+"""The input topic as history for a backtest: the journey records of each partition, in their order.
 
-A partition is a history of its own, with a clock of its own, as it is for a worker: what lies in two partitions has no
-order. Punctuations and policies are left out, and so is what a worker makes a dead letter of.
+Each partition is a separate history with its own clock, as for a worker: records of two partitions have no order.
+Punctuations, policies and records that become dead letters are left out.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from journeys.agents.kafka.log_reader import LogBatch, LogReader, open_log
-from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
+from journeys.agents.kafka.log_reader import LogReader, open_log
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
@@ -30,14 +29,14 @@ BadRecord = Callable[[int, int, str], None]
 
 
 class TopicHistory:
-    """The topic as of the opening. A context manager, with an event loop of its own that runs while it reads.
+    """The topic as of its opening. A context manager, which reads in an event loop of its own.
 
-    `left_out` counts the punctuations and policies that were read. Raises LogHeadGoneError if a partition does not
+    `left_out` counts the punctuations and policies that were read. Raises RecordsDeletedError if a partition does not
     begin at 0, UnknownTopicError, ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError.
     """
 
     def __init__(self, settings: Settings, bad_record: BadRecord, progress: Progress) -> None:
-        """`bad_record` gets partition, offset and reason; `progress` the offsets read, and how many there are."""
+        """`bad_record` gets partition, offset and reason; `progress` the offsets read and their total."""
         self.left_out = 0
         self._settings = settings
         self._bad_record = bad_record
@@ -46,7 +45,6 @@ class TopicHistory:
         self._runner = asyncio.Runner()
         self._opened = AsyncExitStack()
         self._log: LogReader
-        self._registry: SchemaRegistry | None = None
 
     def __enter__(self) -> Self:
         self._runner.__enter__()
@@ -71,7 +69,7 @@ class TopicHistory:
         return range(self._log.partition_count)
 
     def size(self, partition: int) -> int:
-        """Offsets of a partition."""
+        """End offset of a partition."""
         return self._log.end_offsets[partition]
 
     def records(self, number: int) -> Iterator[tuple[int, JourneyRecord]]:
@@ -81,7 +79,7 @@ class TopicHistory:
         total = sum(self._log.end_offsets.values())
         before = sum(map(self.size, range(number)))
         batches = self._log.read_partition(number)
-        while (batch := self._runner.run(self._next(batches))) is not None:
+        while (batch := self._runner.run(anext(batches, None))) is not None:
             for entry in log_entries(batch.records, self._codec):
                 offset, key, append_time, record, _ = entry
                 try:
@@ -98,18 +96,12 @@ class TopicHistory:
             self._progress(before + batch.records[-1].offset + 1, total)
 
     def _left_out(self, number: int, effects: Effects) -> None:
-        """Count the topic's time and policies: applied, they say how far ahead of its append time a record may lie."""
+        """Count punctuations and policies. They are applied: they limit how far in the future a record may be."""
         for letter in effects.dead_letters:
             self._bad_record(number, letter.offset, letter.reason)
         self.left_out += effects.counts.punctuations + effects.counts.policies
 
     async def _open(self) -> None:
-        self._registry = await self._opened.enter_async_context(registry_of(self._settings, self._codec.catalog))
-        self._log = await self._opened.enter_async_context(open_log(self._settings, JOURNEY_EVENTS))
-        self._log.require_head()
-
-    async def _next(self, batches: AsyncIterator[LogBatch]) -> LogBatch | None:
-        batch = await anext(batches, None)
-        if batch is not None and self._registry is not None:
-            await self._registry.learn_from(record.value for record in batch.records)
-        return batch
+        opening = open_log(self._settings, JOURNEY_EVENTS, catalog=self._codec.catalog)
+        self._log = await self._opened.enter_async_context(opening)
+        self._log.require_complete()

@@ -1,7 +1,7 @@
-"""Touchpoints of a Parquet batch, taken column by column where every row is plainly right.
+"""Reads touchpoints of a Parquet batch column by column, if all rows are valid and of simple types.
 
-It says of a batch what `schemas.lines.parse_line` says of each of its lines, or nothing at all. The columns that decide
-nothing are not looked at: a user_id of more than 1,000 characters is a bad line to a replay and none to a backtest.
+The result is what `schemas.lines.parse_line` gives for each line, or None. Columns that decide nothing are not read:
+a user_id of more than 1,000 characters is a bad line for a replay, and not for a backtest.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ DECIDING: Final = frozenset(
     }
 )
 _TEXTS: Final = ("user_id", "channel", "event_type", "action_id", "policy_version")
-# To a floor of milliseconds, by which a timestamp of each unit is multiplied and then divided.
+# Factor and divisor that turn a timestamp of each unit into milliseconds, rounded down.
 _UNITS: Final = {"s": (1_000, 1), "ms": (1, 1), "us": (1, 1_000), "ns": (1, 1_000_000)}
 _STATES: Final = pa.array(STATES)
 
 
 class _NotPlainError(Exception):
-    """The batch has to be looked at line by line."""
+    """The batch has to be read line by line."""
 
 
 def takes_schema(schema: pa.Schema) -> bool:
-    """Whether the columns that decide nothing have types in which no row can be wrong."""
+    """Whether the columns that are not read have types in which every value is valid."""
     names = schema.names
     texts = (schema.field(name).type for name in _TEXTS if name in names)
     propensity = schema.field("propensity").type if "propensity" in names else pa.null()
@@ -45,10 +45,10 @@ def takes_schema(schema: pa.Schema) -> bool:
 
 
 def touchpoint_columns(batch: pa.RecordBatch) -> tuple[pa.Array, pa.Array, dict[str, pa.Array]] | None:
-    """Journeys, ids and numbers of a batch as `HistoryBatch` has them; None where lines have to be looked at."""
+    """Journey ids, record ids and numbers of a batch for a `HistoryBatch`; None if it has to be read line by line."""
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     try:
-        if not _says_touchpoint(columns.get("kind")):
+        if not _has_only_touchpoints(columns.get("kind")):
             return None
         return (
             _ids(columns.get("journey_id")),
@@ -71,7 +71,7 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _demand(condition: object) -> None:
+def _require(condition: object) -> None:
     if not condition:
         raise _NotPlainError
 
@@ -80,7 +80,7 @@ def _is_absent(column: pa.Array | None) -> bool:
     return column is None or column.null_count == len(column)
 
 
-def _says_touchpoint(column: pa.Array | None) -> bool:
+def _has_only_touchpoints(column: pa.Array | None) -> bool:
     if column is None or _is_absent(column):
         return True
     return _is_text(column.type) and set(pc.unique(column).to_pylist()) <= {None, "", "touchpoint"}
@@ -92,76 +92,76 @@ def _required(column: pa.Array | None) -> Any:
     return column
 
 
-def _ids(found: pa.Array | None) -> pa.Array:
-    column = _required(found)
-    _demand(_is_text(column.type))
+def _ids(values: pa.Array | None) -> pa.Array:
+    column = _required(values)
+    _require(_is_text(column.type))
     texts = column.cast(pa.large_string())
     texts.validate(full=True)  # UTF-8
     lengths = pc.min_max(pc.binary_length(texts)).as_py()
-    _demand(len(texts) == 0 or (lengths["min"] > 0 and lengths["max"] <= LONGEST_TEXT))
+    _require(len(texts) == 0 or (lengths["min"] > 0 and lengths["max"] <= LONGEST_TEXT))
     return texts
 
 
-def _instants(found: pa.Array | None) -> pa.Array:
-    column = _required(found)
+def _instants(values: pa.Array | None) -> pa.Array:
+    column = _required(values)
     if pa.types.is_timestamp(column.type):
-        _demand(column.type.tz is not None)
+        _require(column.type.tz is not None)
         times, parts = _UNITS[column.type.unit]
         column = column.cast(pa.int64())
-        _demand(_lies_within(column, 0, (2**63 - 1) // times))  # division rounds to zero: a floor from 1970 on
+        _require(_lies_within(column, 0, (2**63 - 1) // times))  # division rounds to zero: a floor from 1970 on
         column = pc.divide(pc.multiply(column, times), parts)
-    _demand(pa.types.is_integer(column.type))
+    _require(pa.types.is_integer(column.type))
     column = column.cast(pa.int64())
-    _demand(_lies_within(column, EARLIEST, LATEST - 1))
+    _require(_lies_within(column, EARLIEST, LATEST - 1))
     return column
 
 
 def _lies_within(column: pa.Array, least: Any, most: Any) -> bool:
-    found = pc.min_max(column).as_py()
-    return found["min"] is None or (found["min"] >= least and found["max"] <= most)
+    limits = pc.min_max(column).as_py()
+    return limits["min"] is None or (limits["min"] >= least and limits["max"] <= most)
 
 
 def _states(column: pa.Array | None, rows: int) -> pa.Array:
     if column is None or _is_absent(column):
         return pa.repeat(pa.scalar(0, pa.uint8()), rows)
-    _demand(_is_text(column.type))
+    _require(_is_text(column.type))
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     names = column.dictionary
     numbers = pc.add(pc.index_in(names, value_set=_STATES.cast(names.type)), 1)
-    numbers = pc.if_else(pc.equal(names, ""), 0, numbers)  # CSV's nothing
-    _demand(numbers.null_count == 0)
+    numbers = pc.if_else(pc.equal(names, ""), 0, numbers)  # empty text means absent, as in CSV
+    _require(numbers.null_count == 0)
     return pc.fill_null(pc.take(numbers, column.indices), 0).cast(pa.uint8())
 
 
 def _costs(dollars: pa.Array | None, micros: pa.Array | None) -> pa.Array:
     if micros is None or _is_absent(micros):
         return _micros_of_dollars(_required(dollars))
-    _demand(_is_absent(dollars) and micros.null_count == 0 and pa.types.is_integer(micros.type))
+    _require(_is_absent(dollars) and micros.null_count == 0 and pa.types.is_integer(micros.type))
     micros = micros.cast(pa.int64())
-    _demand(_lies_within(micros, 0, LARGEST_MICROS))
+    _require(_lies_within(micros, 0, LARGEST_MICROS))
     return micros
 
 
 def _micros_of_dollars(dollars: Any) -> pa.Array:
     if pa.types.is_integer(dollars.type):
         dollars = dollars.cast(pa.int64())
-        _demand(_lies_within(dollars, 0, LARGEST_MICROS // MICROS))
+        _require(_lies_within(dollars, 0, LARGEST_MICROS // MICROS))
         return pc.multiply(dollars, MICROS)
-    _demand(pa.types.is_float64(dollars.type))
-    _demand(_lies_within(dollars, 0, LARGEST_MICROS / MICROS - 1))
+    _require(pa.types.is_float64(dollars.type))
+    _require(_lies_within(dollars, 0, LARGEST_MICROS / MICROS - 1))
     micros = pc.round(pc.multiply(dollars, float(MICROS)))
-    # Up to 15 digits a decimal is the shortest text of its double: what comes back as the same had at most 6 decimals.
-    _demand(pc.all(pc.equal(pc.divide(micros, float(MICROS)), dollars)).as_py() is not False)
+    # A decimal of up to 15 digits survives a double: if dividing gives the same number, it had at most 6 decimals.
+    _require(pc.all(pc.equal(pc.divide(micros, float(MICROS)), dollars)).as_py() is not False)
     return micros.cast(pa.int64())
 
 
 def _probabilities(column: pa.Array | None, rows: int) -> pa.Array:
     if column is None or _is_absent(column):
         return pa.repeat(pa.scalar(float("nan")), rows)
-    _demand(pa.types.is_float64(column.type))
-    _demand(not pc.any(pc.is_nan(column)).as_py())
-    _demand(_lies_within(column, 0.0, 1.0))
+    _require(pa.types.is_float64(column.type))
+    _require(not pc.any(pc.is_nan(column)).as_py())
+    _require(_lies_within(column, 0.0, 1.0))
     return pc.fill_null(column, float("nan"))
 
 

@@ -1,4 +1,4 @@
-"""A file that is there as a whole or not at all."""
+"""Writes a file whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from journeys.agents.settings.operation_error import OperationError
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path beside the file's place; what is written there takes the place when the block has ended well.
+    """Give a temporary path beside the file; it replaces the file if the block ends without an error.
 
-    Raises OperationError where it can't be written.
+    Raises OperationError if it can't be written.
     """
-    target = path.resolve()  # through symbolic links, so that the file behind them is replaced and not the link
+    target = path.resolve()  # resolved, so that the target of a symbolic link is replaced and not the link
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         yield partial

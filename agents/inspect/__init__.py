@@ -1,1 +1,1 @@
-"""What people look at by hand: journeys, policies in force, dead letters, audits."""
+"""Inspection by people: journeys, policies in force, dead letters, audit records."""

@@ -1,30 +1,30 @@
-"""Audit records: which person did what to a journey by hand, when and why, on the lifecycle topic.
+"""Audit records: who did what to a journey by hand, when and why, on the lifecycle topic.
 
-They are written by whoever acts, not made by the rule: a replay does not give them, and `verify` counts them apart.
-What a command changed is in the log all the same, as the command itself.
+The acting program writes them, not the rule: a replay does not give them, and `verify` counts them separately. The
+command itself is in the log, too.
 """
 
 from __future__ import annotations
 
 import getpass
-import time
 from typing import Final, Literal
 from uuid import uuid4
 
+from journeys.clock import now_ms
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import JourneyCommand, JourneyLifecycle
 from journeys.schemas.validation import LONGEST_NOTE, LONGEST_TEXT
 
 Action = Literal["show", "abandon", "extend", "check"]
 ALL_JOURNEYS: Final = "*"
-"""In place of a journey_id where a person looked at all of them."""
+"""The journey_id of an action on all journeys."""
 _PREFIX: Final = "audited_"
 
 
 def audit_record(
     action: Action, journey_id: str, requested_by: str | None, note: str | None, command_id: str | None = None
 ) -> JourneyLifecycle:
-    """Record of an action that is done now; without a name by the person whose process this is.
+    """Record of an action that is done now; without `requested_by` it names the user of this process.
 
     Raises InvalidRecordError for a text that is too long for a record.
     """
@@ -32,7 +32,7 @@ def audit_record(
         longest = LONGEST_NOTE if field == "note" else LONGEST_TEXT
         if text is not None and len(text) > longest:
             raise InvalidRecordError(field, f"{len(text)} characters", f"at most {longest} characters")
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     return JourneyLifecycle(
         lifecycle_id=uuid4().hex,
         kind=f"{_PREFIX}{action}",
@@ -47,7 +47,7 @@ def audit_record(
 
 
 def audit_of(command: JourneyCommand) -> JourneyLifecycle:
-    """Record of a person's command."""
+    """Audit record of a command."""
     action: Action = "abandon" if command.command == "abandon" else "extend"
     return audit_record(action, command.journey_id, command.requested_by, command.note, command.command_id)
 

@@ -17,7 +17,7 @@ from journeys.schemas.topics import JOURNEY_LIFECYCLE
 
 
 async def leave_audit(settings: Settings, record: JourneyLifecycle) -> None:
-    """Append it, and wait until all replicas have it.
+    """Append an audit record, and wait until all replicas have it.
 
     Raises UnknownTopicError, MissingRightsError, KafkaUnreachableError.
     """
@@ -29,6 +29,6 @@ async def leave_audit(settings: Settings, record: JourneyLifecycle) -> None:
             await sender.send_and_wait(JOURNEY_LIFECYCLE, value, key, partition=partition_of(key, count))
     except KafkaRequestError as error:
         if isinstance(error.__cause__, ClusterAuthorizationFailedError):
-            # Kafka gives an idempotent producer no id if there is no topic that it may write to.
+            # Kafka refuses an idempotent producer that may not write to any topic.
             raise MissingRightsError(settings, [Right("Write", "topic", JOURNEY_LIFECYCLE)]) from error
         raise

@@ -1,8 +1,7 @@
-"""Records of dead letters, appended to the input topic again once what was wrong is mended."""
+"""Retries dead letters: appends their records to the input topic again, once the cause is fixed."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,11 +11,12 @@ from journeys.agents.inspect.dead_letters import FoundLetter, LetterFilter, Plac
 from journeys.agents.inspect.policies_in_force import policies_in_force
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.record_producer import RecordProducer
-from journeys.agents.kafka.schema_registry import own_catalog, registry_of
+from journeys.agents.kafka.schema_registry import fetch_schemas, own_catalog
 from journeys.agents.kafka.topic_setup import UnknownTopicError
 from journeys.agents.kafka.topic_time import topic_time
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.instants import format_instant
 from journeys.schemas.invalid import InvalidRecordError
@@ -30,12 +30,12 @@ _NOT_RETRIED: Final = {
 
 
 class LostRecordError(OperationError):
-    """The record of a dead letter is not to be had any more."""
+    """The record of a dead letter is no longer available, or must not be retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """What became of one letter: `sent`, or in words why not. `done_before` is a retry that was found in the log."""
+    """Result for one letter: `sent`, or `why_not`. `done_before` is an earlier retry in the log."""
 
     found: FoundLetter
     sent: bool
@@ -44,7 +44,7 @@ class Retry:
 
 
 class DeadLetterRetry:
-    """Retries letters that a filter means. Nothing is sent twice unless `again`."""
+    """Retries the letters that match a filter. Earlier retries are not repeated unless `again`."""
 
     def __init__(
         self,
@@ -54,51 +54,47 @@ class DeadLetterRetry:
         again: bool = False,
         codec: Codec | None = None,
     ) -> None:
-        """`correction` stands in for the record, of one letter. Without a codec takes one of the settings."""
+        """`correction` replaces the record of a single letter. Without a codec, one is made from the settings."""
         self._settings = settings
         self._correction = correction
         self._again = again
         self._codec = codec
 
     async def retry(self, wanted: LetterFilter) -> AsyncGenerator[Retry, None]:
-        """Yield what becomes of each letter; all that were sent are acknowledged when it ends.
+        """Yield the result for each letter; a letter is `sent` once Kafka has acknowledged its record.
 
         Raises as RecordProducer and `journeys.agents.inspect.dead_letters`.
         """
         codec = self._codec or Codec(await own_catalog(self._settings))
-        # Read twice: there may be many, and each may hold 64 KiB.
-        meant = [found.bare() async for found in dead_letters(self._settings, wanted)]
-        done = await retries(self._settings, meant)
-        looked_for = {found.origin for found in meant}
+        # The topic is read twice: there may be many letters, and each may hold 64 KiB.
+        matching = [entry.bare() async for entry in dead_letters(self._settings, wanted)]
+        done = await retries(self._settings, matching)
+        origins = {entry.origin for entry in matching}
         async with RecordProducer(self._settings, codec) as producer:
-            async for found in dead_letters(self._settings, wanted):
-                if found.origin not in looked_for:
-                    continue  # it has come since
-                before = done.get(found.origin)
+            async for entry in dead_letters(self._settings, wanted):
+                if entry.origin not in origins:
+                    continue  # published after the first reading
+                before = done.get(entry.origin)
                 if before and not self._again:
                     yield Retry(
-                        found, False, f"retried already as {before[-1]}; --again sends it once more", before[-1]
+                        entry, False, f"retried already as {before[-1]}; --again sends it once more", before[-1]
                     )
                     continue
                 try:
-                    record = self._correction or await self._record_of(found, codec)
+                    record = self._correction or await self._record_of(entry, codec)
                     encoded = producer.encode(record)
                     await self._require_in_time(record, codec)
-                    await producer.append(encoded, retry_headers(found))
+                    await producer.append(encoded, retry_headers(entry))
                 except (InvalidRecordError, LostRecordError) as error:
-                    yield Retry(found, False, str(error))
+                    yield Retry(entry, False, str(error))
                     continue
-                # Before it is told: whoever reads "sent" may rely on it.
                 await producer.flush()
-                yield Retry(found, True)
+                yield Retry(entry, True)
 
-    async def _record_of(self, found: FoundLetter, codec: Codec) -> JourneyRecord:
-        """Record of the letter, not validated. Raises InvalidRecordError, LostRecordError."""
-        value = await whole_value(self._settings, found)
-        if value is not None:
-            async with registry_of(self._settings, codec.catalog) as registry:
-                if registry is not None:
-                    await registry.learn_from([value])
+    async def _record_of(self, entry: FoundLetter, codec: Codec) -> JourneyRecord:
+        """Decoded record of the letter, not validated. Raises InvalidRecordError, LostRecordError."""
+        value = await whole_value(self._settings, entry)
+        await fetch_schemas(self._settings, codec.catalog, [value])
         record: InputRecord = codec.decode_unvalidated(value)
         for kind, why in _NOT_RETRIED.items():
             if isinstance(record, kind):
@@ -107,8 +103,8 @@ class DeadLetterRetry:
         return record
 
     async def _require_in_time(self, record: JourneyRecord, codec: Codec) -> None:
-        """Raise InvalidRecordError for a record that a live topic does not take yet: it would be dead again."""
-        now = time.time_ns() // 1_000_000
+        """Raise InvalidRecordError for a record that is too far in the future for a live topic."""
+        now = now_ms()
         if record.occurred_at <= now or (await topic_time(self._settings, codec)).time_source == "simulated":
             return
         latest = now + await self._future_skew_ms()
@@ -120,17 +116,17 @@ class DeadLetterRetry:
     async def _future_skew_ms(self) -> int:
         try:
             partitions = await policies_in_force(self._settings)
-        except UnknownTopicError:  # no worker was ever here
+        except UnknownTopicError:  # no worker has run yet
             return DEFAULT_POLICY.future_skew_ms
         return min((one.policy.future_skew_ms for one in partitions), default=DEFAULT_POLICY.future_skew_ms)
 
 
-async def whole_value(settings: Settings, found: FoundLetter) -> bytes | None:
-    """Value of the letter's record: from the letter, or where that holds only its beginning, from the origin.
+async def whole_value(settings: Settings, entry: FoundLetter) -> bytes | None:
+    """Value of the letter's record: from the letter, or if that holds only the beginning, from the original record.
 
-    Raises LostRecordError where the origin does not hold it any more, and as `log_reader.open_log`.
+    Raises LostRecordError if the original record is gone, and as `log_reader.open_log`.
     """
-    letter, origin = found.letter, found.origin
+    letter, origin = entry.letter, entry.origin
     value = letter.record_value
     if value is None:
         return None
@@ -146,7 +142,7 @@ async def whole_value(settings: Settings, found: FoundLetter) -> bytes | None:
 
 async def _read(settings: Settings, place: Place) -> bytes | None:
     try:
-        async with open_log(settings, place.topic) as log:
+        async with open_log(settings, place.topic, catalog=None) as log:
             first, end = log.start_offsets.get(place.partition, 0), log.end_offsets.get(place.partition, 0)
             if not first <= place.offset < end:
                 return None

@@ -1,4 +1,4 @@
-"""The dead-letter topic as people see it: which letters there are, where each came from, and what was retried."""
+"""Reads the dead-letter topic: the letters, the records that they are about, and which were retried."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
 from journeys.agents.kafka.log_reader import open_log
-from journeys.agents.kafka.schema_registry import registry_of
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
@@ -15,15 +14,15 @@ from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import DeadLetter
 from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_EVENTS
 
-# Headers of a record that is a retry: the record that it stands for, and the dead letter of that one.
+# Headers of a retry: the original record, and its dead letter.
 RETRY_OF: Final = "journeys-retry-of"
 RETRIED_LETTER: Final = "journeys-dead-letter"
-# Append times of two partitions are of two brokers, whose clocks differ.
+# Append times of two partitions may be of two brokers, whose clocks differ.
 _CLOCKS_DIFFER_MS: Final = 3_600_000
 
 
 class Place(NamedTuple):
-    """Where a record is; in words topic:partition:offset."""
+    """Position of a record; as text topic:partition:offset."""
 
     topic: str
     partition: int
@@ -34,7 +33,7 @@ class Place(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Place of its words. Raises ValueError."""
+        """Parse topic:partition:offset. Raises ValueError."""
         topic, partition, offset = text.rsplit(":", 2)
         if not (topic and partition.isascii() and partition.isdigit() and offset.isascii() and offset.isdigit()):
             raise ValueError(text)
@@ -43,7 +42,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FoundLetter:
-    """A dead letter, the record that it is about (`origin`) and where the letter itself is. Times in epoch ms."""
+    """A dead letter, the position of its record (`origin`) and its own (`at`). Times are in epoch ms."""
 
     letter: DeadLetter
     origin: Place
@@ -52,88 +51,86 @@ class FoundLetter:
 
     @property
     def since(self) -> int:
-        """When the record was appended, or if the broker did not say, when its letter was published."""
+        """When the record was appended; if the broker did not report that, when its letter was published."""
         return self.published_at if self.letter.append_time is None else self.letter.append_time
 
     def bare(self) -> FoundLetter:
-        """The same without what its record and its reason say: many of these fit into memory."""
+        """A copy without the record's key and value and the reason, so that many fit into memory."""
         letter = self.letter._replace(record_key=None, record_value=None, reason="")
         return FoundLetter(letter, self.origin, self.at, self.published_at)
 
 
 @dataclass(frozen=True, slots=True)
 class LetterFilter:
-    """Which letters are meant; what is None or empty asks for nothing."""
+    """Conditions on letters; one that is None or empty matches all."""
 
     reason: str = ""
-    """Text within the reason, in whatever case."""
+    """Text that the reason contains, ignoring case."""
     partition: int | None = None
     since: int | None = None
     place: Place | None = None
-    """One letter, by the place of its record."""
+    """Position of the record of a single letter."""
 
-    def matches(self, found: FoundLetter) -> bool:
-        """Whether the letter is meant."""
+    def matches(self, entry: FoundLetter) -> bool:
+        """Whether a letter fulfils all conditions."""
         return (
-            (self.place is None or found.origin == self.place)
-            and (self.partition is None or found.origin.partition == self.partition)
-            and (self.since is None or found.since >= self.since)
-            and self.reason.casefold() in found.letter.reason.casefold()
+            (self.place is None or entry.origin == self.place)
+            and (self.partition is None or entry.origin.partition == self.partition)
+            and (self.since is None or entry.since >= self.since)
+            and self.reason.casefold() in entry.letter.reason.casefold()
         )
 
 
 class UnknownLetterError(OperationError):
-    """There is no such dead letter."""
+    """There is no dead letter about the record."""
 
 
 async def dead_letters(settings: Settings, wanted: LetterFilter) -> AsyncGenerator[FoundLetter, None]:
-    """Yield the letters that are meant, each once, partition after partition, oldest first.
+    """Yield the letters that match, each once, partition by partition, oldest first.
 
     Raises UnknownTopicError, ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError.
     """
     codec = Codec()
-    async with registry_of(settings, codec.catalog) as registry, open_log(settings, DEAD_LETTERS) as log:
+    async with open_log(settings, DEAD_LETTERS, catalog=codec.catalog) as log:
         number = wanted.partition if wanted.place is None else wanted.place.partition
-        # A worker writes a letter to the partition of the same number as its record's.
+        # A worker writes a letter to the partition with the number of its record's partition.
         partitions = range(log.partition_count) if number is None else [number] if number in log.end_offsets else []
         for partition in partitions:
             known: set[Place] = set()
             async for batch in log.read_partition(partition):
-                if registry is not None:
-                    await registry.learn_from(record.value for record in batch.records)
                 for record in batch.records:
-                    found = _found(codec, partition, record)
-                    if found is not None and found.origin not in known and wanted.matches(found):
-                        known.add(found.origin)  # a worker that was killed publishes its last batch again
-                        yield found
+                    entry = _letter_of(codec, partition, record)
+                    if entry is not None and entry.origin not in known and wanted.matches(entry):
+                        known.add(entry.origin)  # after a crash a worker publishes its last batch again
+                        yield entry
 
 
 async def one_letter(settings: Settings, place: Place) -> FoundLetter:
     """Letter of a record. Raises UnknownLetterError, and as `dead_letters`."""
-    async for found in dead_letters(settings, LetterFilter(place=place)):
-        return found
+    async for entry in dead_letters(settings, LetterFilter(place=place)):
+        return entry
     raise UnknownLetterError(f"{place}: no dead letter is about this record; see journeys dead-letters list")
 
 
-async def retries(settings: Settings, found: Iterable[FoundLetter]) -> dict[Place, list[Place]]:
-    """Where the records of these letters were appended again, oldest first, by origin.
+async def retries(settings: Settings, letters: Iterable[FoundLetter]) -> dict[Place, list[Place]]:
+    """Positions of the retries of these letters, oldest first, by origin.
 
-    Read from the headers of the input topic, from the time of the oldest letter on: they are in the log together
-    with the retry or not at all. Takes about 3 us for each record there. Raises as `dead_letters`.
+    They are read from record headers of the input topic, from the time of the oldest letter on, which takes about 3 us
+    for each record. Raises as `dead_letters`.
     """
     wanted: set[bytes] = set()
     oldest: int | None = None
     unknown_since = False
-    for one in found:
+    for one in letters:
         wanted.add(str(one.origin).encode())
         unknown_since = unknown_since or one.letter.append_time is None
         oldest = one.since if oldest is None else min(oldest, one.since)
     again: dict[Place, list[Place]] = {}
     if oldest is None:
         return again
-    async with open_log(settings, JOURNEY_EVENTS) as log:
-        # Without append times the topic's timestamps are anybody's, and find nothing.
-        starts = log.start_offsets if unknown_since else await log.offsets_since(max(0, oldest - _CLOCKS_DIFFER_MS))
+    async with open_log(settings, JOURNEY_EVENTS, catalog=None) as log:
+        # Without append times the topic's timestamps are those of producers, and can't be searched by.
+        starts = log.start_offsets if unknown_since else await log.offsets_at_time(max(0, oldest - _CLOCKS_DIFFER_MS))
         for partition, start in starts.items():
             async for batch in log.read_partition(partition, start=start):
                 for record in batch.records:
@@ -145,17 +142,17 @@ async def retries(settings: Settings, found: Iterable[FoundLetter]) -> dict[Plac
     return again
 
 
-def retry_headers(found: FoundLetter) -> list[tuple[str, bytes]]:
-    """Headers of a retry: provenance, and the sign that it was done."""
-    return [(RETRY_OF, str(found.origin).encode()), (RETRIED_LETTER, str(found.at).encode())]
+def retry_headers(entry: FoundLetter) -> list[tuple[str, bytes]]:
+    """Headers that mark a retry and name its origin."""
+    return [(RETRY_OF, str(entry.origin).encode()), (RETRIED_LETTER, str(entry.at).encode())]
 
 
 def _header(headers: Sequence[tuple[str, bytes]], name: str) -> bytes | None:
     return next((value for key, value in headers if key == name), None)
 
 
-def _found(codec: Codec, partition: int, record: Any) -> FoundLetter | None:
-    """Letter of a record of the topic; None for what is no dead letter (`journeys verify` tells of those)."""
+def _letter_of(codec: Codec, partition: int, record: Any) -> FoundLetter | None:
+    """Letter in a record of the topic; None for anything else (`journeys verify` reports those)."""
     if record.value is None:
         return None
     try:

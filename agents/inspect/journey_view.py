@@ -1,4 +1,4 @@
-"""What is known of one journey."""
+"""The view of one journey that `journeys show` prints."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ SHOWN_RECORDS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class JourneyView:
-    """What is stored and published of a journey. Instants are epoch milliseconds."""
+    """The stored row of a journey and its published records. Instants are epoch milliseconds."""
 
     journey_id: str
     partition: int
     row: Row | None
-    """None for a journey that was never seen or is forgotten."""
+    """None for a journey that was never seen, or whose row was deleted."""
     clock: int | None
-    """The partition's, as of its last flush."""
+    """Clock of the partition, as of its last flush."""
     abandonments: list[JourneyAbandoned]
     """The last SHOWN_RECORDS, oldest first, each once."""
     lifecycle: list[JourneyLifecycle]
-    """The same."""
+    """The last SHOWN_RECORDS, oldest first, each once."""

@@ -1,11 +1,10 @@
-"""Which policy each partition is under, as its rows in the changelog say."""
+"""Reads from the changelog which policy is in force in each partition."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from journeys.agents.kafka.log_reader import LogReader, open_log
-from journeys.agents.kafka.schema_registry import registry_of
 from journeys.agents.kafka.tombstone import tombstone_offset
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
@@ -16,22 +15,17 @@ from journeys.streams.partition.state import Partition
 
 
 async def policies_in_force(settings: Settings) -> list[Partition]:
-    """Partitions without their journeys, as of the last flush; one that never had a flush is under the default.
+    """Partitions without their journeys, as of the last flush; without a flush, with the default policy.
 
-    Reads the changelog through: time grows with its size. Raises UnknownTopicError, ReaderStalledError,
+    Reads the whole changelog. Raises UnknownTopicError, ReaderStalledError,
     KafkaUnreachableError, TableMismatchError.
     """
     codec = Codec()
     partitions: list[Partition] = []
-    async with (
-        registry_of(settings, codec.catalog) as registry,
-        open_log(settings, changelog_name(settings.application_id)) as log,
-    ):
+    async with open_log(settings, changelog_name(settings.application_id), catalog=codec.catalog) as log:
         for number in range(log.partition_count):
             restore = Restore()
-            for record in await _rows_of_no_journey(log, number):
-                if registry is not None:
-                    await registry.learn_from([record.value])
+            for record in await _other_rows(log, number):
                 restore.add(record.key, record.value, tombstone_offset(record.headers))
             partition = Partition(number, log.partition_count)
             restore.onto(partition, codec)
@@ -39,7 +33,8 @@ async def policies_in_force(settings: Settings) -> list[Partition]:
     return partitions
 
 
-async def _rows_of_no_journey(log: LogReader, number: int) -> list[Any]:
+async def _other_rows(log: LogReader, number: int) -> list[Any]:
+    """Changelog records of a partition that are not about a journey."""
     return [
         record
         async for batch in log.read_partition(number)

@@ -1,4 +1,4 @@
-"""The latest row of one journey out of the changelog, with what was published about it."""
+"""Reads the row of one journey from the changelog, and its published records from the output topics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from journeys.agents.inspect.journey_view import SHOWN_RECORDS, JourneyView
 from journeys.agents.kafka.log_reader import LogReader, open_log
-from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.kafka.tombstone import tombstone_offset
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
@@ -20,18 +19,15 @@ from journeys.streams.partition.state import Partition
 
 
 async def read_row(settings: Settings, journey_id: str) -> JourneyView:
-    """Read the partition that murmur2 gives through: time grows with its size.
+    """Read the journey's partition of the changelog and of the output topics, from the first record to the last.
 
     Raises UnknownTopicError, ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError,
-    journeys.streams.partition.changelog.TableMismatchError where the table is of another number of partitions.
+    journeys.streams.partition.changelog.TableMismatchError if the table has another number of partitions.
     """
     codec = Codec()
-    async with registry_of(settings, codec.catalog) as registry:
-        partition = await _partition_with(settings, journey_id, codec, registry)
-        abandonments: list[JourneyAbandoned] = await _published(
-            settings, JOURNEY_ABANDONMENTS, journey_id, codec, registry
-        )
-        lifecycle: list[JourneyLifecycle] = await _published(settings, JOURNEY_LIFECYCLE, journey_id, codec, registry)
+    partition = await _partition_with(settings, journey_id, codec)
+    abandonments: list[JourneyAbandoned] = await _published(settings, JOURNEY_ABANDONMENTS, journey_id, codec)
+    lifecycle: list[JourneyLifecycle] = await _published(settings, JOURNEY_LIFECYCLE, journey_id, codec)
     return JourneyView(
         journey_id=journey_id,
         partition=partition.number,
@@ -42,19 +38,15 @@ async def read_row(settings: Settings, journey_id: str) -> JourneyView:
     )
 
 
-async def _partition_with(
-    settings: Settings, journey_id: str, codec: Codec, registry: SchemaRegistry | None
-) -> Partition:
-    """Partition of the journey, with its row alone; as a restore would find it."""
+async def _partition_with(settings: Settings, journey_id: str, codec: Codec) -> Partition:
+    """Partition of the journey, restored with the row of this journey only."""
     restore = Restore()
-    async with open_log(settings, changelog_name(settings.application_id)) as log:
+    async with open_log(settings, changelog_name(settings.application_id), catalog=codec.catalog) as log:
         partition = Partition(partition_of(journey_id.encode(), log.partition_count), log.partition_count)
         wanted = journey_key(journey_id)
         async for batch in log.read_partition(partition.number):
-            # The partition's own row and the policies are few; of the journeys only one is kept.
+            # The partition row and the policies are few; of the journeys only one is kept.
             records = [record for record in batch.records if record.key == wanted or journey_of(record.key) is None]
-            if registry is not None:
-                await registry.learn_from(record.value for record in records)
             for record in records:
                 offset = tombstone_offset(record.headers) if record.value is None else -1
                 restore.add(record.key, record.value, offset)
@@ -62,24 +54,20 @@ async def _partition_with(
     return partition
 
 
-async def _published(
-    settings: Settings, topic: str, journey_id: str, codec: Codec, registry: SchemaRegistry | None
-) -> list[Any]:
+async def _published(settings: Settings, topic: str, journey_id: str, codec: Codec) -> list[Any]:
     """Last records of the journey in an output topic, oldest first, each once."""
     key = journey_id.encode()
-    found: deque[Any] = deque(maxlen=SHOWN_RECORDS)
-    async with open_log(settings, topic) as log:
+    published: deque[Any] = deque(maxlen=SHOWN_RECORDS)
+    async with open_log(settings, topic, catalog=codec.catalog) as log:
         async for values in _values_of(log, key):
-            if registry is not None:
-                await registry.learn_from(values)
             for value in values:
                 record = codec.decode(value)
-                if record not in found:  # published again after a crash
-                    found.append(record)
-    return list(found)
+                if record not in published:  # published again after a crash
+                    published.append(record)
+    return list(published)
 
 
 async def _values_of(log: LogReader, key: bytes) -> Any:
-    """Yield lists of the values that bear the key, out of the partition that murmur2 gives it."""
+    """Yield lists of the values with a key, from the partition of that key."""
     async for batch in log.read_partition(partition_of(key, log.partition_count)):
         yield [record.value for record in batch.records if record.key == key and record.value is not None]

@@ -1,7 +1,6 @@
-"""What a changelog is now: which topic of that name, how many partitions, how far they go.
+"""State of a changelog topic: its topic id, its partitions and their end offsets.
 
-A topic that is deleted and created again keeps its name and loses its records. Kafka tells the two apart by a
-topic id.
+A topic that is deleted and created again keeps its name and loses its records; its topic id is another one.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _ANSWER_SECONDS: Final = 2.0
 
 
 class UnknownChangelogError(Exception):
-    """Kafka does not say what the changelog is. The text says why."""
+    """The state of the changelog is not known; the text says why."""
 
 
 class ChangelogState(NamedTuple):
@@ -26,7 +25,7 @@ class ChangelogState(NamedTuple):
 
     topic_id: str
     ends: dict[int, int]
-    """By partition, the offset that the next record gets."""
+    """End offset by partition: the next record gets it."""
 
     @property
     def partition_count(self) -> int:
@@ -35,16 +34,17 @@ class ChangelogState(NamedTuple):
 
 
 async def changelog_state(client_options: dict[str, Any], topic: str) -> ChangelogState:
-    """Ask Kafka; takes at most a few seconds, because a rebalance waits for it and heartbeats don't go on meanwhile.
+    """Ask Kafka for the state of a changelog.
 
-    Raises UnknownChangelogError where it does not answer, or is too old (before 2.8) to know topic ids.
+    Takes 2 seconds at most: a rebalance waits for it, and no heartbeats are sent meanwhile. Raises
+    UnknownChangelogError where Kafka does not answer in time, or is too old (before 2.8) for topic ids.
     """
     try:
         return await asyncio.wait_for(_ask(client_options, topic), _ANSWER_SECONDS)
     except TimeoutError:
         raise UnknownChangelogError(f"Kafka did not answer within {_ANSWER_SECONDS:g} s") from None
     except (IncompatibleBrokerVersion, NotImplementedError):
-        raise UnknownChangelogError("this Kafka knows no topic ids") from None
+        raise UnknownChangelogError("this Kafka has no topic ids (it is older than 2.8)") from None
     except KafkaError as error:
         raise UnknownChangelogError(f"Kafka does not answer ({error!r})") from error
 
@@ -53,11 +53,11 @@ async def _ask(client_options: dict[str, Any], topic: str) -> ChangelogState:
     consumer = AIOKafkaConsumer(**client_options, enable_auto_commit=False)
     try:
         await consumer.start()
-        client = consumer._client  # what it offers in public speaks the old version
+        client = consumer._client  # the public methods send an older version of the request
         answer = await client.send(client.get_random_node(), Metadata([topic]))
         error_code, _, topic_id, _, partitions, _, _ = answer.topics[0]
         if error_code or topic_id == NO_ID:
-            raise UnknownChangelogError(f"Kafka tells no topic id of {topic} (error {error_code})")
+            raise UnknownChangelogError(f"Kafka gives no topic id for {topic} (error {error_code})")
         ends = await consumer.end_offsets([TopicPartition(topic, index) for _, index, *_ in partitions])
     finally:
         await consumer.stop()

@@ -1,7 +1,7 @@
-"""How every Kafka client connects: the one place for servers, TLS and SASL.
+"""Connections of all Kafka clients: servers, TLS and SASL are set here only.
 
-Errors of aiokafka end here: whoever uses these clients sees KafkaUnreachableError, KafkaRefusedError,
-KafkaRequestError and MissingRightsError, each of them one line.
+Errors of aiokafka are translated here, to one line each: KafkaUnreachableError, KafkaRefusedError, KafkaRequestError
+and MissingRightsError.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from journeys.agents.settings.settings import Settings
 _START_ONE: Final = "start one with `journeys broker start` or set JOURNEYS_BOOTSTRAP_SERVERS"
 _PROBE_MS: Final = 5_000  # for each server
 _STOP_SECONDS: Final = 5.0
-_AWAY: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, KafkaTimeoutError)
-_NOISY: Final = ("aiokafka", "aiokafka.conn", "aiokafka.consumer.fetcher", "aiokafka.producer.sender")
+_UNREACHABLE: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, KafkaTimeoutError)
+_SILENCED_LOGGERS: Final = ("aiokafka", "aiokafka.conn", "aiokafka.consumer.fetcher", "aiokafka.producer.sender")
 
 
 class KafkaUnreachableError(OperationError):
@@ -45,19 +45,19 @@ class KafkaUnreachableError(OperationError):
 
 
 class KafkaRefusedError(OperationError):
-    """A broker is there and does not let this client in: password, certificates, protocol."""
+    """A broker answers and refuses the connection: password, certificate or security protocol."""
 
 
 class NoKafkaError(KafkaUnreachableError):
-    """No Kafka is configured, so there is none that could answer later."""
+    """No Kafka is configured; waiting does not help."""
 
 
 class KafkaRequestError(OperationError):
-    """A broker answers, but refuses or fails what was asked."""
+    """A broker answers, and the request is refused or fails."""
 
 
 def bootstrap_servers(settings: Settings) -> str:
-    """Servers of the settings, else of the broker for development. Raises NoKafkaError if there is neither."""
+    """Bootstrap servers of the settings, else of the development broker; raises NoKafkaError if there is neither."""
     if settings.bootstrap_servers:
         return settings.bootstrap_servers
     servers = development_kafka(settings.data_dir)
@@ -67,9 +67,9 @@ def bootstrap_servers(settings: Settings) -> str:
 
 
 async def client_options(settings: Settings) -> dict[str, Any]:
-    """Options that every aiokafka client gets, and Faust by way of `faust_credentials`.
+    """Options of every aiokafka client; Faust gets them through `faust_credentials`.
 
-    Raises KafkaUnreachableError if no server is known, SecurityFileError. The password is among them in clear.
+    They contain the password in clear text. Raises NoKafkaError, SecurityFileError.
     """
     servers = bootstrap_servers(settings)
     return {"bootstrap_servers": servers, "client_id": settings.application_id} | security_options(settings)
@@ -78,7 +78,7 @@ async def client_options(settings: Settings) -> dict[str, Any]:
 async def require_broker(settings: Settings, options: dict[str, Any] | None = None) -> None:
     """Return if a broker answers within a few seconds, else raise KafkaUnreachableError or KafkaRefusedError.
 
-    `options` are those of earlier, without them those of now.
+    `options` are client options that were made earlier; None makes them from the settings.
     """
     await _probe(settings, options or await client_options(settings))
 
@@ -87,7 +87,7 @@ async def require_broker(settings: Settings, options: dict[str, Any] | None = No
 async def admin(settings: Settings) -> AsyncIterator[Any]:
     """Give a started AIOKafkaAdminClient.
 
-    Raises KafkaUnreachableError, KafkaRefusedError, KafkaRequestError, MissingRightsError, also from its use.
+    Raises KafkaUnreachableError, KafkaRefusedError, KafkaRequestError, MissingRightsError, also while it is in use.
     """
     options = await client_options(settings)
     await _probe(settings, options)
@@ -120,14 +120,14 @@ async def producer(settings: Settings, **more: Any) -> AsyncIterator[Any]:
 async def _running(
     client: Any, stop: Callable[[], Coroutine[Any, Any, None]], settings: Settings, servers: str, operation: Operation
 ) -> AsyncIterator[None]:
-    """Start and stop a client; `operation` is what it does with topics."""
+    """Start and stop a client; `operation` names the right that a refused topic lacks."""
     try:
         with _silenced():
             await client.start()
             yield
     except TopicAuthorizationFailedError as error:
         raise missing_rights(settings, operation, error) from error
-    except _AWAY as error:
+    except _UNREACHABLE as error:
         raise KafkaUnreachableError(f"Kafka at {servers} does not answer any more ({error}); {_START_ONE}") from error
     except KafkaError as error:
         raise KafkaRequestError(f"Kafka at {servers}: {error}") from error
@@ -136,9 +136,9 @@ async def _running(
 
 
 async def _stop(stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Close a client without a word: why it is closed matters more than how that goes.
+    """Close a client and ignore errors: the error that led here is the one to report.
 
-    aiokafka raises what its own tasks were cancelled with, and without a broker waits for what it can't send.
+    aiokafka raises what its own tasks were cancelled with, and without a broker waits for records that it can't send.
     """
     stopping = asyncio.ensure_future(stop())
     await asyncio.wait({stopping}, timeout=_STOP_SECONDS)
@@ -149,17 +149,17 @@ async def _stop(stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def missing_rights(
     settings: Settings, operation: Operation, error: TopicAuthorizationFailedError
 ) -> MissingRightsError:
-    """The error for what Kafka answers to an operation on topics."""
-    said = error.args[0] if error.args else "of the request"  # aiokafka gives a name, or a set of names
-    names = [said] if isinstance(said, str) else sorted(said)
+    """MissingRightsError for aiokafka's error about an operation on topics."""
+    topics = error.args[0] if error.args else "of the request"  # aiokafka gives a name, or a set of names
+    names = [topics] if isinstance(topics, str) else sorted(topics)
     return MissingRightsError(settings, [Right(operation, "topic", name) for name in names])
 
 
 async def _probe(settings: Settings, options: dict[str, Any]) -> None:
-    """Ask each server for metadata, as any client does first, until one answers; without a client's patience."""
+    """Ask one server after the other for metadata until one answers; a client would retry for much longer."""
     servers = options["bootstrap_servers"]
     security = {name: option for name, option in options.items() if name != "bootstrap_servers"}
-    why: str | None = None
+    first_refusal: str | None = None
     for server in servers.split(","):
         try:
             with _silenced():
@@ -170,25 +170,25 @@ async def _probe(settings: Settings, options: dict[str, Any]) -> None:
                 finally:
                     connection.close()
             return
-        except (KafkaError, OSError, ValueError) as error:  # ValueError: a port that is no number
-            why = why or refusal(error, server, settings)
-    if why is not None:
-        raise KafkaRefusedError(why)
+        except (KafkaError, OSError, ValueError) as error:  # ValueError: a port that is not a number
+            first_refusal = first_refusal or refusal(error, server, settings)
+    if first_refusal is not None:
+        raise KafkaRefusedError(first_refusal)
     raise KafkaUnreachableError(f"no broker answers at {servers}; {_START_ONE}")
 
 
 @contextmanager
 def _silenced() -> Iterator[None]:
-    """Keep aiokafka's complaints about connections out of the logs: the errors above say it once."""
+    """Keep aiokafka's warnings about connections out of the logs: the errors above report it once."""
 
-    def is_no_complaint(record: logging.LogRecord) -> bool:
+    def is_below_warning(record: logging.LogRecord) -> bool:
         return record.levelno < logging.WARNING
 
-    loggers = [logging.getLogger(name) for name in _NOISY]
+    loggers = [logging.getLogger(name) for name in _SILENCED_LOGGERS]
     for logger in loggers:
-        logger.addFilter(is_no_complaint)
+        logger.addFilter(is_below_warning)
     try:
         yield
     finally:
         for logger in loggers:
-            logger.removeFilter(is_no_complaint)
+            logger.removeFilter(is_below_warning)

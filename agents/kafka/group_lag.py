@@ -1,4 +1,4 @@
-"""How far a worker's group is behind the input topic."""
+"""Consumer lag of a worker's group on the input topic."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COORDINATOR_POLL_SECONDS: Final = 0.1
 
 
 async def group_lag(settings: Settings, end_offsets: Mapping[int, int]) -> dict[int, int | None]:
-    """Input offsets below `end_offsets` that the group has not committed, by partition; None where it never did."""
+    """Lag by partition: input offsets below `end_offsets` that are not committed; None where nothing ever was."""
     committed = await _committed(settings, [TopicPartition(JOURNEY_EVENTS, number) for number in end_offsets])
     return {
         number: max(0, end - committed[number]) if number in committed else None for number, end in end_offsets.items()
@@ -43,10 +43,10 @@ async def _committed(settings: Settings, tps: list[TopicPartition]) -> dict[int,
             try:
                 offsets = await client.list_consumer_group_offsets(settings.application_id, partitions=tps)
             except NO_COORDINATOR_YET:
-                # The first question about any group makes the broker set up the topic of groups.
+                # The first request about any group makes the broker create the internal topic of offsets.
                 await asyncio.sleep(COORDINATOR_POLL_SECONDS)
             except GroupAuthorizationFailedError:
                 raise MissingRightsError(settings, [Right("Describe", "group", settings.application_id)]) from None
             else:
-                return {tp.partition: found.offset for tp, found in offsets.items() if found.offset >= 0}
+                return {tp.partition: committed.offset for tp, committed in offsets.items() if committed.offset >= 0}
     return {}

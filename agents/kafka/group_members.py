@@ -1,4 +1,4 @@
-"""Who is at work in a worker's group."""
+"""Members of a worker's consumer group."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from journeys.agents.kafka.connection import admin
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 
-_PASSES: Final = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
+_RETRIED: Final = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
 _POLLS: Final = 50
 _POLL_SECONDS: Final = 0.1
 
 
-class GroupAtWorkError(OperationError):
-    """The group has members, and what was asked for needs that it has none."""
+class GroupActiveError(OperationError):
+    """The group has members, and the operation needs a group without members."""
 
 
 async def require_no_members(settings: Settings) -> None:
-    """Raise GroupAtWorkError while the worker's group has members, KafkaUnreachableError, KafkaRequestError."""
+    """Raise GroupActiveError if the worker's group has members; also KafkaUnreachableError, KafkaRequestError."""
     members = await _members(settings)
     if members:
-        raise GroupAtWorkError(
+        raise GroupActiveError(
             f"the group {settings.application_id} has {len(members)} members ({', '.join(sorted(members))}): "
             "stop its workers; one that was killed leaves when its session is over"
         )
 
 
 async def _members(settings: Settings) -> list[str]:
-    """Clients of the group, each as its name and host."""
+    """Members of the group, each as client id and host."""
     async with admin(settings) as client:
         for _ in range(_POLLS):
             try:
@@ -44,9 +44,9 @@ async def _members(settings: Settings) -> list[str]:
                 code, _, _, _, _, members, *_ = response.groups[0]
                 if code:
                     raise for_code(code)
-            except _PASSES:
-                # The first question about any group makes the broker set up the topic of groups.
+            except _RETRIED:
+                # The first request about any group makes the broker create the internal topic of offsets.
                 await asyncio.sleep(_POLL_SECONDS)
             else:
                 return [f"{client_id} at {host.lstrip('/')}" for _, client_id, host, *_ in members]
-    raise OperationError(f"Kafka does not say who is in the group {settings.application_id}: try again")
+    raise OperationError(f"Kafka does not list the members of the group {settings.application_id}: try again")

@@ -1,6 +1,6 @@
-"""Kafka's metadata in version 10, which aiokafka does not speak: topic ids, and what a client may do with topics.
+"""Kafka's Metadata request in version 10, which aiokafka lacks: it gives topic ids and the client's rights on topics.
 
-With a Kafka before 2.8, sending the question raises IncompatibleBrokerVersion.
+Sending it to a Kafka before 2.8 raises IncompatibleBrokerVersion.
 """
 
 from __future__ import annotations
@@ -85,10 +85,10 @@ class _MetadataRequestV10(RequestStruct):  # type: ignore[misc]  # aiokafka publ
 
 
 class Metadata(Request[_MetadataRequestV10]):  # type: ignore[misc]  # aiokafka publishes no types
-    """Question about topics by name; creates none.
+    """Metadata request for topics by name; creates none.
 
-    An answer has `topics`: (error code, name, topic id, is internal, partitions, operations, tags), in any order.
-    Operations are a bit set of what the client may do, present when they are asked for.
+    The response has `topics`: (error code, name, topic id, is internal, partitions, operations, tags), in any order.
+    `operations` is a bit set of what the client may do, filled in only with `with_operations`.
     """
 
     API_KEY = 3
@@ -98,6 +98,6 @@ class Metadata(Request[_MetadataRequestV10]):  # type: ignore[misc]  # aiokafka 
         self._with_operations = with_operations
 
     def build(self, request_struct_class: type[_MetadataRequestV10]) -> _MetadataRequestV10:
-        """Give the request in the version that the broker speaks."""
+        """Give the request in the version that the broker supports."""
         topics: list[tuple[UUID, str, dict[int, bytes]]] = [(NO_ID, topic, {}) for topic in self._topics]
         return request_struct_class(topics, False, self._with_operations, self._with_operations, {})

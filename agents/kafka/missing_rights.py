@@ -1,4 +1,4 @@
-"""The error of a client that Kafka knows and does not allow what it needs."""
+"""The error of a client that is authenticated and lacks rights (ACLs) that it needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from journeys.agents.settings.settings import Settings
 
 
 class MissingRightsError(OperationError):
-    """Rights are missing. The text has one line for each, with the command that gives it."""
+    """Rights are missing. The text has one line for each, with the command that grants it."""
 
     def __init__(self, settings: Settings, missing: Sequence[Right]) -> None:
         who, principal = _who(settings)
@@ -26,7 +26,7 @@ class MissingRightsError(OperationError):
 
 
 def _who(settings: Settings) -> tuple[str, str]:
-    """Who this client is, in words and as a principal of Kafka's tools."""
+    """This client: a description for people, and its principal for Kafka's tools."""
     if settings.sasl_username is not None:
         return f"user {settings.sasl_username}", f"User:{settings.sasl_username}"
     if settings.tls_cert_file is not None:

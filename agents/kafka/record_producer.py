@@ -1,4 +1,4 @@
-"""Writes records to the input topic: by journey, or to explicit partitions."""
+"""Produces records to the input topic: by journey, or to explicit partitions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Headers: TypeAlias = Sequence[tuple[str, bytes]]
 
 
 class RecordsNotSentError(OperationError):
-    """Records were not acknowledged; what was sent before may or may not be in the log."""
+    """Records were not acknowledged; they may or may not be in the log."""
 
 
 class EncodedRecord(NamedTuple):
@@ -43,14 +43,14 @@ class EncodedRecord(NamedTuple):
 
 
 class RecordProducer:
-    """An idempotent producer of `journey-events`, acks of all replicas, in batches; an async context manager.
+    """An idempotent producer of `journey-events` with acks of all replicas; its context manager's exit flushes.
 
-    Leaving it flushes. `sent` counts records given, `acknowledged` those that are in the log.
-    At most one batch for each partition is being filled, one waits, and one is under way.
+    `sent` counts the records passed to it, `acknowledged` those that are in the log.
+    For each partition at most one batch is being filled, one waits and one is in flight.
     """
 
     def __init__(self, settings: Settings, codec: Codec | None = None) -> None:
-        """Without a codec takes one of the settings (schema registry or fingerprints)."""
+        """Without a codec, one is made from the settings (ids of the schema registry, or fingerprints)."""
         self.sent = 0
         self.acknowledged = 0
         self.partition_count = 0
@@ -59,8 +59,8 @@ class RecordProducer:
         self._connections = AsyncExitStack()
         self._producer: Any = None
         self._filling: dict[int, Any] = {}
-        self._turns: list[asyncio.Lock] = []
-        self._under_way: set[asyncio.Future[Any]] = set()
+        self._partition_locks: list[asyncio.Lock] = []
+        self._in_flight: set[asyncio.Future[Any]] = set()
         self._failure: BaseException | None = None
         self._linger: asyncio.TimerHandle | None = None
         self._lingering: asyncio.Task[None] | None = None
@@ -71,13 +71,13 @@ class RecordProducer:
         if self._codec is None:
             self._codec = Codec(await own_catalog(self._settings))
         count = self.partition_count = await partition_count(self._settings, JOURNEY_EVENTS, "Write")
-        self._turns = [asyncio.Lock() for _ in range(count)]
+        self._partition_locks = [asyncio.Lock() for _ in range(count)]
         opened = producer(self._settings, max_batch_size=_BATCH_BYTES, max_request_size=MAX_MESSAGE_BYTES)
         try:
             self._producer = await self._connections.enter_async_context(opened)
         except KafkaRequestError as error:
             if isinstance(error.__cause__, ClusterAuthorizationFailedError):
-                # Kafka gives an idempotent producer no id if there is no topic that it may write to.
+                # Kafka refuses an idempotent producer that may not write to any topic.
                 right = Right("Write", "topic", JOURNEY_EVENTS)
                 raise MissingRightsError(self._settings, [right]) from error
             raise
@@ -86,7 +86,7 @@ class RecordProducer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Flush unless an error is under way, and disconnect. Raises RecordsNotSentError."""
+        """Flush unless an error is being raised, and disconnect. Raises RecordsNotSentError."""
         try:
             if error is None:
                 await self.flush()
@@ -96,13 +96,13 @@ class RecordProducer:
 
     @property
     def has_failed(self) -> bool:
-        """Whether records were not acknowledged: it sends nothing more."""
+        """Whether a send has failed; the producer then sends nothing more."""
         return self._failure is not None
 
     async def send(self, record: JourneyRecord, headers: Headers = ()) -> None:
-        """Give a record, with Kafka headers, to the partition of its journey; waits while too much is in flight.
+        """Send a record, with Kafka headers, to the partition of its journey; waits while too much is in flight.
 
-        Raises InvalidRecordError for a record that would become a dead letter, RecordsNotSentError if an earlier one
+        Raises InvalidRecordError for a record that would become a dead letter, RecordsNotSentError if an earlier send
         failed.
         """
         await self.append(self.encode(record), headers)
@@ -123,21 +123,21 @@ class RecordProducer:
             self._linger = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._end_linger)
 
     async def send_to_partition(self, record: InputRecord, partition: int) -> None:
-        """Give a Punctuation or PolicyChanged to an explicit partition; raises as `send`."""
+        """Send a Punctuation or PolicyChanged to an explicit partition; raises as `send`."""
         await self.append(EncodedRecord(partition, None, self._valid_bytes(record)))
 
     async def send_to_all(self, record: InputRecord) -> None:
-        """Give a Punctuation or PolicyChanged to every partition; raises as `send`."""
+        """Send a Punctuation or PolicyChanged to every partition; raises as `send`."""
         value = self._valid_bytes(record)
         for partition in range(self.partition_count):
             await self.append(EncodedRecord(partition, None, value))
 
     async def flush(self) -> None:
-        """Wait until everything given is acknowledged. Raises RecordsNotSentError."""
+        """Wait until all records are acknowledged. Raises RecordsNotSentError."""
         for partition in list(self._filling):
             await self._submit(partition)
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+        while self._in_flight:
+            await asyncio.wait(self._in_flight)
         self._check()
 
     def _compute_partition(self, journey_id: str) -> int:
@@ -158,24 +158,24 @@ class RecordProducer:
         return batch.append(timestamp=None, key=key, value=value, headers=list(headers)) is not None
 
     async def _submit(self, partition: int) -> None:
-        """Hand over the batch being filled; waits until the one before it is under way."""
+        """Pass the batch being filled to aiokafka; waits until the one before it is in flight."""
         batch = self._filling.pop(partition, None)
         if batch is None:
             return
         count = batch.record_count()
         # Locks are fair: batches go in the order in which they were taken out.
-        async with self._turns[partition]:
+        async with self._partition_locks[partition]:
             self._check()
             try:
                 acknowledgement = await self._producer.send_batch(batch, JOURNEY_EVENTS, partition=partition)
             except KafkaError as error:
                 self._failure = error
                 self._check()
-        self._under_way.add(acknowledgement)
+        self._in_flight.add(acknowledgement)
         acknowledgement.add_done_callback(lambda done: self._acknowledge(done, count))
 
     def _acknowledge(self, done: asyncio.Future[Any], count: int) -> None:
-        self._under_way.discard(done)
+        self._in_flight.discard(done)
         if done.cancelled():
             self._failure = self._failure or asyncio.CancelledError()
         elif error := done.exception():
@@ -201,7 +201,7 @@ class RecordProducer:
             try:
                 await self._submit(partition)
             except RecordsNotSentError:
-                return  # whoever sends or flushes next hears of it
+                return  # the next send or flush raises it
 
     def _stop_linger(self) -> None:
         if self._linger is not None:

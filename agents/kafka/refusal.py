@@ -1,4 +1,4 @@
-"""Why a Kafka that is there does not let this client in, in one line that names the setting. Pure."""
+"""Why a broker refuses this client, in one line that names the setting. Pure."""
 
 from __future__ import annotations
 
@@ -31,19 +31,17 @@ _CERTIFICATE: Final = frozenset(
 
 
 def refusal(error: BaseException, server: str, settings: Settings) -> str | None:
-    """Say why `server` refuses; None for an error that means that no Kafka is there."""
+    """Reason for which `server` refuses the connection; None for an error that means that no broker answers."""
     match error:
         case SaslAuthenticationFailed():
             return (
-                f"Kafka at {server} does not take user {settings.sasl_username!r} with the password that it was given: "
+                f"Kafka at {server} refuses user {settings.sasl_username!r} with this password: "
                 "see JOURNEYS_SASL_USERNAME, JOURNEYS_SASL_PASSWORD (or ..._FILE) and JOURNEYS_SASL_MECHANISM"
             )
         case UnsupportedSaslMechanismError():
             return f"{error.args[0] if error.args else error}: see JOURNEYS_SASL_MECHANISM ({server})"
         case IllegalSaslStateError():
-            return (
-                f"Kafka at {server} asks for no password: JOURNEYS_SECURITY_PROTOCOL is SSL there, or take another port"
-            )
+            return f"Kafka at {server} asks for no password: set JOURNEYS_SECURITY_PROTOCOL to SSL, or use another port"
         case ssl.SSLCertVerificationError():
             return _untrusted(error, server, settings)
         case ssl.SSLError():
@@ -68,18 +66,18 @@ def _untrusted(error: ssl.SSLCertVerificationError, server: str, settings: Setti
 
 def _tls(error: ssl.SSLError, server: str, settings: Settings) -> str:
     if error.reason in _NO_TLS:
-        return f"what answers at {server} speaks no TLS: see JOURNEYS_SECURITY_PROTOCOL, or take another port"
+        return f"the server at {server} does not use TLS: see JOURNEYS_SECURITY_PROTOCOL, or use another port"
     if error.reason in _CERTIFICATE and settings.tls_cert_file is None:
         return (
             f"Kafka at {server} asks for a client certificate: "
-            "set JOURNEYS_TLS_CERT_FILE and JOURNEYS_TLS_KEY_FILE, or take the port for passwords"
+            "set JOURNEYS_TLS_CERT_FILE and JOURNEYS_TLS_KEY_FILE, or use the port for passwords"
         )
     if error.reason in _CERTIFICATE:
         return (
-            f"Kafka at {server} does not take the certificate in {settings.tls_cert_file} ({error.reason}): "
+            f"Kafka at {server} refuses the certificate in {settings.tls_cert_file} ({error.reason}): "
             "see JOURNEYS_TLS_CERT_FILE"
         )
-    return f"Kafka at {server} and this client find no common TLS ({error.reason or error})"
+    return f"Kafka at {server} and this client can't agree on TLS ({error.reason or error})"
 
 
 def _closed(server: str, settings: Settings) -> str:
@@ -89,6 +87,6 @@ def _closed(server: str, settings: Settings) -> str:
         "SASL_SSL": "does it want no password",
     }[settings.security_protocol]
     return (
-        f"what listens at {server} closes the connection: {wanted}? "
+        f"the server at {server} closes the connection: {wanted}? "
         f"JOURNEYS_SECURITY_PROTOCOL is {settings.security_protocol}"
     )

@@ -1,4 +1,4 @@
-"""Whether this client has the rights that it needs, asked of Kafka before anything is begun."""
+"""Checks with Kafka that this client has the rights that it needs, before it starts."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from journeys.agents.kafka.rights import Operation, Right, creation_rights, righ
 from journeys.agents.settings.settings import Settings
 
 log = logging.getLogger("journeys.rights")
-# Kafka's numbers of operations; an answer has one bit for each that is allowed.
+# Kafka's operation codes: bit numbers in a response's set of allowed operations.
 _BITS: Final[dict[Operation, int]] = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10}
-_NOT_TOLD: Final = -(2**31)
+_NOT_REPORTED: Final = -(2**31)
 _EVERYTHING: Final = 2**31 - 1
 _UNKNOWN_TOPIC: Final = 3
 _NOT_AUTHORIZED: Final = 29
 
 
 async def require_worker_rights(settings: Settings) -> None:
-    """Raise MissingRightsError, with every right that a worker lacks. Raises as `admin`, too.
+    """Raise MissingRightsError with every right that a worker lacks; raises as `admin`, too.
 
-    The right to create counts for topics that do not exist, where the settings let the worker create them.
-    A Kafka before 2.8 can't be asked: what is missing there shows when it is used.
+    The right to create a topic is needed only if the topic does not exist and the settings let the worker create it.
+    A Kafka before 2.8 does not report rights: a missing one shows when it is used.
     """
     wanted = rights_of("worker", settings.application_id)
     creation = creation_rights(settings.application_id) if settings.create_topics else ()
@@ -46,7 +46,7 @@ async def require_worker_rights(settings: Settings) -> None:
             allowed, unknown = await _topics(client, [right.name for right in creation_rights(settings.application_id)])
             allowed |= await _group(client, settings.application_id)
         except (IncompatibleBrokerVersion, NotImplementedError):
-            log.info("this Kafka does not tell what its users may do: rights are not checked")
+            log.info("this Kafka does not report the rights of its users: they are not checked")
             return
     wanted += tuple(right for right in creation if right.name in unknown)
     missing = list(_missing(wanted, allowed))
@@ -55,7 +55,7 @@ async def require_worker_rights(settings: Settings) -> None:
 
 
 async def hidden_topics(client: Any, topics: Sequence[str]) -> list[str]:
-    """Those of the topics that an AIOKafkaAdminClient is not told of: the right to Describe them is missing."""
+    """Those of the topics that this client may not Describe, so that an AIOKafkaAdminClient does not list them."""
     try:
         allowed, _ = await _topics(client, topics)
     except (IncompatibleBrokerVersion, NotImplementedError):
@@ -70,8 +70,8 @@ def _missing(wanted: Iterable[Right], allowed: dict[tuple[str, str], int]) -> It
 
 
 async def _topics(client: Any, topics: Sequence[str]) -> tuple[dict[tuple[str, str], int], set[str]]:
-    """Bits of what is allowed on each topic, and the topics that are not there and may be seen."""
-    kafka = client._client  # what it offers in public speaks an old version
+    """Bits of the allowed operations on each topic, and the topics that do not exist and may be described."""
+    kafka = client._client  # the public methods send an older version of the request
     answer = await kafka.send(kafka.get_random_node(), Metadata(topics, with_operations=True))
     everywhere = answer.cluster_authorized_operations & 1 << _BITS["Create"]
     allowed: dict[tuple[str, str], int] = {}
@@ -87,7 +87,7 @@ async def _topics(client: Any, topics: Sequence[str]) -> tuple[dict[tuple[str, s
 
 
 async def _with_settings(client: Any, hidden: Sequence[str]) -> set[str]:
-    """Those of the hidden topics whose settings may be read all the same: the one right that implies no Describe."""
+    """Those of the hidden topics whose settings may be read: DescribeConfigs does not imply Describe."""
     if not hidden:
         return set()
     responses = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in hidden])
@@ -95,7 +95,7 @@ async def _with_settings(client: Any, hidden: Sequence[str]) -> set[str]:
 
 
 async def _group(client: Any, group: str) -> dict[tuple[str, str], int]:
-    """Bits of what is allowed on a consumer group, be it there or not."""
+    """Bits of the allowed operations on a consumer group, whether it exists or not."""
     for _ in range(COORDINATOR_POLLS):
         try:
             node = await client.find_coordinator(group)
@@ -103,7 +103,7 @@ async def _group(client: Any, group: str) -> dict[tuple[str, str], int]:
             if error_code:
                 raise for_code(error_code)(group)
         except NO_COORDINATOR_YET:
-            # The first question about any group makes the broker set up the topic of groups.
+            # The first request about any group makes the broker create the internal topic of offsets.
             await asyncio.sleep(COORDINATOR_POLL_SECONDS)
         except GroupAuthorizationFailedError:
             return {("group", group): 0}
@@ -113,11 +113,11 @@ async def _group(client: Any, group: str) -> dict[tuple[str, str], int]:
 
 
 def _bits(operations: int) -> int:
-    return _EVERYTHING if operations == _NOT_TOLD else operations
+    return _EVERYTHING if operations == _NOT_REPORTED else operations
 
 
 class _DescribeGroupsV3(DescribeGroupsRequest_v3):  # type: ignore[misc]  # aiokafka publishes no types
-    RESPONSE_TYPE = DescribeGroupsResponse_v3  # aiokafka reads the answer as that of version 2, without its end
+    RESPONSE_TYPE = DescribeGroupsResponse_v3  # aiokafka parses the response as version 2, without the last field
 
 
 class _DescribeGroup(Request[_DescribeGroupsV3]):  # type: ignore[misc]  # aiokafka publishes no types

@@ -1,6 +1,6 @@
-"""Rights in Kafka: what each role may do, and nothing more. docs/security.md says the same, and a test compares.
+"""Rights (ACLs) that each role needs in Kafka. A test compares them with docs/security.md.
 
-Describe is implied by Read and Write. An idempotent producer needs no right of its own since Kafka 2.8.
+Read and Write imply Describe. Since Kafka 2.8 an idempotent producer needs no right of its own.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ def rights_of(role: Role, application_id: str) -> tuple[Right, ...]:
 
 
 def creation_rights(application_id: str) -> tuple[Right, ...]:
-    """What a worker needs more where it creates missing topics (JOURNEYS_CREATE_TOPICS)."""
+    """Rights that a worker needs in addition to create missing topics (JOURNEYS_CREATE_TOPICS)."""
     return _on(tuple(topic.name for topic in topic_map(application_id)), "Create")
 
 
 def acl_command(rights: Iterable[Right], principal: str, servers: str) -> str:
-    """Command of Kafka's own tools that gives a principal rights of one operation on resources of one kind."""
+    """Command line of kafka-acls.sh that grants a principal one operation on resources of one kind."""
     operations, resources, names = zip(*rights, strict=True)
     (operation,), (resource,) = set(operations), set(resources)
-    places = " ".join(f"--{resource} {name}" for name in names)
+    options = " ".join(f"--{resource} {name}" for name in names)
     return (
         f"kafka-acls.sh --bootstrap-server {servers} --add --allow-principal {principal} "
-        f"--operation {operation} {places}"
+        f"--operation {operation} {options}"
     )
 
 

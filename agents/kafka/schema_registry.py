@@ -22,38 +22,38 @@ _CONTENT_TYPE: Final = "application/vnd.schemaregistry.v1+json"
 _TIMEOUT_SECONDS: Final = 5.0
 _ATTEMPTS: Final = 5
 _NOT_FOUND: Final = 404
-_TRY_AGAIN: Final = frozenset({408, 429, 500, 502, 503, 504})
-# Every id that is not in the registry costs a question; garbage must not make it one for each record.
+_RETRIED_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
+# Ids that are not in the registry are remembered, so that records of garbage don't cost a request each.
 _REMEMBERED_UNKNOWN: Final = 10_000
 
 
 class RegistryUnreachableError(OperationError):
-    """The registry does not answer, after retries: nothing may be decided about schemas, least of all a dead letter."""
+    """The registry does not answer after retries. Whether a record is a dead letter can't be decided then."""
 
 
 class RegistryRefusedError(OperationError):
-    """The registry answers and refuses: an incompatible schema, or no right."""
+    """The registry refuses the request: an incompatible schema, or a missing right."""
 
 
 class SchemaRegistry:
-    """One registry and the catalog that it feeds; an async context manager."""
+    """One registry and the catalog that it fills; an async context manager."""
 
     def __init__(self, url: str, catalog: Catalog) -> None:
-        """Without connecting. User and password may stand in the URL."""
+        """Does not connect yet. The URL may contain user and password."""
         self.catalog = catalog
-        given = httpx.URL(url)
-        # Errors and logs name the URL of a request: nobody must be found in it.
-        self._url = given.copy_with(username=None, password=None)
+        full_url = httpx.URL(url)
+        # Errors and logs name the URL: it must not contain user and password.
+        self._url = full_url.copy_with(username=None, password=None)
         self._client = httpx.AsyncClient(
             base_url=self._url,
-            auth=(given.username, given.password) if given.userinfo else None,
+            auth=(full_url.username, full_url.password) if full_url.userinfo else None,
             timeout=_TIMEOUT_SECONDS,
             headers={"Accept": f"{_CONTENT_TYPE}, application/json"},
         )
         self._unknown: set[int] = set()
 
     async def __aenter__(self) -> Self:
-        """Connects with the first request only."""
+        """Connects with the first request."""
         return self
 
     async def __aexit__(
@@ -63,7 +63,7 @@ class SchemaRegistry:
         await self._client.aclose()
 
     async def register_own(self, application_id: str) -> None:
-        """Register every schema of the topic map under `<topic>-<full name>`; the catalog writes under their ids.
+        """Register every schema of the topic map under `<topic>-<full name>`; the catalog then writes with their ids.
 
         Raises RegistryUnreachableError, RegistryRefusedError.
         """
@@ -75,9 +75,9 @@ class SchemaRegistry:
                 self.catalog.use_id(name, self._answer(response, f"the schema of {subject}")["id"])
 
     async def learn(self, schema_id: int) -> None:
-        """Fetch the schema under an id into the catalog, unless it is known there.
+        """Fetch the schema of an id into the catalog, unless it is known there.
 
-        One that the registry hasn't got stays unknown: records that name it are dead letters.
+        If the registry does not have it, it stays unknown: records that name it are dead letters.
         Raises RegistryUnreachableError, RegistryRefusedError.
         """
         if schema_id in self._unknown or self.catalog.knows(schema_id):
@@ -91,9 +91,9 @@ class SchemaRegistry:
 
     async def learn_from(self, values: Iterable[bytes | None]) -> None:
         """Learn the schemas that wire values name; raises as `learn`."""
-        for head in {value[:HEADER_BYTES] for value in values if value is not None}:
+        for header in {value[:HEADER_BYTES] for value in values if value is not None}:
             try:
-                schema_id = schema_id_of(head)
+                schema_id = schema_id_of(header)
             except InvalidRecordError:
                 continue
             await self.learn(schema_id)
@@ -101,11 +101,11 @@ class SchemaRegistry:
     async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
             async for attempt in stamina.retry_context(
-                on=_may_pass, attempts=_ATTEMPTS, wait_initial=0.1, wait_max=2.0
+                on=_is_transient, attempts=_ATTEMPTS, wait_initial=0.1, wait_max=2.0
             ):
                 with attempt:
                     response = await self._client.request(method, path, **more)
-                    if response.status_code in _TRY_AGAIN:
+                    if response.status_code in _RETRIED_STATUS:
                         response.raise_for_status()
         except httpx.HTTPError as error:
             raise RegistryUnreachableError(
@@ -114,24 +114,31 @@ class SchemaRegistry:
         return response
 
     def _answer(self, response: httpx.Response, what: str) -> dict[str, Any]:
-        said = f"{response.status_code} {response.text[:200]}"
+        summary = f"{response.status_code} {response.text[:200]}"
         if not response.is_success:
-            raise RegistryRefusedError(f"the schema registry at {self._url} refuses {what}: {said}")
+            raise RegistryRefusedError(f"the schema registry at {self._url} refuses {what}: {summary}")
         try:
             answer: dict[str, Any] = response.json()
         except ValueError:
-            raise RegistryRefusedError(f"{self._url} is no schema registry: it answers {said}") from None
+            raise RegistryRefusedError(f"{self._url} is no schema registry: it answers {summary}") from None
         return answer
 
 
 @asynccontextmanager
 async def registry_of(settings: Settings, catalog: Catalog) -> AsyncIterator[SchemaRegistry | None]:
-    """Give the registry of the settings for a catalog, None where none is configured."""
+    """Give a client of the configured registry that fills a catalog; None where none is configured."""
     if settings.schema_registry_url is None:
         yield None
         return
     async with SchemaRegistry(settings.schema_registry_url, catalog) as registry:
         yield registry
+
+
+async def fetch_schemas(settings: Settings, catalog: Catalog, values: Iterable[bytes | None]) -> None:
+    """Fetch the schemas that single wire values name (a LogReader does so itself); raises as `SchemaRegistry.learn`."""
+    async with registry_of(settings, catalog) as registry:
+        if registry is not None:
+            await registry.learn_from(values)
 
 
 async def own_catalog(settings: Settings) -> Catalog:
@@ -146,12 +153,12 @@ async def own_catalog(settings: Settings) -> Catalog:
     return catalog
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     return isinstance(error, httpx.TransportError | httpx.HTTPStatusError)
 
 
 def _avro_record(answer: dict[str, Any]) -> dict[str, Any]:
-    """Schema of a registry's answer; what is no Avro record of its own comes out without a known name."""
+    """Schema in a registry's answer; one that is not a self-contained Avro record comes out without a known name."""
     schema = json.loads(answer["schema"]) if answer.get("schemaType", "AVRO") == "AVRO" else answer["schemaType"]
     if isinstance(schema, dict) and not answer.get("references"):
         return schema

@@ -1,4 +1,4 @@
-"""The header by which a tombstone of the changelog carries the input offset that it stands for."""
+"""The header with the input offset of a changelog tombstone: a tombstone has no value to carry it."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ TOMBSTONE_OFFSET_HEADER: Final = "offset"
 
 
 def tombstone_offset(headers: Iterable[tuple[str, bytes]]) -> int:
-    """Input offset that a tombstone carries; -1 where it carries none."""
+    """Input offset in the headers of a tombstone; -1 if there is none."""
     return next((int(value) for name, value in headers if name == TOMBSTONE_OFFSET_HEADER), -1)

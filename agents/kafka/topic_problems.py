@@ -1,4 +1,4 @@
-"""What is wrong with topics: those that are there against the topic map. Pure."""
+"""Compares existing topics with the topic map. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from journeys.schemas.topics import JOURNEY_EVENTS, Topic
 
 Severity = Literal["error", "warning"]
 
-# Settings whose wrong value loses or changes what is decided. The others only cost something one day:
-# records that a replay will want, room for large records, the time to repair what a frozen worker wrote.
+# Settings whose wrong value loses data or changes decisions. A wrong value of the others is a warning: it may cost
+# records that a replay needs, room for large records, or the time to repair what a frozen worker wrote.
 _ERRORS: Final = frozenset({"cleanup.policy", "message.timestamp.type", "delete.retention.ms"})
 _AT_LEAST: Final = frozenset({"max.message.bytes", "min.compaction.lag.ms", "delete.retention.ms"})
 
 
 class Problem(NamedTuple):
-    """One thing that is not as the topic map says: what is, what should be, the command that mends it."""
+    """One difference from the topic map. `text` has the actual value, the expected one and the command to fix it."""
 
     severity: Severity
     topic: str
@@ -24,7 +24,7 @@ class Problem(NamedTuple):
 
 
 class TopicState(NamedTuple):
-    """A topic that is there. `settings` are those in force, None where they may not be read."""
+    """An existing topic. `settings` are those in force; None if this client may not read them."""
 
     partition_count: int
     settings: Mapping[str, str] | None
@@ -32,24 +32,24 @@ class TopicState(NamedTuple):
 
 def problems(topics: Sequence[Topic], states: Mapping[str, TopicState], servers: str) -> list[Problem]:
     """Problems in the order of the topic map; `states` by name, `servers` for the commands."""
-    found: list[Problem] = []
+    differences: list[Problem] = []
     reference = next((topic.name for topic in topics if topic.name in states), JOURNEY_EVENTS)
     for topic in topics:
         state = states.get(topic.name)
         if state is None:
             text = f"{topic.name} does not exist: create it with `journeys topics create`"
-            found.append(Problem("error", topic.name, text))
+            differences.append(Problem("error", topic.name, text))
             continue
         wanted = states[reference].partition_count
         if state.partition_count != wanted:
             text = _other_count(topic.name, state.partition_count, reference, wanted, servers)
-            found.append(Problem("error", topic.name, text))
-        found.extend(_setting_problems(topic, state, servers))
-    return found
+            differences.append(Problem("error", topic.name, text))
+        differences.extend(_setting_problems(topic, state, servers))
+    return differences
 
 
 def create_command(topic: Topic, count: int, replication_factor: int, servers: str) -> str:
-    """Command of Kafka's own tools that creates the topic, for whoever has the right."""
+    """Command line of kafka-topics.sh that creates the topic."""
     settings = " ".join(f"--config {name}={value}" for name, value in topic.settings.items())
     return (
         f"`kafka-topics.sh --bootstrap-server {servers} --create --topic {topic.name} --partitions {count} "
@@ -58,11 +58,11 @@ def create_command(topic: Topic, count: int, replication_factor: int, servers: s
 
 
 def _other_count(name: str, count: int, reference: str, wanted: int, servers: str) -> str:
-    said = f"{name} has {count} partitions but {reference} has {wanted}, and one count must hold for all: "
+    difference = f"{name} has {count} partitions but {reference} has {wanted}, and one count must hold for all: "
     tool = f"kafka-topics.sh --bootstrap-server {servers}"
     if count < wanted:
-        return said + f"before its first use, raise it with `{tool} --alter --topic {name} --partitions {wanted}`"
-    return said + (
+        return difference + f"before its first use, raise it with `{tool} --alter --topic {name} --partitions {wanted}`"
+    return difference + (
         f"partitions can't be taken away, so before its first use delete it with `{tool} --delete --topic {name}` "
         "and run `journeys topics create`"
     )

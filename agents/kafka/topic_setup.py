@@ -1,4 +1,4 @@
-"""The topics as they must be: created, checked against the topic map, required by workers."""
+"""Creates topics, checks them against the topic map, and requires them for workers."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _POLL_SECONDS: Final = 0.1
 
 
 class UnknownTopicError(OperationError):
-    """A topic to be read or written does not exist."""
+    """A topic that is to be read or written does not exist."""
 
     def __init__(self, topic: str) -> None:
         super().__init__(f"the topic {topic} does not exist; create it with `journeys topics create`")
 
 
 class TopicSetupError(OperationError):
-    """The topics are not fit for use. `problems` holds the errors, the text has one line for each."""
+    """The topics can't be used as they are. `problems` holds the errors; the text has one line for each."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(problem.text for problem in problems))
@@ -42,7 +42,7 @@ class TopicSetupError(OperationError):
 
 
 class TopicOutcome(NamedTuple):
-    """What `create_topics` did about one topic."""
+    """Result of `create_topics` for one topic."""
 
     topic: str
     created: bool
@@ -51,10 +51,10 @@ class TopicOutcome(NamedTuple):
 
 
 async def create_topics(settings: Settings) -> list[TopicOutcome]:
-    """Create the topics that are missing, in the order of the topic map, and wait until they can be used.
+    """Create the missing topics, in the order of the topic map, and wait until they can be used.
 
-    They get the partition count of those that exist, else `settings.partitions`.
-    Raises TopicSetupError where the broker refuses one, KafkaUnreachableError, MissingRightsError.
+    They get the partition count of the existing ones, else `settings.partitions`.
+    Raises TopicSetupError if the broker refuses one, KafkaUnreachableError, MissingRightsError.
     """
     topics = topic_map(settings.application_id)
     servers = bootstrap_servers(settings)
@@ -74,39 +74,40 @@ async def check_topics(settings: Settings) -> list[Problem]:
     async with admin(settings) as client:
         counts = await _visible_counts(client, settings, topics)
         existing = [topic.name for topic in topics if topic.name in counts]
-        states = {name: TopicState(counts[name], found) for name, found in (await _settings(client, existing)).items()}
+        configs = await _settings(client, existing)
+        states = {name: TopicState(counts[name], config) for name, config in configs.items()}
     return problems(topics, states, servers)
 
 
 async def require_topics(settings: Settings) -> int:
-    """Partition count of topics that are fit for a worker, created first if they are missing and settings allow.
+    """Check the topics for a worker, after creating missing ones if the settings allow; gives the partition count.
 
-    Raises TopicSetupError with every error that is found, KafkaUnreachableError. Warnings are logged.
+    Raises TopicSetupError with all errors, KafkaUnreachableError. Warnings are logged.
     """
     if settings.create_topics:
         for outcome in await create_topics(settings):
             if outcome.created:
                 log.info("created topic %s with %d partitions", outcome.topic, outcome.partition_count)
-    found = await check_topics(settings)
-    for problem in found:
+    found_problems = await check_topics(settings)
+    for problem in found_problems:
         if problem.severity == "warning":
             log.warning("%s", problem.text)
-    errors = [problem for problem in found if problem.severity == "error"]
+    errors = [problem for problem in found_problems if problem.severity == "error"]
     if errors:
         raise TopicSetupError(errors)
     return (await partition_counts(settings))[JOURNEY_EVENTS]
 
 
 async def partition_counts(settings: Settings) -> dict[str, int]:
-    """Partitions of every topic that exists. Never creates one. Raises KafkaUnreachableError."""
+    """Partition count of every existing topic. Creates none. Raises KafkaUnreachableError."""
     async with admin(settings) as client:
         return await _partition_counts(client)
 
 
 async def partition_count(settings: Settings, topic: str, operation: Operation) -> int:
-    """Partitions of a topic that is about to be read or written.
+    """Partition count of a topic that is to be read or written.
 
-    Raises UnknownTopicError, MissingRightsError where this user is not even told of it, KafkaUnreachableError.
+    Raises UnknownTopicError, MissingRightsError if this user may not Describe it, KafkaUnreachableError.
     """
     async with admin(settings) as client:
         count = (await _partition_counts(client)).get(topic)
@@ -118,7 +119,7 @@ async def partition_count(settings: Settings, topic: str, operation: Operation) 
 
 
 async def _visible_counts(client: Any, settings: Settings, topics: tuple[Topic, ...]) -> dict[str, int]:
-    """Partitions of every topic that exists; what this user may not see must not count as missing."""
+    """Partition count of every existing topic; raises MissingRightsError for one that this user may not Describe."""
     counts = await _partition_counts(client)
     unseen = [topic.name for topic in topics if topic.name not in counts]
     hidden = await hidden_topics(client, unseen) if unseen else []
@@ -128,7 +129,7 @@ async def _visible_counts(client: Any, settings: Settings, topics: tuple[Topic, 
 
 
 async def _partition_counts(client: Any) -> dict[str, int]:
-    # All topics: asking for one by name would create it where the broker allows that.
+    # All topics: a request by name would create a missing one, where the broker allows that.
     return {topic["topic"]: len(topic["partitions"]) for topic in await client.describe_topics()}
 
 
@@ -149,7 +150,7 @@ async def _create(client: Any, missing: list[Topic], count: int, settings: Setti
     for name, code, message in response.topic_errors:
         if code == 0:
             created.add(name)
-        elif code != _TOPIC_EXISTS:  # another worker was faster
+        elif code != _TOPIC_EXISTS:  # another worker has created it meanwhile
             why = message or for_code(code).__name__
             command = create_command(by_name[name], count, settings.replication_factor, servers)
             refused.append(
@@ -161,13 +162,13 @@ async def _create(client: Any, missing: list[Topic], count: int, settings: Setti
 
 
 async def _wait_until_usable(client: Any, names: list[str]) -> dict[str, int]:
-    """Partition counts of `names`, once each of their partitions has a leader."""
+    """Wait until every partition of the topics has a leader; gives the partition counts."""
     deadline = monotonic() + _READY_SECONDS
     while True:
-        found = {topic["topic"]: topic["partitions"] for topic in await client.describe_topics()}
-        waiting = [name for name in names if not _has_leaders(found.get(name, []))]
+        partitions = {topic["topic"]: topic["partitions"] for topic in await client.describe_topics()}
+        waiting = [name for name in names if not _has_leaders(partitions.get(name, []))]
         if not waiting:
-            return {name: len(found[name]) for name in names}
+            return {name: len(partitions[name]) for name in names}
         if monotonic() > deadline:
             text = f"{', '.join(waiting)}: no leader for every partition within {_READY_SECONDS:g} s; is a broker down?"
             raise TopicSetupError([Problem("error", waiting[0], text)])
@@ -179,12 +180,12 @@ def _has_leaders(partitions: list[Any]) -> bool:
 
 
 async def _settings(client: Any, names: list[str]) -> dict[str, dict[str, str] | None]:
-    """Settings in force of each topic; None where they may not be read."""
+    """Settings in force of each topic; None if this client may not read them."""
     if not names:
         return {}
     responses = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
-    found: dict[str, dict[str, str] | None] = {}
+    settings: dict[str, dict[str, str] | None] = {}
     for response in responses:
         for code, _, _, name, entries in response.resources:
-            found[name] = None if code else {entry[0]: entry[1] for entry in entries}
-    return found
+            settings[name] = None if code else {entry[0]: entry[1] for entry in entries}
+    return settings

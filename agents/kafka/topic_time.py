@@ -1,4 +1,4 @@
-"""Whose time the input topic keeps: live or simulated, as its first punctuations say."""
+"""Time source of the input topic, live or simulated, as its first punctuations name it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from journeys.schemas.topics import JOURNEY_EVENTS
 
 
 class TopicTime(NamedTuple):
-    """The first punctuation of every partition that has one, and the partitions that hold records but none."""
+    """The first punctuation of each partition, and the partitions that hold records and no punctuation."""
 
     first: dict[int, Punctuation]
     unpunctuated: list[int]
 
     @property
     def time_source(self) -> str | None:
-        """`live` if any partition is, else `simulated` if any is, else None."""
+        """`live` if any partition is live, else `simulated` if any is, else None."""
         sources = {punctuation.time_source for punctuation in self.first.values()}
         return min(sources, default=None)
 
@@ -30,28 +30,28 @@ async def topic_time(settings: Settings, codec: Codec) -> TopicTime:
     """Read each partition up to its first punctuation. Raises UnknownTopicError, KafkaUnreachableError."""
     first: dict[int, Punctuation] = {}
     unpunctuated: list[int] = []
-    async with open_log(settings, JOURNEY_EVENTS) as log:
+    async with open_log(settings, JOURNEY_EVENTS, catalog=codec.catalog) as log:
         for partition in range(log.partition_count):
-            found, others = await _first_punctuation(log, partition, codec)
-            if found is not None:
-                first[partition] = found
-            elif others:
+            punctuation, has_others = await _first_punctuation(log, partition, codec)
+            if punctuation is not None:
+                first[partition] = punctuation
+            elif has_others:
                 unpunctuated.append(partition)
     return TopicTime(first, unpunctuated)
 
 
 async def _first_punctuation(log: LogReader, partition: int, codec: Codec) -> tuple[Punctuation | None, bool]:
-    """First punctuation, and whether anything but policies stands before it."""
-    others = False
+    """First punctuation, and whether other records than policies precede it."""
+    has_others = False
     async with aclosing(log.read_partition(partition)) as batches:
         async for batch in batches:
             for record in batch.records:
                 try:
-                    found = codec.decode_input(record.value)
+                    decoded = codec.decode_input(record.value)
                 except InvalidRecordError:
-                    others = True
+                    has_others = True
                     continue
-                if isinstance(found, Punctuation):
-                    return found, others
-                others = others or not isinstance(found, PolicyChanged)
-    return None, others
+                if isinstance(decoded, Punctuation):
+                    return decoded, has_others
+                has_others = has_others or not isinstance(decoded, PolicyChanged)
+    return None, has_others

@@ -1,6 +1,6 @@
-"""Addresses of this machine's development servers, from the port files that they keep in the data folder.
+"""Addresses of this machine's development servers, read from the port files that they write into the data folder.
 
-Clients read these files where no server is configured; so they need none of the code that starts servers.
+Clients use them where no server is configured, and so need none of the code that starts servers.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def emulator_folder(data_dir: Path) -> Path:
 
 
 def development_kafka(data_dir: Path) -> str | None:
-    """Bootstrap servers of the development broker, running or not; None where none was ever started."""
+    """Bootstrap servers of the development broker, running or not; None if it was never started."""
     ports = _ports(kafka_folder(data_dir) / "listeners.json")
     return None if ports is None else f"{LOOPBACK}:{ports['port']}"
 
 
 def development_bigquery(data_dir: Path) -> EmulatorAddresses | None:
-    """Addresses of the BigQuery emulator, running or not; None where none was ever started."""
+    """Addresses of the BigQuery emulator, running or not; None if it was never started."""
     ports = _ports(emulator_folder(data_dir) / "ports.json")
     if ports is None:
         return None

@@ -1,6 +1,6 @@
-"""TLS and SASL of the settings, as aiokafka's clients and Faust take them. Every client gets them from here.
+"""TLS and SASL options for aiokafka's clients and Faust, made from the settings.
 
-Files are read when a client is about to connect: one that was replaced counts from the next start on.
+Files are read before a client connects: a replaced file takes effect at the next start.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DEFAULT_MECHANISM: Final = "SCRAM-SHA-512"
 
 
 class _Password(str):
-    """A password that is not shown where what holds it is: a dict of options, the locals of a traceback."""
+    """A password whose repr is masked: it may be in a dict of options, or among the locals of a traceback."""
 
     __slots__ = ()
 
@@ -32,11 +32,11 @@ class _Password(str):
 
 
 class SecurityFileError(OperationError):
-    """A file of certificates, a key or a password is not what its setting needs."""
+    """A certificate, key or password file can't be used."""
 
 
 def security_options(settings: Settings) -> dict[str, Any]:
-    """Options of aiokafka's clients: protocol, TLS context, and with SASL mechanism, user and password.
+    """Options of aiokafka's clients: protocol, TLS context, and for SASL the mechanism, user and password.
 
     Raises SecurityFileError, which names the setting and the file.
     """
@@ -54,7 +54,7 @@ def security_options(settings: Settings) -> dict[str, Any]:
 
 
 def faust_credentials(options: Mapping[str, Any]) -> Credentials | None:
-    """Credentials for Faust's `broker_credentials` that say the same as the options; None without security."""
+    """The same options as credentials for Faust's `broker_credentials`; None for PLAINTEXT."""
     from faust.auth import SASLCredentials, SSLCredentials  # noqa: PLC0415 - readers of topics need no Faust
 
     protocol = options.get("security_protocol", "PLAINTEXT")
@@ -83,7 +83,7 @@ def _tls_context(settings: Settings) -> ssl.SSLContext:
     if cert_file is None:
         return context
     try:
-        # OpenSSL asks the terminal for a password that it needs and is not given.
+        # Without a callback OpenSSL would ask the terminal for the password of an encrypted key.
         context.load_cert_chain(cert_file, key_file, password or _no_password)
     except _PasswordNeededError:
         raise SecurityFileError(
@@ -95,7 +95,7 @@ def _tls_context(settings: Settings) -> ssl.SSLContext:
 
 
 class _PasswordNeededError(Exception):
-    """OpenSSL wants the password of a key, and none is configured."""
+    """The key is encrypted, and no password is configured."""
 
 
 def _no_password() -> str:
@@ -108,7 +108,7 @@ def _key_problem(settings: Settings, error: Exception, *, has_password: bool) ->
         return f"JOURNEYS_TLS_KEY_FILE: {key_file} is not the key of the certificate in {cert_file}"
     if _is_certificate(cert_file):
         if has_password:
-            return f"JOURNEYS_TLS_KEY_FILE: {key_file} holds no private key in PEM that the password given opens"
+            return f"JOURNEYS_TLS_KEY_FILE: {key_file} holds no private key in PEM that this password decrypts"
         return f"JOURNEYS_TLS_KEY_FILE: {key_file} holds no private key in PEM"
     return f"JOURNEYS_TLS_CERT_FILE: {cert_file} holds no certificate in PEM"
 
@@ -122,11 +122,11 @@ def _is_certificate(path: Path | None) -> bool:
 
 
 def _password(settings: Settings, name: str) -> str | None:
-    """The password of a setting, or of the file that its other form names."""
-    given = getattr(settings, name)
-    if given is not None:
-        secret: str = given.get_secret_value()
-        return secret
+    """Password of a setting, or of the file in `<name>_file`; None if neither is set."""
+    secret = getattr(settings, name)
+    if secret is not None:
+        plain: str = secret.get_secret_value()
+        return plain
     text = _text(settings, f"{name}_file")
     if text is None:
         return None
@@ -137,7 +137,7 @@ def _password(settings: Settings, name: str) -> str | None:
 
 
 def _text(settings: Settings, name: str) -> str | None:
-    """What the file of a setting holds; None where none is set."""
+    """Text of the file of a setting; None if the setting is not set."""
     path: Path | None = getattr(settings, name)
     if path is None:
         return None

@@ -1,4 +1,4 @@
-"""Logs: structlog over the standard library, to standard error, as text or as JSON lines."""
+"""Logging to standard error with structlog over the standard library, as text or as JSON lines."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 import structlog
 
+from journeys.agents.settings.printable import printable_lines
 from journeys.agents.settings.repeated_lines import RepeatedLines
 from journeys.agents.settings.settings import Settings
 
-# What Faust and aiokafka say on every rebalance and poll helps nobody who has not their sources open.
-# Our own subclasses of its services speak under the names of their modules, and say the same.
+# Faust and aiokafka log details of every rebalance and poll, which help only with their sources at hand.
+# Faust's services log under the names of their modules, so our subclasses of them are quiet, too.
 _QUIET = {
-    "agents": logging.WARNING,
+    "journeys.agents": logging.WARNING,
     "faust": logging.WARNING,
     "mode": logging.WARNING,
     "aiokafka": logging.ERROR,
@@ -24,12 +25,12 @@ _QUIET = {
 
 
 def set_up_logging(settings: Settings, *, worker_id: str | None = None) -> None:
-    """Send all logging to standard error in one format. Records hold ids and offsets, never a record's content."""
+    """Send all logging to standard error in one format; `worker_id` is added to every line."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),  # fields that a trainer's log gives beside its text
+        structlog.stdlib.ExtraAdder(),  # fields that a trainer passes with `extra`
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
@@ -40,7 +41,7 @@ def set_up_logging(settings: Settings, *, worker_id: str | None = None) -> None:
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _escape, renderer],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
@@ -49,9 +50,14 @@ def set_up_logging(settings: Settings, *, worker_id: str | None = None) -> None:
     root.handlers[:] = [handler]
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     root.setLevel(level)
-    # At debug it writes out what is sent to Kafka, passwords (PLAIN) and their proofs (SCRAM) included.
+    # At debug it logs the requests to Kafka, with passwords (PLAIN) and their proofs (SCRAM).
     logging.getLogger("aiokafka.conn").setLevel(logging.INFO if level == logging.DEBUG else logging.NOTSET)
     for name, quiet in _QUIET.items():
         logging.getLogger(name).setLevel(max(quiet, level) if level > logging.DEBUG else level)
     if worker_id is not None:
         structlog.contextvars.bind_contextvars(worker=worker_id)
+
+
+def _escape(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape control characters in texts of others, such as error texts of a broker."""
+    return {name: printable_lines(value) if isinstance(value, str) else value for name, value in event.items()}

@@ -1,5 +1,9 @@
-"""The parent of errors that end an operation on Kafka or the registry."""
+"""Base class of errors that end an operation and are shown to people."""
+
+from __future__ import annotations
+
+from journeys.schemas.expected_error import ExpectedError
 
 
-class OperationError(Exception):
-    """What was asked for can't be done. The text is one line for the person at the keyboard: what is, what to do."""
+class OperationError(ExpectedError):
+    """An operation can't be done. The text is written for the user: what is wrong, and what to do."""

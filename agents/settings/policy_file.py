@@ -1,4 +1,4 @@
-"""A policy in a file of TOML."""
+"""Loads a policy from a TOML file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from journeys.streams.rule.policy import InvalidPolicyError, Policy, policy_from
 
 
 def load_policy(path: Path) -> Policy:
-    """Policy of a file. Raises InvalidPolicyError, with the path, also where the file can't be read."""
+    """Policy in a file. Raises InvalidPolicyError, with the path, also if the file can't be read."""
     try:
         return policy_from_toml(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Settings as they may be shown: values without secrets, each with where it comes from."""
+"""Settings for display: values without secrets, and the source of each."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class SettingSource(NamedTuple):
 
 
 def setting_sources(settings: Settings) -> list[SettingSource]:
-    """Give all settings in the order of their definition."""
-    environment, file = _given()
+    """All settings in the order of their definition."""
+    environment, file = EnvSettingsSource(Settings)(), DotEnvSettingsSource(Settings)()
     return [
         SettingSource(variable(name), _shown(name, getattr(settings, name)), _source(name, settings, environment, file))
         for name in Settings.model_fields
@@ -33,14 +33,10 @@ def setting_sources(settings: Settings) -> list[SettingSource]:
 
 
 def unknown_variables() -> list[str]:
-    """Names of variables of the environment and of .env that look like settings and are none."""
+    """Variables of the environment and of .env that begin with JOURNEYS_ and are no settings."""
     known = {variable(name).lower() for name in Settings.model_fields}
-    found = {*EnvSettingsSource(Settings).env_vars, *DotEnvSettingsSource(Settings).env_vars}
-    return sorted(name.upper() for name in found if name.startswith("journeys_") and name not in known)
-
-
-def _given() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    return EnvSettingsSource(Settings)(), DotEnvSettingsSource(Settings)()
+    names = {*EnvSettingsSource(Settings).env_vars, *DotEnvSettingsSource(Settings).env_vars}
+    return sorted(name.upper() for name in names if name.startswith("journeys_") and name not in known)
 
 
 def _source(name: str, settings: Settings, environment: Mapping[str, Any], file: Mapping[str, Any]) -> str:
@@ -60,7 +56,7 @@ def _shown(name: str, value: Any) -> str:
 
 
 def _without_password(url: str) -> str:
-    """The URL with what a user is known by hidden; one that can't be read is not shown at all."""
+    """The URL with user and password masked; one that can't be parsed is masked completely."""
     try:
         parsed = urlsplit(url)
     except ValueError:

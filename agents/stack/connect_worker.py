@@ -14,6 +14,13 @@ from journeys.agents.devserver.maven_build import built
 from journeys.agents.settings.development_servers import LOOPBACK
 
 PROJECTS: Final = Path(__file__).parent / "connect"
+# The worker itself, then its plugins.
+BUILDS: Final = {
+    "connect-worker": PROJECTS / "worker",
+    "bigquery-sink": PROJECTS / "sink",
+    "avro-converter": PROJECTS / "converter",
+    "event-time-guard": PROJECTS / "guard",
+}
 _LOG4J: Final = PROJECTS / "worker" / "log4j2.properties"
 # Up soonest and small, which is what development wants of it.
 _JAVA_FLAGS: Final = ("-Xmx512m", "-XX:TieredStopAtLevel=1")
@@ -33,12 +40,7 @@ class ConnectWorker(LocalService):
 
         Raises ServiceError.
         """
-        libs = built("connect-worker", PROJECTS / "worker", say)
-        plugins = [
-            built("bigquery-sink", PROJECTS / "sink", say),
-            built("avro-converter", PROJECTS / "converter", say),
-            built("event-time-guard", PROJECTS / "guard", say),
-        ]
+        libs, *plugins = (built(name, project, say) for name, project in BUILDS.items())
         self.directory.mkdir(parents=True, exist_ok=True)
         properties = {
             "bootstrap.servers": bootstrap_servers,

@@ -12,11 +12,13 @@ from journeys.agents.bigquery.connector import connector
 from journeys.agents.bigquery.deployment import apply
 from journeys.agents.devserver import broker
 from journeys.agents.devserver.local_service import LocalService
-from journeys.agents.devserver.redis_process import RedisProcess
+from journeys.agents.devserver.maven_build import check_tools
+from journeys.agents.devserver.redis_process import INSTALL_REDIS, RedisProcess
 from journeys.agents.kafka.schema_registry import own_catalog
 from journeys.agents.kafka.topic_setup import create_topics
 from journeys.agents.settings.development_servers import emulator_folder, kafka_folder
 from journeys.agents.settings.settings import Settings
+from journeys.agents.stack import connect_worker, registry_process
 from journeys.agents.stack.connect_worker import ConnectWorker
 from journeys.agents.stack.emulator import Emulator
 from journeys.agents.stack.registry_process import RegistryProcess
@@ -55,6 +57,7 @@ class Stack:
 
         Raises ServiceError, BrokerUnavailable, and what the steps raise; what was started before stays.
         """
+        check_tools({registry_process.NAME: registry_process.PROJECT, **connect_worker.BUILDS})
         kafka = broker.start(self.kafka_folder, say=say)
         self.emulator.start(say)
         self.registry.start(say)
@@ -62,7 +65,7 @@ class Stack:
             self.redis.start()
             self.redis.wait(_WAIT_SECONDS)
         else:
-            say("redis-server is not installed: the stack goes without (apt-get install redis-server)")
+            say(f"no Redis is installed, the stack goes without: {INSTALL_REDIS}")
         self.emulator.wait(_WAIT_SECONDS)
         self.registry.wait(_WAIT_SECONDS)
         asyncio.run(create_topics(self.settings))

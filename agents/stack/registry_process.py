@@ -12,6 +12,7 @@ from journeys.agents.devserver.local_service import LocalService
 from journeys.agents.devserver.maven_build import built
 from journeys.agents.settings.development_servers import LOOPBACK
 
+NAME: Final = "schema-registry"
 PROJECT: Final = Path(__file__).parent / "connect" / "registry"
 
 
@@ -33,7 +34,7 @@ class RegistryProcess(LocalService):
 
     def start(self, say: Callable[[str], None]) -> bool:
         """Launch it without waiting for its answer; False if it runs. Raises ServiceError."""
-        made = built("schema-registry", PROJECT, say)
+        made = built(NAME, PROJECT, say)
         (jar,) = made.glob("apicurio-registry-app-*-runner.jar")
         flags = ["-Xmx384m", "-XX:TieredStopAtLevel=1", f"-Dquarkus.http.host={LOOPBACK}"]
         flags += [f"-Dquarkus.http.port={self.choose_ports()['http']}"]

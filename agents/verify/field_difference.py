@@ -1,4 +1,4 @@
-"""Where two records of one kind differ, field by field, for people."""
+"""Describes the fields in which two records of one type differ."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from journeys.schemas.instants import format_instant
 _SHOWN_FIELDS: Final = 5
 
 
-def field_difference(is_: Mapping[str, Any], should: Mapping[str, Any], said_by: str) -> str:
-    """Fields of `is_` that are otherwise in `should`, the first few in words; empty if none is.
+def field_difference(actual: Mapping[str, Any], expected: Mapping[str, Any], source: str) -> str:
+    """Text about the fields that differ, the first five of them; empty if none does.
 
-    `said_by` is who says what should be, with its verb: "the replay says".
+    `source` introduces the expected value, such as "the replay says".
     """
-    said = [
-        f"{name} is {_shown(name, value)}, {said_by} {_shown(name, should[name])}"
-        for name, value in is_.items()
-        if value != should[name]
+    differences = [
+        f"{name} is {_shown(name, value)}, {source} {_shown(name, expected[name])}"
+        for name, value in actual.items()
+        if value != expected[name]
     ]
-    more = len(said) - _SHOWN_FIELDS
-    return "; ".join(said[:_SHOWN_FIELDS]) + (f"; and {more} more fields" if more > 0 else "")
+    more = len(differences) - _SHOWN_FIELDS
+    return "; ".join(differences[:_SHOWN_FIELDS]) + (f"; and {more} more fields" if more > 0 else "")
 
 
 def _shown(name: str, value: Any) -> str:
-    # A row's instant of 0 is none: no episode is open.
+    # In a row, the instant 0 means none.
     return format_instant(value) if name.endswith("_at") and isinstance(value, int) and value > 0 else repr(value)

@@ -1,6 +1,6 @@
-"""One output topic against what a replay gives: by id, field by field.
+"""Compares an output topic with the outputs of a replay: by id, field by field.
 
-What the replay gives is held as encoded bytes by id, some 500 bytes for each output.
+The replay's outputs are held as encoded bytes by id, about 500 bytes each.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ OUTPUT_RECORDS: Final[tuple[tuple[str, type[OutputRecord]], ...]] = (
     (JOURNEY_LIFECYCLE, JourneyLifecycle),
     (DEAD_LETTERS, DeadLetter),
 )
-"""Output topics, each with the kind of its records."""
+"""Output topics, each with the type of its records."""
 
 
 class Difference(NamedTuple):
-    """One output that is not as the replay says; `text` is the whole sentence."""
+    """One output that differs from the replay; `text` describes it completely."""
 
     kind: Literal["missing", "extra", "different"]
     topic: str
@@ -35,24 +35,24 @@ class Difference(NamedTuple):
 
 @dataclass(slots=True)
 class TopicComparison:
-    """One output topic against the replay. Counts are of ids, but `duplicates` and `unreadable` are of messages."""
+    """Result for one output topic. Counts are of ids, except `duplicates` and `unreadable`, which count messages."""
 
     topic: str
     equal: int = 0
     missing: int = 0
     extra: int = 0
     different: int = 0
-    """Also an id that was published twice, once as the replay says and once otherwise."""
+    """Includes an id that was published twice, once as in the replay and once differently."""
     duplicates: int = 0
-    """Messages that say once more what was said, field by field."""
+    """Repeated messages that are equal in every field."""
     unreadable: int = 0
-    """Messages that are none of this topic's records; they count as extra, too."""
+    """Messages that are not records of this topic's type; they count as extra, too."""
     ahead: int = 0
-    """Published while this was compared, perhaps for input behind the replayed: not judged."""
+    """Published during the comparison, perhaps for input after the replayed one: not compared."""
     audits: int = 0
-    """Audit records, which people left and no replay gives: not judged."""
+    """Audit records of manual actions, which no replay gives: not compared."""
     differences: list[Difference] = field(default_factory=list)
-    """The first of them: different and extra ones in the order of the topic, then missing ones in firing order."""
+    """The first differences: different and extra ones in the topic's order, then missing ones in the replay's."""
 
     @property
     def ok(self) -> bool:
@@ -60,17 +60,17 @@ class TopicComparison:
         return not (self.missing or self.extra or self.different)
 
     def add(self, other: TopicComparison) -> None:
-        """Add what was found in a later part of the same topic."""
+        """Add the result for a later part of the same topic."""
         for each in fields(self):
             if each.name != "topic":
                 setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
 
 class OutputComparison:
-    """Collects what is expected, then what was published."""
+    """Takes the expected outputs first, then the published ones."""
 
     def __init__(self, topic: str, record: type[OutputRecord], codec: Codec, shown: int) -> None:
-        self._found = TopicComparison(topic)
+        self._result = TopicComparison(topic)
         self._record = record
         self._codec = codec
         self._shown = shown
@@ -80,50 +80,50 @@ class OutputComparison:
         self._extra: set[str] = set()
 
     def expect(self, record: OutputRecord) -> None:
-        """Take an output of the replay."""
+        """Add an output of the replay."""
         self._expected[output_id(record)] = self._codec.encode(record)
 
-    def see(self, value: bytes | None, place: str, *, is_ahead: bool) -> None:
-        """Take a published message; `place` is for people. One that `is_ahead` is never called extra."""
-        found = self._found
+    def add_published(self, value: bytes | None, place: str, *, is_ahead: bool) -> None:
+        """Compare a published message; `place` describes its position. One that `is_ahead` never counts as extra."""
+        result = self._result
         try:
             record = self._decoded(value)
         except InvalidRecordError as error:
             if is_ahead:
-                found.ahead += 1
+                result.ahead += 1
                 return
-            found.unreadable += 1
-            found.extra += 1
-            self._tell("extra", place, f"{place} can't be read: {error}")
+            result.unreadable += 1
+            result.extra += 1
+            self._add_difference("extra", place, f"{place} can't be read: {error}")
             return
         if isinstance(record, JourneyLifecycle) and is_audit(record.kind):
-            found.audits += 1
+            result.audits += 1
             return
-        known_as = output_id(record)
-        expected = self._expected.get(known_as)
+        id_ = output_id(record)
+        expected = self._expected.get(id_)
         if expected is None:
-            self._unexpected(record, known_as, place, is_ahead=is_ahead)
+            self._unexpected(record, id_, place, is_ahead=is_ahead)
         elif self._is_same(value, expected) or not (differing := _differing(record, self._codec.decode(expected))):
-            if known_as in self._equal:
-                found.duplicates += 1
-            self._equal.add(known_as)
-        elif known_as not in self._different:
-            self._different.add(known_as)
-            self._tell("different", known_as, f"{describe(record)} at {place}: {differing}")
+            if id_ in self._equal:
+                result.duplicates += 1
+            self._equal.add(id_)
+        elif id_ not in self._different:
+            self._different.add(id_)
+            self._add_difference("different", id_, f"{describe(record)} at {place}: {differing}")
 
     def result(self) -> TopicComparison:
-        """Count, when everything published has been seen."""
-        found = self._found
-        found.equal = len(self._equal - self._different)
-        found.different = len(self._different)
-        found.extra = len(self._extra) + found.unreadable
-        found.missing = len(self._expected) - len(self._equal | self._different)
-        for known_as, value in self._expected.items():
-            if len(found.differences) >= self._shown:
+        """Result, after all published messages."""
+        result = self._result
+        result.equal = len(self._equal - self._different)
+        result.different = len(self._different)
+        result.extra = len(self._extra) + result.unreadable
+        result.missing = len(self._expected) - len(self._equal | self._different)
+        for id_, value in self._expected.items():
+            if len(result.differences) >= self._shown:
                 break
-            if known_as not in self._equal and known_as not in self._different:
-                self._tell("missing", known_as, f"{describe(self._codec.decode(value))}: was not published")
-        return found
+            if id_ not in self._equal and id_ not in self._different:
+                self._add_difference("missing", id_, f"{describe(self._codec.decode(value))}: was not published")
+        return result
 
     def _decoded(self, value: bytes | None) -> OutputRecord:
         if value is None:
@@ -134,25 +134,25 @@ class OutputComparison:
         return record
 
     def _is_same(self, value: bytes | None, expected: bytes) -> bool:
-        """Whether a readable value says the same in the same schema, under whatever id."""
+        """Whether a readable value has the same schema and the same bytes, whatever its schema id."""
         assert value is not None
         is_own = self._codec.catalog.writer(schema_id_of(value)).is_own
         return is_own and value[HEADER_BYTES:] == expected[HEADER_BYTES:]
 
-    def _unexpected(self, record: OutputRecord, known_as: str, place: str, *, is_ahead: bool) -> None:
+    def _unexpected(self, record: OutputRecord, id_: str, place: str, *, is_ahead: bool) -> None:
         if is_ahead:
-            self._found.ahead += 1
-        elif known_as not in self._extra:
-            self._extra.add(known_as)
-            self._tell("extra", known_as, f"{describe(record)} at {place}: the replay does not give it")
+            self._result.ahead += 1
+        elif id_ not in self._extra:
+            self._extra.add(id_)
+            self._add_difference("extra", id_, f"{describe(record)} at {place}: the replay does not give it")
 
-    def _tell(self, kind: Literal["missing", "extra", "different"], known_as: str, text: str) -> None:
-        if len(self._found.differences) < self._shown:
-            self._found.differences.append(Difference(kind, self._found.topic, known_as, text))
+    def _add_difference(self, kind: Literal["missing", "extra", "different"], id_: str, text: str) -> None:
+        if len(self._result.differences) < self._shown:
+            self._result.differences.append(Difference(kind, self._result.topic, id_, text))
 
 
 def output_id(record: OutputRecord) -> str:
-    """What makes an output the same output when it is published again."""
+    """Id of an output, which is the same when it is published again."""
     if isinstance(record, JourneyAbandoned):
         return record.abandonment_id
     if isinstance(record, JourneyLifecycle):
@@ -161,7 +161,7 @@ def output_id(record: OutputRecord) -> str:
 
 
 def describe(record: OutputRecord) -> str:
-    """The output in a few words."""
+    """Short description of an output."""
     if isinstance(record, JourneyAbandoned):
         at = format_instant(record.abandoned_at)
         return f"abandonment {record.abandonment_id} of {record.journey_id} ({record.abandonment_reason} at {at})"
@@ -172,7 +172,7 @@ def describe(record: OutputRecord) -> str:
 
 
 def _differing(published: OutputRecord, expected: OutputRecord) -> str:
-    """Fields that differ, in words; empty if none does."""
+    """Description of the fields that differ; empty if none does."""
     if isinstance(published, DeadLetter):
-        return ""  # where it came from is all that a dead letter is known by
+        return ""  # a dead letter is compared by its origin only
     return field_difference(published._asdict(), expected._asdict(), "the replay says")

@@ -1,4 +1,4 @@
-"""What a check of an embedded store has found."""
+"""Result of a check of an embedded store."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from journeys.agents.verify.table_comparison import TableReport
 
 @dataclass(frozen=True, slots=True)
 class StoreReport:
-    """Rows, and outputs by topic, next to a replay of the store's input."""
+    """Comparison of a store's rows and outputs with a replay of its input."""
 
     table: TableReport
     outputs: Sequence[TopicComparison]
 
     @property
     def ok(self) -> bool:
-        """Whether all is as the log makes it; other than in a topic, an output stands in a store once."""
+        """Whether rows and outputs equal the replay, and no output is stored twice."""
         return self.table.ok and all(topic.ok and not topic.duplicates for topic in self.outputs)

@@ -8,7 +8,7 @@ from journeys.streams.partition.state import Partition
 
 
 class StoredPartition(NamedTuple):
-    """A restored partition, and what of it can't be seen in it: policies and tombstones that are ahead of its own row.
+    """A restored partition, and the policies and tombstones that are ahead of its own row.
 
     `ahead` has their input offsets by table key.
     """

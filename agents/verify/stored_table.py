@@ -1,9 +1,8 @@
-"""One partition of the table out of its changelog, as a restore finds it, without a worker."""
+"""Restores one partition of the table from its changelog, without a worker."""
 
 from __future__ import annotations
 
 from journeys.agents.kafka.log_reader import LogReader
-from journeys.agents.kafka.schema_registry import SchemaRegistry
 from journeys.agents.kafka.tombstone import tombstone_offset
 from journeys.agents.verify.stored_partition import StoredPartition
 from journeys.schemas.codec import Codec
@@ -12,10 +11,8 @@ from journeys.streams.partition.changelog import Restore
 from journeys.streams.partition.state import Partition
 
 
-async def read_stored_partition(
-    log: LogReader, number: int, codec: Codec, registry: SchemaRegistry | None
-) -> StoredPartition:
-    """Read a changelog's partition through, up to the end that was noted when the log was opened.
+async def read_stored_partition(log: LogReader, number: int, codec: Codec) -> StoredPartition:
+    """Read a partition of the changelog, up to its end offset at the opening of the log.
 
     Raises ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError, and as Restore.onto:
     TableMismatchError, UnreadableRowError.
@@ -28,8 +25,6 @@ async def read_stored_partition(
                 for record in batch.records
             ]
         )
-    if registry is not None:
-        await registry.learn_from(restore.schema_heads())
     partition = Partition(number, log.partition_count)
     restore.onto(partition, codec)
     ahead = {

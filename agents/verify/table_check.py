@@ -1,7 +1,7 @@
-"""Whether the stored table is what the log makes: each partition restored, and replayed up to the offset it stands at.
+"""Checks the stored table: compares each restored partition with a replay up to the offset of its own row.
 
-A worker may be at work meanwhile: of each changelog only what it held at the beginning is read, and the input that
-it stands for was there before.
+A worker may run meanwhile: changelogs are read up to their ends at the opening, and the input of these rows was in the
+log before.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Final
 
 from journeys.agents.kafka.log_reader import LogReader, open_log
-from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.agents.verify.stored_partition import StoredPartition
@@ -28,29 +27,28 @@ Progress = Callable[[int, int | None], None]
 async def check_table(
     settings: Settings, *, shown: int = SHOWN_DIFFERENCES, progress: Progress | None = None
 ) -> TableReport:
-    """Compare every row of the table with what a replay makes; holds one partition twice.
+    """Compare every row of the table with a replay; holds one partition twice in memory.
 
-    `progress` gets input offsets read, and how many there are at most. Raises LogHeadGoneError, UnknownTopicError,
+    `progress` gets the input offsets read, and their maximal total. Raises RecordsDeletedError, UnknownTopicError,
     ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError, TableMismatchError.
     """
     codec = Codec()
     report = TableReport(shown)
     changelog = changelog_name(settings.application_id)
     async with (
-        registry_of(settings, codec.catalog) as registry,
-        open_log(settings, changelog) as table,
-        open_log(settings, JOURNEY_EVENTS) as log,
+        open_log(settings, changelog, catalog=codec.catalog) as table,
+        open_log(settings, JOURNEY_EVENTS, catalog=codec.catalog) as log,
     ):
-        log.require_head()
+        log.require_complete()
         require_same_count(table, log)
         total = sum(log.end_offsets.values())
         for number in range(log.partition_count):
-            await _check_partition(report, number, table, log, codec, registry, _told(report, progress, total))
+            await _check_partition(report, number, table, log, codec, _partition_progress(report, progress, total))
     return report
 
 
 def require_same_count(table: LogReader, log: LogReader) -> None:
-    """Raise OperationError for a changelog of another number of partitions than the input topic."""
+    """Raise OperationError if the changelog has another number of partitions than the input topic."""
     if table.partition_count != log.partition_count:
         raise OperationError(
             f"{table.topic} has {table.partition_count} partitions, {log.topic} has {log.partition_count}: "
@@ -64,32 +62,31 @@ async def _check_partition(
     table: LogReader,
     log: LogReader,
     codec: Codec,
-    registry: SchemaRegistry | None,
-    told: Callable[[int], None],
+    on_progress: Callable[[int], None],
 ) -> None:
     end = log_end = log.end_offsets[number]
     stored: StoredPartition | None = None
     try:
-        stored = await read_stored_partition(table, number, codec, registry)
+        stored = await read_stored_partition(table, number, codec)
         end = min(stored.partition.applied_offset + 1, log_end)
     except UnreadableRowError as error:
         why = str(error)
-    expected = (await replay_partition_to(log, number, end, codec, registry, told)).partition
+    expected = (await replay_partition_to(log, number, end, codec, on_progress)).partition
     report.records_read += end
     if stored is None:
-        report.unreadable(number, expected, why)
+        report.add_unreadable(number, expected, why)
     elif stored.partition.applied_offset >= log_end:
-        report.tell_beyond(number, stored.partition.applied_offset, log_end)
+        report.add_beyond_log(number, stored.partition.applied_offset, log_end)
     else:
         report.compare(stored, expected, log_end)
 
 
-def _told(report: TableReport, progress: Progress | None, total: int) -> Callable[[int], None]:
-    """Progress of one partition as part of the whole."""
+def _partition_progress(report: TableReport, progress: Progress | None, total: int) -> Callable[[int], None]:
+    """Progress callback for one partition, which reports the total progress."""
     before = report.records_read
 
-    def tell(read: int) -> None:
+    def on_progress(read: int) -> None:
         if progress is not None:
             progress(before + read, total)
 
-    return tell
+    return on_progress

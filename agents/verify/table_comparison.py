@@ -1,6 +1,6 @@
-"""The stored table against what a replay makes of the log: row by row, each partition at the offset it stands for.
+"""Compares the stored table with a replay, row by row, each partition at the offset of its own row.
 
-A row that counts as absent is compared with nothing: when it is deleted is housekeeping, and differs after a crash.
+Rows that count as absent are not compared: when they are deleted does not matter, and differs after a crash.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from journeys.agents.verify.stored_partition import StoredPartition
 from journeys.schemas.rows import journey_key, policy_key
 from journeys.streams.partition.state import Partition
 
-# By the clock alone: no record has a time before it.
+# Earlier than any record, so that `counts_as_absent` depends on the clock alone.
 _BEFORE_ALL: Final = -(2**63)
 
 
 @dataclass(slots=True)
 class RowCounts:
-    """Rows of one kind. `ahead` are those behind the offset that their partition stands for: a flush was cut there."""
+    """Counts of one kind of rows. `ahead` are rows beyond the offset of the partition row: a flush was interrupted."""
 
     kind: str
     equal: int = 0
@@ -37,7 +37,7 @@ class RowCounts:
 
 @dataclass(slots=True)
 class TableReport:
-    """The comparison of all partitions; `differences` are the first `shown` of them in words."""
+    """Result for all partitions; `differences` describes the first `shown` of them."""
 
     shown: int
     journeys: RowCounts = field(default_factory=lambda: RowCounts("journeys"))
@@ -55,38 +55,42 @@ class TableReport:
 
     @property
     def ok(self) -> bool:
-        """Whether the table is what the log makes."""
+        """Whether the table equals the replay."""
         return all(counts.ok for counts in self.counts)
 
     def compare(self, stored: StoredPartition, expected: Partition, log_end: int) -> None:
-        """Take a partition, and what a replay makes of the log up to the offset that the partition's row names.
+        """Compare a stored partition with a replay of the log up to the offset of the partition row.
 
-        `log_end` is the offset behind the log's last record: no row can stand for that or a greater one.
+        `log_end` is the end offset of the log: no row can have that or a greater offset.
         """
         partition = stored.partition
         ahead = range(partition.applied_offset + 1, log_end)
         place = f"partition {partition.number}"
-        self._one(self.partitions, f"{place}: its own row", _own(partition), _own(expected))
-        said = {version: policy.to_json() for version, policy in partition.policies.items()}
+        self._compare_one(self.partitions, f"{place}: its own row", _own(partition), _own(expected))
+        stored_policies = {version: policy.to_json() for version, policy in partition.policies.items()}
         for version, policy in expected.policies.items():
-            self._one(self.policies, f"{place}: policy {version}", said.pop(version, None), policy.to_json())
-        for version, policy_text in said.items():
+            self._compare_one(
+                self.policies, f"{place}: policy {version}", stored_policies.pop(version, None), policy.to_json()
+            )
+        for version, policy_text in stored_policies.items():
             if stored.ahead.get(policy_key(version)) in ahead:
                 self.policies.ahead += 1
             else:
-                self._one(self.policies, f"{place}: policy {version}", policy_text, None)
+                self._compare_one(self.policies, f"{place}: policy {version}", policy_text, None)
         self._journeys(stored, expected, ahead)
 
-    def unreadable(self, number: int, expected: Partition, why: str) -> None:
-        """Take a partition of which nothing can be restored."""
-        self._tell(f"partition {number}: {why}")
+    def add_unreadable(self, number: int, expected: Partition, why: str) -> None:
+        """Add a partition that can't be restored."""
+        self._add_difference(f"partition {number}: {why}")
         self.partitions.different += 1
         self.journeys.missing += len(expected.rows)
         self.open_journeys += sum(row.open for row in expected.rows.values())
 
-    def tell_beyond(self, number: int, applied_offset: int, end: int) -> None:
-        """Take a partition that claims more than there is."""
-        self._tell(f"partition {number}: its own row stands at offset {applied_offset}, and the log ends at {end}")
+    def add_beyond_log(self, number: int, applied_offset: int, end: int) -> None:
+        """Add a partition whose row has an offset beyond the end of the log."""
+        self._add_difference(
+            f"partition {number}: its own row stands at offset {applied_offset}, and the log ends at {end}"
+        )
         self.partitions.different += 1
 
     def _journeys(self, stored: StoredPartition, expected: Partition, ahead: range) -> None:
@@ -95,35 +99,37 @@ class TableReport:
         stored_rows = dict(partition.rows)
         for journey_id, row in expected.rows.items():
             self.open_journeys += row.open
-            found = stored_rows.pop(journey_id, None)
-            offset = stored.ahead.get(journey_key(journey_id)) if found is None else found.offset
+            stored_row = stored_rows.pop(journey_id, None)
+            offset = stored.ahead.get(journey_key(journey_id)) if stored_row is None else stored_row.offset
             if offset in ahead:
                 counts.ahead += 1
             elif expected.counts_as_absent(row, _BEFORE_ALL):
-                counts.equal += found is not None
+                counts.equal += stored_row is not None
             else:
                 place = f"partition {partition.number}: journey {journey_id}"
-                self._one(counts, place, None if found is None else found.stored(), row.stored())
-        for journey_id, found in stored_rows.items():
-            if found.offset in ahead:
+                self._compare_one(counts, place, None if stored_row is None else stored_row.stored(), row.stored())
+        for journey_id, stored_row in stored_rows.items():
+            if stored_row.offset in ahead:
                 counts.ahead += 1
-            elif not partition.counts_as_absent(found, _BEFORE_ALL):
-                self._one(counts, f"partition {partition.number}: journey {journey_id}", found.stored(), None)
+            elif not partition.counts_as_absent(stored_row, _BEFORE_ALL):
+                self._compare_one(
+                    counts, f"partition {partition.number}: journey {journey_id}", stored_row.stored(), None
+                )
 
-    def _one(self, counts: RowCounts, place: str, is_: Any, should: Any) -> None:
-        if is_ == should:
+    def _compare_one(self, counts: RowCounts, place: str, actual: Any, expected: Any) -> None:
+        if actual == expected:
             counts.equal += 1
-        elif is_ is None:
+        elif actual is None:
             counts.missing += 1
-            self._tell(f"{place}: is missing")
-        elif should is None:
+            self._add_difference(f"{place}: is missing")
+        elif expected is None:
             counts.extra += 1
-            self._tell(f"{place}: the log does not make it")
+            self._add_difference(f"{place}: the log does not make it")
         else:
             counts.different += 1
-            self._tell(f"{place}: {_differing(is_, should)}")
+            self._add_difference(f"{place}: {_differing(actual, expected)}")
 
-    def _tell(self, text: str) -> None:
+    def _add_difference(self, text: str) -> None:
         if len(self.differences) < self.shown:
             self.differences.append(text)
 
@@ -132,8 +138,8 @@ def _own(partition: Partition) -> dict[str, Any]:
     return partition.row()._asdict()
 
 
-def _differing(is_: Any, should: Any) -> str:
-    """Fields that differ, in words."""
-    if not isinstance(is_, Mapping):
-        return f"is {is_!r}, the log makes {should!r}"
-    return field_difference(is_, should, "the log makes")
+def _differing(actual: Any, expected: Any) -> str:
+    """Description of the fields that differ."""
+    if not isinstance(actual, Mapping):
+        return f"is {actual!r}, the log makes {expected!r}"
+    return field_difference(actual, expected, "the log makes")

@@ -1,12 +1,12 @@
-"""The table made anew from the input topic, for a group whose workers are stopped.
+"""Rebuilds the table from the input topic, for a group whose workers are stopped.
 
-The changelog is deleted and created again, because the greatest offset wins: a damaged row that claims a great one
-could never be overruled by writing. Its new topic id also makes every copy on a worker's disk unfit.
+The changelog is deleted and created again, because the greatest offset wins: a damaged row with a great offset can't be
+overwritten. The new topic id also makes all copies on workers' disks invalid.
 
-A partition is replayed up to the offset that the group has committed, and no further: up to there all outputs are
-out. Its rows are written, then its own row, each acknowledged before the next. Whatever breaks off in between, a
-partition without its own row is begun at the start of the input by the next worker, which then publishes once more
-what was published, under the same ids, and changes nothing that a row has already seen.
+A partition is replayed up to the committed offset of the group, and no further: up to there all outputs are published.
+Its rows are written and acknowledged, then its own row. If this is interrupted, the next worker begins a partition
+without its own row at the start of the input: it publishes the outputs again with the same ids, and skips records that
+a row has already applied.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from journeys.agents.kafka.connection import admin, producer
 from journeys.agents.kafka.group_lag import group_lag
 from journeys.agents.kafka.group_members import require_no_members
 from journeys.agents.kafka.log_reader import LogReader, open_log
-from journeys.agents.kafka.schema_registry import own_catalog, registry_of
+from journeys.agents.kafka.schema_registry import own_catalog
 from journeys.agents.kafka.topic_setup import create_topics
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
@@ -42,7 +42,7 @@ _POLL_SECONDS: Final = 0.1
 
 @dataclass(slots=True)
 class RebuildReport:
-    """What was written. `never_committed` are partitions of which the group says nothing: nothing was written there."""
+    """What was written. `never_committed` are partitions without a committed offset: nothing is written for them."""
 
     rows: int = 0
     records_read: int = 0
@@ -50,18 +50,17 @@ class RebuildReport:
 
 
 async def rebuild_table(settings: Settings, progress: Progress | None = None) -> RebuildReport:
-    """Drop the table and rebuild it; holds the rows of one partition.
+    """Delete the table and rebuild it; holds the rows of one partition in memory.
 
-    `progress` gets input offsets read, and how many there are. Raises GroupAtWorkError, LogHeadGoneError,
+    `progress` gets the input offsets read and their total. Raises GroupActiveError, RecordsDeletedError,
     UnknownTopicError, ReaderStalledError, TopicSetupError, KafkaUnreachableError, KafkaRequestError,
     RegistryUnreachableError, RegistryRefusedError.
     """
     await require_no_members(settings)
-    catalog = await own_catalog(settings)
-    codec = Codec(catalog)
+    codec = Codec(await own_catalog(settings))
     report = RebuildReport()
-    async with registry_of(settings, catalog) as registry, open_log(settings, JOURNEY_EVENTS) as log:
-        log.require_head()
+    async with open_log(settings, JOURNEY_EVENTS, catalog=codec.catalog) as log:
+        log.require_complete()
         ends = await _published_ends(settings, log, report)
         await _drop(settings)
         async with producer(settings, linger_ms=5, max_request_size=MAX_MESSAGE_BYTES) as client:
@@ -70,11 +69,11 @@ async def rebuild_table(settings: Settings, progress: Progress | None = None) ->
                     continue
                 before = report.records_read
 
-                def told(read: int, before: int = before) -> None:
+                def on_progress(read: int, before: int = before) -> None:
                     if progress is not None:
                         progress(before + read, sum(ends.values()))
 
-                replayed = await replay_partition_to(log, number, end, codec, registry, told)
+                replayed = await replay_partition_to(log, number, end, codec, on_progress)
                 report.records_read += end
                 await require_no_members(settings)
                 report.rows += await _write(client, changelog_name(settings.application_id), replayed, codec)
@@ -83,7 +82,7 @@ async def rebuild_table(settings: Settings, progress: Progress | None = None) ->
 
 
 async def _published_ends(settings: Settings, log: LogReader, report: RebuildReport) -> dict[int, int]:
-    """By partition, the input offset up to which all outputs are out for certain."""
+    """By partition, the input offset up to which all outputs are certainly published."""
     lag = await group_lag(settings, log.end_offsets)
     ends = {number: 0 if behind is None else log.end_offsets[number] - behind for number, behind in sorted(lag.items())}
     report.never_committed.extend(
@@ -93,7 +92,7 @@ async def _published_ends(settings: Settings, log: LogReader, report: RebuildRep
 
 
 async def _drop(settings: Settings) -> None:
-    """Delete the changelog if it is there, and create it empty."""
+    """Delete the changelog if it exists, and create it empty."""
     name = changelog_name(settings.application_id)
     async with admin(settings) as client:
         if name in await client.list_topics():
@@ -107,7 +106,7 @@ async def _drop(settings: Settings) -> None:
 
 
 async def _write(client: Any, changelog: str, replayed: ReplayedPartition, codec: Codec) -> int:
-    """Write a partition's rows, and when all of them are acknowledged, its own row; gives how many."""
+    """Write a partition's rows, and after their acknowledgement its own row; gives the number of rows."""
     number = replayed.partition.number
     written = 0
     for rows in _stored(replayed, codec):
@@ -120,7 +119,7 @@ async def _write(client: Any, changelog: str, replayed: ReplayedPartition, codec
 
 
 def _stored(replayed: ReplayedPartition, codec: Codec) -> Iterator[Sequence[StoredRow]]:
-    """Rows in the order in which a worker writes them: schemas, policies, journeys."""
+    """Rows in a worker's order: schemas, policies, journeys."""
     yield missing_schemas((), codec)
     yield [StoredRow(policy_key(row.policy_version), codec.encode(row), row.offset) for row in replayed.policies]
     rows = iter(replayed.partition.rows.values())

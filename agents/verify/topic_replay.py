@@ -1,4 +1,4 @@
-"""Replay of the input topic through the pure core: the same decisions as live, partition by partition."""
+"""Replays the input topic through the pure core, partition by partition, with the same decisions as a worker."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import NamedTuple
 
 from journeys.agents.kafka.log_reader import LogReader, open_log
-from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
 from journeys.schemas.rows import PolicyRow
@@ -20,10 +19,10 @@ from journeys.streams.rule.policy import Policy
 
 
 class TopicReplay:
-    """One replay. Its attributes grow as it goes.
+    """One replay. Its attributes are updated while `effects` runs.
 
-    `counts` and `records_read` are of all partitions; `offsets_total` is what there is to read (transaction
-    markers, which nobody is given, are among them); `end_offsets`, `clocks` and `time_sources` are by partition.
+    `counts` and `records_read` are of all partitions; `offsets_total` is the number of offsets to read, transaction
+    markers included; `end_offsets`, `clocks` and `time_sources` are by partition.
     """
 
     def __init__(
@@ -35,7 +34,7 @@ class TopicReplay:
         end_offsets: Mapping[int, int] | None = None,
         codec: Codec | None = None,
     ) -> None:
-        """Replay under `policy` instead of the log's, up to `until` (ms), or to given end offsets by partition."""
+        """Replay with `policy` instead of the log's, up to `until` (ms), or up to `end_offsets` by partition."""
         self.counts = Counts()
         self.records_read = 0
         self.offsets_total = 0
@@ -48,44 +47,37 @@ class TopicReplay:
         self._codec = codec or Codec()
 
     async def effects(self) -> AsyncGenerator[Effects, None]:
-        """Yield the effects of each record, partition after partition; holds one fetch, and the rows of one partition.
+        """Yield the effects of each record, partition by partition; holds one fetch and the rows of one partition.
 
-        The first record whose time lies after `until` ends its partition. Adds no punctuation.
-        Raises LogHeadGoneError if a partition does not begin at 0, UnknownTopicError, ReaderStalledError,
+        The first record whose time is after `until` ends its partition. No punctuation is added.
+        Raises RecordsDeletedError if a partition does not begin at 0, UnknownTopicError, ReaderStalledError,
         KafkaUnreachableError, RegistryUnreachableError.
         """
-        async with (
-            registry_of(self._settings, self._codec.catalog) as registry,
-            open_log(self._settings, JOURNEY_EVENTS) as log,
-        ):
-            log.require_head()
+        async with open_log(self._settings, JOURNEY_EVENTS, catalog=self._codec.catalog) as log:
+            log.require_complete()
             self.end_offsets = log.end_offsets | self.end_offsets
             self.offsets_total = sum(self.end_offsets.values())
             for number in range(log.partition_count):
                 partition = Partition(number, log.partition_count, policy=self._policy)
-                async for effects in self._replay(log, partition, registry):
+                async for effects in self._replay(log, partition):
                     self.counts.add(effects.counts)
                     yield effects
                 self.clocks[number] = partition.clock
                 self.time_sources[number] = partition.time_source
 
-    async def _replay(
-        self, log: LogReader, partition: Partition, registry: SchemaRegistry | None
-    ) -> AsyncGenerator[Effects, None]:
+    async def _replay(self, log: LogReader, partition: Partition) -> AsyncGenerator[Effects, None]:
         async for batch in log.read_partition(partition.number, end=self.end_offsets[partition.number]):
-            if registry is not None:
-                await registry.learn_from(record.value for record in batch.records)
             entries = log_entries(batch.records, self._codec)
             read_before = self.records_read
             for effects in replay_partition(entries, partition, until=self._until):
                 self.records_read += 1
                 yield effects
             if self.records_read < read_before + len(batch.records):
-                return  # `until` has come
+                return  # `until` is reached
 
 
 class ReplayedPartition(NamedTuple):
-    """A partition as the log makes it up to some offset, and the policies that it has brought, as rows."""
+    """A partition after a replay, and the policies of the log, as rows."""
 
     partition: Partition
     policies: list[PolicyRow]
@@ -96,18 +88,15 @@ async def replay_partition_to(
     number: int,
     end: int,
     codec: Codec,
-    registry: SchemaRegistry | None,
     progress: Callable[[int], None] | None = None,
 ) -> ReplayedPartition:
-    """Replay one partition of the input topic up to and without the offset `end`; holds all its rows.
+    """Replay one partition of the input topic up to and without the offset `end`; holds all its rows in memory.
 
-    `progress` gets the offset behind each fetch. Raises ReaderStalledError, LogHeadGoneError, KafkaUnreachableError.
+    `progress` gets the offset behind each fetch. Raises ReaderStalledError, RecordsDeletedError, KafkaUnreachableError.
     """
     replayed = ReplayedPartition(Partition(number, log.partition_count), [])
     processor = Processor(replayed.partition)
     async for batch in log.read_partition(number, end=end):
-        if registry is not None:
-            await registry.learn_from(record.value for record in batch.records)
         effects = processor.process_log(batch.records, codec)
         replayed.policies.extend(effects.policies)
         if progress is not None:

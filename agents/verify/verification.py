@@ -1,10 +1,9 @@
-"""Whether live published what a replay of the input gives: nothing lost, nothing extra, nothing different.
+"""Compares published outputs with a replay of the input: none may be missing, extra or different.
 
-A worker may be at work meanwhile. First the ends of the output topics are noted, then those of the input: what
-was published before the first had its cause before the second, so the replay must give all of it, and what it
-does not give is extra. When the replay is done, the output topics are read to the end that they have then: what
-was published in the meantime can still be what the replay gives, but never extra (it is `ahead`). What the
-replay gives and is not there is missing, and the report says how far the worker's group was behind.
+A worker may run meanwhile. The end offsets of the output topics are read first, then those of the input. Outputs before
+these ends were caused by input before its end, so the replay gives all of them; one that it does not give is extra.
+After the replay the output topics are read to their ends of then: later outputs may equal the replay's, but never count
+as extra (they are `ahead`). Outputs of the replay that were not published are missing; the report has the group's lag.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from typing import Final
 
 from journeys.agents.kafka.group_lag import group_lag
 from journeys.agents.kafka.log_reader import LogReader, open_log
-from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.settings.settings import Settings
 from journeys.agents.verify.output_comparison import OUTPUT_RECORDS, Difference, OutputComparison, TopicComparison
 from journeys.agents.verify.topic_replay import TopicReplay
@@ -31,7 +29,7 @@ SHOWN_DIFFERENCES: Final = 10
 
 @dataclass(slots=True)
 class VerifyReport:
-    """The comparison of all output topics, and what became of the input records."""
+    """Comparison of all output topics, and counts of the input records by outcome."""
 
     abandonments: TopicComparison
     lifecycle: TopicComparison
@@ -39,9 +37,9 @@ class VerifyReport:
     counts: Counts
     records_read: int
     lag: dict[int, int | None]
-    """By partition, input offsets that the worker's group had not committed; None where it never did."""
+    """Lag of the worker's group by partition; None where it never committed."""
     lag_total: int
-    """Sum of them; where the group never committed, all of the partition."""
+    """Sum of the lag; of a partition without a commit, all offsets."""
 
     @property
     def counts_add_up(self) -> bool:
@@ -50,7 +48,7 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        """Whether live equals replay."""
+        """Whether the published outputs equal the replay."""
         return self.counts_add_up and self.abandonments.ok and self.lifecycle.ok and self.dead_letters.ok
 
 
@@ -60,23 +58,25 @@ async def verify(
     shown: int = SHOWN_DIFFERENCES,
     progress: Callable[[int, int], None] | None = None,
 ) -> VerifyReport:
-    """Replay the input topic and compare with the output topics; `shown` differences of each topic are put in words.
+    """Replay the input topic and compare with the output topics; `shown` differences of each topic are described.
 
-    `progress` gets records read and offsets to read, of the input. Raises LogHeadGoneError, UnknownTopicError,
+    `progress` gets the input records read and the offsets to read. Raises RecordsDeletedError, UnknownTopicError,
     ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError.
     """
     codec = Codec()
     comparisons = {topic: OutputComparison(topic, record, codec, shown) for topic, record in OUTPUT_RECORDS}
     async with AsyncExitStack() as stack:
-        registry = await stack.enter_async_context(registry_of(settings, codec.catalog))
-        logs = {topic: await stack.enter_async_context(open_log(settings, topic)) for topic, _ in OUTPUT_RECORDS}
+        logs = {
+            topic: await stack.enter_async_context(open_log(settings, topic, catalog=codec.catalog))
+            for topic, _ in OUTPUT_RECORDS
+        }
         for log in logs.values():
-            log.require_head()
+            log.require_complete()
         replay = TopicReplay(settings, codec=codec)
         await _expect(replay, comparisons, progress)
         lag = await group_lag(settings, replay.end_offsets)
         for topic, log in logs.items():
-            await _see(log, comparisons[topic], registry)
+            await _add_published(log, comparisons[topic])
     results = {topic: comparison.result() for topic, comparison in comparisons.items()}
     return VerifyReport(
         abandonments=results[JOURNEY_ABANDONMENTS],
@@ -103,14 +103,12 @@ async def _expect(
             progress(replay.records_read, replay.offsets_total)
 
 
-async def _see(log: LogReader, comparison: OutputComparison, registry: SchemaRegistry | None) -> None:
-    """Show the comparison everything that the topic holds by now."""
+async def _add_published(log: LogReader, comparison: OutputComparison) -> None:
+    """Pass all present messages of a topic to its comparison."""
     ends = await log.end_offsets_now()
     for number, end in ends.items():
-        noted = log.end_offsets[number]
+        first_end = log.end_offsets[number]
         async for batch in log.read_partition(number, end=end):
-            if registry is not None:
-                await registry.learn_from(record.value for record in batch.records)
             for record in batch.records:
                 place = f"{log.topic}[{number}] offset {record.offset}"
-                comparison.see(record.value, place, is_ahead=record.offset >= noted)
+                comparison.add_published(record.value, place, is_ahead=record.offset >= first_end)

@@ -1,1 +1,1 @@
-"""The worker: a Faust app that applies the input topic's batches and publishes what they bring about."""
+"""The worker: a Faust app that applies batches of the input topic and publishes their effects."""

@@ -1,4 +1,4 @@
-"""The Faust app, by factory: nothing happens on import."""
+"""The Faust app and its factory; the import has no side effects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _REPORT_INTERVAL_SECONDS = 5.0
 
 
 class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
-    """Faust's app with the parts of this worker at hand."""
+    """Faust's app, which holds the parts of the worker and implements their ports."""
 
     consumer: BatchConsumer
     flusher: Flusher
@@ -62,17 +62,17 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
 
     @property
     def store(self) -> JourneyStore:
-        """Partitions of this worker."""
+        """Restored partitions of this worker."""
         store: JourneyStore = self.table.data
         return store
 
     async def on_stop(self) -> None:
-        """Let the batch in flight end and commit it, while all parts still work; then stop them."""
+        """Finish and commit the batch in flight while all parts still run, then stop them."""
         await self.journey_agent.barrier()
         await super().on_stop()
 
     def _crash(self, reason: BaseException) -> None:
-        """End the process: a Faust app that crashed waits for parts that may never end, and works no more."""
+        """End the process: a crashed Faust app stops working and waits for services that may never end."""
         if not self._stopped.is_set():
             end_now(WorkerExit.FAILED, f"a part of it crashed: {reason!r}")
         super()._crash(reason)
@@ -81,12 +81,12 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
         """The running AIOKafkaProducer: Faust's own send takes one record at a time."""
         return self.producer._producer
 
-    def changelog_is_ours_to(self, number: int, offset: int) -> None:
-        """A rebalance that leaves this partition here need not read our own rows back."""
+    def mark_changelog_read(self, number: int, offset: int) -> None:
+        """Tell Faust that this worker knows a changelog up to an offset, so that a rebalance does not read it again."""
         self.tables.recovery.active_offsets[TP(self.changelog_topic, number)] = offset
 
     async def append(self, number: int, value: bytes) -> Any:
-        """Append a value to a partition of the input topic; gives a future of Kafka's answer."""
+        """Append a value to a partition of the input topic; gives a future of the acknowledgement."""
         return await self.producer.send(self.input_topic, None, value, number, None, None)
 
     def input_partitions(self) -> list[int]:
@@ -104,11 +104,11 @@ def create_app(
     instance_id: str | None = None,
     engine: Engine = REFERENCE,
 ) -> JourneyApp:
-    """Worker's app for topics that are there, with `partition_count` partitions each.
+    """App of a worker, for existing topics with `partition_count` partitions each.
 
-    `policy` is brought to the log if it is not the one in force; None takes what the log says.
-    `local_copy` keeps rows beside the changelog; None keeps none. `instance_id` makes the worker a static member of
-    its group, which finds its partitions again when it comes back within the session. `engine` applies the records.
+    `policy` is put in force if another one is; None keeps the policy of the log. `local_copy` keeps rows on disk; None
+    keeps none. With `instance_id` the worker is a static member of its group, which gets its partitions back if it
+    restarts within the session. `engine` applies the records.
     """
     app = JourneyApp(
         settings.application_id,
@@ -162,7 +162,7 @@ def create_app(
         "value_serializer": "raw",
         "partitions": partition_count,
     }
-    # It counts messages, and each is a whole fetch here.
+    # The buffer size counts messages, and each is a whole fetch here.
     app.table = app.Table(TABLE, recovery_buffer_size=4, key_type=bytes, value_type=bytes, partitions=partition_count)
     _attach(app, raw, settings, policy)
     return app
@@ -179,14 +179,14 @@ def _attach(app: JourneyApp, raw: dict[str, Any], settings: Settings, policy: Po
         app.timer(settings.gather_seconds / 2)(app.journey_agent.flush_due)
     app.timer(_REPORT_INTERVAL_SECONDS)(app.journey_agent.report)
     if policy is not None:
-        brought = policy
+        wanted = policy
 
         @app.timer(settings.punctuation_interval_seconds)  # type: ignore[untyped-decorator]  # Faust is not typed
-        async def bring_policy() -> None:
-            await app.punctuator.bring_policy(brought)
+        async def enforce_policy() -> None:
+            await app.punctuator.enforce_policy(wanted)
 
 
 async def _barrier(app: JourneyApp, revoked: Any, **_: Any) -> None:
-    """The batch in flight ends, with all its acknowledgements, before the group is told that we let go."""
+    """Finish the batch in flight, with all acknowledgements, before the group learns that partitions are released."""
     del revoked
     await app.journey_agent.barrier()

@@ -1,9 +1,9 @@
-"""The flusher: a batch's effects to Kafka, in the one order that a crash can't spoil.
+"""The flusher: writes the effects of a batch to Kafka, in an order in which a crash loses and repeats nothing.
 
     outputs | changed journey rows | partition row, behind it tombstones | (consumer offset, by the caller)
 
-Each step is acknowledged before the next is sent. So the partition row means: everything up to its offset is
-out and stored. What a crash leaves undone is done again, with the same ids.
+Each step is acknowledged before the next is sent, so the partition row means: everything up to its offset is
+published and stored. What a crash interrupts is done again, with the same ids.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from time import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import stamina
@@ -24,6 +23,7 @@ from journeys.agents.worker.guards.freeze_guard import FreezeGuard
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.transport.finished_batch import FinishedBatch
 from journeys.agents.worker.transport.refused_write import ends_where_refused, require_growth
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.streams.compiled.encoded_messages import EncodedMessages
 from journeys.streams.partition.changelog import (
@@ -44,22 +44,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("journeys.flusher")
 _GAP_POLL_MS = 500
-_MS = 1000
 BATCH_BYTES = 512 * 1024
 Record: TypeAlias = EncodedOutput | StoredRow
 _NO_HEADERS: list[tuple[str, bytes]] = []
 
 
-def _worth_waiting(error: Exception) -> bool:
-    """Whether a send that failed is to be tried again: a broker that is away comes back.
+def _is_retriable(error: Exception) -> bool:
+    """Whether a failed send is to be retried, as while a broker is away.
 
-    aiokafka raises KafkaTimeoutError where a batch found no room in its queue: nothing of it was sent (0046).
+    aiokafka raises KafkaTimeoutError if a batch found no room in its queue: nothing of it was sent (0046).
     """
     return isinstance(error, KafkaTimeoutError) or (isinstance(error, KafkaError) and bool(error.retriable))
 
 
 class Flusher:
-    """Writes for all partitions of one worker, for each in one task at a time: the journey agent sees to that."""
+    """Writes for all partitions of one worker. The journey agent runs one flush of a partition at a time."""
 
     def __init__(
         self,
@@ -75,19 +74,19 @@ class Flusher:
         self._local_copy = local_copy
         self._client_options = client_options
         self._next_changelog_offset: dict[int, int] = {}
-        self._shared: set[int] = set()
-        """Partitions whose changelog somebody else has written since the restore: the next one reads that again."""
+        self._written_by_others: set[int] = set()
+        """Partitions to whose changelog another worker wrote after the restore: the next restore reads it again."""
         self._gaps: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-        """By partition, changelog offsets (from, to) that are not ours and were not looked at."""
+        """By partition, changelog offsets (from, to) that another worker wrote and that were not read yet."""
 
     def begin(self, number: int, changelog_end: int) -> None:
-        """A partition is restored up to `changelog_end`: the offset that its next row gets if nobody else writes."""
+        """Note that a partition is restored up to `changelog_end`, which is the expected offset of its next row."""
         self._next_changelog_offset[number] = changelog_end
-        self._shared.discard(number)
+        self._written_by_others.discard(number)
         self._gaps.pop(number, None)
 
     async def flush(self, partition: JourneyPartition, effects: Effects) -> None:
-        """Publish and store; returns when all of it is acknowledged."""
+        """Publish outputs and store rows; returns when all are acknowledged."""
         number = partition.number
         by_topic = outputs_by_topic(effects, self._codec)
         if by_topic:
@@ -96,30 +95,29 @@ class Flusher:
         if rows:
             await self.write_rows(number, rows)
         await self.write_rows(number, [stored_partition(partition, self._codec), *tombstones(effects)])
-        # Not before: a repair deletes what this batch has forgotten, and no tombstone may precede the partition row.
+        # Last, because a repair also deletes what this batch deleted, and no tombstone may precede the partition row.
         while gaps := self._gaps.pop(number, None):
-            await self._look_at_gaps(partition, gaps)
+            await self._repair_gaps(partition, gaps)
 
     async def write_rows(self, number: int, rows: Sequence[StoredRow]) -> None:
-        """Append rows to the changelog, note where somebody else has, and keep them in the local copy."""
+        """Append rows to the changelog, note offsets that another worker wrote, and store the rows in the copy."""
         changelog = self._changelog.changelog_topic
         complete_to: int | None = None
-        as_of = time()
+        as_of_ms = now_ms()
         for base, count in await self._send(changelog, number, rows):
             expected = self._next_changelog_offset[number]
             self._next_changelog_offset[number] = base + count
             require_growth(changelog, number, base, expected)
             if base != expected:
-                self._shared.add(number)
+                self._written_by_others.add(number)
                 self._gaps[number].append((expected, base))
-            if number not in self._shared:
-                # A rebalance that leaves this partition here need not read our own rows back.
+            if number not in self._written_by_others:
                 complete_to = base + count - 1
-                self._changelog.changelog_is_ours_to(number, complete_to)
-        self._local_copy.put(number, rows, None if number in self._shared else complete_to, as_of)
+                self._changelog.mark_changelog_read(number, complete_to)
+        self._local_copy.put(number, rows, None if number in self._written_by_others else complete_to, as_of_ms)
 
     async def _send(self, topic: str, number: int, records: Sequence[Record]) -> list[tuple[int, int]]:
-        """Send records to one partition and wait; gives base offset and count of each batch."""
+        """Send records to one partition and wait for acknowledgement; gives base offset and count of each batch."""
         sent: list[tuple[int, int]] = []
         begin = 0
         while begin < len(records):
@@ -129,9 +127,9 @@ class Flusher:
         return sent
 
     async def _send_batch(self, topic: str, number: int, records: Sequence[Record], begin: int) -> tuple[int, int]:
-        """Send as many records from `begin` on as fit one batch; gives its base offset, and where the next begins."""
+        """Send as many records from `begin` on as fit one batch; gives its base offset and the next index."""
         producer = self._changelog.batch_producer()
-        async for attempt in stamina.retry_context(on=_worth_waiting, attempts=None, timeout=None, wait_max=5.0):
+        async for attempt in stamina.retry_context(on=_is_retriable, attempts=None, timeout=None, wait_max=5.0):
             with attempt, ends_where_refused(topic):
                 self._guard.check()
                 builder, end = _batch_of(producer, records, begin)
@@ -140,8 +138,8 @@ class Flusher:
                 return base, end
         raise AssertionError("retry_context gives up only by raising")
 
-    async def _look_at_gaps(self, held: JourneyPartition, gaps: Sequence[tuple[int, int]]) -> None:
-        """Read what somebody else wrote to the changelog between our batches; write our newer rows again."""
+    async def _repair_gaps(self, held: JourneyPartition, gaps: Sequence[tuple[int, int]]) -> None:
+        """Read what another worker wrote to the changelog between our batches, and write our newer rows again."""
         number = held.number
         restore = Restore()
         for begin, end in gaps:
@@ -163,25 +161,25 @@ class Flusher:
         try:
             consumer.assign([tp])
             consumer.seek(tp, begin)
-            found: list[Any] = []
+            read: list[Any] = []
             while await consumer.position(tp) < end:
                 for records in (await consumer.getmany(tp, timeout_ms=_GAP_POLL_MS)).values():
-                    found.extend(record for record in records if record.offset < end)
-            return found
+                    read.extend(record for record in records if record.offset < end)
+            return read
         finally:
             await consumer.stop()
 
 
 def _batch_of(producer: Any, records: Sequence[Record], begin: int) -> tuple[Any, int]:
-    """Batch of records from `begin` on; gives it, and the index of the first that found no room."""
+    """Batch of records from `begin` on, and the index of the first record that did not fit."""
     if isinstance(records, EncodedMessages):
-        batch, end = records.record_batch(begin, BATCH_BYTES, int(time() * _MS))
+        batch, end = records.record_batch(begin, BATCH_BYTES, now_ms())
         return FinishedBatch(batch, end - begin), end
     return _filled(producer.create_batch(), records, begin)
 
 
 def _filled(builder: Any, records: Sequence[Record], begin: int) -> tuple[Any, int]:
-    """Fill a batch with records from `begin` on; gives it, and the index of the first that found no room."""
+    """Fill a batch with records from `begin` on; gives it, and the index of the first record that did not fit."""
     append = builder.append
     for end in range(begin, len(records)):
         record = records[end]

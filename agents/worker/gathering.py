@@ -1,7 +1,7 @@
-"""A gathering: batches of one partition whose effects go to Kafka together, each changed row once.
+"""A gathering: consecutive batches of one partition that are flushed together, each changed row once.
 
-Under load a journey's touchpoints come close together, and most of a row's versions would be overwritten in the
-changelog within a second. Where nothing waits behind a batch, it is flushed at once.
+Under load a journey's touchpoints come close together, and most versions of a row would be overwritten in the
+changelog within a second. A batch behind which no input is waiting is flushed at once.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.protocols import JourneyPartition, JourneyProcessor
 
 MOST_RECORDS: Final = 100_000
-"""More are not gathered, however fast they come: so much may have to be done again after a crash."""
+"""Most records of a gathering: so many may have to be applied again after a crash."""
 
 
 class Gathering:
-    """Batches without a hole between them, applied and not flushed."""
+    """Consecutive batches that are applied and not flushed yet."""
 
     def __init__(self, processor: JourneyProcessor, seconds: float) -> None:
         self._processor = processor
@@ -33,7 +33,7 @@ class Gathering:
 
     @property
     def partition(self) -> JourneyPartition:
-        """What the batches were applied to."""
+        """The partition that the batches were applied to."""
         return self._processor.partition
 
     @property
@@ -44,28 +44,28 @@ class Gathering:
 
     @property
     def _last(self) -> ConsumerMessage:
-        """Message of the last batch, whose records are gone."""
+        """Message of the last batch; its records are no longer held."""
         message: ConsumerMessage = self.events[-1].message
         return message
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to flush: nothing is known to wait behind, or enough has been gathered."""
+        """Whether to flush now: no more input is known to wait, or records or time have reached their limit."""
         last: Batch = self._last.value
         return last.is_all or self._records >= MOST_RECORDS or monotonic() >= self._ends_at
 
     def is_followed_by(self, batch: Batch, generation_id: int) -> bool:
-        """Whether a batch of the same assignment joins without a hole or an overlap."""
+        """Whether a batch is of the same assignment and begins exactly at the next offset."""
         return generation_id == self._last.generation_id and batch.first_offset == self.position
 
     def apply(self, event: Any, codec: Codec) -> None:
-        """Apply the batch of an event."""
+        """Apply the batch of a Faust event."""
         batch: Batch = event.message.value
         self._processor.apply_log(batch.records, codec, self._effects)
         self.events.append(event)
         self._records += len(batch)
-        batch.clear()  # its event waits for the flush, perhaps for as long as Kafka is away; the records need not
+        batch.clear()  # the event is kept until the flush, which may wait for Kafka; the records are not needed
 
     def complete(self) -> Effects:
-        """Effects of all of it, to be flushed."""
+        """Effects of all batches, to be flushed."""
         return self._processor.complete(self._effects)

@@ -1,7 +1,7 @@
 """The agent: applies batches of the input topic, each from its partition's next offset on.
 
-While more is waiting, batches are gathered. A partition's next one is applied only when all that was flushed is
-acknowledged: rows are the live objects. While Kafka has one partition's flush, another's batches are applied.
+While more input is waiting, batches are gathered. A partition's next batch is applied only when its flush is
+acknowledged, because the effects to be flushed refer to live rows. Meanwhile batches of other partitions are applied.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from journeys.streams.partition.effects import Counts
 
 if TYPE_CHECKING:
     from journeys.agents.kafka.schema_registry import SchemaRegistry
-    from journeys.agents.worker.ports.worker_ports import Room, Worker
+    from journeys.agents.worker.ports.worker_ports import MemoryGate, Worker
 
 log = logging.getLogger("journeys.agent")
 
 
 class JourneyAgent:
-    """Handles messages of the batch transport, under a lock that the rebalance barrier takes too."""
+    """Handles messages of the batch transport, under a lock that the rebalance barrier takes, too."""
 
     def __init__(
-        self, worker: Worker, codec: Codec, registry: SchemaRegistry | None, memory: Room, gather_seconds: float
+        self, worker: Worker, codec: Codec, registry: SchemaRegistry | None, memory: MemoryGate, gather_seconds: float
     ) -> None:
         self._worker = worker
         self._registry = registry
@@ -44,17 +44,17 @@ class JourneyAgent:
         self.lock = asyncio.Lock()
         self.counts = Counts()
         self.tally = Tally()
-        """Of abandonments that Kafka has acknowledged."""
-        self.forgotten = 0
+        """Sums over the abandonments that Kafka has acknowledged."""
+        self.journeys_deleted = 0
         self.batches_dropped = 0
         self.flushing_since: dict[TP, float] = {}
-        """When the flushes under way began, by the monotonic clock."""
+        """Start of each running flush, by the monotonic clock."""
         self._reported = Counts()
         self._flushes: dict[TP, asyncio.Task[None]] = {}
         self._gatherings: dict[TP, Gathering] = {}
 
     async def run(self, stream: Any) -> None:
-        """Consume the stream for ever; any error ends the process, for Faust would restart the agent in silence."""
+        """Consume the stream without end. Any error ends the process: Faust would restart the agent silently."""
         async for event in stream.noack().events():
             with self._ends_the_process():
                 await self._memory.wait_for_room()
@@ -63,7 +63,7 @@ class JourneyAgent:
                         await self._handle(event)
 
     async def barrier(self) -> None:
-        """Flush what was gathered, wait and commit it: called while partitions are being revoked, and to stop."""
+        """Flush and commit all that was gathered: called when partitions are revoked, and to stop."""
         async with self.lock:
             for tp in list(self._gatherings):
                 self._begin_flush(tp)
@@ -72,17 +72,17 @@ class JourneyAgent:
             await self._worker.consumer.commit_positions()
 
     async def flush_due(self) -> None:
-        """Flush what has been gathered long enough and no batch comes to say so; a Faust timer calls this."""
+        """Flush gatherings that are due, also if no further batch comes; called by a Faust timer."""
         async with self.lock:
             for tp in [tp for tp, gathering in self._gatherings.items() if gathering.is_due]:
                 self._begin_flush(tp)
 
     async def report(self) -> None:
-        """Say what became of the records since the last report; a Faust timer calls this."""
+        """Log the counts of records by outcome, if they have changed; called by a Faust timer."""
         if self.counts != self._reported:
             self._reported = replace(self.counts)
-            said = ", ".join(f"{name} {count}" for name, count in asdict(self.counts).items() if count)
-            log.info("records so far: %s", said)
+            counts = ", ".join(f"{name} {count}" for name, count in asdict(self.counts).items() if count)
+            log.info("records so far: %s", counts)
 
     async def _handle(self, event: Any) -> None:
         message = event.message
@@ -101,12 +101,12 @@ class JourneyAgent:
                 return
             gathering = Gathering(self._worker.store.processors[tp.partition], self._gather_seconds)
         if self._registry is not None:
-            await self._registry.learn_from(batch.heads())
+            await self._registry.learn_from(batch.schema_prefixes())
         gathering.apply(event, self.codec)
         self._gatherings[tp] = gathering
         if gathering.is_due:
             self._begin_flush(tp)
-        await asyncio.sleep(0)  # so that a flush is under way before the next batch keeps the loop busy
+        await asyncio.sleep(0)  # so that a flush has been sent before the next batch occupies the loop
 
     def _begin_flush(self, tp: TP) -> asyncio.Task[None]:
         gathering = self._gatherings.pop(tp)
@@ -123,14 +123,14 @@ class JourneyAgent:
             self.tally.abandonments(effects.abandonments)
             if effects.booked is not None:
                 self.tally.add(effects.booked)
-            self.forgotten += len(effects.forgotten)
+            self.journeys_deleted += len(effects.forgotten)
             self._worker.consumer.next_position[tp] = gathering.position
             for event in gathering.events:
                 event.ack()
 
     @contextmanager
     def _ends_the_process(self) -> Iterator[None]:
-        """What goes wrong here is never raised: whoever would see it, swallows it."""
+        """End the process on any error: Faust would catch a raised one and go on."""
         try:
             yield
         except asyncio.CancelledError:
@@ -142,7 +142,7 @@ class JourneyAgent:
             end_now(WorkerExit.FAILED, f"a batch failed: {error!r}")
 
     def _is_next(self, tp: TP, batch: Batch, generation_id: int) -> bool:
-        """Whether the batch holds the record to be applied next; if records were left out, fetch them again."""
+        """Whether the batch holds the next record to apply; if records before it are missing, seek back to them."""
         consumer = self._worker.consumer
         if generation_id != self._worker.consumer_generation_id or self._worker.rebalancing:
             return False
@@ -151,7 +151,7 @@ class JourneyAgent:
             return False
         if batch.first_offset <= position or not consumer.is_gap(tp, batch):
             return True
-        if not consumer.sought_since(tp, batch):
+        if not consumer.has_sought_since(tp, batch):
             log.info("%s[%d]: expected offset %d, got %d; seeking back", *tp, position, batch.first_offset)
             consumer.seek_back(tp)
         return False

@@ -1,4 +1,4 @@
-"""Figures as Prometheus takes them: asked for at each scrape, of the event loop that they belong to."""
+"""A Prometheus collector whose values are read at each scrape, in the event loop that owns them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from journeys.schemas.metrics import Distribution, Sample
 
 _ANSWER_SECONDS: Final = 5.0
 _MODE: Final = "mode"
-Samples: TypeAlias = Callable[[], Coroutine[Any, Any, Sequence[Sample]]]
+ReadMetrics: TypeAlias = Callable[[], Coroutine[Any, Any, Sequence[Sample]]]
 _Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 _FAMILIES: Final[dict[str, type[_Family]]] = {
     "gauge": GaugeMetricFamily,
@@ -25,44 +25,44 @@ _FAMILIES: Final[dict[str, type[_Family]]] = {
 
 
 class LoopMetrics(Collector):
-    """Made within the event loop that `samples` is to run in; scraped from whatever thread.
+    """Collects metrics that `read` gives in the event loop in which this is made; scraped from any thread.
 
-    `mode` is the label that all figures have.
+    `mode` is a label of every metric.
     """
 
-    def __init__(self, mode: str, samples: Samples) -> None:
+    def __init__(self, mode: str, read: ReadMetrics) -> None:
         self.mode = mode
-        self._samples = samples
+        self._read = read
         self._loop = asyncio.get_running_loop()
 
     def describe(self) -> Iterable[Metric]:
-        """No metrics before the first scrape, which needs the loop."""
+        """Give none: registration must not need the loop."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Figures of this moment; who does not answer in 5 s is not healthy, and that is all that is said."""
-        asking = self._samples()
+        """Current metrics; if the loop does not answer within 5 s, only that the process is not healthy."""
+        reading = self._read()
         try:
-            asked = asyncio.run_coroutine_threadsafe(asking, self._loop)
+            future = asyncio.run_coroutine_threadsafe(reading, self._loop)
         except RuntimeError:  # the loop is closed
-            asking.close()
+            reading.close()
             return families(self.mode, [Sample(metrics.HEALTHY, 0)])
         try:
-            samples = asked.result(_ANSWER_SECONDS)
-        except Exception:  # stopped, or busy for too long: what can be said is that it is not well
-            asked.cancel()
-            samples = [Sample(metrics.HEALTHY, 0)]
-        return families(self.mode, samples)
+            values = future.result(_ANSWER_SECONDS)
+        except Exception:  # stopped, or busy for too long
+            future.cancel()
+            values = [Sample(metrics.HEALTHY, 0)]
+        return families(self.mode, values)
 
 
-def families(mode: str, samples: Sequence[Sample]) -> Iterator[Metric]:
-    """Samples by their metric, each with its help."""
-    found: dict[metrics.Metric, _Family] = {}
-    for metric, value, labels in samples:
-        family = found.get(metric)
+def families(mode: str, values: Sequence[Sample]) -> Iterator[Metric]:
+    """Values grouped by metric, each metric with its help text."""
+    by_metric: dict[metrics.Metric, _Family] = {}
+    for metric, value, labels in values:
+        family = by_metric.get(metric)
         if family is None:
             family = _FAMILIES[metric.kind](metric.name, metric.text, labels=(_MODE, *metric.labels))
-            found[metric] = family
+            by_metric[metric] = family
         if isinstance(value, Distribution):
             assert isinstance(family, HistogramMetricFamily)
             bounds = [*map(str, value.bounds), "+Inf"]
@@ -71,4 +71,4 @@ def families(mode: str, samples: Sequence[Sample]) -> Iterator[Metric]:
         else:
             assert not isinstance(family, HistogramMetricFamily)
             family.add_metric((mode, *labels), float(value))
-    return iter(found.values())
+    return iter(by_metric.values())

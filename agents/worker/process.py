@@ -1,4 +1,4 @@
-"""The worker process: checks the setup, starts the Faust app, ends with an exit code that tells."""
+"""The worker process: checks the setup, runs the Faust app, and ends with an exit code that says why."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from journeys.agents.worker.worker_metrics import MetricsServer, WorkerMetrics
 from journeys.schemas.catalog import Catalog
 
 log = logging.getLogger("journeys.worker")
-# Rows live long and hold no cycles: at Python's default of 700 new objects the collector looks through
-# them for nothing, which costs half as much again as the work itself.
+# Rows live long and hold no cycles: with Python's default of 700 new objects the garbage collector scans them in vain,
+# which costs half as much as the work itself.
 _COLLECT_AFTER_OBJECTS = 50_000
 _STOP_WITHIN_SECONDS = 10.0
 
 
 class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
-    """Faust's worker without its screen output; a second signal ends it at once."""
+    """Faust's worker without its console output; a second signal ends the process at once."""
 
     def __init__(self, app: JourneyApp, metrics: MetricsServer | None) -> None:
         self._metrics = metrics
@@ -49,10 +49,10 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
         self.spinner = None
 
     def autodiscover(self) -> None:
-        """Do nothing: `create_app` has registered all there is."""
+        """Do nothing: `create_app` has registered everything."""
 
     async def on_first_start(self) -> None:
-        """Start the freeze guard with the service; from now on scrapes are answered."""
+        """Start the freeze guard and the metrics with the service."""
         await super().on_first_start()
         self.app.guard.start()
         if self._metrics is not None:
@@ -61,25 +61,25 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
 
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
         if self._signal_stop_time:
-            end_now(WorkerExit.FAILED, "a second signal; what was not flushed will be done again")
+            end_now(WorkerExit.FAILED, "a second signal; what was not flushed will be applied again")
         log.info("stopping: the batch in flight is flushed and committed")
         # Without a broker Faust would wait for it; nothing is lost by not waiting.
-        late = Timer(_STOP_WITHIN_SECONDS, end_now, (WorkerExit.FAILED, "Kafka did not answer while stopping"))
-        late.daemon = True
-        late.start()
+        timeout = Timer(_STOP_WITHIN_SECONDS, end_now, (WorkerExit.FAILED, "Kafka did not answer while stopping"))
+        timeout.daemon = True
+        timeout.start()
         super()._schedule_shutdown(signal)
 
     def on_worker_shutdown(self) -> None:
-        """Tick no more: a slow shutdown is no freeze."""
+        """Stop the freeze guard: a slow shutdown is no freeze."""
         self.app.guard.stop()
 
 
 def run_worker(settings: Settings) -> int:
     """Run a worker until a signal; gives its exit code (see WorkerExit).
 
-    Raises KafkaUnreachableError, KafkaRefusedError, SecurityFileError, MissingRightsError, TopicSetupError,
-    InvalidPolicyError, RegistryUnreachableError, OperationError where its folder can't be written or its port for
-    metrics can't be had, and what `open_local_copy` raises, before it starts.
+    Before it starts, raises KafkaUnreachableError, KafkaRefusedError, SecurityFileError, MissingRightsError,
+    TopicSetupError, InvalidPolicyError, RegistryUnreachableError, OperationError if its folder can't be written or its
+    metrics port can't be bound, and what `open_local_copy` raises.
     """
     worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
     set_up_logging(settings, worker_id=worker_id)
@@ -122,14 +122,14 @@ def run_worker(settings: Settings) -> int:
 
 
 def restart_may_help(error: OperationError) -> bool:
-    """Whether what `run_worker` raised passes by itself: Kafka or the registry is away, or not ready yet."""
+    """Whether an error of `run_worker` is transient: Kafka or the registry is away, or not ready yet."""
     if isinstance(error, NoKafkaError):
         return False
-    return isinstance(error, KafkaUnreachableError | RegistryUnreachableError) or _passes(error)
+    return isinstance(error, KafkaUnreachableError | RegistryUnreachableError) or _is_transient(error)
 
 
 def _make_data_dir(data_dir: Path) -> None:
-    """Make the folder in which Faust makes its own, whatever the store."""
+    """Create the data folder; Faust creates its own in it, with any store."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -137,13 +137,13 @@ def _make_data_dir(data_dir: Path) -> None:
 
 
 async def _prepare(settings: Settings) -> tuple[dict[str, Any], int, Catalog]:
-    # A broker that is still electing leaders answers with errors that pass.
-    async for attempt in stamina.retry_context(on=_passes, attempts=10, timeout=30.0):
+    # A broker that is still electing leaders answers with transient errors.
+    async for attempt in stamina.retry_context(on=_is_transient, attempts=10, timeout=30.0):
         with attempt:
             await require_worker_rights(settings)
             partition_count = await require_topics(settings)
     return await client_options(settings), partition_count, await own_catalog(settings)
 
 
-def _passes(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     return bool(getattr(error.__cause__, "retriable", False))

@@ -1,7 +1,7 @@
-"""The punctuator: writes time into the input topic, so that it reaches the rule as a record.
+"""The punctuator: writes the time into the input topic, so that the rule reads it as a record.
 
-It is the only place where a worker reads a clock for the rule. It decides nothing: the agent that reads
-the partition fires what is due.
+It is the only place where a worker reads a clock for the rule. It decides nothing: deadlines fire when the agent
+reads the punctuation.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from time import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiokafka.errors import TopicAuthorizationFailedError
 
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
+from journeys.clock import now_ms
 from journeys.schemas.records import PolicyChanged, Punctuation
 from journeys.streams.partition.protocols import JourneyPartition
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("journeys.punctuator")
 Append: TypeAlias = Callable[[int, bytes], Awaitable[asyncio.Future[Any]]]
-"""Appends a value to a partition of the input topic; gives a future of Kafka's answer."""
-# A clock moves at least this often while records come, so that old journeys are forgotten on quiet days too.
+"""Appends a value to a partition of the input topic; gives a future of the acknowledgement."""
+# A partition that holds journeys gets a punctuation at least this often, so that old ones are deleted on quiet days.
 _AT_LEAST_EVERY_MS = 60_000
 
 
 class Punctuator:
-    """Punctuates the partitions of one worker when a deadline has come, and at least every minute."""
+    """Appends a punctuation to each partition of a worker when a deadline is due, and at least every minute."""
 
     def __init__(self, worker: Worker, codec: Codec, append: Append, worker_id: str) -> None:
         self._worker = worker
@@ -39,31 +39,31 @@ class Punctuator:
         self._append = append
         self._worker_id = worker_id
         self._sent: dict[int, int] = {}
-        self._brought: set[int] = set()
+        self._policy_checked: set[int] = set()
 
     async def punctuate(self) -> None:
-        """Look at every partition once; a Faust timer calls this."""
+        """Punctuate the partitions that need it; called by a Faust timer."""
         if self._worker.rebalancing:
             return
-        now = int(time() * 1000)
+        now = now_ms()
         for number in self._worker.input_partitions():
             processor = self._worker.store.processors.get(number)
             if processor is not None and self._is_wanted(processor.partition, now):
                 self._sent[number] = now
                 await self._write(number, Punctuation(now, "live", self._worker_id))
 
-    async def bring_policy(self, policy: Policy) -> None:
-        """Append the policy, once for each partition that this worker gets, where another one is in force.
+    async def enforce_policy(self, policy: Policy) -> None:
+        """Append the policy to each partition in which another one is in force; called by a Faust timer.
 
-        Once: what a person puts in force later stays in force. A Faust timer calls this.
+        It is checked once a partition, so that a policy that is changed later stays in force.
         """
         if self._worker.rebalancing:
             return
         for number in self._worker.input_partitions():
             processor = self._worker.store.processors.get(number)
-            if processor is None or number in self._brought:
+            if processor is None or number in self._policy_checked:
                 continue
-            self._brought.add(number)
+            self._policy_checked.add(number)
             partition = processor.partition
             if partition.policies.get(policy.version, policy) != policy:
                 end_now(
@@ -73,17 +73,17 @@ class Punctuator:
                 )
             if partition.policy != policy:
                 log.info("partition %d: bringing policy %s", number, policy.version)
-                now = int(time() * 1000)
+                now = now_ms()
                 await self._write(number, PolicyChanged(policy.version, policy.to_json(), now, self._worker_id))
 
     def _is_wanted(self, partition: JourneyPartition, now: int) -> bool:
         clock = partition.clock
         if partition.time_source == "simulated" or (clock is None and not partition.rows):
-            # Somebody else keeps the time of an import; and a partition without journeys may yet become one.
+            # An import writes its own punctuations, and a partition without journeys may yet get an import.
             return False
         sent_at = self._sent.get(partition.number)
         if sent_at is not None and (clock is None or clock < sent_at) and now - sent_at < _AT_LEAST_EVERY_MS:
-            return False  # the last one is still unread: a backlog must not fill up with punctuations
+            return False  # the last one was not read yet: a backlog must not fill up with punctuations
         if clock is None or now - clock >= _AT_LEAST_EVERY_MS:
             return True
         due_at = partition.next_due_at()
@@ -96,9 +96,9 @@ class Punctuator:
 
 
 def _require_right(sent: asyncio.Future[Any]) -> None:
-    """End the process if it may not write any more; what else went wrong is sent again when it is still wanted.
+    """End the process if it may not write any more: time would stop without a report while touchpoints go on.
 
-    Otherwise time would stand still while touchpoints went on, and nobody would hear of it.
+    After any other error the next run sends a punctuation again if it is still needed.
     """
     error = None if sent.cancelled() else sent.exception()
     if isinstance(error, TopicAuthorizationFailedError):

@@ -1,9 +1,9 @@
-"""What a worker is scraped for: read where it stands, at each scrape, so that between two of them it costs nothing."""
+"""Metrics of a worker, read from its parts at each scrape, so that they cost nothing in between."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from time import monotonic, time
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -11,6 +11,7 @@ from psutil import Process
 
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.worker.metric_families import LoopMetrics
+from journeys.clock import now_ms
 from journeys.schemas import metrics
 from journeys.schemas.metrics import Sample
 from journeys.streams.partition.abandonment_metrics import booked_samples
@@ -26,16 +27,16 @@ if TYPE_CHECKING:
     from journeys.streams.partition.protocols import JourneyPartition
 
 _MODE: Final = "worker"
-# A flush takes milliseconds; one that waits so long waits for Kafka.
+# A flush takes milliseconds; one that takes this long is waiting for Kafka.
 _WAITS_FOR_KAFKA_SECONDS: Final = 5.0
 _MS: Final = 1_000
 
 
 class MetricsServer:
-    """Answers scrapes on its own thread; what it says of a worker comes when there is one."""
+    """Serves metrics over HTTP on its own thread; empty until `serve` adds a worker's."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises OperationError where the port can't be had."""
+        """Raises OperationError if the port can't be bound."""
         self._registry = CollectorRegistry()
         host, port = settings.metrics_host, settings.metrics_port
         assert port is not None
@@ -49,18 +50,18 @@ class MetricsServer:
         self.address = f"http://{host}:{self._server.server_port}/metrics"
 
     def serve(self, worker: WorkerMetrics) -> None:
-        """Answer scrapes with a worker's figures from now on; call it within the worker's event loop."""
-        self._registry.register(LoopMetrics(_MODE, worker.samples))
+        """Add a worker's metrics; to be called within the worker's event loop."""
+        self._registry.register(LoopMetrics(_MODE, worker.read))
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
 
 class WorkerMetrics:
-    """Figures of a worker's parts. Runs in its loop, and so never while a batch is applied."""
+    """Metrics of a worker's parts. It runs in the worker's event loop, so never while a batch is applied."""
 
     def __init__(self, worker: Worker, agent: JourneyAgent, memory: MemoryLimit, progress: RestoreProgress) -> None:
         self._worker = worker
@@ -69,8 +70,8 @@ class WorkerMetrics:
         self._progress = progress
         self._process = Process()
 
-    async def samples(self) -> Sequence[Sample]:
-        """All figures at this moment."""
+    async def read(self) -> Sequence[Sample]:
+        """Current values of all metrics."""
         partitions = {number: processor.partition for number, processor in self._worker.store.processors.items()}
         held = sum(len(partition.rows) for partition in partitions.values())
         return [
@@ -92,14 +93,14 @@ class WorkerMetrics:
         yield Sample(metrics.DUPLICATES, counts.duplicate)
         yield Sample(metrics.REFUSED, counts.refused)
         yield Sample(metrics.DEAD_LETTERS, counts.dead)
-        yield Sample(metrics.FORGOTTEN, agent.forgotten)
+        yield Sample(metrics.FORGOTTEN, agent.journeys_deleted)
         yield Sample(metrics.DROPPED_BATCHES, agent.batches_dropped)
 
     def _lags(self, partitions: dict[int, JourneyPartition]) -> Iterator[Sample]:
-        now = time()
+        now = now_ms()
         for number, partition in sorted(partitions.items()):
             if partition.time_source == "live" and partition.clock is not None:
-                yield Sample(metrics.CLOCK_LAG, max(0.0, now - partition.clock / _MS), (str(number),))
+                yield Sample(metrics.CLOCK_LAG, max(0, now - partition.clock) / _MS, (str(number),))
         consumer = self._worker.consumer
         for tp, position in sorted(consumer.next_position.items()):
             end = self._end(tp)
@@ -107,7 +108,7 @@ class WorkerMetrics:
                 yield Sample(metrics.RECORD_LAG, max(0, end - position), (str(tp.partition),))
 
     def _end(self, tp: TP) -> int | None:
-        """The log's end as the last fetch told it; None before the first, or where the partition has just gone."""
+        """End offset as of the last fetch; None before the first, or if the partition was just revoked."""
         try:
             end: int | None = self._worker.consumer.highwater(tp)
         except Exception:  # aiokafka asserts, or raises IllegalStateError, for what is not assigned

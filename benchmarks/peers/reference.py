@@ -105,7 +105,7 @@ async def published_abandonments(settings: Settings) -> list[dict[str, Any]]:
     """Fields of all that is on the output topic by now."""
     codec = Codec()
     found: list[dict[str, Any]] = []
-    async with open_log(settings, JOURNEY_ABANDONMENTS) as log:
+    async with open_log(settings, JOURNEY_ABANDONMENTS, catalog=None) as log:
         for number in range(log.partition_count):
             async for batch in log.read_partition(number):
                 found += codec.decode_all_fields("JourneyAbandoned", [record.value for record in batch.records])

@@ -49,7 +49,10 @@ class Engine(NamedTuple):
 
 
 REFERENCE = Engine(None, "set so", "set JOURNEYS_ENGINE to auto or compiled")
-_HOW_TO_BUILD = "install a Rust toolchain (rustup.rs) and run `make setup`"
+_HOW_TO_BUILD = (
+    "install a Rust toolchain (cargo) and then `pip install --force-reinstall --no-cache-dir gaelp-journeys`, "
+    "in a checkout `make setup`"
+)
 
 
 def load_engine(setting: EngineSetting) -> Engine:

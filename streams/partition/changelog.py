@@ -1,4 +1,4 @@
-"""The journey table as it is stored: rows to the changelog, and a partition back from it.
+"""Changelog records of the journey table: encodes changed rows, and restores a partition from them.
 
 Every row begins with the input offset that it stands for, and a tombstone carries it beside the record.
 The greater offset wins, whatever order the changelog has: a worker that was frozen can write old rows
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from journeys.schemas.codec import HEADER_BYTES, Codec
+from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
 from journeys.schemas.rows import (
@@ -58,7 +59,7 @@ class OutputMessage(NamedTuple):
     value: bytes
 
 
-class TableMismatchError(RuntimeError):
+class TableMismatchError(ExpectedError):
     """The stored table does not belong to the topics as they are."""
 
 

@@ -1,4 +1,4 @@
-"""Records as Kafka gives them, made into entries as the processor takes them: the same live and in replay."""
+"""Decodes records as Kafka gives them into entries for the processor: the same live and in replay."""
 
 from __future__ import annotations
 

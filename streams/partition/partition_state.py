@@ -1,4 +1,4 @@
-"""State of a partition apart from its rows: clock, policies, and how far its log is applied."""
+"""PartitionState: the state of a partition apart from its rows: clock, policies, and how far its log is applied."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.instants import DAY_MS, HOUR_MS, SECOND_MS
 from journeys.schemas.money import MICROS
 
@@ -30,7 +31,7 @@ _Rate = Annotated[Decimal, Field(ge=0, le=1, allow_inf_nan=False, max_digits=28)
 _Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6, allow_inf_nan=False, max_digits=28)]
 
 
-class InvalidPolicyError(ValueError):
+class InvalidPolicyError(ExpectedError, ValueError):
     """A policy that can't be taken; the text names each key, its value and what would be right."""
 
 

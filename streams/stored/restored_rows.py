@@ -1,4 +1,4 @@
-"""Rows out of their wire bytes, many at once: a restore makes a million of them.
+"""Decodes stored rows, many at once: a restore makes a million of them.
 
 Rows of the present schema are decoded and set by columns; those of other versions one by one, by Avro's rules.
 Both may stand in one changelog, in any order.
@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from journeys.schemas.codec import HEADER_BYTES, Codec, schema_id_of
 from journeys.schemas.columns import WORTHWHILE, arrays_of
+from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.streams.rule.policy import Policy
 from journeys.streams.rule.row import HASH_BYTES, STORED, Row
@@ -26,7 +27,7 @@ StoredEntry: TypeAlias = tuple[str, bytes]
 """Journey and wire bytes of its row."""
 
 
-class UnreadableRowError(Exception):
+class UnreadableRowError(ExpectedError):
     """A row of the table that can't be read here. The text names it, its schema and what would be right."""
 
 

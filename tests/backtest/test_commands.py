@@ -18,8 +18,9 @@ from typer.testing import CliRunner, Result
 from journeys.agents.demo.load_generator import generate
 from journeys.cli.main import app
 from journeys.schemas.records import REASONS
+from tests.fixtures.left_out import left_out
 
-pytest.importorskip("journeys.engine", reason="the engine is not built: no Rust toolchain")
+pytest.importorskip("journeys.engine", reason=left_out("engine"))
 
 _README = Path(__file__).parents[2] / "README.md"
 _HASTY = 'version = "hasty-1"\n[deadlines]\ninactivity_hours = 24\n'

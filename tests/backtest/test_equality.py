@@ -21,9 +21,10 @@ from journeys.schemas.records import JourneyRecord
 from journeys.streams.partition.entry import Entry
 from journeys.streams.rule.policy import Policy
 from tests.backtest.histories import SHARP, abandonments_of, read_lines, records_of, reference, write_lines
+from tests.fixtures.left_out import left_out
 from tests.properties.logs import logs, seeded_log
 
-pytest.importorskip("journeys.engine", reason="the engine is not built: no Rust toolchain")
+pytest.importorskip("journeys.engine", reason=left_out("engine"))
 
 _HELD_BYTES = 2_000  # so little that it goes to files
 _GROUP_ROWS = 5  # so few that there are several groups

@@ -22,9 +22,10 @@ from journeys.schemas.records import JourneyRecord, PolicyChanged, Punctuation
 from journeys.schemas.topics import JOURNEY_EVENTS
 from journeys.streams.rule.policy import DEFAULT_POLICY
 from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.left_out import left_out
 from tests.fixtures.topic_contents import Raw, home, produce, punctuation, touch, write
 
-pytest.importorskip("journeys.engine", reason="the engine is not built: no Rust toolchain")
+pytest.importorskip("journeys.engine", reason=left_out("engine"))
 pytestmark = pytest.mark.broker
 
 _HASTY = 'version = "hasty-1"\n[deadlines]\ninactivity_hours = 24\n'

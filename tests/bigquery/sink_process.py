@@ -147,7 +147,7 @@ def letters(settings: Settings) -> list[dict[str, str]]:
         async with admin(settings) as asked:
             if DEAD_LETTERS not in await asked.list_topics():
                 return []
-        async with open_log(settings, DEAD_LETTERS) as log:
+        async with open_log(settings, DEAD_LETTERS, catalog=None) as log:
             return [
                 {name: text.decode() for name, text in record.headers}
                 async for batch in log.read_partition(0)

@@ -25,6 +25,7 @@ from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.analytics.query import queries
 from journeys.analytics.table import tables
+from tests.fixtures.left_out import left_out
 
 from .archive_ledger import ABANDONMENTS, FIRST, instant, made
 from .archived_rows import in_bigquery, in_files, killed_run
@@ -39,7 +40,7 @@ TABLES = tables()
 KEPT_FROM = date(2025, 1, 1)
 IS_LONG = bool(environ.get("JOURNEYS_TEST_LONG"))
 # The emulator takes over half a second for each checksum.
-in_soak = pytest.mark.skipif(not IS_LONG, reason="takes seconds: part of make soak")
+in_soak = pytest.mark.skipif(not IS_LONG, reason=left_out("long"))
 
 
 @pytest.fixture

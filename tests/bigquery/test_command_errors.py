@@ -89,7 +89,7 @@ def test_without_dataset_or_tables_it_says_what_makes_them(bigquery_client, hous
     bigquery_client.create_dataset(house.dataset)
     for name in ("archive", "load"):  # the emulator has words of its own for a load job
         (line,) = told(commands[name], environment_of(house))
-        assert "has no such thing" in line
+        assert "not found in" in line
         assert line.endswith(MAKE)
 
 

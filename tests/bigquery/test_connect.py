@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from os import environ
 from pathlib import Path
-from time import monotonic, sleep, time_ns
+from time import monotonic, sleep
 from typing import Any
 
 import httpx
@@ -27,11 +27,13 @@ from journeys.agents.verify.topic_replay import TopicReplay
 from journeys.analytics.abandonment_report import report_of
 from journeys.analytics.query import queries
 from journeys.analytics.table import Column, all_tables, tables
+from journeys.clock import now_ms
 from journeys.schemas.catalog import own_schemas
 from journeys.schemas.codec import Codec
 from journeys.schemas.lines import parse_line
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from tests.fixtures.fresh_kafka import create_by_hand, emptied
+from tests.fixtures.left_out import left_out, needs_maven
 from tests.live.worker_process import Workers
 
 from .group_offsets import committed, message_count
@@ -39,8 +41,8 @@ from .next_version import DEVICE, with_device, written_as
 from .rows import abandonment, in_milliseconds, query
 from .sink_process import publish
 
-pytestmark = [pytest.mark.broker, pytest.mark.slow]
-is_long = pytest.mark.skipif(not environ.get("JOURNEYS_TEST_LONG"), reason="takes minutes: part of make soak")
+pytestmark = [pytest.mark.broker, pytest.mark.slow, needs_maven]
+is_long = pytest.mark.skipif(not environ.get("JOURNEYS_TEST_LONG"), reason=left_out("long"))
 
 JOURNEYS = 4_000
 LEAST_ABANDONMENTS = 5_000
@@ -206,7 +208,7 @@ def test_an_absurd_time_is_a_dead_letter_of_connect_and_the_rest_flows(
         asyncio.run(create_by_hand(settings, {DEAD_LETTERS: (1, {})}))
     letters = message_count(settings, DEAD_LETTERS)
     apply(bigquery_client, house)
-    now = time_ns() // 1_000_000
+    now = now_ms()
     times = [now, 0, 253_402_214_400_000, now - 1_000 * 86_400_000]
 
     async def publish() -> None:
@@ -231,7 +233,7 @@ def test_an_absurd_time_is_a_dead_letter_of_connect_and_the_rest_flows(
 
 async def reasons(settings: Settings) -> list[str]:
     """What Connect says of its dead letters."""
-    async with open_log(settings, DEAD_LETTERS) as log:
+    async with open_log(settings, DEAD_LETTERS, catalog=None) as log:
         return [
             dict(record.headers)["__connect.errors.exception.message"].decode()
             async for batch in log.read_partition(0)

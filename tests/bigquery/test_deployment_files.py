@@ -15,6 +15,7 @@ import yaml
 
 from journeys.agents.bigquery.client import Warehouse
 from journeys.agents.bigquery.connector import connector
+from tests.fixtures.left_out import left_out, needs_maven
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 DOCKERFILE, COMPOSE = DEPLOY / "docker" / "Dockerfile", DEPLOY / "docker" / "compose.yaml"
@@ -112,7 +113,8 @@ def test_the_image_holds_what_the_program_needs():
 
 @pytest.mark.broker
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("JOURNEYS_TEST_LONG"), reason="takes a minute: part of make soak")
+@pytest.mark.skipif(not os.environ.get("JOURNEYS_TEST_LONG"), reason=left_out("long"))
+@needs_maven
 def test_the_commands_of_compose_run_without_a_container(tmp_path):
     """The stack's entry point until its health check is content, a worker beside it, and a stop that leaves nothing."""
     services = yaml.safe_load(COMPOSE.read_text().replace("$$", "$"))["services"]

@@ -1,7 +1,6 @@
 """What Kafka Connect asks of each record before the connector has it, in a real JVM with Connect's own classes."""
 
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -12,16 +11,18 @@ from journeys.agents.devserver.java import java
 from journeys.agents.devserver.maven_build import built
 from journeys.agents.stack.connect_worker import PROJECTS
 from journeys.analytics.table import tables
+from journeys.clock import now_ms
 from journeys.schemas.instants import DAY_MS
+from tests.fixtures.left_out import needs_maven
 
-pytestmark = [pytest.mark.broker, pytest.mark.slow]  # a broker needs the same JDK and Maven
+pytestmark = [pytest.mark.slow, needs_maven]
 
 CHECK = Path(__file__).parent / "EventTimeGuardCheck.java"
 
 
 def test_absurd_times_are_refused_and_years_of_history_pass():
     """For each topic by its table's column, as a logical timestamp or as a number; tombstones and other topics pass."""
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     passing = [now, now - 1824 * DAY_MS, now + 365 * DAY_MS]
     refused = [0, 253_402_214_400_000, now - 1826 * DAY_MS, now + 367 * DAY_MS]
     columns = connector(Warehouse("p", "d", None, None), "")["config"]["transforms.eventTime.columns"]

@@ -1,7 +1,6 @@
 """Event times: history that is years old comes into its partitions, absurd times into none."""
 
 import re
-import time
 from collections import Counter
 from datetime import timedelta
 
@@ -12,6 +11,7 @@ from journeys.agents.bigquery.event_time import DAYS_AHEAD, STREAMED_DAYS_BACK, 
 from journeys.agents.bigquery.history_load import load
 from journeys.agents.bigquery.table_days import today
 from journeys.analytics.table import tables
+from journeys.clock import now_ms
 from journeys.schemas.instants import DAY_MS, EARLIEST, parse_instant
 from journeys.schemas.invalid import InvalidRecordError
 from tests.fixtures.fresh_kafka import emptied
@@ -24,7 +24,7 @@ from .test_sink import counts
 
 ABANDONMENTS, LIFECYCLE = tables()
 SOME_TIME = 1_790_000_000_000
-NOW = time.time_ns() // 1_000_000
+NOW = now_ms()
 YEAR = 365 * DAY_MS
 
 

@@ -1,10 +1,10 @@
 """The same questions have the same answers from BigQuery and from Parquet files, and a page shows them."""
 
+import asyncio
 import os
 import random
 import re
 import runpy
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -30,6 +30,8 @@ from journeys.schemas.instants import parse_instant
 from journeys.schemas.lines import parse_line
 from journeys.schemas.records import REASONS, Touchpoint
 from journeys.streams.partition.driver import replay_unpunctuated
+from tests.fixtures.browser import NoBrowserError, browser, shown
+from tests.fixtures.left_out import left_out
 
 from .exports import exported
 from .rows import abandonment, insert, lifecycle, query, touchpoint
@@ -194,29 +196,21 @@ def last_channel(abandoned, touchpoints):
 @pytest.mark.slow
 def test_the_pages_charts_have_the_data_in_a_real_browser(tmp_path):
     """A browser draws a bar for each reason, state, channel, policy and day, and loads nothing from anywhere."""
-    browser = shutil.which("chromium")
-    if browser is None:
-        pytest.skip("chromium is not installed")
+    try:
+        program = browser()
+    except NoBrowserError as error:
+        pytest.skip(f"{left_out('browser')}: {error}")
     abandonments, told, touchpoints = made(800, seed=9)
     report = analytics.report(30, folder=exported(tmp_path / "parquet", abandonments, told, touchpoints))
-    shown = tmp_path / "report.html"
-    shown.write_text(page(report), "utf-8")
-    done = subprocess.run(
-        [
-            *(browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"),
-            *("--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=8000", "--dump-dom", shown.as_uri()),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=True,
-    )
-    bars = done.stdout.count('<g class="point">')
+    file = tmp_path / "report.html"
+    file.write_text(page(report), "utf-8")
+    document = asyncio.run(shown(program, file))
+    bars = document.count('<g class="point">')
     charted = (report.by_reason, report.by_state, report.by_channel, report.by_policy, report.by_day)
     assert bars == sum(map(len, charted))
     for name in (*report.by_reason["abandonment_reason"], *report.by_channel["channel"], *report.by_policy[:, 0]):
-        assert re.search(f"<text[^>]*>{re.escape(name)} *</text>", done.stdout), f"no bar is called {name}"
-    assert f"<b>{report.abandonments:,}</b>" in done.stdout
+        assert re.search(f"<text[^>]*>{re.escape(name)} *</text>", document), f"no bar is called {name}"
+    assert f"<b>{report.abandonments:,}</b>" in document
 
 
 def test_nothing_at_all_is_a_report_of_nothing(tmp_path):

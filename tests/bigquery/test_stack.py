@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.fixtures.left_out import needs_maven
+
 ROOT = Path(__file__).parent.parent.parent
 SECONDS = 240
 MAKE = {"make bigquery-up": "journeys stack up", "make bigquery-down": "journeys stack down"}
@@ -57,6 +59,7 @@ def processes_in(folder):
 
 @pytest.mark.broker
 @pytest.mark.slow
+@needs_maven
 def test_the_stack_is_used_as_its_page_says(shell, tmp_path):
     """Up, filled, asked, looked at, down: each part answers, rows arrive, and no process is left."""
     page = (ROOT / "docs" / "bigquery.md").read_text("utf-8")

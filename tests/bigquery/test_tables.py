@@ -82,7 +82,7 @@ def test_a_nullable_field_is_added_while_rows_are_there(bigquery_client, house):
         (with_column(Column("device", "STRING", True, "")), "device is new and required"),
         (retyped("days_active", kind="STRING"), "days_active is INTEGER and would become STRING"),
         (retyped("user_id", is_required=True), "user_id is NULLABLE and would become REQUIRED"),
-        (retyped("state", name="status"), "state is required there, and the contract has no such field"),
+        (retyped("state", name="status"), "state is required in BigQuery and not in the contract"),
         ((ABANDONMENTS._replace(partition_by="detected_at"), LIFECYCLE), "it is partitioned by abandoned_at"),
     ],
 )

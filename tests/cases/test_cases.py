@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from journeys.schemas.identity import abandonment_id
-from journeys.schemas.records import REASONS, JourneyAbandoned, Punctuation
+from journeys.schemas.records import REASONS, SIGNALS, JourneyAbandoned, Punctuation
 from journeys.streams.partition.driver import replay_punctuated, replay_unpunctuated
 from journeys.streams.partition.effects import Counts
 
@@ -108,6 +108,14 @@ def test_case(case):
     assert {name: count for name, count in asdict(counts).items() if count} == case.counts
     ids = [output.get("lifecycle_id") or output["abandonment_id"] for output in outputs]
     assert len(ids) == len(set(ids))
+
+
+def test_every_reason_and_signal_has_a_case():
+    """Somebody has said in numbers what each of them comes to."""
+    cells = {cell for path in FILES for case in cases_of(path) for row in case.gives for cell in row}
+    assert cells.issuperset(REASONS)
+    text = "\n".join(path.read_text() for path in FILES)
+    assert all(f"  signal  {signal}" in text for signal in SIGNALS)
 
 
 def test_every_file_of_cases_is_found():

@@ -8,6 +8,7 @@ import pytest
 from journeys.agents.devserver.broker import Broker
 from journeys.agents.devserver.local_kafka import LocalKafka
 from tests.fixtures.broker_fixture import leashed
+from tests.fixtures.left_out import left_out
 
 
 @pytest.fixture
@@ -21,5 +22,5 @@ def own_folder(tmp_path) -> Iterator[Path]:
 def kafka(broker: Broker) -> LocalKafka:
     """The process behind the test run's Kafka, to be stopped and frozen."""
     if broker.kind != "local":
-        pytest.skip("this test stops and freezes the process of a local Kafka")
+        pytest.skip(left_out("own-kafka"))
     return LocalKafka(broker.directory)

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from random import Random
 from threading import Event
-from time import monotonic, time
+from time import monotonic
 from typing import Any, Final
 
 from journeys.agents.demo.load_generator import BEGIN_AT_MS, generate
 from journeys.agents.kafka.connection import KafkaRequestError, KafkaUnreachableError
 from journeys.agents.kafka.record_producer import RecordProducer, RecordsNotSentError
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.instants import DAY_MS
 from journeys.schemas.lines import parse_line
 from journeys.schemas.records import (
@@ -75,7 +76,7 @@ class Load:
     async def put_policy_in_force(self) -> None:
         """Append the policy to every partition; to be done before the first journey begins."""
         async with RecordProducer(self._settings) as producer:
-            await producer.send_to_all(PolicyChanged(self._policy.version, self._policy.to_json(), _now_ms(), "chaos"))
+            await producer.send_to_all(PolicyChanged(self._policy.version, self._policy.to_json(), now_ms(), "chaos"))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -88,7 +89,7 @@ class Load:
             await writing
 
     async def _write(self) -> None:
-        self._began_at_ms = _now_ms()
+        self._began_at_ms = now_ms()
         records = self._records()
         began = monotonic()
         while not self._ended.is_set():
@@ -133,7 +134,3 @@ class Load:
         )
         made: JourneyRecord = random.choice(makers)()
         return made
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)

@@ -269,7 +269,7 @@ async def _wait_until_applied(settings: Settings, supervisor: Supervisor) -> Non
 
 async def _unapplied(settings: Settings) -> list[int]:
     """Input partitions with records that no partition row stands for; punctuations keep coming on live time."""
-    async with open_log(settings, JOURNEY_EVENTS) as log:
+    async with open_log(settings, JOURNEY_EVENTS, catalog=None) as log:
         ends = dict(log.end_offsets)
     applied = await applied_offsets(settings)
     return [number for number, end in ends.items() if applied[number] < end]

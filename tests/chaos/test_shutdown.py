@@ -14,6 +14,7 @@ from journeys.agents.settings.settings import Settings
 from journeys.agents.worker.ports.worker_exit import WorkerExit
 from tests.chaos.shutdown import measure_stops
 from tests.fixtures.fresh_kafka import bare, emptied
+from tests.fixtures.left_out import left_out
 from tests.live.worker_process import WorkerProcess, Workers
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
@@ -58,7 +59,7 @@ def test_a_second_signal_ends_a_stop_that_waits(broker, kafka, tmp_path: Path, s
         assert SECOND_SIGNAL in worker.log
 
 
-@pytest.mark.skipif(not LONG, reason="waits for the ten seconds that a stop may take: part of make soak")
+@pytest.mark.skipif(not LONG, reason=left_out("long"))
 def test_a_stop_that_kafka_does_not_answer_ends_all_the_same(broker, kafka, tmp_path: Path):
     """It says so; nothing is lost by not waiting."""
     with worker_without_kafka(emptied(broker, data_dir=tmp_path / "data"), kafka, tmp_path) as worker:

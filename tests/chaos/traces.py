@@ -31,7 +31,7 @@ class Progress(NamedTuple):
 async def read_progress(settings: Settings) -> dict[int, list[Progress]]:
     """Partition rows that moved on, by partition, in order; the time is that of handing the row to the producer."""
     found: dict[int, list[Progress]] = {}
-    async with open_log(settings, changelog_name(settings.application_id)) as log:
+    async with open_log(settings, changelog_name(settings.application_id), catalog=None) as log:
         for number in range(log.partition_count):
             moves = found[number] = []
             async for batch in log.read_partition(number):
@@ -46,7 +46,7 @@ async def read_progress(settings: Settings) -> dict[int, list[Progress]]:
 async def applied_offsets(settings: Settings) -> dict[int, int]:
     """By partition, the offset behind the last record that is applied, published and stored; 0 before the first."""
     applied: dict[int, int] = {}
-    async with open_log(settings, changelog_name(settings.application_id)) as log:
+    async with open_log(settings, changelog_name(settings.application_id), catalog=None) as log:
         for number, end in log.end_offsets.items():
             applied[number] = 0
             async for batch in log.read_partition(number, start=max(0, end - _LONGEST_FLUSH)):
@@ -74,7 +74,7 @@ def stalled_shares(progress: Mapping[int, Sequence[Progress]], begin: float, end
 async def count_rebalances(settings: Settings) -> int:
     """Generations of the workers' group: each rebalance makes one."""
     generation = 0
-    async with open_log(settings, _GROUPS) as log:
+    async with open_log(settings, _GROUPS, catalog=None) as log:
         for number in range(log.partition_count):
             async for batch in log.read_partition(number):
                 for record in batch.records:

@@ -15,7 +15,7 @@ def cli(tmp_path, monkeypatch) -> Callable[..., Result]:
     """Run a command in this process, in an empty folder, with nobody's settings; gives its result."""
     monkeypatch.chdir(tmp_path)
     for name in os.environ:
-        if name.startswith("JOURNEYS_"):
+        if name.startswith("JOURNEYS_") or name == "COLUMNS":  # which pytest-xdist sets
             monkeypatch.delenv(name)
 
     def invoke(*arguments: str, **more: Any) -> Result:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 JOURNEYS = Path(sys.executable).with_name("journeys")
-# Nothing of the settings of whoever runs the tests.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("JOURNEYS_")}
+# Without the settings of whoever runs the tests, and without COLUMNS, which pytest-xdist sets.
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if not name.startswith("JOURNEYS_") and name != "COLUMNS"
+}
 
 
 def journeys(*arguments: str, cwd: Path, **more: Any) -> subprocess.CompletedProcess[str]:

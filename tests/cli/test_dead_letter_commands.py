@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-import time
 
 import pytest
 
 from journeys.agents.inspect.dead_letters import Place
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import PolicyChanged, Punctuation, Touchpoint
 from journeys.schemas.topics import JOURNEY_EVENTS
@@ -17,7 +17,7 @@ from tests.fixtures.topic_contents import Raw, home, read, touch, write
 pytestmark = pytest.mark.broker
 
 CODEC = Codec()
-NOW = int(time.time() * 1000)
+NOW = now_ms()
 WIDE = {"COLUMNS": "220"}
 DAY_MS = 86_400_000
 
@@ -88,7 +88,7 @@ def test_list_counts_by_reason_and_filters(poisoned, cli):
     assert listed.exit_code == 0
     assert all(place in listed.stdout for place in where)
     assert "\x1b" not in listed.stdout
-    assert "expected a policy (?[2J" in listed.stdout
+    assert "expected a policy (\\x1b[2J" in listed.stdout
     assert "[red]" in listed.stdout
     letters, counts = listed.stdout.split("by reason")
     assert letters.count("not allowed") == 7
@@ -172,15 +172,15 @@ def test_retry_of_all_sends_what_is_valid_by_now_and_names_the_rest(poisoned, cl
     settings, where = poisoned
     result = cli("dead-letters", "retry", "--all")
     assert (result.exit_code, result.stdout) == (1, f"{where[3]}: sent\n")
-    assert "1 sent, 0 had been retried already, 6 can't be taken" in result.stderr
+    assert "1 sent, 0 had been retried already, 6 failed" in result.stderr
     assert f"{where[0]}: state: 'HAPPY' is not allowed; expected one of UNAWARE" in result.stderr
     assert f"{where[5]}: time_source: 'sundial'" in result.stderr
     assert f"{where[6]}: a policy is not retried: put it in force with journeys policy set" in result.stderr
     ((record, _),) = retried(settings)
     assert record == Touchpoint("j", None, "t", NOW, cost_micros=1_000_000)
-    assert "0 sent, 1 had been retried already, 6 can't be taken" in cli("dead-letters", "retry", "--all").stderr
+    assert "0 sent, 1 had been retried already, 6 failed" in cli("dead-letters", "retry", "--all").stderr
     chosen = cli("dead-letters", "retry", "--all", "--reason", "cost")
-    assert "0 sent, 0 had been retried already, 1 can't be taken" in chosen.stderr
+    assert "0 sent, 0 had been retried already, 1 failed" in chosen.stderr
 
 
 def test_a_retry_that_is_dead_again_is_told(poisoned, cli, tmp_path):
@@ -225,11 +225,11 @@ def test_what_lies_ahead_of_time_is_refused_until_its_time_has_come(kafka, cli, 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "say which"),
-        (["journey-events:1:1", "--all"], "say which"),
+        ([], "name one TOPIC:PARTITION:OFFSET"),
+        (["journey-events:1:1", "--all"], "name one TOPIC:PARTITION:OFFSET"),
         (["journey-events:1:1", "--reason", "x"], "a filter goes with --all"),
         (["--all", "--with", "one.jsonl"], "a corrected record stands for one"),
-        (["journey-events:1:1", "--with", "two.jsonl"], "2 lines; one is wanted"),
+        (["journey-events:1:1", "--with", "two.jsonl"], "2 lines; expected one"),
         (["journey-events:1:1", "--with", "bad.jsonl"], "bad.jsonl: line 1: cost: -1"),
         (["journey-events:1:1", "--with", "time.jsonl"], "a punctuation is never retried"),
     ],

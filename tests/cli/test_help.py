@@ -1,9 +1,13 @@
 """What `--help` says, and what it costs."""
 
+import platform
+import re
+import shlex
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 import typer
@@ -25,6 +29,7 @@ def commands(group: TyperGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[st
 
 
 COMMANDS = list(commands(typer.main.get_command(app)))
+GROUPS = sorted({path[:-1] for path in COMMANDS})
 # What the command line can do without, and what costs most to import.
 HEAVY = {"faust", "mode", "aiokafka", "pyarrow", "httpx", "pyruhvro"}
 
@@ -50,6 +55,30 @@ def test_help_explains_and_gives_one_example(cli, path):
     assert len(explanation.split()) >= 5
     assert rest.count("Example:") == 1
     assert f"Example: journeys {' '.join(path)}" in rest
+
+
+@pytest.mark.parametrize("path", [*GROUPS, *COMMANDS], ids=" ".join)
+def test_help_reads_well_in_80_columns(cli, path):
+    """By either name no line is longer, none is cut short, and an example is on one line."""
+    result = cli(*path, "-h")
+    assert result.exit_code == 0
+    assert result.stdout == cli(*path, "--help").stdout
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if line.rstrip().endswith("...") and "ARGS" not in line]
+    (example,) = [line for line in lines if "Example:" in line]
+    assert example.startswith(f"  Example: journeys {' '.join(path)}".rstrip())
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_an_example_can_be_used(path):
+    """Its options and arguments are those of the command."""
+    root = typer.main.get_command(app)
+    command = root
+    for name in path:
+        command = command.commands[name]
+    words = shlex.split(command.epilog.removeprefix("Example: journeys "))[len(path) :]
+    command.make_context(" ".join(path), words)
 
 
 @pytest.mark.parametrize("group", [(), ("broker",), ("topics",), ("policy",)], ids=" ".join)
@@ -94,3 +123,25 @@ def test_a_librarys_daemon_thread_does_not_cut_a_command_short(cli, monkeypatch)
     monkeypatch.setattr("os._exit", pytest.fail)
     threading.Thread(target=threading.Event().wait, daemon=True).start()
     assert cli("config").exit_code == 0
+
+
+def test_the_versions(tmp_path):
+    """Of package, engine, Kafka client and Python; whatever the settings are."""
+    lines = journeys("--version", cwd=tmp_path).stdout.splitlines()
+    assert lines[0] == f"journeys {version('gaelp-journeys')}"
+    assert re.match(r"engine: (compiled|reference) \(.+\)", lines[1])
+    assert lines[2] == f"Kafka client: aiokafka {version('aiokafka')}, faust-streaming {version('faust-streaming')}"
+    assert lines[3].startswith(f"Python: {platform.python_version()} ")
+    wrong = journeys("--version", cwd=tmp_path, env={"JOURNEYS_ENGINE": "diesel"})
+    assert (wrong.returncode, wrong.stderr) == (0, "")
+    assert wrong.stdout.splitlines()[1].startswith("engine: none: setting engine: 'diesel' is not allowed")
+
+
+def test_the_versions_where_no_kafka_client_is(cli, monkeypatch):
+    """Said, with what to do."""
+
+    def missing(distribution):
+        raise PackageNotFoundError(distribution)
+
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    assert "Kafka client: not installed: pip install 'gaelp-journeys[kafka]'\n" in cli("--version").stdout

@@ -207,7 +207,7 @@ def test_show_tells_the_row_and_the_history_of_a_journey(kafka, cli, tmp_path):
     assert "converted" in ended.stdout
     unknown = cli("show", "nobody")
     assert unknown.exit_code == 1
-    assert "never seen, or forgotten" in unknown.stdout
+    assert "never seen, or deleted since" in unknown.stdout
 
 
 def test_a_command_can_be_sent_without_waiting(kafka, cli):

@@ -2,8 +2,7 @@
 
 from io import StringIO
 
-from rich.console import Console
-
+from journeys.cli.screen import Screen
 from journeys.cli.watched import Watched
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
@@ -26,9 +25,9 @@ def abandonment(number: int, reason: str = "TIMEOUT") -> JourneyAbandoned:
 
 def shown(watched: Watched) -> str:
     """Text of the table as it is drawn."""
-    console = Console(width=120, file=StringIO())
-    console.print(watched.table())
-    return console.file.getvalue()
+    screen = Screen(StringIO())
+    screen.print(watched.table())
+    return screen.file.getvalue()
 
 
 def rows(text: str) -> dict[str, list[str]]:

@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-import time
 
 import pytest
 
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS
 from tests.fixtures.fresh_kafka import emptied
@@ -38,7 +38,7 @@ def say(live, tmp_path):
 
 def touchpoint(journey_id: str) -> str:
     """Line of a touchpoint of now."""
-    line = {"journey_id": journey_id, "touchpoint_id": "t-1", "occurred_at": int(time.time() * 1000), "cost": "2.50"}
+    line = {"journey_id": journey_id, "touchpoint_id": "t-1", "occurred_at": now_ms(), "cost": "2.50"}
     return json.dumps(line) + "\n"
 
 

@@ -22,14 +22,13 @@ from journeys.streams.partition.changelog import (
 from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.protocols import JourneyPartition, JourneyProcessor
 from journeys.streams.partition.state import Partition
+from tests.fixtures.left_out import left_out
 from tests.fixtures.wire_record import WireRecord
 
 CODEC = Codec()
 Changelog: TypeAlias = Iterable[tuple[bytes, bytes | None, int]]
 
-needs_engine = pytest.mark.skipif(
-    find_spec("journeys.engine") is None, reason="the compiled engine is not built: no Rust toolchain"
-)
+needs_engine = pytest.mark.skipif(find_spec("journeys.engine") is None, reason=left_out("engine"))
 
 
 class Result(NamedTuple):

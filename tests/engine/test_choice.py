@@ -24,10 +24,10 @@ def test_without_the_package_auto_takes_the_reference(monkeypatch: pytest.Monkey
     taken = load_engine("auto")
     assert (taken.name, taken.compiled) == ("reference", None)
     assert taken.description == (
-        "reference (the package journeys.engine is not installed); for the compiled one, "
-        "install a Rust toolchain (rustup.rs) and run `make setup`"
+        "reference (this installation has no journeys.engine); for the compiled one, install a Rust toolchain (cargo) "
+        "and then `pip install --force-reinstall --no-cache-dir gaelp-journeys`, in a checkout `make setup`"
     )
-    with pytest.raises(EngineMissingError, match=r"is not installed; install a Rust toolchain .* or set"):
+    with pytest.raises(EngineMissingError, match=r"has no journeys.engine; install a Rust toolchain .* or set"):
         load_engine("compiled")
 
 

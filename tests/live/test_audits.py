@@ -6,13 +6,14 @@ import getpass
 import pytest
 
 from journeys.agents.inspect.audit import ALL_JOURNEYS, is_audit
+from journeys.clock import now_ms
 from journeys.schemas.records import Touchpoint
 from journeys.schemas.topics import JOURNEY_LIFECYCLE
 from tests.cli.console_script import journeys
 from tests.fixtures.fresh_kafka import emptied
 from training_orchestrator import JourneyAlreadyAbandonedError, JourneyTimeoutManager
 
-from .topic_exchange import append, now_ms, published
+from .topic_exchange import append, published
 from .verified import verified
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import Touchpoint
 from journeys.schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE
@@ -12,7 +13,7 @@ from tests.cli.console_script import journeys
 from tests.fixtures.fresh_kafka import emptied
 from tests.fixtures.topic_contents import Raw, home, write
 
-from .topic_exchange import now_ms, published
+from .topic_exchange import published
 from .verified import verified
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]

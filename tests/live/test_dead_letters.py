@@ -10,6 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.partitioner import murmur2
 from journeys.schemas.records import (
@@ -25,7 +26,7 @@ from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_EVENTS, JOURNEY_LIFECY
 from tests.fixtures.fresh_kafka import emptied
 from tests.fixtures.topic_contents import DAY, home
 
-from .topic_exchange import append, inputs, now_ms, published
+from .topic_exchange import append, inputs, published
 from .verified import verified
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]

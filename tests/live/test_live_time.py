@@ -6,12 +6,13 @@ import pytest
 
 from journeys.agents.history.importer import TopicIsLiveError, import_history
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.records import JourneyRegistered, PolicyChanged, Punctuation, Touchpoint
 from journeys.streams.rule.policy import Policy
 from tests.fixtures.fresh_kafka import emptied
 from tests.fixtures.topic_contents import DAY, home, touch
 
-from .topic_exchange import append, inputs, now_ms, policy_changed, published
+from .topic_exchange import append, inputs, policy_changed, published
 from .verified import verified
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]

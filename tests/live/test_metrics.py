@@ -13,13 +13,14 @@ import yaml
 from prometheus_client import CollectorRegistry, start_http_server
 
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.topics import JOURNEY_EVENTS
 from tests.fixtures.fresh_kafka import emptied
 from tests.fixtures.topic_contents import Raw, touch, write
 from training_orchestrator import JourneyTimeoutManager
 from training_orchestrator.prometheus_metrics import ManagerMetrics
 
-from .topic_exchange import append, now_ms
+from .topic_exchange import append
 from .worker_process import WorkerProcess
 
 ROOT = Path(__file__).parents[2]

@@ -2,11 +2,12 @@
 
 import pytest
 
+from journeys.clock import now_ms
 from journeys.schemas.records import InputRecord, JourneyRegistered, Touchpoint
 from tests.fixtures.fresh_kafka import emptied
 from tests.fixtures.topic_contents import DAY, HOUR, START_AT, punctuation, touch
 
-from .topic_exchange import append, now_ms, published
+from .topic_exchange import append, published
 from .verified import verified
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]

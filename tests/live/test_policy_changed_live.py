@@ -5,12 +5,13 @@ from time import perf_counter_ns
 
 import pytest
 
+from journeys.clock import now_ms
 from journeys.schemas.records import PolicyChanged, Touchpoint
 from journeys.schemas.topics import DEAD_LETTERS
 from journeys.streams.rule.policy import Policy, policy_from_toml
 from tests.fixtures.fresh_kafka import emptied
 
-from .topic_exchange import append, inputs, now_ms, policy_changed, published
+from .topic_exchange import append, inputs, policy_changed, published
 from .verified import verified
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]

@@ -16,6 +16,7 @@ from journeys.agents.verify.table_rebuild import rebuild_table
 from journeys.agents.worker.ports.worker_exit import WorkerExit
 from journeys.schemas.topics import JOURNEY_LIFECYCLE, changelog_name, topic_map
 from tests.fixtures.fresh_kafka import emptied, make_changelog_anew
+from tests.fixtures.left_out import left_out
 from tests.fixtures.topic_contents import DAY, HOUR, punctuation, touch
 
 from .topic_exchange import append
@@ -94,8 +95,8 @@ def test_a_changelog_that_is_created_anew_under_a_running_worker(settings, worke
     # Duplicates change no row of a journey: all that the new changelog gets is the row of the partition.
     append(settings, *(touch(name, 1, HOUR) for name in JOURNEYS))
     said = last_words(worker)
-    assert "] was created anew: it was written up to offset " in said
-    assert "make the table from the input topic with `journeys check --rebuild`" in said
+    assert "] was deleted and created again: it was written up to offset " in said
+    assert "rebuild the table from the input topic with `journeys check --rebuild`" in said
     said = last_words(workers.start(settings))
     assert "the changelog lacks the beginning of partition " in said, "a supervisor starts it all the same"
     asyncio.run(rebuild_when_the_worker_has_left(settings))
@@ -108,7 +109,7 @@ def test_a_changelog_that_is_created_anew_under_a_running_worker(settings, worke
     assert report.abandonments.equal == len(JOURNEYS)
 
 
-@pytest.mark.skipif(not os.environ.get("JOURNEYS_TEST_LONG"), reason="a rarer case of the one above: part of make soak")
+@pytest.mark.skipif(not os.environ.get("JOURNEYS_TEST_LONG"), reason=left_out("long"))
 def test_a_changelog_that_is_created_anew_and_gets_rows_of_journeys_first(settings, workers):
     """Without a row of its own a partition begins at the start of the input: the next worker does all of it again."""
     worker = workers.start(settings)
@@ -116,7 +117,7 @@ def test_a_changelog_that_is_created_anew_and_gets_rows_of_journeys_first(settin
     workers.wait_until_applied(settings)
     asyncio.run(make_changelog_anew(settings))
     append(settings, *(touch(name, 2, 2 * HOUR) for name in JOURNEYS))
-    assert "] was created anew: it was written up to offset " in last_words(worker)
+    assert "] was deleted and created again: it was written up to offset " in last_words(worker)
     again = workers.start(settings)
     append(settings, punctuation(40 * DAY))
     workers.wait_until_applied(settings)

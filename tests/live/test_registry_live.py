@@ -13,7 +13,7 @@ from journeys.agents.settings.settings import Settings
 from journeys.agents.worker.ports.worker_exit import WorkerExit
 from journeys.schemas.codec import HEADER_BYTES, Codec, schema_id_of
 from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, changelog_name
-from tests.agents.kafka.test_schema_registry import Registry, newer_touchpoint, serving
+from tests.agents.kafka.test_schema_registry import Registry, newer, serving
 from tests.fixtures.fresh_kafka import emptied
 from tests.fixtures.row_versions import AFTER, head_of, written_as
 from tests.fixtures.topic_contents import DAY, HOUR, Raw, home, punctuation, read, touch, write
@@ -42,7 +42,7 @@ def newer_value(schema_id: int, number: int) -> bytes:
     """Touchpoint of journey `a` as a writer with a newer schema says it."""
     out = BytesIO()
     record = touch("a", number, number * HOUR)._asdict() | {"device": "phone"}
-    schemaless_writer(out, newer_touchpoint(), record)
+    schemaless_writer(out, newer("Touchpoint"), record)
     return b"\x00" + schema_id.to_bytes(4, "big") + out.getvalue()
 
 
@@ -69,7 +69,7 @@ def test_ids_of_a_registry_and_fingerprints_are_taken_side_by_side_by_one_worker
         append(plain, punctuation(0), touch("a", 1, HOUR))
         append(settings, touch("a", 2, 2 * HOUR))
         workers.wait_until_applied(settings)
-        newer_id = registry.add_avro(newer_touchpoint())
+        newer_id = registry.add_avro(newer("Touchpoint"))
         registry.failures = 2
         asyncio.run(write(settings, [raw(newer_value(newer_id, 3)), raw(newer_value(UNKNOWN_ID, 4))]))
         append(plain, touch("a", 5, 5 * HOUR), punctuation(9 * DAY))

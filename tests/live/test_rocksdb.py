@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from time import time
 from typing import NamedTuple
 
 import pytest
@@ -11,8 +10,10 @@ from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.settings.settings import Settings
 from journeys.agents.worker.restore import rocksdb_partition
 from journeys.agents.worker.restore.rocksdb_partition import RocksdbPartition
+from journeys.clock import now_ms
 from journeys.schemas.catalog import Catalog
 from journeys.schemas.codec import Codec
+from journeys.schemas.instants import HOUR_MS
 from journeys.schemas.rows import journey_key
 from journeys.schemas.topics import changelog_name
 from journeys.streams.partition.changelog import row_offset
@@ -62,7 +63,7 @@ def records_in_changelog(settings: Settings) -> int:
     """Sum of its end offsets: nothing is compacted within a day."""
 
     async def count() -> int:
-        async with open_log(settings, CHANGELOG) as log:
+        async with open_log(settings, CHANGELOG, catalog=None) as log:
             return sum(log.end_offsets.values())
 
     return asyncio.run(count())
@@ -154,7 +155,7 @@ def let_age(settings: Settings, hours: float) -> None:
     """Make a stopped worker's copies as old as if the machine had been off for so long."""
     for number in range(PARTITIONS):
         copy = RocksdbPartition(settings.data_dir / "tables" / "journeys" / "worker-1" / str(number), Catalog())
-        copy._database.put(rocksdb_partition._AS_OF, str(int((time() - hours * 3_600) * 1_000)).encode())
+        copy._database.put(rocksdb_partition._AS_OF, str(round(now_ms() - hours * HOUR_MS)).encode())
         copy.close()
 
 

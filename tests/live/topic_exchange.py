@@ -1,20 +1,15 @@
 """What a test says to workers, and what it hears from them: whole topics, for a few records."""
 
 import asyncio
-from time import time
 from typing import Any
 
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import InputRecord, PolicyChanged
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS
 from journeys.streams.rule.policy import Policy
 from tests.fixtures.topic_contents import produce, read, read_inputs
-
-
-def now_ms() -> int:
-    """Now, in epoch milliseconds: live topics keep real time."""
-    return int(time() * 1000)
 
 
 def append(settings: Settings, *records: InputRecord) -> None:

@@ -25,7 +25,7 @@ async def _fetch_others(
 
 
 if __name__ == "__main__":
-    watchdog._LOOK_EVERY_SECONDS = 0.2
+    watchdog._CHECK_EVERY_SECONDS = 0.2
     watchdog._STALLED_AFTER_SECONDS = 3.0
     BatchConsumer._getmany = _fetch_others
     app()

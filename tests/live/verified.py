@@ -30,5 +30,5 @@ async def _verified(settings: Settings) -> tuple[VerifyReport, dict[str, int]]:
 
 
 async def _message_count(settings: Settings, topic: str) -> int:
-    async with open_log(settings, topic) as log:
+    async with open_log(settings, topic, catalog=None) as log:
         return sum(log.end_offsets.values()) - sum(log.start_offsets.values())

@@ -182,10 +182,10 @@ class Workers:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _wait_until_applied(self, settings: Settings, seconds: float) -> None:
-        async with open_log(settings, JOURNEY_EVENTS) as log:
+        async with open_log(settings, JOURNEY_EVENTS, catalog=None) as log:
             ends = log.end_offsets
         waiting = {number for number, end in ends.items() if end > 0}
-        async with open_log(settings, changelog_name(settings.application_id)) as changelog:
+        async with open_log(settings, changelog_name(settings.application_id), catalog=None) as changelog:
 
             async def is_applied() -> bool:
                 rows = await changelog.end_offsets_now()

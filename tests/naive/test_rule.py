@@ -10,13 +10,23 @@ from hypothesis import HealthCheck, given, settings
 from journeys.schemas.instants import DAY_MS, HOUR_MS, SECOND_MS
 from journeys.schemas.lines import parse_line
 from journeys.schemas.money import MICROS
-from journeys.schemas.records import InputRecord, JourneyAbandoned, JourneyLifecycle, PolicyChanged, Punctuation
+from journeys.schemas.records import (
+    REASONS,
+    SIGNALS,
+    InputRecord,
+    JourneyAbandoned,
+    JourneyLifecycle,
+    PolicyChanged,
+    Punctuation,
+)
 from journeys.streams.partition.driver import replay_punctuated, replay_unpunctuated
 from journeys.streams.partition.effects import Counts
 from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 from tests.fixtures.examples import examples
 
+from . import draft, model
 from .logs import cases, seeded_case
+from .policy import DEFAULT_POLICY as MODELS_POLICY
 from .replay import run
 
 # Ids that the model does not make, and fields of Kafka.
@@ -142,3 +152,10 @@ def test_rule_equals_the_model_on_seeded_cases(punctuations: bool) -> None:
 def test_the_default_policy_is_the_models() -> None:
     """Without a difference both have the constants of the design."""
     assert policy_of({}) == DEFAULT_POLICY
+
+
+def test_the_model_knows_every_reason_and_signal() -> None:
+    """And its random logs have them."""
+    assert model.SIGNAL_REASONS == SIGNALS
+    assert set(MODELS_POLICY["reason_multipliers"]) == set(draft.REASONS) == set(REASONS)
+    assert set(draft.KINDS) >= set(SIGNALS)

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.left_out import left_out
 from tests.packaging.built import ROOT, dist_of, empty_environment, has_rust, run
 from tests.packaging.test_packaging import TOP_LEVEL
 from tests.trainer.test_documents import PROMISED
 
 pytestmark = pytest.mark.slow
 CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
-needs_rust = pytest.mark.skipif(not has_rust(), reason="no Rust toolchain (cargo): a wheel without the engine is built")
+needs_rust = pytest.mark.skipif(not has_rust(), reason=left_out("cargo"))
 
 
 @pytest.fixture(scope="session")

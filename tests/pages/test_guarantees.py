@@ -5,15 +5,11 @@ import re
 import shlex
 from functools import reduce
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
-from typer.core import TyperGroup
 
 from journeys.agents.settings.settings import Settings
 from journeys.agents.worker.restore import rocksdb_partition
-from journeys.cli.main import app
 from journeys.streams.rule.policy import DEFAULT_POLICY
 from tests.chaos import __main__ as chaos
 from tests.simulation.faults import FAULTS
@@ -45,29 +41,6 @@ def test_every_target_of_make_exists(command):
 def test_the_parts_of_chaos_are_those_named_above():
     """Which the command itself says in its usage."""
     assert "[chaos] [outage] [shutdown]" in (chaos.__doc__ or "")
-
-
-@pytest.mark.parametrize("command", code(r"journeys "))
-def test_every_command_of_journeys_exists(command):
-    """With its options."""
-    found: Any = typer.main.get_command(app)
-    _, *words = shlex.split(command)
-    for word in words:
-        if word.startswith("--"):
-            assert word in {option for parameter in found.params for option in parameter.opts}, command
-        else:
-            found = found.commands[word]
-    assert not isinstance(found, TyperGroup), command
-
-
-@pytest.mark.parametrize("path", code(r"tests/"))
-def test_every_test_exists(path):
-    """The file, and the test in it where one is named."""
-    file, _, name = path.partition("::")
-    if file == "tests/":
-        return
-    text = (ROOT / file).read_text()
-    assert f"def {name or 'test_'}" in text, path
 
 
 def test_every_promise_is_tested():

@@ -23,7 +23,7 @@ from journeys.schemas.records import (
     Punctuation,
     Touchpoint,
 )
-from tests.fixtures.record_examples import INPUTS
+from tests.fixtures.record_examples import FULL, INPUTS
 
 T0 = 1_760_000_000_000  # 2025-10-09T08:53:20Z
 TOUCHPOINT = {"journey_id": "j", "touchpoint_id": "t", "occurred_at": T0, "cost": 1}
@@ -40,6 +40,16 @@ def refusal(line):
         parse_line(line)
     assert str(caught.value).encode()
     return caught.value
+
+
+def test_every_field_of_a_touchpoint_can_be_given():
+    """Under its own name, money as dollars."""
+    assert all(value != default for value, default in zip(FULL[4:], Touchpoint._field_defaults.values(), strict=True))
+    line = {
+        name.removesuffix("_micros"): value / 1_000_000 if name.endswith("_micros") else value
+        for name, value in FULL._asdict().items()
+    }
+    assert parse_line(line) == FULL
 
 
 def test_a_whole_touchpoint():

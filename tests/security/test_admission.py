@@ -28,7 +28,7 @@ async def look(settings):
     options = await client_options(settings)
     connection = SimpleNamespace(connected=lambda: sys.argv[1] == "connected")
     consumer = SimpleNamespace(_client=SimpleNamespace(_conns={"node": connection}))
-    await Admission(lambda: consumer, options, settings).look(consumer)
+    await Admission(lambda: consumer, options, settings).check(consumer)
 
 asyncio.run(look(Settings(_env_file=None, **dict(word.split("=", 1) for word in sys.argv[2:]))))
 """

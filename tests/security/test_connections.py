@@ -11,12 +11,13 @@ from journeys.agents.kafka.connection import KafkaRefusedError, require_broker
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.topic_setup import create_topics
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.identity import abandonment_id
 from journeys.schemas.records import JourneyCommand, Touchpoint
 from journeys.schemas.topics import JOURNEY_EVENTS, changelog_name
 from tests.fixtures.fresh_kafka import delete_topics
 from tests.fixtures.topic_contents import Raw, read, write
-from tests.live.topic_exchange import append, now_ms, published
+from tests.live.topic_exchange import append, published
 from tests.live.verified import verified
 from tests.live.worker_process import WorkerProcess
 
@@ -66,13 +67,13 @@ WAYS_IN: dict[str, Way] = {
 REFUSED: dict[str, tuple[Way, str]] = {
     "wrong password": (
         lambda kafka: kafka.scram("worker", **WRONG),
-        "does not take user 'worker' with the password that it was given: see JOURNEYS_SASL_USERNAME, JOURNEYS_SASL_",
+        "refuses user 'worker' with this password: see JOURNEYS_SASL_USERNAME, JOURNEYS_SASL_",
     ),
     "wrong password, PLAIN": (
         lambda kafka: kafka.scram("worker", sasl_mechanism="PLAIN", **WRONG),
-        "does not take user 'worker' with the password that it was given",
+        "refuses user 'worker' with this password",
     ),
-    "unknown user": (lambda kafka: kafka.scram("stranger"), "does not take user 'stranger'"),
+    "unknown user": (lambda kafka: kafka.scram("stranger"), "refuses user 'stranger'"),
     "untrusted authority": (
         trusting_another_authority,
         "is not trusted (unable to get local issuer certificate): its authority must be among those in ",
@@ -92,7 +93,7 @@ REFUSED: dict[str, tuple[Way, str]] = {
     "foreign client certificate": (of_another_authority, "foreign.pem (SSLV3_ALERT_CERTIFICATE_UNKNOWN)"),
     "password where none is asked for": (
         lambda kafka: kafka.mutual_tls("worker", security_protocol="SASL_SSL", sasl_username="worker", **WRONG),
-        "asks for no password: JOURNEYS_SECURITY_PROTOCOL is SSL there",
+        "asks for no password: set JOURNEYS_SECURITY_PROTOCOL to SSL",
     ),
     "no password where one is asked for": (
         lambda kafka: kafka.mutual_tls("worker", bootstrap_servers=kafka.bootstrap_servers),
@@ -110,7 +111,7 @@ def test_every_way_in_leads_to_the_same_rights(kafka, way):
     """SCRAM in both strengths, PLAIN, and certificates: each is User:worker, who may read the input topic."""
 
     async def partitions() -> int:
-        async with open_log(way(kafka), JOURNEY_EVENTS) as log:
+        async with open_log(way(kafka), JOURNEY_EVENTS, catalog=None) as log:
             return log.partition_count
 
     assert asyncio.run(partitions()) == 4

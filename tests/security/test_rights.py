@@ -10,12 +10,13 @@ from journeys.agents.kafka.rights import Right, acl_command
 from journeys.agents.kafka.topic_setup import TopicSetupError, create_topics, require_topics
 from journeys.agents.kafka.topic_time import topic_time
 from journeys.agents.verify.verification import verify
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import Touchpoint
 from journeys.schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE, changelog_name, topic_map
 from tests.fixtures.fresh_kafka import delete_topics
 from tests.fixtures.topic_contents import punctuation, touch
-from tests.live.topic_exchange import append, now_ms
+from tests.live.topic_exchange import append
 from tests.live.worker_process import WorkerProcess
 
 from .acls import grant, revoke

@@ -10,9 +10,10 @@ from journeys.agents.kafka.connection import KafkaRefusedError, client_options, 
 from journeys.agents.kafka.rights import Right
 from journeys.agents.kafka.topic_setup import create_topics
 from journeys.agents.settings.kafka_security import faust_credentials
+from journeys.clock import now_ms
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS
 from tests.fixtures.fresh_kafka import delete_topics
-from tests.live.topic_exchange import append, now_ms
+from tests.live.topic_exchange import append
 
 from .acls import grant, revoke
 from .secure_kafka import ADMIN

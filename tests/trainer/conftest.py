@@ -5,6 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.fixtures.left_out import left_out
 from tests.live.conftest import workers
 
 from .feed_of_store import COUNT
@@ -18,7 +19,7 @@ __all__ = ["each_engine", "workers"]
 def each_engine(request, monkeypatch):
     """Run a test of embedded managers under the reference, and under the compiled engine where that is built."""
     if request.param == "compiled" and find_spec("journeys.engine") is None:
-        pytest.skip("the engine is not built: no Rust toolchain")
+        pytest.skip(left_out("engine"))
     monkeypatch.setenv("JOURNEYS_ENGINE", request.param)
 
 

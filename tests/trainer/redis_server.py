@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,7 +10,9 @@ from time import monotonic, sleep
 
 import redis
 
-PROGRAM = shutil.which("redis-server")
+from journeys.agents.devserver.redis_process import redis_program
+
+PROGRAM = redis_program()
 
 
 class RedisServer:

@@ -4,16 +4,31 @@ from dataclasses import fields
 
 import pytest
 
+from journeys.schemas.records import REASONS, Touchpoint
 from journeys.streams.rule.policy import DEFAULT_POLICY
 from training_orchestrator import (
     AbandonmentPenalty,
     AbandonmentReason,
     ConfigurationError,
     TimeoutConfiguration,
+    TrainerTouchpoint,
     TrainingConfiguration,
 )
+from training_orchestrator.api.touchpoint import TouchpointFields
 
 NUMBERS = [each.name for each in fields(TimeoutConfiguration) if each.name != "state_penalty_weights"]
+
+
+def test_a_trainer_knows_every_reason():
+    """Under the same names, in the same order."""
+    assert tuple(AbandonmentReason) == REASONS
+
+
+def test_a_trainer_can_give_every_field_of_a_touchpoint():
+    """Money as dollars; type checkers know the same fields."""
+    names = {name.removesuffix("_micros") for name in Touchpoint._fields}
+    assert {field.name for field in fields(TrainerTouchpoint)} == names
+    assert set(TouchpointFields.__annotations__) == names - {"journey_id"}
 
 
 def test_the_promised_configuration_is_the_default_policy():

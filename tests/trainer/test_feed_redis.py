@@ -5,6 +5,7 @@ from time import monotonic
 
 import pytest
 
+from tests.fixtures.left_out import left_out
 from training_orchestrator import AbandonmentFeed, JourneyTimeoutManager, StoreUnavailableError, TrainerTouchpoint
 from training_orchestrator.redis.redis_keys import ABANDONMENTS, MIRROR, POSITION
 
@@ -13,7 +14,7 @@ from .store_of_journeys import DAY, Hands, fill
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(PROGRAM is None, reason="needs redis-server (Debian's package of that name)"),
+    pytest.mark.skipif(PROGRAM is None, reason=left_out("redis")),
 ]
 COUNT = 100
 ENTRIES = COUNT + COUNT // 5 + COUNT // 10  # abandonments, returns, conversions of returned journeys

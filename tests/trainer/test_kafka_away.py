@@ -7,6 +7,7 @@ import pytest
 
 from journeys.agents.kafka import log_reader
 from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.left_out import left_out
 from tests.live.topic_exchange import published
 from tests.live.verified import verified
 from training_orchestrator import (
@@ -63,7 +64,7 @@ async def said_again(manager, journey_id):
 def test_outputs_are_heard_again_though_nothing_is_published(broker, monkeypatch):
     """Kafka is gone and back, and no journey moved: that it is quiet is no reason to call it away."""
     if broker.directory is None:
-        pytest.skip("the configured Kafka is not this test's to kill")
+        pytest.skip(left_out("own-kafka"))
     monkeypatch.setattr(log_reader, "_STALL_SECONDS", 1.0)  # of silence, before Kafka is asked whether it is there
     settings = emptied(broker)
 
@@ -89,11 +90,11 @@ def test_outputs_are_heard_again_though_nothing_is_published(broker, monkeypatch
     assert away.startswith("the output topics can't be read for now; nothing is lost: ")
 
 
-@pytest.mark.skipif(not os.environ.get("JOURNEYS_TEST_LONG"), reason="takes a minute: part of make soak")
+@pytest.mark.skipif(not os.environ.get("JOURNEYS_TEST_LONG"), reason=left_out("long"))
 def test_every_call_has_its_answer_while_kafka_is_away_and_goes_on_by_itself(broker, workers):
     """A real broker is killed and started. What was said meanwhile is said again, and counts once."""
     if broker.directory is None:
-        pytest.skip("the configured Kafka is not this test's to kill")
+        pytest.skip(left_out("own-kafka"))
     settings = emptied(broker, punctuation_interval_seconds=0.2)
     workers.start(settings).wait_until_logged("restored: partitions [0, 1, 2, 3]")
 

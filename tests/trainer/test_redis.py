@@ -14,6 +14,7 @@ from journeys.schemas.records import JourneyAbandoned
 from journeys.streams.partition.driver import replay_partition
 from journeys.streams.partition.state import Partition
 from journeys.streams.rule.policy import DEFAULT_POLICY
+from tests.fixtures.left_out import left_out
 from training_orchestrator import JourneyTimeoutManager, TrainerTouchpoint
 from training_orchestrator.embedded.local_log import entries_of
 from training_orchestrator.redis.redis_keys import ABANDONMENTS, DEADLINES, MIRROR, POLICY, POSITION, SUMMARY
@@ -26,7 +27,7 @@ from .stored import outputs, replayed
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(PROGRAM is None, reason="needs redis-server (Debian's package of that name)"),
+    pytest.mark.skipif(PROGRAM is None, reason=left_out("redis")),
 ]
 FROZEN_SECONDS = 30 if os.environ.get("JOURNEYS_TEST_LONG") else 0
 WAIT_SECONDS = 40

@@ -9,6 +9,7 @@ import pytest
 from journeys.agents.inspect.row_reader import read_row
 from journeys.streams.rule.policy import policy_from_json
 from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.left_out import left_out
 from tests.live.topic_exchange import published
 from tests.live.verified import verified
 from training_orchestrator import AbandonmentFeed, JourneyTimeoutManager
@@ -27,7 +28,7 @@ from .redis_server import PROGRAM
 pytestmark = [
     pytest.mark.broker,
     pytest.mark.slow,
-    pytest.mark.skipif(PROGRAM is None, reason="needs redis-server (Debian's package of that name)"),
+    pytest.mark.skipif(PROGRAM is None, reason=left_out("redis")),
 ]
 COUNT = 60
 HASTY = json.dumps({"version": "hasty-1", "deadlines": {"inactivity_hours": "24"}})

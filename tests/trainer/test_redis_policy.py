@@ -8,6 +8,7 @@ import pytest
 
 from journeys.schemas.records import JourneyAbandoned
 from journeys.streams.rule.policy import DEFAULT_POLICY, policy_from_json
+from tests.fixtures.left_out import left_out
 from training_orchestrator import JourneyTimeoutManager, TimeoutConfiguration
 from training_orchestrator.redis.redis_keys import POLICY, POLICY_ANSWER, WANTED_POLICY
 
@@ -17,7 +18,7 @@ from .stored import outputs, replayed
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(PROGRAM is None, reason="needs redis-server (Debian's package of that name)"),
+    pytest.mark.skipif(PROGRAM is None, reason=left_out("redis")),
 ]
 HASTY = json.dumps({"version": "hasty-1", "deadlines": {"inactivity_hours": "24"}})
 _WAIT_SECONDS = 30

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from journeys.schemas.expected_error import ExpectedError
+
 
 class NotStartedError(RuntimeError):
     """A call before `start()` or after `stop()`, or in another event loop than that of `start()`."""
 
 
-class StoreUnavailableError(Exception):
+class StoreUnavailableError(ExpectedError):
     """The store (file or Kafka) is not available. The call has changed nothing; try again later."""
 
 

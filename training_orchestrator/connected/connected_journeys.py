@@ -7,7 +7,6 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from time import time_ns
 from typing import TYPE_CHECKING, Final
 
 from aiokafka.errors import KafkaError
@@ -16,9 +15,10 @@ from journeys.agents.inspect.policies_in_force import policies_in_force
 from journeys.agents.inspect.row_reader import read_row
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.record_producer import RecordProducer, RecordsNotSentError
-from journeys.agents.kafka.schema_registry import own_catalog, registry_of
+from journeys.agents.kafka.schema_registry import own_catalog
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle, JourneyRecord, PolicyChanged
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS
@@ -115,14 +115,11 @@ class ConnectedJourneys:
         by_id: dict[str, JourneyAbandoned] = {}
         async with (
             self._answered("abandonments"),
-            registry_of(self._settings, self._codec.catalog) as registry,
-            open_log(self._settings, JOURNEY_ABANDONMENTS) as topic,
+            open_log(self._settings, JOURNEY_ABANDONMENTS, catalog=self._codec.catalog) as topic,
         ):
-            starts = await topic.offsets_since(at)
+            starts = await topic.offsets_at_time(at)
             for partition, start in starts.items():
                 async for batch in topic.read_partition(partition, start=start):
-                    if registry is not None:
-                        await registry.learn_from(record.value for record in batch.records)
                     for message in batch.records:
                         record: JourneyAbandoned = self._codec.decode(message.value)
                         if record.detected_at >= at:
@@ -152,7 +149,7 @@ class ConnectedJourneys:
         for partition in await policies_in_force(self._settings):
             if partition.policy != policy:
                 log.info("partition %d: policy %s is appended", partition.number, policy.version)
-                record = PolicyChanged(policy.version, policy.to_json(), time_ns() // 1_000_000, _REQUESTED_BY)
+                record = PolicyChanged(policy.version, policy.to_json(), now_ms(), _REQUESTED_BY)
                 await producer.send_to_partition(record, partition.number)
         await producer.flush()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from journeys.agents.kafka.log_reader import LogBatch, LogHeadGoneError, open_log
+from journeys.agents.kafka.log_reader import LogBatch, RecordsDeletedError, open_log
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
@@ -44,13 +44,13 @@ class OutputListener:
         if self._outputs is None or self._outputs.fault is None:
             return None
         fault = self._outputs.fault
-        return f"{fault}: start this manager anew" if isinstance(fault, LogHeadGoneError) else str(fault)
+        return f"{fault}: start this manager anew" if isinstance(fault, RecordsDeletedError) else str(fault)
 
     async def open(self) -> None:
         """Follow the topics from their present ends. Raises OperationError."""
         ends: dict[tuple[str, int], int] = {}
         for topic in _TOPICS:
-            async with open_log(self._settings, topic) as reader:
+            async with open_log(self._settings, topic, catalog=None) as reader:
                 ends.update({(topic, number): end for number, end in reader.end_offsets.items()})
         self._outputs = FollowedLog(self._settings, self._codec.catalog, ends, self._take)
         self._listening = asyncio.create_task(self._listen(self._outputs))
@@ -75,7 +75,7 @@ class OutputListener:
     async def _listen(self, outputs: FollowedLog) -> None:
         try:
             await outputs.follow(lambda error: log.warning("the output topics can't be read for now", error=str(error)))
-        except LogHeadGoneError:
+        except RecordsDeletedError:
             log.error("the output topics can't be read any more", error=self.fault)
 
     def _take(self, batch: LogBatch) -> None:

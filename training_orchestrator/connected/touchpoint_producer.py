@@ -9,13 +9,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self, Unpack
 
 from journeys.agents.settings.operation_error import OperationError
+from journeys.clock import now_ms
 from training_orchestrator.api.answers import AnswerOutstandingError, NotStartedError, StoreUnavailableError
 from training_orchestrator.api.extras import needs
 from training_orchestrator.api.touchpoint import TouchpointFields, TrainerTouchpoint
@@ -56,7 +56,7 @@ class TouchpointProducer:
         Raises InvalidRecordError, with the field, and does not send it. Raises AnswerOutstandingError if earlier ones
         were not acknowledged: send those again, with the same touchpoint_ids, by a new producer.
         """
-        record = TrainerTouchpoint(journey_id, **fields).record(time.time_ns() // 1_000_000)
+        record = TrainerTouchpoint(journey_id, **fields).record(now_ms())
         async with self._answered():
             await self._opened().send(record)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, Unpack
 
+from journeys.clock import now_ms
 from training_orchestrator.api.answers import NotStartedError
 from training_orchestrator.api.configuration import DEFAULT_STORE, ConfigurationError
 from training_orchestrator.api.extras import needs
@@ -152,7 +153,7 @@ class AbandonmentFeed:
     async def _open(self) -> None:
         if self._progress is not None:
             return
-        known_at = time.time_ns() // 1_000_000 if self._as_of is None else self._as_of
+        known_at = now_ms() if self._as_of is None else self._as_of
         self._progress = FeedProgress(
             await self._first_checkpoint(),
             self._rewards,

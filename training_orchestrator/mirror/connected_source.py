@@ -6,15 +6,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from time import time_ns
 from typing import Final
 
 from journeys.agents.kafka.changelog_state import UnknownChangelogError, changelog_state
 from journeys.agents.kafka.connection import client_options
-from journeys.agents.kafka.log_reader import LogBatch, LogHeadGoneError, open_log
+from journeys.agents.kafka.log_reader import LogBatch, RecordsDeletedError, open_log
 from journeys.agents.kafka.record_producer import RecordProducer
-from journeys.agents.kafka.schema_registry import registry_of
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import PolicyChanged
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, changelog_name
@@ -67,13 +66,10 @@ class ConnectedSource:
         """Rows of the changelog up to its present end; `note` gets later ones."""
         async with (
             _answered(),
-            registry_of(self._settings, self._table.codec.catalog) as registry,
-            open_log(self._settings, self._changelog) as rows,
+            open_log(self._settings, self._changelog, catalog=self._table.codec.catalog) as rows,
         ):
             for number in range(rows.partition_count):
                 async for batch in rows.read_partition(number):
-                    if registry is not None:
-                        await registry.learn_from(record.value for record in batch.records)
                     for updates in self._table.take(number, batch.records):
                         yield updates
             if self._following is None or self._following.done():
@@ -90,7 +86,7 @@ class ConnectedSource:
 
     async def change_policy(self, policy: Policy) -> None:
         """Append it to every partition of the input topic."""
-        changed = PolicyChanged(policy.version, policy.to_json(), time_ns() // 1_000_000, _REQUESTED_BY)
+        changed = PolicyChanged(policy.version, policy.to_json(), now_ms(), _REQUESTED_BY)
         async with _answered(), RecordProducer(self._settings) as producer:
             await producer.send_to_all(changed)
 
@@ -98,7 +94,7 @@ class ConnectedSource:
         rows = FollowedLog(self._settings, self._table.codec.catalog, positions, self._take, _FAULTS)
         try:
             await rows.follow(lambda error: log.warning("the changelog can't be read for now: %s", error))
-        except LogHeadGoneError as error:  # a changelog that was deleted and created again
+        except RecordsDeletedError as error:  # a changelog that was deleted and created again
             log.warning("the changelog is read again from the beginning for Redis: %s", error)
             self._lost()
 

@@ -9,8 +9,7 @@ from typing import Final
 
 from aiokafka.errors import KafkaError
 
-from journeys.agents.kafka.log_reader import LogBatch, LogHeadGoneError, tail
-from journeys.agents.kafka.schema_registry import registry_of
+from journeys.agents.kafka.log_reader import LogBatch, RecordsDeletedError, tail
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.catalog import Catalog
@@ -44,11 +43,11 @@ class FollowedLog:
         self._faults = faults
 
     async def follow(self, on_fault: Callable[[Exception], None]) -> None:
-        """Follow without end; `on_fault` gets each error. Raises LogHeadGoneError: records were deleted unread."""
+        """Follow without end; `on_fault` gets each error. Raises RecordsDeletedError: records were deleted unread."""
         while True:
             try:
                 await self._read()
-            except LogHeadGoneError as error:
+            except RecordsDeletedError as error:
                 self.fault = error
                 raise
             except self._faults as error:
@@ -58,12 +57,12 @@ class FollowedLog:
 
     async def _read(self) -> None:
         topics = sorted({topic for topic, _ in self.positions})
-        async with registry_of(self._settings, self._catalog) as registry:
-            async for batch in tail(self._settings, topics, start_offsets=self.positions, heard=self._clear_fault):
-                if registry is not None:
-                    await registry.learn_from(record.value for record in batch.records)
-                self._take(batch)
-                self.positions[batch.topic, batch.partition] = batch.records[-1].offset + 1
+        batches = tail(
+            self._settings, topics, catalog=self._catalog, start_offsets=self.positions, on_answer=self._clear_fault
+        )
+        async for batch in batches:
+            self._take(batch)
+            self.positions[batch.topic, batch.partition] = batch.records[-1].offset + 1
 
     def _clear_fault(self) -> None:
         self.fault = None

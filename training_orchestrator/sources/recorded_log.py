@@ -67,24 +67,20 @@ class TopicLog:
         """Each partition; raises StoreUnavailableError, also if the oldest records were deleted."""
         with needs("trainer", "a dataset of Kafka's journeys"):
             from journeys.agents.kafka.log_reader import open_log  # noqa: PLC0415  (a store needs no Kafka)
-        from journeys.agents.kafka.schema_registry import registry_of  # noqa: PLC0415  (as above)
         from journeys.schemas.topics import JOURNEY_EVENTS  # noqa: PLC0415  (as above)
 
         codec = Codec()
         async with (
             _answered(),
-            registry_of(self._settings, codec.catalog) as registry,
-            open_log(self._settings, JOURNEY_EVENTS) as log,
+            open_log(self._settings, JOURNEY_EVENTS, catalog=codec.catalog) as log,
         ):
-            log.require_head()
+            log.require_complete()
 
             async def batches(number: int) -> AsyncGenerator[Sequence[EntryFields], None]:
                 from journeys.streams.partition.log_entries import log_entries  # noqa: PLC0415  (as above)
 
                 async with _answered():  # the generator runs outside of the outer context
                     async for batch in log.read_partition(number):
-                        if registry is not None:
-                            await registry.learn_from(record.value for record in batch.records)
                         yield list(log_entries(batch.records, codec))
 
             for number in range(log.partition_count):

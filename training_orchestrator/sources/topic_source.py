@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -11,10 +10,10 @@ from aiokafka.errors import KafkaError
 
 from journeys.agents.kafka.log_reader import LogBatch, open_log, tail
 from journeys.agents.kafka.missing_rights import MissingRightsError
-from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.kafka.topic_time import topic_time
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from training_orchestrator.api.answers import StoreUnavailableError
@@ -36,17 +35,17 @@ class TopicSource:
 
     async def records(self, positions: Mapping[Place, int], *, follow: bool) -> AsyncIterator[list[PublishedRecord]]:
         """Follow both topics, or read first all abandonments, then the lifecycle. Raises StoreUnavailableError."""
-        async with self._answered(), registry_of(self._settings, self._codec.catalog) as registry:
+        async with self._answered():
             batches = self._followed(positions) if follow else self._until_now(positions)
             async for batch in batches:
-                yield await self._decoded(batch, registry)
+                yield self._decoded(batch)
 
     async def end_positions(self) -> dict[Place, int]:
         """The present ends."""
         positions: dict[Place, int] = {}
         async with self._answered():
             for topic in _TOPICS:
-                async with open_log(self._settings, topic) as log:
+                async with open_log(self._settings, topic, catalog=None) as log:
                     positions.update({(topic, number): end for number, end in log.end_offsets.items()})
         return positions
 
@@ -61,33 +60,33 @@ class TopicSource:
                 time_source = (await topic_time(self._settings, self._codec)).time_source
             except MissingRightsError:
                 return positions
-            if time_source != "live" or at > time.time_ns() // 1_000_000:
+            if time_source != "live" or at > now_ms():
                 return positions
             for topic in _TOPICS:
-                async with open_log(self._settings, topic) as log:
-                    starts = await log.offsets_since(at)
+                async with open_log(self._settings, topic, catalog=None) as log:
+                    starts = await log.offsets_at_time(at)
                     positions.update({(topic, number): start for number, start in starts.items()})
         return positions
 
     async def _followed(self, positions: Mapping[Place, int]) -> AsyncIterator[LogBatch]:
         begin: dict[Place, int] = {}
         for topic in _TOPICS:
-            async with open_log(self._settings, topic) as log:
+            async with open_log(self._settings, topic, catalog=None) as log:
                 begin.update({(topic, number): start for number, start in log.start_offsets.items()})
-        async for batch in tail(self._settings, _TOPICS, start_offsets=begin | dict(positions)):
+        async for batch in tail(
+            self._settings, _TOPICS, catalog=self._codec.catalog, start_offsets=begin | dict(positions)
+        ):
             yield batch
 
     async def _until_now(self, positions: Mapping[Place, int]) -> AsyncIterator[LogBatch]:
         for topic in _TOPICS:
-            async with open_log(self._settings, topic) as log:
+            async with open_log(self._settings, topic, catalog=self._codec.catalog) as log:
                 for number in range(log.partition_count):
                     start = positions.get((topic, number))
                     async for batch in log.read_partition(number, start=start):
                         yield batch
 
-    async def _decoded(self, batch: LogBatch, registry: SchemaRegistry | None) -> list[PublishedRecord]:
-        if registry is not None:
-            await registry.learn_from(record.value for record in batch.records)
+    def _decoded(self, batch: LogBatch) -> list[PublishedRecord]:
         place = batch.topic, batch.partition
         return list(decoded(self._codec, ((place, each.offset, batch.topic, each.value) for each in batch.records)))
 

@@ -49,7 +49,7 @@ def check_store(connection: sqlite3.Connection, stored: Partition, codec: Codec,
             table.compare(StoredPartition(stored, {}), expected, log_end)
         outputs.take([processor.process([entry]) for entry in entries], entries[-1][0] + 1)
     if rows_end > log_end:
-        table.tell_beyond(0, stored.applied_offset, log_end)
+        table.add_beyond_log(0, stored.applied_offset, log_end)
     elif not rows_compared:
         table.compare(StoredPartition(stored, {}), expected, log_end)
     table.records_read = min(end, log_end)
@@ -78,7 +78,7 @@ class StoredOutputs:
                     batch[topic].expect(record)
         for sequence, topic, value in self._stored_before(end):
             if topic in batch:  # an output under another topic's name counts as missing
-                batch[topic].see(value, f"output {sequence}", is_ahead=False)
+                batch[topic].add_published(value, f"output {sequence}", is_ahead=False)
         for topic, comparison in batch.items():
             self._by_topic[topic].add(comparison.result())
 

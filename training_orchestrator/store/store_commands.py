@@ -6,7 +6,6 @@ Reading works while a manager runs. Commands need the file's lock, so they are r
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 from journeys.agents.inspect.journey_view import SHOWN_RECORDS, JourneyView
 from journeys.agents.verify.store_report import StoreReport
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle
 from journeys.schemas.rows import journey_key
@@ -108,7 +108,7 @@ class StoreCommands:
         clock = partition.clock
         if partition.time_source == "simulated" and clock is not None:
             return lambda: clock
-        return lambda: time.time_ns() // 1_000_000
+        return now_ms
 
     def _restored(self, connection: sqlite3.Connection, which: str, *values: bytes) -> Partition:
         restore = Restore()

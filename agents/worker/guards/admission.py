@@ -1,7 +1,7 @@
-"""Whether Kafka still lets a running worker in.
+"""Checks whether Kafka still accepts the credentials of a running worker.
 
-Certificates run out and passwords change while connections live on. When they are gone, aiokafka tries for ever with
-what it was given at the start; a new process reads the files again.
+Certificates expire and passwords change while connections stay open. Once these are lost, aiokafka retries without end
+with the credentials of the start; a new process reads the files again.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 if TYPE_CHECKING:
     from journeys.agents.settings.settings import Settings
 
-_LOOK_EVERY_SECONDS: Final = 10.0
+_CHECK_EVERY_SECONDS: Final = 10.0
 
 
 class Admission:
     """Ends the process when it has no connection and Kafka refuses a new one."""
 
     def __init__(self, consumer: Callable[[], Any], client_options: dict[str, Any], settings: Settings) -> None:
-        """`consumer` gives the AIOKafkaConsumer of now."""
+        """`consumer` gives the current AIOKafkaConsumer."""
         self._consumer = consumer
         self._client_options = client_options
         self._settings = settings
 
     async def watch(self) -> None:
-        """Look every few seconds, for ever."""
+        """Check every few seconds, without end."""
         while True:
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
-            await self.look(self._consumer())
+            await asyncio.sleep(_CHECK_EVERY_SECONDS)
+            await self.check(self._consumer())
 
-    async def look(self, consumer: Any) -> None:
-        """Ask for admission if an AIOKafkaConsumer is without any connection; a broker that is away comes back."""
+    async def check(self, consumer: Any) -> None:
+        """Open a new connection if an AIOKafkaConsumer has none, and end the process if Kafka refuses it."""
         if is_connected(consumer):
             return
         try:

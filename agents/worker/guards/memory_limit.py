@@ -1,9 +1,9 @@
-"""The memory limit: a worker that is near it takes no more input until there is room again.
+"""The memory limit: a worker that reaches it applies no more input until memory is free again.
 
-It decides nothing: what is not taken now stays in the log and is taken later, by this worker or by another one
-that gets the partition. Waiting is done before the batch lock is taken, so that a rebalance never waits for memory;
-Faust's pausing of partitions is not used, since it empties the set of partitions that are fetched. What is fetched
-meanwhile is bounded by Faust's stream buffer and aiokafka's own. Heartbeats go on in their thread.
+It decides nothing: the input stays in the log and is applied later, by this worker or by another one that gets the
+partition. The agent waits before it takes the batch lock, so that a rebalance never waits for memory. Faust's pausing
+of partitions is not used, since it empties the set of fetched partitions. What is fetched meanwhile is bounded by the
+buffers of Faust's streams and of aiokafka. Heartbeats go on in their thread.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from contextlib import suppress
 from psutil import Process
 
 log = logging.getLogger("journeys.memory")
-# Names that alarms look for; they stand at the beginning of their lines.
+# Alerts may search the log for these names; each begins its line.
 LIMIT_REACHED = "memory_limit_reached"
 ROOM_AGAIN = "memory_limit_left"
 _LOOK_EVERY_SECONDS = 0.5
-# Below the limit by so much, or a worker at the limit would stop and go with every batch.
-_ROOM = 0.95
+# Input is taken again below this part of the limit; at the limit itself a worker would pause with every batch.
+_RESUME_BELOW = 0.95
 _MIB = 1024 * 1024
 
 
 def resident_mib() -> float:
-    """Memory of this process that is in RAM, in MiB."""
+    """Resident memory of this process, in MiB."""
     return float(Process().memory_info().rss) / _MIB
 
 
 class MemoryLimit:
-    """Makes the agent wait while the process holds `limit_mib` or more; None never does."""
+    """Makes the agent wait while the process holds `limit_mib` or more; None sets no limit."""
 
     def __init__(self, limit_mib: int | None) -> None:
         self.is_reached = False
@@ -41,7 +41,7 @@ class MemoryLimit:
         self._measured: Callable[[], float] = resident_mib
 
     async def wait_for_room(self) -> None:
-        """Return at once below the limit; at it, say so once, and wait until enough is free again."""
+        """Return at once below the limit; else log it once and wait until enough memory is free again."""
         limit = self._limit_mib
         if limit is None or (held := self._measured()) < limit:
             return
@@ -54,14 +54,14 @@ class MemoryLimit:
             limit,
         )
         gc.collect()
-        while (held := self._measured()) >= limit * _ROOM:
+        while (held := self._measured()) >= limit * _RESUME_BELOW:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
-            _give_back()
+            _trim()
         log.warning("%s: %.0f MiB are held; input is taken again", ROOM_AGAIN, held)
         self.is_reached = False
 
 
-def _give_back() -> None:
-    """Give the system what was freed: rows of a partition that went to another worker would count for ever."""
+def _trim() -> None:
+    """Return freed memory to the system; else rows of a partition that was revoked would still count."""
     with suppress(OSError, AttributeError):  # only glibc has it
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,7 +1,7 @@
-"""The progress watchdog: a partition that has records and is not fetched ends the worker.
+"""The watchdog: ends a worker in which a partition has records that are not fetched.
 
-After a rebalance Faust's consumer can stay silent on a partition for ever (faust #629). Nothing inside
-notices, so this compares the log's end with the position, and leaves the restart to the supervisor.
+After a rebalance Faust's consumer may stop fetching a partition (faust #629) without an error. The watchdog compares
+positions with end offsets, and leaves the restart to the supervisor.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 if TYPE_CHECKING:
     from faust.types import TP
 
-    from journeys.agents.worker.ports.worker_ports import Room, Worker
+    from journeys.agents.worker.ports.worker_ports import MemoryGate, Worker
 
 log = logging.getLogger("journeys.watchdog")
-_LOOK_EVERY_SECONDS = 10.0
+_CHECK_EVERY_SECONDS = 10.0
 _STALLED_AFTER_SECONDS = 120.0
 
 
 class Watchdog:
     """Ends the process when an input partition with records makes no progress."""
 
-    def __init__(self, worker: Worker, memory: Room) -> None:
+    def __init__(self, worker: Worker, memory: MemoryGate) -> None:
         self._worker = worker
         self._memory = memory
         self._moved: dict[TP, tuple[int, float]] = {}
 
     async def watch(self) -> None:
-        """Look every few seconds, for ever."""
+        """Check every few seconds, without end."""
         while True:
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            await asyncio.sleep(_CHECK_EVERY_SECONDS)
             if self._memory.is_reached:
-                self._moved.clear()  # it stands still on purpose, and has said so
+                self._moved.clear()  # the worker pauses on purpose, and has logged it
             elif not self._worker.rebalancing:
-                await self.look()
+                await self.check()
 
-    async def look(self) -> None:
-        """Compare positions with the ends of the log; ends the process if one has stood still too long."""
+    async def check(self) -> None:
+        """Compare positions with end offsets; ends the process if one has not moved for too long."""
         consumer = self._worker.consumer
         positions = dict(consumer.next_position)
         try:
             ends = await consumer.highwaters(*positions) if positions else {}
         except KafkaError as error:
-            # Nothing is fetched from a broker that is away, and that is no stall: time counts from its return on.
-            log.warning("the ends of the log are not known: %s", error)
+            # Without a broker nothing can be fetched, and that is no stall: the time counts from its return on.
+            log.warning("the end offsets are not known: %s", error)
             self._moved.clear()
             return
         now = monotonic()

@@ -1,1 +1,1 @@
-"""What the parts of a worker ask of each other: protocols of a few calls, and how a worker ends."""
+"""Protocols by which the parts of a worker use each other, and how a worker ends."""

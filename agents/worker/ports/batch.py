@@ -9,10 +9,10 @@ from journeys.schemas.codec import HEADER_BYTES
 
 
 class Batch:
-    """Records of one fetch of one partition, at least one, and how many seeks back there were before it.
+    """Records of one fetch of one partition, at least one.
 
-    `fetched_from` is the position at which it began, of the first fetch behind a seek back; else None.
-    `is_all` says that nothing was known to be behind it when it was fetched.
+    `epoch` counts the seeks back before the fetch. `fetched_from` is the position of the first fetch after a seek
+    back, else None. `is_all`: no further records were known to wait when this was fetched.
     """
 
     __slots__ = ("epoch", "fetched_from", "first_offset", "is_all", "last_offset", "records")
@@ -31,13 +31,13 @@ class Batch:
     def __iter__(self) -> Iterator[Any]:
         return iter(self.records)
 
-    def heads(self) -> set[bytes]:
-        """First bytes of the values, which name their schemas."""
+    def schema_prefixes(self) -> set[bytes]:
+        """Distinct first bytes of the values, which name their schemas."""
         heads = getattr(self.records, "heads", None)
-        if heads is not None:  # records as they lie are quicker asked than gone through
+        if heads is not None:  # undecoded record batches give them faster than a loop over their records
             return set(heads(HEADER_BYTES))
         return {record.value[:HEADER_BYTES] for record in self.records if record.value is not None}
 
     def clear(self) -> None:
-        """Let the records go; the offsets stay."""
+        """Release the records; the offsets stay."""
         self.records = ()

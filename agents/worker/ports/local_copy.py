@@ -1,8 +1,8 @@
-"""The local copy: rows of the table on the worker's own disk, so that a restart reads only the changelog's tail.
+"""The local copy: rows of the table on the worker's disk, so that a restart reads only the end of the changelog.
 
-The changelog is the truth. A copy is complete to a changelog offset: it then holds, for every key, the winner of
-all records up to there (and perhaps newer rows). It is never complete to an offset whose rows it lacks. It may be
-thrown away at any time: the partition is then restored from the changelog's beginning.
+The changelog is the source of truth. A copy is complete to a changelog offset if it holds, for every key, the winning
+row of all records up to that offset; it may hold newer rows, too. It may be deleted at any time: the partition is then
+restored from the beginning of the changelog.
 """
 
 from __future__ import annotations
@@ -18,44 +18,44 @@ if TYPE_CHECKING:
 
 
 class LocalCopy(Protocol):
-    """Copies of a worker's partitions, by number. What is not open is neither read nor written."""
+    """Copies of a worker's partitions, by number. A copy that is not open is neither read nor written."""
 
     async def open(
         self, numbers: Collection[int], changelog: Callable[[], Awaitable[ChangelogState]], catalog: Catalog
     ) -> None:
-        """Open partitions that came, for the changelog and the schemas of now. A copy that does not fit is thrown away.
+        """Open the copies of assigned partitions. One that does not fit the changelog or the schemas is deleted.
 
         `changelog` may raise UnknownChangelogError; then nothing is opened.
         """
 
     def close_others(self, kept: Collection[int]) -> None:
-        """Close the partitions that left."""
+        """Close all copies but those of the `kept` partitions."""
 
     def complete_to(self, number: int) -> int | None:
-        """Changelog offset up to which the copy is complete; None where there is nothing to begin with."""
+        """Changelog offset up to which the copy is complete; None if there is no copy."""
 
     def rows(self, number: int) -> Iterable[StoredRow]:
-        """Winners of all records up to `complete_to`, at most one a key. Raises DamagedCopyError."""
+        """Winning rows of all records up to `complete_to`, at most one for each key. Raises DamagedCopyError."""
 
-    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None, as_of: float) -> None:
-        """Keep rows that the changelog has acknowledged, none older than the one that is kept.
+    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None, as_of_ms: int) -> None:
+        """Store rows that the changelog has acknowledged, none older than the stored row of its key.
 
-        `complete_to`: with them the copy is complete up to that offset; None leaves that where it was. `as_of`: an
-        instant (seconds since the epoch) before all that the changelog got behind that offset; a copy that is older
-        than the changelog's tombstones may lack deletions, and is thrown away when it is opened.
-        Does nothing before all of `rows` were read: who has not begun with them can't know what it lacks.
+        With them the copy is complete up to `complete_to`; None leaves that unchanged. `as_of_ms` (since the epoch) is
+        not later than any record behind that offset: a copy older than the life of the changelog's tombstones may lack
+        deletions, and is deleted when it is opened. Does nothing before `rows` was read to its end: until then the
+        worker's state does not contain what the copy holds.
         """
 
     def close(self) -> None:
-        """Close everything, in peace."""
+        """Close all copies."""
 
 
 class DamagedCopyError(Exception):
-    """A copy can't be read. It is gone: a restart restores the partition from the changelog."""
+    """A copy can't be read and was deleted: a restart restores the partition from the changelog."""
 
 
 class NoLocalCopy:
-    """Keeps nothing: every restore begins at the changelog's beginning."""
+    """No copy: every restore reads the whole changelog."""
 
     async def open(
         self, numbers: Collection[int], changelog: Callable[[], Awaitable[ChangelogState]], catalog: Catalog
@@ -66,14 +66,14 @@ class NoLocalCopy:
         """Close nothing."""
 
     def complete_to(self, number: int) -> None:
-        """Nothing is here to begin with."""
+        """None: there is no copy."""
 
     def rows(self, number: int) -> Iterable[StoredRow]:  # noqa: ARG002  (the protocol's signature)
         """No rows."""
         return ()
 
-    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None, as_of: float) -> None:
-        """Keep nothing."""
+    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None, as_of_ms: int) -> None:
+        """Store nothing."""
 
     def close(self) -> None:
         """Close nothing."""

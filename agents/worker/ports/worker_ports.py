@@ -1,4 +1,4 @@
-"""Ports: what the parts of a worker ask of each other, each a protocol of a few calls. The Faust app answers them."""
+"""Ports: protocols of the few calls by which the parts of a worker use each other. The Faust app implements them."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ class Positions(Protocol):
     next_position: dict[TP, int]
 
     def is_gap(self, tp: TP, batch: Batch) -> bool:
-        """Whether a batch that begins behind the next position leaves records out."""
+        """Whether records are missing between the next position and a batch that begins behind it."""
 
     def seek_back(self, tp: TP) -> None:
         """Fetch again from the next position."""
 
-    def sought_since(self, tp: TP, batch: Batch) -> bool:
-        """Whether a seek back was made since the batch was fetched, or is going to be."""
+    def has_sought_since(self, tp: TP, batch: Batch) -> bool:
+        """Whether a seek back was made or requested since the batch was fetched."""
 
     async def commit_positions(self) -> None:
         """Commit the next position of every partition."""
 
     def highwater(self, tp: TP) -> int | None:
-        """End of a partition as the last fetch told it."""
+        """End offset of a partition as of the last fetch."""
 
     async def highwaters(self, *partitions: TP) -> dict[TP, int | None]:
-        """Ends of partitions, asked of Kafka."""
+        """End offsets of partitions, requested from Kafka."""
 
 
 class Partitions(Protocol):
@@ -74,17 +74,17 @@ class Outbox(Protocol):
     """Writes outputs and rows to Kafka, each acknowledged before the next."""
 
     def begin(self, number: int, changelog_end: int) -> None:
-        """A partition is restored up to this offset of its changelog."""
+        """Note that a partition is restored up to this offset of its changelog."""
 
     async def flush(self, partition: JourneyPartition, effects: Effects) -> None:
-        """Publish and store; returns when all of it is acknowledged."""
+        """Publish outputs and store rows; returns when all are acknowledged."""
 
     async def write_rows(self, number: int, rows: Sequence[StoredRow]) -> None:
         """Append rows to the changelog."""
 
 
 class Changelog(Protocol):
-    """The table's changelog, and Faust's record of how far it has been read."""
+    """The table's changelog, and how far Faust has read it."""
 
     @property
     def changelog_topic(self) -> str:
@@ -93,8 +93,8 @@ class Changelog(Protocol):
     def batch_producer(self) -> Any:
         """The running AIOKafkaProducer."""
 
-    def changelog_is_ours_to(self, number: int, offset: int) -> None:
-        """Tell Faust that a partition's changelog up to this offset need not be read back."""
+    def mark_changelog_read(self, number: int, offset: int) -> None:
+        """Tell Faust that a partition's changelog need not be read up to this offset."""
 
 
 class Worker(Membership, Protocol):
@@ -102,7 +102,7 @@ class Worker(Membership, Protocol):
 
     @property
     def consumer(self) -> Positions:
-        """Positions of the input."""
+        """Positions in the input topic."""
 
     @property
     def store(self) -> Partitions:
@@ -110,7 +110,7 @@ class Worker(Membership, Protocol):
 
     @property
     def flusher(self) -> Outbox:
-        """Where effects go."""
+        """Writer of effects."""
 
 
 class InputOwner(Membership, Protocol):
@@ -140,13 +140,13 @@ class TableOwner(Membership, Protocol):
 
     @property
     def flusher(self) -> Outbox:
-        """Where rows go that are written again."""
+        """Writer of rows that are written again."""
 
 
-class Room(Protocol):
-    """Memory that the worker may still take."""
+class MemoryGate(Protocol):
+    """Makes the agent wait while memory is short."""
 
     is_reached: bool
 
     async def wait_for_room(self) -> None:
-        """Return at once below the limit; at it, wait until enough is free again."""
+        """Return at once below the limit; else wait until enough memory is free again."""

@@ -1,1 +1,1 @@
-"""The worker's journey table: its restore from the changelog, and its copy on local disk."""
+"""The worker's journey table: restore from the changelog, and the copy on local disk."""

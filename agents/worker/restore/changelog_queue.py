@@ -1,7 +1,7 @@
-"""The queue between fetched changelog records and the restore, without those of an earlier rebalance.
+"""The queue of fetched changelog records for the restore, without those fetched before the latest rebalance.
 
-Faust clears it in a rebalance, but a fetch that was waiting to be put into it gets through afterwards. The restore
-would take the partition as read up to there, and skip what lies before when that is fetched again.
+Faust clears the queue in a rebalance, but a fetch that is waiting to be put into it gets in afterwards. The restore
+would then take the partition as read up to that fetch, and skip the records before it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ChangelogQueue(ThrowableQueue):  # type: ignore[misc]  # Faust is not typed
-    """Gives only what was fetched since the latest assignment."""
+    """Gives only events that were fetched since the latest assignment."""
 
     def __init__(self, membership: Membership, flow_control: Any, maxsize: int) -> None:
         super().__init__(maxsize=maxsize, flow_control=flow_control, clear_on_resume=True)
@@ -31,19 +31,19 @@ class ChangelogQueue(ThrowableQueue):  # type: ignore[misc]  # Faust is not type
 
 
 class JourneyTables(TableManager):  # type: ignore[misc]  # Faust is not typed
-    """Faust's table manager with the queue above."""
+    """Faust's table manager with a ChangelogQueue."""
 
     app: Any
     _changelog_queue: ChangelogQueue | None
 
     async def on_start(self) -> None:
-        """Start without the second that Faust waits for tables which somebody may still define."""
+        """Start without the second that Faust waits for tables that might still be defined."""
         await self._update_channels()
         await self.recovery.start()
 
     @property
     def changelog_queue(self) -> ChangelogQueue:
-        """The one queue of all changelogs."""
+        """The queue that all changelogs share."""
         if self._changelog_queue is None:
             self._changelog_queue = ChangelogQueue(self.app, self.app.flow_control, self.app.conf.stream_buffer_maxsize)
         return self._changelog_queue

@@ -1,15 +1,14 @@
-"""The journey table as Faust sees it: a table whose store holds partitions of the pure core.
+"""The journey table for Faust: a table whose store holds partitions of the pure core.
 
-Faust owns the changelog's subscription, restore and rebalancing. The rows live decoded in
-journeys.streams.partition.state.Partition; they go to the changelog through the flusher, never through Faust's own
-one-record-a-write path.
+Faust manages subscription, restore and rebalancing of the changelog. Rows are held decoded, in
+journeys.streams.partition.state.Partition, and are written to the changelog by the flusher: Faust's own tables write
+one record at a time.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from time import time
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -20,6 +19,7 @@ from journeys.agents.kafka.changelog_state import ChangelogState, changelog_stat
 from journeys.agents.kafka.tombstone import tombstone_offset
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.restore.restore_progress import RestoreProgress
+from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.streams.partition.changelog import Restore, TableMismatchError, UnreadableRowError
 from journeys.streams.partition.garbage_collector import kept_for_ever
@@ -41,12 +41,12 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         self.processors: dict[int, JourneyProcessor] = {}
         self._restores: dict[int, Restore] = {}
         self.progress = RestoreProgress()
-        self._assigned_at = 0.0
-        """Before the ends of the changelogs were looked at, seconds since the epoch."""
+        self._assigned_at_ms = 0
+        """When partitions were last assigned: before the ends of their changelogs were read."""
 
     @property
     def codec(self) -> Codec:
-        """Codec of the app, under the ids of its registry."""
+        """Codec of the app."""
         return self.app.codec
 
     def next_offset(self, number: int) -> int | None:
@@ -59,8 +59,11 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         try:
             for event in batch:
                 message = event.message
-                if not self._is_here(message.partition) and message.generation_id != self.app.consumer_generation_id:
-                    continue  # fetched before a rebalance that took the partition: its middle is no beginning
+                if (
+                    not self._is_in_memory(message.partition)
+                    and message.generation_id != self.app.consumer_generation_id
+                ):
+                    continue  # fetched before the partition was revoked: a restore can't begin there
                 self._restore_of(message.partition).add_all(
                     [
                         (record.key, tombstone_offset(record.headers) if record.value is None else record.value)
@@ -68,7 +71,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
                     ]
                 )
             read = sum(restore.read for restore in self._restores.values())
-            self.progress.tell(read, self.app.tables.recovery.active_remaining_total())
+            self.progress.report(read, self.app.tables.recovery.active_remaining_total())
         except UnreadableRowError as error:
             end_now(WorkerExit.SETUP, _unreadable(error))
         except BaseException as error:
@@ -78,28 +81,28 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Drop what is not ours any more."""
+        """Drop partitions that were revoked, and open the local copies of new ones."""
         del revoked, newly_assigned, generation_id
-        self._assigned_at = time()
+        self._assigned_at_ms = now_ms()
         changelog = self.table.changelog_topic_name
         mine = {tp.partition for tp in assigned if tp.topic == changelog}
         for number in {*self.processors, *self._restores} - mine:
             self.processors.pop(number, None)
             self._restores.pop(number, None)
         self.app.local_copy.close_others(mine)
-        came = {number for number in mine if not self._is_here(number)}
-        await self.app.local_copy.open(came, self._changelog, self.codec.catalog)
+        new = {number for number in mine if not self._is_in_memory(number)}
+        await self.app.local_copy.open(new, self._changelog, self.codec.catalog)
 
     def persisted_offset(self, tp: TP) -> int | None:
-        """Changelog offset from which Faust reads a partition; None for the one that it has read to, or the first."""
-        if not self._is_here(tp.partition):
-            # What is not here must be read from where its copy ends, whatever Faust remembers of an earlier time.
+        """Changelog offset from which Faust reads a partition; None continues where it stopped, or at the first."""
+        if not self._is_in_memory(tp.partition):
+            # It must be read from the end of its copy on, not from an offset of an earlier assignment.
             self.app.tables.recovery.active_offsets.pop(tp, None)
         complete_to: int | None = self.app.local_copy.complete_to(tp.partition)
         return complete_to
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Make partitions of what was read; before any input is fetched."""
+        """Build partitions from the records read; Faust calls this before it fetches any input."""
         del standby_tps
         try:
             await self._complete(active_tps)
@@ -113,8 +116,8 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
 
     async def _complete(self, active_tps: set[TP]) -> None:
         if not self._all_read(active_tps):
-            # Faust takes a rebalance that interrupts a restore for its end, and restores again afterwards.
-            log.info("a rebalance was faster than a restore")
+            # Faust also calls this when a rebalance interrupts a restore, and restores again afterwards.
+            log.info("a rebalance interrupted a restore")
             return
         read = stale = kept = 0
         with kept_for_ever():
@@ -122,7 +125,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
                 restore = await self._complete_one(tp)
                 read, stale, kept = read + restore.read, stale + restore.stale, kept + restore.kept
                 waiting = sum(one.read for one in self._restores.values())
-                self.progress.tell(read + waiting, 0, self._journey_count())
+                self.progress.report(read + waiting, 0, self._journey_count())
         log.info(
             "restored: partitions %s, %d changelog records (%d stale)%s, %d journeys, %.2f s",
             sorted(tp.partition for tp in active_tps),
@@ -134,7 +137,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         )
 
     def _all_read(self, active_tps: set[TP]) -> bool:
-        """Whether all that the changelogs held when the restore began has come in."""
+        """Whether the changelogs were read up to their ends of when the restore began."""
         recovery = self.app.tables.recovery
         recovery.flush_buffers()
         ends, read = recovery.active_highwaters, recovery.active_offsets
@@ -147,8 +150,9 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         held = self.processors.get(number)
         if held is None and restore.lacks_its_beginning():
             raise TableMismatchError(
-                f"the changelog lacks the beginning of partition {number}, it was created anew under a running worker: "
-                "stop all workers and make the table from the input topic with `journeys check --rebuild`"
+                f"the changelog lacks the beginning of partition {number}, because it was deleted and created again "
+                "under a running worker: stop all workers and rebuild the table from the input topic with "
+                "`journeys check --rebuild`"
             )
         processor = held or self.app.engine.processor(number, self.app.partition_count, self.codec)
         if self.app.registry is not None:
@@ -157,23 +161,23 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         if held is None:
             rewrites = [*restore.missing_schemas(self.codec), *rewrites]
         self.app.flusher.begin(number, highwater + 1)
-        # The copy may be complete to a stale record only when what that one shadows is written again.
+        # The copy may become complete to a stale record only after the newer row that it hides was written again.
         newer = {row.key for row in rewrites}
-        self.app.local_copy.put(number, (row for row in restore.winners() if row.key not in newer), None, 0.0)
+        self.app.local_copy.put(number, (row for row in restore.winners() if row.key not in newer), None, 0)
         await self.app.flusher.write_rows(number, rewrites)
-        self.app.local_copy.put(number, (), highwater, self._assigned_at)
+        self.app.local_copy.put(number, (), highwater, self._assigned_at_ms)
         self.processors[number] = processor
         return restore
 
     def _journey_count(self) -> int:
         return sum(len(processor.partition.rows) for processor in self.processors.values())
 
-    def _is_here(self, number: int) -> bool:
-        """Whether rows of a partition are in memory, if only those read so far."""
+    def _is_in_memory(self, number: int) -> bool:
+        """Whether a partition is restored or being restored."""
         return number in self.processors or number in self._restores
 
     def _restore_of(self, number: int) -> Restore:
-        """What was read of a partition so far; one that is not in memory begins with its local copy."""
+        """Restore under way of a partition; a new one begins with the local copy."""
         self.progress.begin()
         restore = self._restores.get(number)
         if restore is None:
@@ -193,7 +197,7 @@ def _unreadable(error: UnreadableRowError) -> str:
 
 
 class JourneyTable(faust.Table):  # type: ignore[misc]  # Faust is not typed
-    """Faust's table with the store above."""
+    """Faust's table with a JourneyStore."""
 
     def _new_store(self) -> JourneyStore:
         return JourneyStore(

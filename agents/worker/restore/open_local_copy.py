@@ -1,4 +1,4 @@
-"""Opens the local copy that the settings ask for."""
+"""Makes the local copy that the settings name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from journeys.agents.worker.restore.worker_slot import WorkerSlot
 
 
 def open_local_copy(settings: Settings, slot: WorkerSlot) -> LocalCopy:
-    """Copy that the settings ask for, in the worker's slot. Raises ModuleNotFoundError without the extra `rocksdb`."""
+    """Local copy of the settings, in the worker's slot. Raises ModuleNotFoundError without the extra `rocksdb`."""
     if settings.store == "memory://":
         return NoLocalCopy()
     from journeys.agents.worker.restore.rocksdb_store import RocksdbStore  # noqa: PLC0415 - an extra that most workers do without

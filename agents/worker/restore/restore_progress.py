@@ -1,4 +1,4 @@
-"""How far a restore has come: one line in the log every few seconds, none for a restore that is over before."""
+"""Progress of a restore: a log line every few seconds, none for a restore that is shorter."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _EVERY_SECONDS: Final = 3.0
 
 
 class RestoreProgress:
-    """One restore at a time: `begin`, then `tell` as often as one likes, then `end`.
+    """One restore at a time: `begin`, any number of `report`, then `end`.
 
-    `read` and `remaining` are changelog records of the restore under way, or of the last one; `seconds` is what that
-    one took, None before the first.
+    `read` and `remaining` count changelog records of the current restore, or of the last one; `seconds` is the duration
+    of the last one, None before the first.
     """
 
     def __init__(self) -> None:
         self._began_at: float | None = None
-        self._told_at = 0.0
+        self._logged_at = 0.0
         self.read = self.remaining = 0
         self.seconds: float | None = None
 
@@ -29,30 +29,27 @@ class RestoreProgress:
         return self._began_at is not None
 
     def begin(self) -> None:
-        """Take the time; does nothing while a restore is under way."""
+        """Start the time; does nothing while a restore is under way."""
         if self._began_at is None:
-            self._began_at = self._told_at = monotonic()
+            self._began_at = self._logged_at = monotonic()
 
-    def tell(self, read: int, remaining: int, made: int = 0) -> None:
-        """Log how many changelog records were read so far, of how many in all, and how many journeys were made of them.
-
-        Logs nothing where that was said just now.
-        """
+    def report(self, read: int, remaining: int, journeys: int = 0) -> None:
+        """Log the changelog records read so far, all there are, and the journeys restored; at most every 3 s."""
         self.read, self.remaining = read, remaining
         now = monotonic()
-        if self._began_at is None or now - self._told_at < _EVERY_SECONDS:
+        if self._began_at is None or now - self._logged_at < _EVERY_SECONDS:
             return
-        self._told_at = now
+        self._logged_at = now
         log.info(
             "restoring: %d of %d changelog records read, %d journeys made, %.0f records a second",
             read,
             read + remaining,
-            made,
+            journeys,
             read / (now - self._began_at),
         )
 
     def end(self) -> float:
-        """Seconds since the restore began; 0 where nothing was to be read."""
+        """End the restore; gives its seconds, 0 if none was under way."""
         began_at, self._began_at = self._began_at, None
         self.seconds = 0.0 if began_at is None else monotonic() - began_at
         return self.seconds

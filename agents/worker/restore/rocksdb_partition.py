@@ -1,12 +1,12 @@
 """The local copy of one partition, as a RocksDB database.
 
-Keys are those of the table; a row is stored as its wire bytes, which begin with 0. A tombstone is stored too, with
-its input offset and the time it was written: like in the changelog it keeps stale rows from coming back, and like
-there it is dropped after a day. Keys that begin with 0 say what the copy is: what it is bound to, how far and as of
+Keys are those of the table; a row is stored as its wire bytes, which begin with 0. A tombstone is stored, too, with
+its input offset and the time it was written: as in the changelog, it keeps stale rows from coming back and is deleted
+after a day. Keys that begin with 0 are metadata: the changelog that the copy belongs to, up to which offset and as of
 when it is complete, and the schemas of its rows.
 
-Rows and the offset up to which they are complete go into one write batch, which RocksDB's log takes whole or not at
-all. Nothing is synced to the disk: a power failure takes the latest batches away, and never one before another.
+Rows and the offset up to which they are complete are written in one RocksDB write batch, so both or none. Nothing is
+synced to disk: a power failure may lose the latest batches, and never an earlier one without all later ones.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from struct import Struct
-from time import time
 from typing import Any, Final
 
 from rocksdict import Options, Rdict, ReadOptions, WriteBatch
 
 from journeys.agents.kafka.changelog_state import ChangelogState
+from journeys.clock import now_ms
 from journeys.schemas.catalog import Catalog
 from journeys.schemas.codec import HEADER_BYTES, schema_id_of
+from journeys.schemas.instants import HOUR_MS
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.topics import TOMBSTONE_LIFE_MS
 from journeys.streams.partition.changelog import StoredRow, row_offset
@@ -31,20 +32,19 @@ from journeys.streams.partition.changelog import StoredRow, row_offset
 _FORMAT: Final = 1
 _BINDING: Final = b"\x00binding"
 _COMPLETE: Final = b"\x00complete"
-_AS_OF: Final = b"\x00complete-as-of"  # milliseconds since the epoch, by the clock of whoever wrote it
+_AS_OF: Final = b"\x00complete-as-of"  # milliseconds since the epoch, by the clock of the machine that wrote it
 _SCHEMA: Final = b"\x00schema"
 _FIRST_ROW: Final = b"\x01"
-_TOMBSTONE: Final = Struct(">cqq")  # its mark, input offset, seconds since the epoch
+_TOMBSTONE: Final = Struct(">cqq")  # mark, input offset, seconds since the epoch
 _TOMBSTONE_MARK: Final = b"\x01"
 _MS: Final = 1_000
-_TOMBSTONE_SECONDS: Final = TOMBSTONE_LIFE_MS // _MS
-# For clocks of workers and brokers that differ, and for a restore that takes its time.
-_MARGIN_SECONDS: Final = 3_600
-# Small, because what stands in the log must be read again when a database is opened, and a rebalance waits for that.
+# For differences between the clocks of workers and brokers, and for the time that a restore takes.
+_MARGIN_MS: Final = HOUR_MS
+# Small, because RocksDB's log is replayed when a database is opened, and a rebalance waits for that.
 _MEMTABLE_BYTES: Final = 4 * 1024 * 1024
 _OPEN_FILES: Final = 64
 _BACKGROUND_JOBS: Final = 2
-# rocksdict holds Python's lock while it writes: a large batch would stop heartbeats and the freeze guard.
+# rocksdict holds the GIL while it writes: a large batch would stop heartbeats and the freeze guard.
 _BATCH_ROWS: Final = 5_000
 
 
@@ -58,49 +58,50 @@ class RocksdbPartition:
         stored = self._database.get(_COMPLETE)
         self.complete_to: int | None = None if stored is None else int(stored)
         self.is_read = False
-        """Whether all rows were read since it was opened."""
-        self._heads: set[bytes] = {key[len(_SCHEMA) :] for key, _ in self._scan(_SCHEMA, _FIRST_ROW)}
+        """Whether `rows` was read to its end since the opening."""
+        self._schema_prefixes: set[bytes] = {key[len(_SCHEMA) :] for key, _ in self._scan(_SCHEMA, _FIRST_ROW)}
 
     def bind(self, changelog: ChangelogState) -> None:
-        """Make a new database one of this changelog."""
+        """Note in a new database which changelog it belongs to."""
         self._database.put(_BINDING, _binding(changelog))
 
     def why_unfit(self, number: int, changelog: ChangelogState) -> str | None:
-        """What forbids to begin with these rows; None if nothing does."""
+        """Why a restore can't begin with these rows; None if it can."""
         if self.complete_to is None:
             return "their first restore did not end"
-        found: bytes = self._database.get(_BINDING) or b""
-        if found != _binding(changelog):
-            return f"they are of another changelog: {found.decode()}"
+        binding: bytes = self._database.get(_BINDING) or b""
+        if binding != _binding(changelog):
+            return f"they are of another changelog: {binding.decode()}"
         end = changelog.ends[number]
         if self.complete_to >= end:
-            return f"they are of offset {self.complete_to}, and the changelog ends at {end}: it was cut"
-        if aged := self._why_too_old():
-            return aged
-        for head in self._heads:
-            if self._database.get(_SCHEMA + head) != self._schema_text(head):
-                return f"the schema {schema_id_of(head)} of some of them is not known here, or is another one now"
+            return f"they are of offset {self.complete_to}, and the changelog ends at {end}: it was truncated"
+        if too_old := self._why_too_old():
+            return too_old
+        for prefix in self._schema_prefixes:
+            if self._database.get(_SCHEMA + prefix) != self._schema_text(prefix):
+                return f"the schema {schema_id_of(prefix)} of some of them is not known here, or is another one now"
         return None
 
     def _why_too_old(self) -> str | None:
-        """What forbids to believe that the changelog still has every deletion behind these rows."""
-        found: bytes | None = self._database.get(_AS_OF)
-        if found is None:
+        """Why the changelog may no longer have every deletion behind these rows; None if it has."""
+        as_of_ms: bytes | None = self._database.get(_AS_OF)
+        if as_of_ms is None:
             return "it is not known when they were last complete"
-        hours = (time() - int(found) / _MS) / 3_600
+        age_ms = now_ms() - int(as_of_ms)
+        hours = age_ms / HOUR_MS
         if hours < 0:
             return f"they were last complete {-hours:.1f} hours from now: a clock was wrong"
-        if hours * 3_600 > _TOMBSTONE_SECONDS - _MARGIN_SECONDS:
+        if age_ms > TOMBSTONE_LIFE_MS - _MARGIN_MS:
             return (
                 f"they were last complete {hours:.1f} hours ago, and the changelog keeps deletions for "
-                f"{_TOMBSTONE_SECONDS / 3_600:g}"
+                f"{TOMBSTONE_LIFE_MS / HOUR_MS:g}"
             )
         return None
 
     def rows(self) -> Iterator[StoredRow]:
-        """Every row and tombstone; raises what RocksDB raises for damaged files."""
+        """All rows and tombstones; raises what RocksDB raises for damaged files."""
         expired: list[bytes] = []
-        oldest = time() - _TOMBSTONE_SECONDS
+        oldest = now_ms() // _MS - TOMBSTONE_LIFE_MS // _MS
         for key, value in self._scan(_FIRST_ROW, None):
             if value[:1] != _TOMBSTONE_MARK:
                 yield StoredRow(key, value, row_offset(value))
@@ -117,8 +118,8 @@ class RocksdbPartition:
             self._database.write(batch)
         self.is_read = True
 
-    def put(self, rows: Iterable[StoredRow], complete_to: int | None, as_of: float) -> None:
-        """Keep rows, and with the last of them how far they are complete and as of when; that never goes back."""
+    def put(self, rows: Iterable[StoredRow], complete_to: int | None, as_of_ms: int) -> None:
+        """Store rows, and with the last of them the offset and time of completeness, which never decrease."""
         if complete_to is not None and self.complete_to is not None and complete_to < self.complete_to:
             complete_to = None
         waiting = iter(rows)
@@ -128,7 +129,7 @@ class RocksdbPartition:
             chunk = list(islice(waiting, _BATCH_ROWS))
             if not chunk and complete_to is not None:
                 batch.put(_COMPLETE, str(complete_to).encode())
-                batch.put(_AS_OF, str(int(as_of * _MS)).encode())
+                batch.put(_AS_OF, str(as_of_ms).encode())
             self._database.write(batch)
             if not chunk:
                 break
@@ -136,26 +137,26 @@ class RocksdbPartition:
             self.complete_to = complete_to
 
     def close(self) -> None:
-        """Close; the database is then free for others."""
+        """Close the database and release its lock."""
         self._database.close()
 
     def _batch(self, rows: Sequence[StoredRow]) -> Any:
         batch = WriteBatch(raw_mode=True)
         for key, value, offset in rows:
             if value is None:
-                batch.put(key, _TOMBSTONE.pack(_TOMBSTONE_MARK, offset, int(time())))
+                batch.put(key, _TOMBSTONE.pack(_TOMBSTONE_MARK, offset, now_ms() // _MS))
                 continue
-            head = value[:HEADER_BYTES]
-            if head not in self._heads:
-                batch.put(_SCHEMA + head, self._schema_text(head))
-                self._heads.add(head)
+            prefix = value[:HEADER_BYTES]
+            if prefix not in self._schema_prefixes:
+                batch.put(_SCHEMA + prefix, self._schema_text(prefix))
+                self._schema_prefixes.add(prefix)
             batch.put(key, value)
         return batch
 
-    def _schema_text(self, head: bytes) -> bytes | None:
-        """Schema under the id in the head of a row; None if it can't be read here."""
+    def _schema_text(self, prefix: bytes) -> bytes | None:
+        """JSON of the schema that the prefix of a row names; None if it is not known."""
         try:
-            return self._catalog.writer(schema_id_of(head)).plain_json.encode()
+            return self._catalog.writer(schema_id_of(prefix)).plain_json.encode()
         except InvalidRecordError:
             return None
 
@@ -169,12 +170,12 @@ class RocksdbPartition:
         while entries.valid():
             yield entries.key(), entries.value()
             entries.next()
-        entries.status()  # raises if it ended early; without asking, a damaged file looks like the end
+        entries.status()  # raises if a damaged file ended the iteration early
 
 
 def _binding(changelog: ChangelogState) -> bytes:
-    told = {"format": _FORMAT, "topic_id": changelog.topic_id, "partitions": changelog.partition_count}
-    return json.dumps(told).encode()
+    binding = {"format": _FORMAT, "topic_id": changelog.topic_id, "partitions": changelog.partition_count}
+    return json.dumps(binding).encode()
 
 
 def _options() -> Any:

@@ -1,10 +1,10 @@
-"""The local copy of a worker's partitions in RocksDB: one database for each, in a folder that is this worker's own.
+"""The local copy in RocksDB: a database for each partition, in the folder of the worker's slot.
 
     <data_dir>/tables/<application_id>/worker-1/<partition>
 
-Nothing that goes wrong here stops the worker: a copy that does not fit is thrown away, one that can't be written is
-left as it is, each with a line in the log. Only a copy that turns out to be damaged when Faust has already been told
-to read no more than the tail ends the process, for the restart to read all.
+Errors here do not stop the worker: a copy that does not fit is deleted, one that can't be written is no longer used,
+each with a line in the log. Only a copy that turns out to be damaged after Faust was told to read just the end of the
+changelog ends the process; the restart reads all of it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from journeys.schemas.catalog import Catalog
 from journeys.streams.partition.changelog import StoredRow
 
 log = logging.getLogger("journeys.copy")
-_THROWN_AWAY = ".old"
+_DELETED = ".old"
 
 
 class RocksdbStore:
-    """A LocalCopy on disk, in the slot of its worker, which `close` releases."""
+    """A LocalCopy on disk, in the worker's slot; `close` releases the slot."""
 
     def __init__(self, slot: WorkerSlot) -> None:
         self._slot = slot
@@ -37,7 +37,7 @@ class RocksdbStore:
     async def open(
         self, numbers: Collection[int], changelog: Callable[[], Awaitable[ChangelogState]], catalog: Catalog
     ) -> None:
-        """Open partitions that came; those that are open already stay as they are."""
+        """Open the copies of partitions; those that are open already stay as they are."""
         wanted = sorted(set(numbers) - self._open.keys())
         if not wanted:
             return
@@ -49,13 +49,13 @@ class RocksdbStore:
         for number in wanted:
             try:
                 self._open[number] = self._opened(number, state, catalog)
-            except Exception:  # RocksDB and the file system have no common kind
+            except Exception:  # RocksDB raises plain Exception
                 log.exception("partition %d: no rows are kept here", number)
 
     def close_others(self, kept: Collection[int]) -> None:
-        """Close partitions that left; what is kept of them waits for their return."""
+        """Close all but the `kept` partitions; their files stay for a later assignment."""
         for number in self._open.keys() - set(kept):
-            self._let_go(number)
+            self._close(number)
 
     def complete_to(self, number: int) -> int | None:
         """Changelog offset up to which the copy of a partition is complete; None without one."""
@@ -63,50 +63,50 @@ class RocksdbStore:
         return None if partition is None else partition.complete_to
 
     def rows(self, number: int) -> Iterable[StoredRow]:
-        """Rows of a partition. Raises DamagedCopyError, and then they are gone."""
+        """Rows of a partition. Deletes a damaged copy and raises DamagedCopyError."""
         partition = self._open.get(number)
         if partition is None:
             return
         try:
             yield from partition.rows()
-        except Exception as error:  # RocksDB raises no other kind
-            self._let_go(number)
+        except Exception as error:  # RocksDB raises plain Exception
+            self._close(number)
             _remove(self._folder(number))
             raise DamagedCopyError(
-                f"partition {number}: rows kept here were damaged and are gone; a restart reads the changelog ({error})"
+                f"partition {number}: damaged rows kept here were deleted; a restart reads the changelog ({error})"
             ) from error
 
-    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None, as_of: float) -> None:
-        """Keep rows; where the disk does not take them, the worker goes on without, and the copy stays as it was."""
+    def put(self, number: int, rows: Iterable[StoredRow], complete_to: int | None, as_of_ms: int) -> None:
+        """Store rows; if that fails, the worker goes on without this copy, which stays as it was."""
         partition = self._open.get(number)
         if partition is None or not partition.is_read:
             return
         try:
-            partition.put(rows, complete_to, as_of)
-        except Exception:  # RocksDB raises no other kind
+            partition.put(rows, complete_to, as_of_ms)
+        except Exception:  # RocksDB raises plain Exception
             log.exception("partition %d: rows can't be kept here any more", number)
-            self._let_go(number)
+            self._close(number)
 
     def close(self) -> None:
-        """Close all databases and let go of the slot."""
+        """Close all databases and release the slot."""
         self.close_others(())
         self._slot.release()
 
     def _opened(self, number: int, state: ChangelogState, catalog: Catalog) -> RocksdbPartition:
-        """Database of a partition: the one that is there if it fits, else a new one."""
+        """Database of a partition: the existing one if it fits, else a new one."""
         folder = self._folder(number)
         if folder.exists():
-            found: RocksdbPartition | None = None
+            existing: RocksdbPartition | None = None
             why: str | None = None
             try:
-                found = RocksdbPartition(folder, catalog)
-                why = found.why_unfit(number, state)
-            except Exception as error:  # RocksDB raises no other kind
+                existing = RocksdbPartition(folder, catalog)
+                why = existing.why_unfit(number, state)
+            except Exception as error:  # RocksDB raises plain Exception
                 why = f"they can't be read ({error})"
-            if found is not None and why is None:
-                return found
-            if found is not None:
-                found.close()
+            if existing is not None and why is None:
+                return existing
+            if existing is not None:
+                existing.close()
             log.warning(
                 "partition %d: rows kept here are thrown away and the changelog is read, because %s", number, why
             )
@@ -115,8 +115,8 @@ class RocksdbStore:
         partition.bind(state)
         return partition
 
-    def _let_go(self, number: int) -> None:
-        with suppress(Exception):  # a disk that takes no more; what was put is in RocksDB's log, or can be read again
+    def _close(self, number: int) -> None:
+        with suppress(Exception):  # such as a full disk; what is lost can be read from the changelog again
             self._open.pop(number).close()
 
     def _folder(self, number: int) -> Path:
@@ -124,8 +124,8 @@ class RocksdbStore:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a database, in such a way that half of one is never taken for a whole one."""
-    old = folder.with_name(folder.name + _THROWN_AWAY)
+    """Remove a database; it is renamed first, so that a half-removed one is never opened."""
+    old = folder.with_name(folder.name + _DELETED)
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)

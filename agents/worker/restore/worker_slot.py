@@ -1,4 +1,4 @@
-"""The slot of a worker: a numbered folder that is its own for as long as it lives."""
+"""The slot of a worker: a numbered folder that it locks while it runs."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from journeys.agents.settings.operation_error import OperationError
 
 _ID_FILE: Final = "id"
 _ID: Final = re.compile(r"[0-9a-f]{32}")
-# What Kafka takes in a group.instance.id.
+# Characters that Kafka does not allow in a group.instance.id.
 _NOT_ALLOWED: Final = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class WorkerSlot:
     """The first free folder `worker-1`, `worker-2` ... of a parent; it is held until `release`.
 
-    A worker that starts again finds the slot that it left, and in it what it wrote. The kernel frees the lock
-    when its holder dies, so no slot is ever stale, and two live workers never have the same.
-    Raises OperationError where the folder can't be written or locked.
+    A restarted worker gets its slot again, with the files in it. The kernel releases the lock when the process ends, so
+    that no lock is stale and no two running workers share a slot.
+    Raises OperationError if the folder can't be written or locked.
     """
 
     def __init__(self, parent: Path) -> None:
@@ -43,10 +43,10 @@ class WorkerSlot:
                 return
 
     def instance_id(self) -> str:
-        """Name under which the consumer group knows the worker of this slot again.
+        """`group.instance.id` of the worker in this slot.
 
-        Made of the host's name and an id that is written into the folder when it is first asked for: the same
-        folder of another host, or another folder of the same host, is another worker. Raises OperationError.
+        It is made of the host name and an id that is written into the folder on first use: the same folder on another
+        host, or another folder on the same host, is another worker. Raises OperationError.
         """
         path = self.folder / _ID_FILE
         try:
@@ -62,5 +62,5 @@ class WorkerSlot:
         return f"{host}-{known}"
 
     def release(self) -> None:
-        """Let another worker have it."""
+        """Release the slot for another worker."""
         self._lock.close()

@@ -1,1 +1,1 @@
-"""The worker's way from and to Kafka: batches in, record batches out."""
+"""The worker's consumer and producer: batches in, record batches out."""

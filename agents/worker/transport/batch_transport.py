@@ -1,8 +1,7 @@
-"""Batch transport: one Faust message for each partition fetch, its value the list of records.
+"""Batch transport: one Faust message for each partition fetch, whose value is the list of records.
 
-Faust's own path costs hundreds of microseconds a record. This replaces the few methods of its consumer
-that hand records over and keep offsets (faust-streaming is pinned for that reason), and leaves groups,
-rebalancing, restore and threads to Faust.
+Faust's own path costs hundreds of microseconds a record. This replaces the few methods of its consumer that deliver
+records and track offsets (so faust-streaming is pinned), and leaves groups, rebalancing, restore and threads to Faust.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from faust.types import TP, ConsumerMessage
 from journeys.agents.worker.ports.batch import Batch
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.transport.idempotent_producer import IdempotentProducer
-from journeys.agents.worker.transport.metadata_questions import ask_in_peace
+from journeys.agents.worker.transport.metadata_requests import pace_metadata_requests
 
 if TYPE_CHECKING:
     from journeys.agents.worker.ports.worker_ports import InputOwner
@@ -35,7 +34,7 @@ _MS = 1_000.0
 
 
 class _NeverRead(dict[TP, int | None]):
-    """Stands for Consumer._read_offset, whose filter compares only the last offset of a message."""
+    """Replaces Consumer._read_offset: its filter would drop a batch by the offset of its last record."""
 
     def __getitem__(self, tp: TP) -> None:
         return None
@@ -45,34 +44,33 @@ class _NeverRead(dict[TP, int | None]):
 
 
 class WorkerConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is not typed
-    """Faust's consumer thread: its fetches wait only briefly, and when it is stopped it leaves the group.
+    """Faust's consumer thread, with short fetch waits, and leaving the group when it is stopped.
 
-    A broker answers one request of a connection after the other, so all that a restore asks waits for the fetch
-    before it. Faust has fetches wait 1.5 s where there is nothing, three of which stood between a restore and the
-    first batch.
+    A broker answers the requests of a connection in order, so the requests of a restore wait for the fetch before them.
+    Faust lets an empty fetch wait for 1.5 s, which happened three times between a restore and the first batch.
 
-    aiokafka lets static members stay in the group, so that they find their partitions when they come back. One
-    that is killed does; one that is stopped may not come back, and its partitions would wait for its session's end.
+    aiokafka keeps static members in the group when they stop, so that they get their partitions back. A worker that was
+    stopped on purpose may not come back, and its partitions would wait for the end of its session: so it leaves.
     """
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
-        ask_in_peace(consumer._client)
+        pace_metadata_requests(consumer._client)
         return consumer
 
     async def on_thread_stop(self) -> None:
-        """Leave and stop."""
+        """Leave the group and stop."""
         if self._consumer is not None:
             self._consumer._coordinator._group_instance_id = None
         await super().on_thread_stop()
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
-    """Faust's consumer, delivering lists.
+    """Faust's consumer, delivering lists of records.
 
-    `next_position` is, for each input partition that may be worked on, the offset of the record that must
-    be applied next: the only offset that is ever committed.
+    `next_position` is the offset of the next record to apply, for each active input partition: the only offset that is
+    ever committed.
     """
 
     app: InputOwner
@@ -82,7 +80,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         self._read_offset = _NeverRead()
         self.next_position: dict[TP, int] = {}
         self._epochs: defaultdict[TP, int] = defaultdict(int)
-        self._seeks_wanted: dict[TP, int] = {}
+        self._requested_seeks: dict[TP, int] = {}
         self._fetched_from: dict[TP, int] = {}
 
     def _new_consumer_thread(self) -> WorkerConsumerThread:
@@ -90,12 +88,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  (Faust's signature)
         """Yield one message for each partition fetch."""
-        await self._make_seeks_wanted()
+        await self._perform_seeks_back()
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if records is None or self.should_stop:
             return
-        # What is dropped here was fetched before a rebalance; Faust seeks every partition when that is over.
+        # Records dropped here were fetched before a rebalance; Faust seeks every partition after it.
         for fetched_tp, fetched in records.items():
             if not fetched:
                 continue
@@ -104,7 +102,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             if active is not None and tp not in active and tp not in self._buffered_partitions:
-                # aiokafka's position has moved past records that nobody gets: what comes next will be a gap.
+                # aiokafka's position has moved past these dropped records: the next batch will show a gap.
                 continue
             last = fetched[-1]
             is_all = self._is_all(tp, last.offset)
@@ -112,15 +110,15 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
             yield tp, self._message(tp, batch, last.timestamp, generation)
 
     def _is_all(self, tp: TP, last_offset: int) -> bool:
-        """Whether the last answer of the broker named no record behind this one."""
+        """Whether the broker's last fetch response knew of no record behind this one."""
         try:
             end = self.highwater(tp)
-        except AssertionError:  # aiokafka's, in whose thread a rebalance has just taken the partition
+        except AssertionError:  # of aiokafka: a rebalance has just revoked the partition
             return True
         return end is None or last_offset + 1 >= end
 
     def _message(self, tp: TP, batch: Batch, timestamp: int | None, generation_id: int) -> ConsumerMessage:
-        """Faust's message of a batch: it stands at the last offset, and what belongs to single records is empty."""
+        """Faust's message for a batch: at the last offset, and without the fields of a single record."""
         no_type, no_headers = 0, ()
         return ConsumerMessage(
             tp.topic,
@@ -140,30 +138,30 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         self,
         timeout: float,  # noqa: ASYNC109  (Faust's signature)
     ) -> tuple[Mapping[Any, list[Any]] | None, set[TP] | None]:
-        """Fetch; where no partition's buffer has room, Faust waits a whole second, however soon there is some again."""
+        """Fetch. While all buffers are full, Faust would wait a whole second, even if there is room before."""
         if self.flow_active and self._buffered_partitions and not self._get_active_partitions():
             await asyncio.sleep(_NO_ROOM_SECONDS)
             return {}, set()
-        found: tuple[Mapping[Any, list[Any]] | None, set[TP] | None] = await super()._wait_next_records(timeout)
-        return found
+        fetched: tuple[Mapping[Any, list[Any]] | None, set[TP] | None] = await super()._wait_next_records(timeout)
+        return fetched
 
     async def _getmany(
         self,
         active_partitions: set[TP],
         timeout: float,  # noqa: ASYNC109  (Faust's signature)
     ) -> Mapping[Any, list[Any]]:
-        """Fetch; while a rebalance lasts, only changelogs.
+        """Fetch; during a rebalance, only changelogs.
 
-        After a restore Faust seeks the input and then clears all stream queues: input that was delivered in
-        between would be lost. And it hands aiokafka its live set of partitions, which pausing empties, and an
-        empty set means "all" there: hence a copy, and no call with an empty one.
+        After a restore Faust seeks the input and then clears all stream queues: input that was delivered in between
+        would be lost. Faust also passes its live set of partitions to aiokafka, which pausing empties, and an empty set
+        means "all" there: so this passes a copy, and never an empty one.
         """
         active = set(active_partitions)
         if self.app.rebalancing:
             active = {tp for tp in active if self._is_changelog_tp(tp)}
             timeout = min(timeout, _WHILE_REBALANCING_SECONDS)
         elif self._buffered_partitions:
-            # A wait for the other partitions would not end when there is room for this one's again.
+            # A longer wait for other partitions would not end when a full buffer has room again.
             timeout = min(timeout, _WHILE_FULL_SECONDS)
         if not active:
             await asyncio.sleep(_NOTHING_ACTIVE_SECONDS)
@@ -174,7 +172,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
     async def perform_seek(self) -> None:
         """Seek every restored input partition to the record behind the last one applied.
 
-        What the group has committed decides nothing: the partition row does.
+        The offset of the partition row counts, not the committed offset of the group.
         """
         mine = [tp for tp in self.assignment() if tp.topic == self.app.input_topic]
         wanted = {tp: at for tp in mine if (at := self.app.store.next_offset(tp.partition)) is not None}
@@ -184,7 +182,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         ends = await self.highwaters(*wanted)
         for tp, position in wanted.items():
             wanted[tp] = self._checked_position(tp, position, first.get(tp) or 0, ends.get(tp) or 0)
-        self._seeks_wanted.clear()
+        self._requested_seeks.clear()
         self._fetched_from.clear()
         if not await self._seek(wanted):
             return
@@ -193,7 +191,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
             self._acked_index.pop(tp, None)
             self._committed_offset[tp] = None
             self.next_position[tp] = position
-            # The group may know an older position: of a worker that was killed before it could commit.
+            # Commit it, too: the group may have an older one, of a worker that was killed before its commit.
             self._acked[tp].append(position - 1)
 
     def _checked_position(self, tp: TP, position: int, first: int, end: int) -> int:
@@ -201,7 +199,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
             end_now(
                 WorkerExit.SETUP,
                 f"{tp.topic}[{tp.partition}] ends at offset {end}, the table has applied it up to {position - 1}: "
-                "the topic was created anew or cut; give the new topic a new application id",
+                "the topic was deleted and created again, or truncated; use a new application id for the new topic",
             )
         if position >= first:
             return position
@@ -211,48 +209,48 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
                 f"{tp.topic}[{tp.partition}] begins at offset {first}, the table needs {position}: "
                 "records were deleted before they were applied",
             )
-        log.warning("%s[%d] begins at offset %d: its head is gone", tp.topic, tp.partition, first)
+        log.warning("%s[%d] begins at offset %d: earlier records were deleted", tp.topic, tp.partition, first)
         return first
 
     def is_gap(self, tp: TP, batch: Batch) -> bool:
-        """Whether a batch that begins behind the next position leaves records out.
+        """Whether records are missing between the next position and a batch that begins behind it.
 
-        It doesn't if its fetch began at that very position: then there is nothing in between but control records,
-        which are never delivered.
+        None are if the fetch began at that position: then there are only control records in between, which are never
+        delivered.
         """
         return batch.fetched_from != self.next_position[tp]
 
     def seek_back(self, tp: TP) -> None:
-        """Fetch again from the next position; batches fetched before are then dropped as gaps or skipped.
+        """Fetch again from the next position; batches that were fetched before are dropped or skipped.
 
-        The seek is made between two fetches. A fetch that waits meanwhile would bring what lies behind the new
-        position, and the one after it would be taken for the first.
+        The seek is made between two fetches: a fetch that is waiting during a seek would return records from the old
+        position.
         """
-        self._seeks_wanted[tp] = self.next_position[tp]
+        self._requested_seeks[tp] = self.next_position[tp]
 
-    async def _make_seeks_wanted(self) -> None:
-        """Seek back where records were left out, while nothing is fetched: so the next fetch begins there."""
-        wanted, self._seeks_wanted = self._seeks_wanted, {}
+    async def _perform_seeks_back(self) -> None:
+        """Make the requested seeks back while no fetch is running, so that the next fetch begins there."""
+        wanted, self._requested_seeks = self._requested_seeks, {}
         if wanted and await self._seek(wanted):
             self._fetched_from.update(wanted)
             for tp in wanted:
                 self._epochs[tp] += 1
 
     async def _seek(self, positions: Mapping[TP, int]) -> bool:
-        """Seek; False where a rebalance has taken a partition meanwhile, whose end will seek again."""
+        """Seek; False if a partition was just revoked: the end of the rebalance seeks again."""
         try:
             await self.seek_wait(positions)
         except IllegalStateError as error:
-            log.info("a rebalance was faster than a seek: %s", error)
+            log.info("a rebalance interrupted a seek: %s", error)
             return False
         return True
 
-    def sought_since(self, tp: TP, batch: Batch) -> bool:
-        """Whether a seek back was made since the batch was fetched, or is going to be."""
-        return batch.epoch != self._epochs[tp] or tp in self._seeks_wanted
+    def has_sought_since(self, tp: TP, batch: Batch) -> bool:
+        """Whether a seek back was made or requested since the batch was fetched."""
+        return batch.epoch != self._epochs[tp] or tp in self._requested_seeks
 
     async def commit_positions(self) -> None:
-        """Commit the next position of every partition; Faust has forgotten its acknowledgements by now."""
+        """Commit the next position of every partition; at this point Faust has dropped its acknowledgements."""
         if not self.next_position:
             return
         for tp, position in self.next_position.items():
@@ -263,11 +261,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         """Stop work on all partitions; the app's barrier waits for the batch in flight."""
         await super().on_partitions_revoked(revoked)
         self.next_position.clear()
-        self._seeks_wanted.clear()
+        self._requested_seeks.clear()
         self._fetched_from.clear()
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Do nothing: gaps are what the contiguity of `next_position` is for."""
+        """Do nothing: `next_position` tracks gaps."""
 
     def _new_offset(self, tp: TP) -> int | None:
         """Offset to commit: the next position, never the greatest acknowledged one."""

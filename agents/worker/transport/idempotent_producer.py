@@ -1,4 +1,4 @@
-"""The worker's producer: what it sends is stored once, in order, and on every replica."""
+"""The worker's producer: idempotent, in order, acknowledged by all replicas."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
 
-from journeys.agents.worker.transport.metadata_questions import ask_in_peace
+from journeys.agents.worker.transport.metadata_requests import pace_metadata_requests
 
 
 class IdempotentProducer(driver.Producer):  # type: ignore[misc]  # Faust is not typed
-    """Faust's producer, with every write acknowledged by all replicas, none repeated by a retry and none given up."""
+    """Faust's producer, idempotent, with acks of all replicas, and without a time limit for batches."""
 
     def _new_producer(self) -> Any:
         producer = super()._new_producer()
-        ask_in_peace(producer.client)
-        # What is given up has its number in the partition's sequence, and Kafka refuses all that come after it.
+        pace_metadata_requests(producer.client)
+        # An expired batch leaves a gap in the partition's sequence numbers, and Kafka refuses all batches after it.
         producer._message_accumulator._batch_ttl = inf
         return producer
 

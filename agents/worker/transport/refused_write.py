@@ -1,4 +1,4 @@
-"""Writes that Kafka refuses, and will refuse again: how the worker ends, and what it says."""
+"""Ends the worker on writes that Kafka refuses permanently, with a message that says what to do."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from journeys.schemas.topics import LEAST_MESSAGE_BYTES
 
 @contextmanager
 def ends_where_refused(topic: str) -> Iterator[None]:
-    """End the process where a write to `topic` is refused for good; other errors go on.
+    """End the process if a write to `topic` is refused permanently; other errors are raised on.
 
-    Nothing is lost by it: what was not acknowledged is done again.
+    Nothing is lost: what was not acknowledged is applied again after a restart.
     """
     try:
         yield
     except TopicAuthorizationFailedError:
-        # A restart asks for all rights and names the one that is missing, with the command that gives it.
+        # The restart checks all rights and names the missing one, with the command that grants it.
         end_now(WorkerExit.FAILED, f"no right to Write topic {topic} any more")
     except (MessageSizeTooLargeError, RecordListTooLargeError):
         end_now(
@@ -31,14 +31,15 @@ def ends_where_refused(topic: str) -> Iterator[None]:
 
 
 def require_growth(topic: str, number: int, base: int, expected: int) -> None:
-    """End the process where the changelog answers with an offset below the one that it had reached.
+    """End the process if a write to the changelog got an offset below the end that it had before.
 
-    Only a topic that was created anew does so: of one that has lost its end, Kafka refuses an idempotent write. What
-    the table held is gone, and a worker that restored from what is left would begin journeys again.
+    This happens only if the topic was deleted and created again: to one that was truncated, Kafka refuses an idempotent
+    write. The table's contents are lost, and a worker that restored from the rest would begin journeys again.
     """
     if base < expected:
         end_now(
             WorkerExit.SETUP,
-            f"{topic}[{number}] was created anew: it was written up to offset {expected - 1}, and is now at {base}; "
-            "stop all workers and make the table from the input topic with `journeys check --rebuild`",
+            f"{topic}[{number}] was deleted and created again: it was written up to offset {expected - 1}, and is "
+            f"now at {base}; stop all workers and "
+            "rebuild the table from the input topic with `journeys check --rebuild`",
         )

@@ -1,7 +1,6 @@
 """The ladder: which Kafka is given, and what is said when there is none."""
 
 import asyncio
-import shutil
 import socket
 import time
 
@@ -12,8 +11,10 @@ from journeys.agents.devserver.broker_unavailable import INSTALL
 from journeys.agents.devserver.docker_kafka import docker_answers, environment
 from journeys.agents.devserver.kafka_listeners import Listeners
 from journeys.agents.devserver.kafka_probe import answers
+from tests.fixtures.bare_machine import java_of
 from tests.fixtures.broker_fixture import leashed
 from tests.fixtures.kafka_records import create_topic, produce, values
+from tests.fixtures.left_out import left_out
 
 
 @pytest.mark.broker
@@ -26,7 +27,7 @@ def test_the_shared_fixture_takes_and_gives_a_record(broker):
 
 
 @pytest.mark.broker
-@pytest.mark.skipif(not docker_answers(), reason="no Docker daemon answers")
+@pytest.mark.skipif(not docker_answers(), reason=left_out("docker"))
 def test_docker_keeps_address_and_data_over_stop_and_kill(monkeypatch, tmp_path):
     """The container does what the local process does: stop, start, kill, restart, nothing lost."""
     monkeypatch.delenv("JOURNEYS_BOOTSTRAP_SERVERS", raising=False)
@@ -51,42 +52,41 @@ def test_docker_gets_the_settings_of_the_local_broker():
     assert settings["KAFKA_LOG_DIRS"] == "/var/lib/kafka/data"
 
 
-def test_without_java_the_message_says_what_to_install(last_rung, monkeypatch, tmp_path):
-    """With no rung left there is one message, and it names all that would help."""
+def test_with_no_rung_left_the_message_says_what_to_install(last_rung, without_packages, monkeypatch, tmp_path):
+    """There is one message, and it names all that would help."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("JAVA_HOME", raising=False)
     with pytest.raises(BrokerUnavailable) as raised:
         start(tmp_path / "kafka")
     assert str(raised.value) == INSTALL
-    for remedy in ("JDK", "17", "Maven", "Docker", "JOURNEYS_BOOTSTRAP_SERVERS"):
+    for remedy in (
+        "pip install 'gaelp-journeys[broker]'",
+        "JDK",
+        "17",
+        "Maven",
+        "Docker",
+        "JOURNEYS_BOOTSTRAP_SERVERS",
+    ):
         assert remedy in INSTALL
 
 
-def test_without_maven_and_without_jars_the_message_says_what_to_install(last_rung, monkeypatch, tmp_path):
-    """Java alone does not do when Kafka was never fetched."""
-    java = shutil.which("java")
-    if java is None:
-        pytest.skip("no Java")
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "java").symlink_to(java)
-    monkeypatch.setenv("PATH", str(programs))
-    monkeypatch.delenv("JAVA_HOME", raising=False)
+def test_java_without_maven_and_without_jars_does_not_do(last_rung, without_packages, monkeypatch, tmp_path):
+    """Kafka was never fetched, and nothing is here that could."""
+    java_of(tmp_path / "bin", 17)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(BrokerUnavailable) as raised:
         start(tmp_path / "kafka")
     assert str(raised.value) == INSTALL
 
 
-def test_an_old_java_is_named(last_rung, monkeypatch, tmp_path):
+def test_an_old_java_is_named(last_rung, without_packages, monkeypatch, tmp_path):
     """A Java that is too old for Kafka is said to be so, with its path."""
-    old = tmp_path / "bin" / "java"
-    old.parent.mkdir()
-    old.write_text("#!/bin/sh\necho 'openjdk version \"11.0.22\" 2024-01-16' >&2\n")
-    old.chmod(0o755)
+    old = java_of(tmp_path / "bin", 11)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(BrokerUnavailable, match=f"{old} is older than Java 17"):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(BrokerUnavailable) as raised:
         start(tmp_path / "kafka")
+    assert str(raised.value) == f"{old} is older than Java 17; {INSTALL}"
 
 
 def test_a_configured_server_that_does_not_answer_is_named(monkeypatch, tmp_path):

@@ -4,13 +4,14 @@ import pytest
 import redis
 
 from journeys.agents.devserver.redis_process import RedisProcess
+from tests.fixtures.left_out import left_out
 
 
 def test_it_starts_answers_and_leaves_nothing_behind(tmp_path):
     """A client works with it under its address; once stopped it answers nobody, and its data is gone."""
     server = RedisProcess(tmp_path / "redis")
     if not server.is_installed:
-        pytest.skip("redis-server is not installed")
+        pytest.skip(left_out("redis"))
     assert not server.answers()
     try:
         assert server.start()

@@ -41,7 +41,7 @@ def test_a_topic_that_is_not_there_has_no_state(broker):
     """And asking for it creates none."""
     settings = bare(broker)
     for _ in range(2):
-        with pytest.raises(UnknownChangelogError, match=f"Kafka tells no topic id of {CHANGELOG}"):
+        with pytest.raises(UnknownChangelogError, match=f"Kafka gives no topic id for {CHANGELOG}"):
             told(settings)
     asyncio.run(create_by_hand(settings, {CHANGELOG: (2, {})}))
     assert told(settings).partition_count == 2

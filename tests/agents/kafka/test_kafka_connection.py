@@ -25,6 +25,7 @@ from journeys.agents.kafka.topic_setup import check_topics
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.topics import JOURNEY_EVENTS
 from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.left_out import left_out
 from tests.fixtures.topic_contents import Raw, write
 
 
@@ -75,14 +76,14 @@ def test_without_any_server_the_line_says_what_to_do(tmp_path, monkeypatch):
     """Nothing configured, nothing started."""
     monkeypatch.delenv("JOURNEYS_BOOTSTRAP_SERVERS", raising=False)
     with pytest.raises(KafkaUnreachableError, match="no Kafka is configured; start one with `journeys broker start`"):
-        asyncio.run(bootstrap_servers(settings_for(None, data_dir=tmp_path)))
+        bootstrap_servers(settings_for(None, data_dir=tmp_path))
 
 
 @pytest.mark.broker
 def test_without_a_configured_server_the_broker_for_development_is_taken(broker, tmp_path, monkeypatch):
     """`journeys broker start` is all that the other commands need."""
     if broker.directory is None:
-        pytest.skip("the Kafka is configured")
+        pytest.skip(left_out("own-kafka"))
     monkeypatch.delenv("JOURNEYS_BOOTSTRAP_SERVERS", raising=False)
     (tmp_path / "kafka").symlink_to(broker.directory)
     assert bootstrap_servers(settings_for(None, data_dir=tmp_path)) == broker.bootstrap_servers
@@ -105,12 +106,12 @@ def test_what_the_broker_refuses_is_one_line(broker):
 def test_a_broker_that_dies_while_its_log_is_read_is_unreachable_and_nobody_hangs(broker):
     """A reader in the middle of a log finds out by itself."""
     if broker.directory is None:
-        pytest.skip("the Kafka is configured")
+        pytest.skip(left_out("own-kafka"))
     settings = emptied(broker)
 
     async def read_on() -> None:
         await write(settings, [Raw(JOURNEY_EVENTS, 0, b"k", b"v")])
-        async with open_log(settings, JOURNEY_EVENTS, stall_seconds=2) as log:
+        async with open_log(settings, JOURNEY_EVENTS, catalog=None, stall_seconds=2) as log:
             assert [len(batch.records) async for batch in log.read_partition(0)] == [1]
             broker.kill()
             async for _ in log.read_partition(0, end=2):

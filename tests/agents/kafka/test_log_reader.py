@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from journeys.agents.kafka.connection import admin
-from journeys.agents.kafka.log_reader import LogHeadGoneError, ReaderStalledError, UnknownTopicError, open_log, tail
+from journeys.agents.kafka.log_reader import ReaderStalledError, RecordsDeletedError, UnknownTopicError, open_log, tail
 from journeys.schemas.topics import JOURNEY_EVENTS, JOURNEY_LIFECYCLE
 from tests.fixtures.fresh_kafka import bare, emptied
 from tests.fixtures.topic_contents import Raw, read, write
@@ -50,7 +50,7 @@ def test_the_end_is_the_one_at_the_opening(broker):
 
     async def read_twice() -> tuple:
         await write(settings, raws(1, 10))
-        async with open_log(settings, JOURNEY_EVENTS) as log:
+        async with open_log(settings, JOURNEY_EVENTS, catalog=None) as log:
             await write(settings, raws(1, 5, begin=10))
             ends = await log.end_offsets_now()
             return log.end_offsets, await numbers(log, 1), ends, await numbers(log, 1, end=ends[1])
@@ -66,7 +66,7 @@ def test_a_span_is_read_from_its_start_to_its_end(broker):
 
     async def spans() -> list:
         await write(settings, raws(3, 10))
-        async with open_log(settings, JOURNEY_EVENTS) as log:
+        async with open_log(settings, JOURNEY_EVENTS, catalog=None) as log:
             wanted = ({"start": 4, "end": 7}, {"start": 9}, {"start": 10})
             return [await numbers(log, 3, **span) for span in wanted]
 
@@ -81,7 +81,7 @@ def test_a_log_that_ends_in_a_transaction_marker_has_an_end_all_the_same(broker)
         client = AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers, transactional_id="test-markers")
         async with client, client.transaction():
             await client.send_and_wait(JOURNEY_EVENTS, b"0", b"k", 0)
-        async with open_log(settings, JOURNEY_EVENTS) as log:
+        async with open_log(settings, JOURNEY_EVENTS, catalog=None) as log:
             return log.end_offsets[0], await numbers(log, 0)
 
     assert asyncio.run(in_transaction()) == (2, [0])
@@ -93,15 +93,15 @@ def test_a_log_without_its_head_is_told(broker):
 
     async def cut_and_read() -> tuple:
         await write(settings, raws(0, 10))
-        async with open_log(settings, JOURNEY_EVENTS) as whole:
-            whole.require_head()
+        async with open_log(settings, JOURNEY_EVENTS, catalog=None) as whole:
+            whole.require_complete()
             async with admin(settings) as client:
                 await client.delete_records({TopicPartition(JOURNEY_EVENTS, 0): RecordsToDelete(4)})
-            with pytest.raises(LogHeadGoneError, match="deleted before they were read"):
+            with pytest.raises(RecordsDeletedError, match="deleted before they were read"):
                 await numbers(whole, 0)
-        async with open_log(settings, JOURNEY_EVENTS) as cut:
-            with pytest.raises(LogHeadGoneError, match=r"journey-events\[0\] begins at offset 4"):
-                cut.require_head()
+        async with open_log(settings, JOURNEY_EVENTS, catalog=None) as cut:
+            with pytest.raises(RecordsDeletedError, match=r"journey-events\[0\] begins at offset 4"):
+                cut.require_complete()
             return cut.start_offsets, await numbers(cut, 0)
 
     starts, rest = asyncio.run(cut_and_read())
@@ -115,10 +115,10 @@ def test_a_partition_that_gives_nothing_ends_in_an_error(broker):
 
     async def wait_in_vain() -> None:
         await write(settings, raws(0, 2))
-        async with open_log(settings, JOURNEY_EVENTS, stall_seconds=1) as log:
+        async with open_log(settings, JOURNEY_EVENTS, catalog=None, stall_seconds=1) as log:
             await numbers(log, 0, end=5)
 
-    with pytest.raises(ReaderStalledError, match=r"journey-events\[0\] gave nothing for 1 s at offset 2 although"):
+    with pytest.raises(ReaderStalledError, match=r"journey-events\[0\] gave no records for 1 s at offset 2 although"):
         asyncio.run(wait_in_vain())
 
 
@@ -129,7 +129,7 @@ def test_an_unknown_topic_is_named_and_not_created(broker):
     async def open_twice() -> None:
         for _ in range(2):
             with pytest.raises(UnknownTopicError, match="journey-events does not exist; create it with `journeys"):
-                async with open_log(settings, JOURNEY_EVENTS):
+                async with open_log(settings, JOURNEY_EVENTS, catalog=None):
                     pass
 
     asyncio.run(open_twice())
@@ -143,7 +143,7 @@ def test_the_tail_gives_what_is_appended_and_what_was_asked_for(broker):
         await write(settings, [*raws(0, 5), Raw(JOURNEY_LIFECYCLE, 1, b"k", b"before")])
         seen: set = set()
         topics = (JOURNEY_EVENTS, JOURNEY_LIFECYCLE)
-        async with aclosing(tail(settings, topics, start_offsets={(JOURNEY_EVENTS, 0): 3})) as batches:
+        async with aclosing(tail(settings, topics, catalog=None, start_offsets={(JOURNEY_EVENTS, 0): 3})) as batches:
             async for batch in batches:
                 if not seen:  # the ends are noted by now
                     await write(settings, [Raw(JOURNEY_LIFECYCLE, 1, b"k", b"after"), *raws(2, 1)])

@@ -68,7 +68,7 @@ def test_a_single_record_is_sent_without_a_flush(broker):
         async with RecordProducer(settings) as producer:
             await producer.send(touch("journey-1", 1, 0))
             async with aclosing(
-                tail(settings, [JOURNEY_EVENTS], start_offsets=dict.fromkeys(BEGINNINGS, 0))
+                tail(settings, [JOURNEY_EVENTS], catalog=None, start_offsets=dict.fromkeys(BEGINNINGS, 0))
             ) as batches:
                 async for batch in batches:
                     return batch.records[0].key

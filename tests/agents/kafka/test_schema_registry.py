@@ -6,13 +6,14 @@ import logging
 import traceback
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
 import stamina
 from aiohttp import web
 
+from journeys.agents.kafka.log_reader import open_log, tail
 from journeys.agents.kafka.record_producer import RecordProducer
 from journeys.agents.kafka.schema_registry import (
     RegistryRefusedError,
@@ -20,6 +21,7 @@ from journeys.agents.kafka.schema_registry import (
     SchemaRegistry,
     own_catalog,
 )
+from journeys.agents.kafka.topic_time import topic_time
 from journeys.agents.settings.settings import Settings
 from journeys.agents.verify.topic_replay import TopicReplay
 from journeys.schemas.catalog import Catalog, own_schemas
@@ -92,10 +94,19 @@ async def serving(registry: Registry) -> AsyncIterator[Registry]:
         await runner.cleanup()
 
 
-def newer_touchpoint() -> dict[str, Any]:
-    """Touchpoint schema of a writer that has one field more."""
-    own = own_schemas()["Touchpoint"]
+def newer(name: str) -> dict[str, Any]:
+    """Schema of a writer whose record has one field more."""
+    own = own_schemas()[name]
     return own | {"fields": [*own["fields"], {"name": "device", "type": "string", "default": "none"}]}
+
+
+def written_by_another(registry: Registry, name: str, fields: dict[str, Any]) -> tuple[int, bytes]:
+    """Id of a newer schema in the registry, and a value under it."""
+    schema_id = registry.add_avro(newer(name))
+    writer = Catalog()
+    writer._own[name] = newer(name)
+    writer.use_id(name, schema_id)
+    return schema_id, Codec(writer).encode_fields(name, fields | {"device": "tv"})
 
 
 def test_own_schemas_are_registered_by_topic_and_record_name():
@@ -121,11 +132,7 @@ def test_a_writers_schema_is_fetched_once_and_read_by_avros_rules():
 
     async def learn() -> tuple:
         async with serving(Registry()) as registry:
-            schema_id = registry.add_avro(newer_touchpoint())
-            writer = Catalog()
-            writer._own["Touchpoint"] = newer_touchpoint()
-            writer.use_id("Touchpoint", schema_id)
-            value = Codec(writer).encode_fields("Touchpoint", touch("a", 1, 0)._asdict() | {"device": "tv"})
+            schema_id, value = written_by_another(registry, "Touchpoint", touch("a", 1, 0)._asdict())
             codec = Codec()
             async with SchemaRegistry(registry.url, codec.catalog) as client:
                 await client.learn_from([value, None, b"not a frame", value])
@@ -186,7 +193,7 @@ def test_a_registry_that_fails_for_a_moment_is_asked_again():
 
     async def learn() -> tuple:
         async with serving(Registry()) as registry:
-            schema_id = registry.add_avro(newer_touchpoint())
+            schema_id = registry.add_avro(newer("Touchpoint"))
             registry.failures = 2
             catalog = Catalog()
             async with SchemaRegistry(registry.url, catalog) as client:
@@ -292,3 +299,30 @@ def test_records_written_under_a_registrys_ids_are_replayed_with_its_help(broker
     assert (helped.applied, helped.punctuations, helped.dead) == (2, 4, 1)
     assert (alone.applied, alone.punctuations, alone.dead) == (1, 0, 6)
     assert punctuation(0).at == START_AT
+
+
+@pytest.mark.broker
+def test_a_reader_fetches_the_schemas_of_what_it_reads(broker):
+    """Before its caller decodes: from a partition, from the end of a log, and for the topic's time source."""
+    settings = emptied(broker)
+
+    async def read_all() -> tuple:
+        async with serving(Registry()) as registry:
+            with_registry = settings.model_copy(update={"schema_registry_url": registry.url})
+            _, value = written_by_another(registry, "Punctuation", punctuation(0)._asdict())
+            await write(settings, [Raw(JOURNEY_EVENTS, 0, None, value)])
+            codecs = Codec(), Codec()
+            async with open_log(with_registry, JOURNEY_EVENTS, catalog=codecs[0].catalog) as log:
+                (read,) = [batch async for batch in log.read_partition(0)]
+            starts = {(JOURNEY_EVENTS, 0): 0}
+            followed = tail(with_registry, [JOURNEY_EVENTS], catalog=codecs[1].catalog, start_offsets=starts)
+            async with aclosing(followed) as batches:
+                batch = await anext(batches)
+            decoded = [
+                codec.decode_input(each.records[0].value) for codec, each in zip(codecs, (read, batch), strict=True)
+            ]
+            return decoded, await topic_time(with_registry, Codec(await own_catalog(with_registry)))
+
+    decoded, time = asyncio.run(read_all())
+    assert decoded == [punctuation(0)] * 2
+    assert (time.first, time.unpunctuated) == ({0: punctuation(0)}, [])

@@ -139,7 +139,7 @@ def test_a_fault_shows_no_password_even_where_the_library_tells_it():
         ),
         (
             {"tls_cert_file": "cert", "tls_key_file": "locked_key", "tls_key_password_file": "garbage"},
-            "JOURNEYS_TLS_KEY_FILE: {locked_key} holds no private key in PEM that the password given opens",
+            "JOURNEYS_TLS_KEY_FILE: {locked_key} holds no private key in PEM that this password decrypts",
         ),
         (
             {"tls_cert_file": "cert", "tls_key_file": "locked_key", "tls_key_password_file": "empty"},

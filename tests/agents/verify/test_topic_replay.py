@@ -9,7 +9,7 @@ from aiokafka.admin import RecordsToDelete
 
 from journeys.agents.demo.load_generator import generate
 from journeys.agents.kafka.connection import admin
-from journeys.agents.kafka.log_reader import LogHeadGoneError
+from journeys.agents.kafka.log_reader import RecordsDeletedError
 from journeys.agents.verify.topic_replay import TopicReplay
 from journeys.schemas.lines import parse_line
 from journeys.schemas.records import PolicyChanged, Punctuation
@@ -136,5 +136,5 @@ def test_a_log_without_its_head_is_not_replayed(broker):
             await client.delete_records({TopicPartition(JOURNEY_EVENTS, home("a")): RecordsToDelete(1)})
 
     asyncio.run(cut())
-    with pytest.raises(LogHeadGoneError, match="begins at offset 1"):
+    with pytest.raises(RecordsDeletedError, match="begins at offset 1"):
         replayed(settings)

@@ -193,11 +193,11 @@ def test_an_id_published_rightly_and_wrongly_is_different_whatever_came_first():
         comparison = OutputComparison(JOURNEY_ABANDONMENTS, JourneyAbandoned, CODEC, 5)
         comparison.expect(right)
         for value in copies:
-            comparison.see(value, "here", is_ahead=False)
+            comparison.add_published(value, "here", is_ahead=False)
         assert counts_of(comparison.result()) == (0, 0, 0, 1, 0, 0)
     comparison = OutputComparison(JOURNEY_ABANDONMENTS, JourneyAbandoned, CODEC, 5)
-    comparison.see(CODEC.encode(letter), "here", is_ahead=False)
-    comparison.see(None, "there", is_ahead=True)
+    comparison.add_published(CODEC.encode(letter), "here", is_ahead=False)
+    comparison.add_published(None, "there", is_ahead=True)
     assert counts_of(comparison.result()) == (0, 0, 1, 0, 0, 1)
 
 

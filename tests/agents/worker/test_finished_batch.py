@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from journeys.agents.worker.transport.finished_batch import FinishedBatch
 from journeys.streams.compiled.encoded_messages import EncodedMessages
 from tests.fixtures.examples import examples
+from tests.fixtures.left_out import left_out
 
-compiled_engine = pytest.importorskip("journeys.engine", reason="the engine is not built: no Rust toolchain")
+compiled_engine = pytest.importorskip("journeys.engine", reason=left_out("engine"))
 
 Outputs: TypeAlias = list[tuple[bytes, bytes]]
 

@@ -73,7 +73,7 @@ class MemoryFlusher(Flusher):
         changelog = SimpleNamespace(
             changelog_topic=_CHANGELOG,
             batch_producer=lambda: producer,
-            changelog_is_ours_to=lambda number, offset: None,  # noqa: ARG005  (the port's signature)
+            mark_changelog_read=lambda number, offset: None,  # noqa: ARG005  (the port's signature)
         )
         super().__init__(changelog, _CODEC, FreezeGuard(3600.0), NoLocalCopy(), {})
         self._producer = producer

@@ -9,6 +9,7 @@ import pytest
 from journeys.agents.worker.guards import freeze_guard
 from journeys.agents.worker.guards.freeze_guard import FreezeGuard
 from journeys.agents.worker.ports.worker_exit import WorkerExit
+from tests.fixtures.left_out import left_out
 
 
 class EndedError(Exception):
@@ -65,7 +66,7 @@ def test_a_freeze_in_the_middle_of_a_tick_is_seen(clock):
         guard.check()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a clock that goes on while it is suspended")
+@pytest.mark.skipif(sys.platform != "linux", reason=left_out("linux"))
 def test_the_clock_goes_on_while_the_host_is_suspended():
     """No test can suspend its host; but the kernel promises it of one clock alone."""
     assert freeze_guard._CLOCK == time.CLOCK_BOOTTIME

@@ -1,7 +1,6 @@
 """The journey table between Faust's restore and rebalances: what is taken for restored, and what is read again."""
 
 import asyncio
-from time import time
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +10,7 @@ from journeys.agents.settings.settings import Settings
 from journeys.agents.worker.app import JourneyApp, create_app
 from journeys.agents.worker.restore.rocksdb_store import RocksdbStore
 from journeys.agents.worker.restore.worker_slot import WorkerSlot
+from journeys.clock import now_ms
 from journeys.schemas.catalog import Catalog
 from journeys.schemas.rows import is_schema
 from journeys.streams.partition.changelog import StoredRow
@@ -28,7 +28,7 @@ def app(tmp_path) -> JourneyApp:
     app.consumer_generation_id = 7
     asyncio.run(copy.open([0], app.store._changelog, app.codec.catalog))
     list(copy.rows(0))
-    copy.put(0, [journey("a", 1), journey("b", 2), *missing_schemas((), app.codec)], 10, time())
+    copy.put(0, [journey("a", 1), journey("b", 2), *missing_schemas((), app.codec)], 10, now_ms())
     copy.close_others([])
     asyncio.run(assign(app, 0))
     return app

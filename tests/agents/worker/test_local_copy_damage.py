@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from time import time
 
 import pytest
 
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.worker.ports.local_copy import DamagedCopyError
 from journeys.agents.worker.restore.worker_slot import WorkerSlot
+from journeys.clock import now_ms
 from tests.fixtures.copying_process import FILL_THE_DISK, ROOT, WRITE_FOR_EVER, child
 from tests.fixtures.local_copies import begun, journey, opened
 
@@ -30,7 +30,7 @@ def spoil(folder: Path, pattern: str) -> None:
 def test_a_damaged_database_is_thrown_away_when_it_is_opened(tmp_path, caplog):
     """RocksDB's own list of files can't be read: a new copy."""
     store = begun(tmp_path)
-    store.put(0, [journey("a", 1)], 10, time())
+    store.put(0, [journey("a", 1)], 10, now_ms())
     store.close()
     spoil(tmp_path, "MANIFEST-*")
     again = opened(tmp_path)
@@ -41,12 +41,12 @@ def test_a_damaged_database_is_thrown_away_when_it_is_opened(tmp_path, caplog):
 def test_damaged_rows_are_noticed_where_they_are_read(tmp_path):
     """They raise, and never look like the end of the rows; the copy is gone, so that a restart can do without."""
     store = begun(tmp_path)
-    store.put(0, [journey(f"journey-{number}", number) for number in range(20_000)], 30_000, time())
+    store.put(0, [journey(f"journey-{number}", number) for number in range(20_000)], 30_000, now_ms())
     store.close()
     spoil(tmp_path, "*.sst")
     damaged = opened(tmp_path)
     assert damaged.complete_to(0) == 30_000
-    with pytest.raises(DamagedCopyError, match="partition 0: rows kept here were damaged and are gone"):
+    with pytest.raises(DamagedCopyError, match="partition 0: damaged rows kept here were deleted"):
         list(damaged.rows(0))
     damaged.close()
     assert opened(tmp_path).complete_to(0) is None

@@ -1,10 +1,10 @@
 """A local copy and what the changelog has behind it."""
 
 import random
-from time import time
 
 import pytest
 
+from journeys.clock import now_ms
 from journeys.schemas.rows import PARTITION_KEY, PartitionRow, PolicyRow, policy_key
 from journeys.streams.partition.changelog import Restore, StoredRow
 from journeys.streams.partition.state import Partition
@@ -57,8 +57,8 @@ def test_a_copy_and_the_tail_are_the_whole_changelog(tmp_path, seed):
     restore, _, rewrites = restored([], records[:cut])
     head = records[:cut] + rewrites
     store = begun(tmp_path)
-    store.put(0, restore.winners(), None, time())
-    store.put(0, rewrites, len(head) - 1, time())
+    store.put(0, restore.winners(), None, now_ms())
+    store.put(0, rewrites, len(head) - 1, now_ms())
     store.close()
 
     tail = records[cut:]

@@ -68,7 +68,7 @@ class Memory:
 
 def test_a_worker_that_waits_for_memory_is_not_stalled(monkeypatch):
     """The watchdog forgets since when a partition stood still: it would end the worker as soon as it goes on."""
-    monkeypatch.setattr(watchdog, "_LOOK_EVERY_SECONDS", 0)
+    monkeypatch.setattr(watchdog, "_CHECK_EVERY_SECONDS", 0)
     watched = Watchdog(SimpleNamespace(rebalancing=False), Memory())
     watched._moved[TP("journey-events", 0)] = (17, 0.0)
     with pytest.raises(LookupError, match="over"):  # a look would have asked for a consumer, which is not there

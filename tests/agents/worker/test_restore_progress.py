@@ -24,10 +24,10 @@ def test_a_line_every_few_seconds(clock, caplog):
         for second in range(1, 11):
             clock[0] = 100.0 + second
             progress.begin()  # of another partition, of the same restore
-            progress.tell(second * 1000, 50_000 - second * 1000)
-        progress.tell(50_000, 0, 7)
+            progress.report(second * 1000, 50_000 - second * 1000)
+        progress.report(50_000, 0, 7)
         clock[0] = 120.0
-        progress.tell(50_000, 0, 9)
+        progress.report(50_000, 0, 9)
     assert caplog.messages == [
         "restoring: 3000 of 50000 changelog records read, 0 journeys made, 1000 records a second",
         "restoring: 6000 of 50000 changelog records read, 0 journeys made, 1000 records a second",
@@ -41,14 +41,14 @@ def test_a_short_restore_is_silent(clock, caplog):
     """And the next one takes its own time."""
     progress = RestoreProgress()
     with caplog.at_level(logging.INFO, "journeys.store"):
-        progress.tell(5, 0)
+        progress.report(5, 0)
         progress.begin()
         clock[0] = 102.0
-        progress.tell(5, 0)
+        progress.report(5, 0)
         assert progress.end() == 2.0
         assert progress.end() == 0.0
         progress.begin()
         clock[0] = 103.5
-        progress.tell(5, 0)
+        progress.report(5, 0)
     assert caplog.messages == []
     assert progress.end() == 1.5

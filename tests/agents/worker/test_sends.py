@@ -19,6 +19,7 @@ from journeys.schemas.catalog import Catalog
 from journeys.schemas.topics import JOURNEY_LIFECYCLE
 from journeys.streams.compiled.encoded_messages import EncodedMessages
 from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.left_out import left_out
 from tests.fixtures.topic_contents import read
 
 pytestmark = pytest.mark.broker
@@ -54,7 +55,7 @@ def records(request: pytest.FixtureRequest) -> Callable[..., Sequence[tuple[byte
 
     if request.param == "one by one":
         return one_by_one
-    compiled = pytest.importorskip("journeys.engine", reason="the engine is not built: no Rust toolchain")
+    compiled = pytest.importorskip("journeys.engine", reason=left_out("engine"))
 
     def finished(*names: str) -> Sequence[tuple[bytes, bytes]]:
         engine = compiled.Engine(0, 1, b"", b"", b"")
@@ -97,7 +98,7 @@ async def leaderless(app: JourneyApp) -> AsyncIterator[list[None]]:
 def frozen(broker: Broker) -> Iterator[None]:
     """Kafka stands still."""
     if broker.kind != "local":
-        pytest.skip("this test freezes the process of a local Kafka")
+        pytest.skip(left_out("own-kafka"))
     pid = LocalKafka(broker.directory).pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)

@@ -47,12 +47,12 @@ def clock(monkeypatch):
 def test_a_partition_with_records_that_stands_still_ends_the_process(clock):
     """After two minutes, with the code and the place."""
     dog = Watchdog(SimpleNamespace(consumer=Consumer(), rebalancing=False), SimpleNamespace(is_reached=False))
-    asyncio.run(dog.look())
+    asyncio.run(dog.check())
     clock[0] += 120
-    asyncio.run(dog.look())
+    asyncio.run(dog.check())
     clock[0] += 0.1
     with pytest.raises(EndedError, match="nothing beyond 5 was fetched") as ended:
-        asyncio.run(dog.look())
+        asyncio.run(dog.check())
     assert ended.value.args[0] == WorkerExit.STALLED
 
 
@@ -60,15 +60,15 @@ def test_time_without_a_broker_is_no_stall(clock):
     """Nothing is raised, and the two minutes begin when it is back."""
     consumer = Consumer()
     dog = Watchdog(SimpleNamespace(consumer=consumer, rebalancing=False), SimpleNamespace(is_reached=False))
-    asyncio.run(dog.look())
+    asyncio.run(dog.check())
     clock[0] += 119
     consumer.is_away = True
-    asyncio.run(dog.look())
+    asyncio.run(dog.check())
     clock[0] += 119
     consumer.is_away = False
-    asyncio.run(dog.look())
+    asyncio.run(dog.check())
     clock[0] += 120
-    asyncio.run(dog.look())
+    asyncio.run(dog.check())
     clock[0] += 0.1
     with pytest.raises(EndedError):
-        asyncio.run(dog.look())
+        asyncio.run(dog.check())
