@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from journeys.agents.inspect.audit import Action
     from journeys.schemas.records import JourneyLifecycle
-    from training_orchestrator.embedded.store_commands import StoreHands
+    from training_orchestrator.store.store_commands import StoreCommands
 
 Store = Annotated[
     Path | None,
@@ -33,8 +33,8 @@ def audit(action: Action, journey_id: str, requested_by: str | None, note: str |
         raise typer.BadParameter(str(error)) from None
 
 
-def open_store(path: Path) -> StoreHands:
+def open_store(path: Path) -> StoreCommands:
     """The operations on a store; each raises StoreUnavailableError where the file can't be used."""
-    from training_orchestrator.embedded.store_commands import StoreHands
+    from training_orchestrator.store.store_commands import StoreCommands
 
-    return StoreHands(path)
+    return StoreCommands(path)

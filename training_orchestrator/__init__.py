@@ -1,7 +1,7 @@
-"""The trainer's front door: journeys that end, what that costs, and a feed of rewards. See docs/trainer.md.
+"""The trainer's API: journeys with timeouts, the penalties of abandonments, and a feed of rewards. See docs/trainer.md.
 
-Importing it loads the standard library only; the rule, SQLite or Kafka come with `start()`, the feed and the producer
-with their names.
+Importing it loads little more than the standard library; the rule, SQLite and Kafka are loaded by `start()`, the feed,
+the producer and some others when their names are first used.
 """
 
 from importlib import import_module
@@ -30,33 +30,33 @@ from training_orchestrator.journey_timeout import JourneyTimeoutManager, create_
 if TYPE_CHECKING:
     from journeys.schemas.invalid import InvalidRecordError
     from training_orchestrator.connected.touchpoint_producer import TouchpointProducer as TouchpointProducer
+    from training_orchestrator.datasets.offline_dataset import ExportedDataset, export_dataset
     from training_orchestrator.feed.abandonment_feed import AbandonmentFeed
     from training_orchestrator.feed.feed_checkpoint import BadCheckpointError
     from training_orchestrator.feed.feed_progress import CorrectionRule
     from training_orchestrator.rewards.episode_view import EpisodeView
     from training_orchestrator.rewards.journey_rewards import JourneyRewards as JourneyRewards
     from training_orchestrator.rewards.journey_rewards import Transition as Transition
-    from training_orchestrator.rewards.offline_dataset import ExportedDataset, export_dataset
     from training_orchestrator.rewards.reward_ledger import LateReward, RewardLedger
     from training_orchestrator.runtime.json_logs import log_as_json
 
-_LATER = {
+_LAZY = {
     "AbandonmentFeed": "training_orchestrator.feed.abandonment_feed",
     "BadCheckpointError": "training_orchestrator.feed.feed_checkpoint",
     "CorrectionRule": "training_orchestrator.feed.feed_progress",
     "EpisodeView": "training_orchestrator.rewards.episode_view",
-    "ExportedDataset": "training_orchestrator.rewards.offline_dataset",
+    "ExportedDataset": "training_orchestrator.datasets.offline_dataset",
     "InvalidRecordError": "journeys.schemas.invalid",
     "JourneyRewards": "training_orchestrator.rewards.journey_rewards",
     "LateReward": "training_orchestrator.rewards.reward_ledger",
     "RewardLedger": "training_orchestrator.rewards.reward_ledger",
     "Transition": "training_orchestrator.rewards.journey_rewards",
-    "export_dataset": "training_orchestrator.rewards.offline_dataset",
+    "export_dataset": "training_orchestrator.datasets.offline_dataset",
     "log_as_json": "training_orchestrator.runtime.json_logs",
     "TouchpointProducer": "training_orchestrator.connected.touchpoint_producer",
 }
 
-# Without JourneyRewards, Transition and TouchpointProducer: they need an extra, which `import *` must not.
+# JourneyRewards, Transition and TouchpointProducer are left out: `import *` must work without their extras.
 __all__ = [
     "AbandonedJourney",
     "AbandonmentAnalytics",
@@ -97,9 +97,9 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # to a type checker every name would be there
+if not TYPE_CHECKING:  # a type checker would take every name for existing
 
     def __getattr__(name: str) -> Any:
-        if name in _LATER:
-            return getattr(import_module(_LATER[name]), name)
+        if name in _LAZY:
+            return getattr(import_module(_LAZY[name]), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Which of the two ways to run: chosen by what the manager was given."""
+"""Chooses a manager's backend, embedded or connected, by its arguments and the settings."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from training_orchestrator.api.configuration import TimeoutConfiguration
-    from training_orchestrator.backend.journey_backend import JourneyDoor
+    from training_orchestrator.backend.journey_backend import JourneyBackend
 
 ENGINE: Final = "JOURNEYS_ENGINE"
 
 
-def door_of(
+def backend_of(
     configuration: TimeoutConfiguration,
     *,
     store_path: Path | None,
@@ -28,14 +28,14 @@ def door_of(
     answer_seconds: float,
     now: Callable[[], int] | None,
     redis_url: str | None,
-) -> JourneyDoor:
+) -> JourneyBackend:
     """Connected where `bootstrap_servers`, or else the settings without a `store_path`, name a Kafka; else embedded.
 
     Raises ConfigurationError, ModuleNotFoundError where an extra is not installed.
     """
     policy = configuration.policy()
     if store_path is None and now is None:
-        from training_orchestrator.sources.given_settings import given_settings  # noqa: PLC0415  (what is needed loads)
+        from training_orchestrator.sources.given_settings import given_settings  # noqa: PLC0415  (each backend's imports)
 
         settings = given_settings(bootstrap_servers)
         if settings.bootstrap_servers is not None:

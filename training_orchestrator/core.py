@@ -1,4 +1,4 @@
-"""TrainingOrchestrator: the journeys of a training run."""
+"""TrainingOrchestrator: registers and watches the journeys of a training run."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = ["TrainingConfiguration", "TrainingOrchestrator"]
 
 
 class TrainingOrchestrator:
-    """Registers a run's journeys and watches how they end. An async context manager.
+    """Registers a run's journeys and watches their deadlines. An async context manager.
 
-    `timeouts` is the manager behind it, for all that is not here.
+    `timeouts` is its JourneyTimeoutManager, which has further calls.
     """
 
     def __init__(self, configuration: TrainingConfiguration | None = None, **more: Unpack[ManagerOptions]) -> None:
@@ -47,11 +47,11 @@ class TrainingOrchestrator:
         await self.stop()
 
     async def start_journey_monitoring(self) -> None:
-        """Begin to watch deadlines; raises as JourneyTimeoutManager.start."""
+        """Start watching deadlines; raises as JourneyTimeoutManager.start."""
         await self.timeouts.start()
 
     async def stop(self) -> None:
-        """Stop watching; what was acknowledged stays."""
+        """Stop watching; acknowledged records stay."""
         await self.timeouts.stop()
 
     async def register_training_journey(
@@ -62,15 +62,15 @@ class TrainingOrchestrator:
         *,
         budget: Decimal | float | None = None,
     ) -> None:
-        """Begin a journey; raises as JourneyTimeoutManager.register_journey."""
+        """Open a journey; raises as JourneyTimeoutManager.register_journey."""
         await self.timeouts.register_journey(journey_id, start_time, user_id, budget=budget)
 
-    async def record_touchpoint(self, journey_id: str, **said: Unpack[TouchpointFields]) -> None:
+    async def record_touchpoint(self, journey_id: str, **fields: Unpack[TouchpointFields]) -> None:
         """Record a touchpoint; raises as JourneyTimeoutManager.record_touchpoint."""
-        await self.timeouts.record_touchpoint(journey_id, **said)
+        await self.timeouts.record_touchpoint(journey_id, **fields)
 
     async def check_journey_timeouts(self) -> list[AbandonedJourney]:
-        """Abandonments by deadline that no earlier call has given."""
+        """Abandonments by deadline, each given once; see JourneyTimeoutManager.check_timeouts."""
         return await self.timeouts.check_timeouts()
 
     async def mark_abandoned(
@@ -94,9 +94,9 @@ class TrainingOrchestrator:
         return AbandonmentAnalytics.of(await self.timeouts.abandonments(since), since, days)
 
     async def cleanup_stale_data(self) -> int | None:
-        """Forget ended journeys older than the cleanup period; see JourneyTimeoutManager.cleanup_stale_data."""
+        """Delete ended journeys older than the cleanup period; see JourneyTimeoutManager.cleanup_stale_data."""
         return await self.timeouts.cleanup_stale_data()
 
     async def metrics(self) -> Figures:
-        """What is known of journeys and store, as figures."""
+        """Present figures of journeys and store."""
         return await self.timeouts.metrics()

@@ -1,12 +1,12 @@
-"""JourneyTimeoutManager: registers journeys, ends them, and says what that costs.
+"""JourneyTimeoutManager: registers journeys, ends them, and gives the penalties.
 
     manager = create_timeout_manager(timeout_days=14)
     async with manager:
         await manager.register_journey(journey_id="journey-123", start_time=datetime.now(), user_id="user-456")
         penalty = await manager.mark_abandoned(journey_id="journey-123", reason=AbandonmentReason.USER_FATIGUE)
 
-It runs embedded, with a file and no server, or connected to Kafka, where workers decide. The calls and their answers
-are the same (docs/trainer.md). Importing this loads neither Kafka nor the rule: they come with `start()`.
+It runs embedded, with a file and no server, or connected to Kafka, where workers decide. Calls and answers are the same
+(docs/trainer.md). Importing this module loads neither Kafka nor the rule: `start()` does.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from training_orchestrator.api.figures import Figures
     from training_orchestrator.api.manager_options import StoreOptions
     from training_orchestrator.api.touchpoint import TouchpointFields, TrainerTouchpoint
-    from training_orchestrator.backend.journey_backend import JourneyDoor
+    from training_orchestrator.backend.journey_backend import JourneyBackend
 
 __all__ = [
     "AbandonmentPenalty",
@@ -51,7 +51,7 @@ class JourneyTimeoutManager:
     `project_id` and `dataset_id` name the BigQuery tables that the sink connector loads; nothing here talks to Google.
     """
 
-    def __init__(  # noqa: PLR0913  (the front door: each is a setting with a default)
+    def __init__(  # noqa: PLR0913  (each is a setting with a default)
         self,
         configuration: TimeoutConfiguration | None = None,
         *,
@@ -64,11 +64,11 @@ class JourneyTimeoutManager:
         now: Callable[[], int] | None = None,
         redis_url: str | None = None,
     ) -> None:
-        """`now` (epoch milliseconds) in place of the clock makes an embedded store of simulated time.
+        """`now` (gives epoch milliseconds) replaces the clock, for an embedded store of simulated time.
 
-        Connected, the policy is that of the log: a configuration other than the default is put in force there for
-        everybody if `bring_policy` says so, and is else refused by `start()`. `answer_seconds`: how long to wait.
-        `redis_url` mirrors the journeys to a Redis (extra `redis`), which never decides.
+        Connected, the policy is the log's: `bring_policy=True` puts a configuration other than the default in force
+        there for everybody, else `start()` refuses it. `answer_seconds` limits each wait for Kafka or a worker.
+        `redis_url` mirrors the journeys to a Redis (extra `redis`); no decision depends on it.
         """
         if store_path is not None and bootstrap_servers is not None:
             raise ConfigurationError(
@@ -87,7 +87,7 @@ class JourneyTimeoutManager:
         self._answer_seconds = answer_seconds
         self._now = now
         self._redis_url = redis_url
-        self._door: JourneyDoor | None = None
+        self._backend: JourneyBackend | None = None
         self._loop: AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Self:
@@ -102,22 +102,22 @@ class JourneyTimeoutManager:
         await self.stop()
 
     async def start(self) -> None:
-        """Open the store and begin to watch deadlines; what came due meanwhile fires now, once.
+        """Open the store and start watching deadlines; overdue ones fire now, once.
 
         A second start does nothing. Raises StoreUnavailableError, ConfigurationError.
         """
-        if self._door is None:
+        if self._backend is None:
             import asyncio  # noqa: PLC0415  (light imports)
 
-            door = await asyncio.to_thread(self._make_door)  # its imports take most of a second
-            await door.open()
-            self._door, self._loop = door, asyncio.get_running_loop()
+            backend = await asyncio.to_thread(self._make_backend)  # its imports take most of a second
+            await backend.open()
+            self._backend, self._loop = backend, asyncio.get_running_loop()
 
     async def stop(self) -> None:
-        """Stop watching and close the store; what was acknowledged stays. A second stop does nothing."""
-        if self._door is not None:
-            door, self._door = self._started(), None
-            await door.close()
+        """Stop watching and close the store; acknowledged records stay. A second stop does nothing."""
+        if self._backend is not None:
+            backend, self._backend = self._started(), None
+            await backend.close()
 
     async def register_journey(
         self,
@@ -129,35 +129,35 @@ class JourneyTimeoutManager:
         inactivity_hours: float | None = None,
         budget: Decimal | float | None = None,
     ) -> None:
-        """Begin a journey (default: now), or change what is given of an open one's timeout, inactivity and budget.
+        """Open a journey (default: now), or change the given ones of an open journey's timeout, inactivity and budget.
 
-        Durable when it returns. One that lies before the journey's last end opens nothing and counts as refused.
+        Durable when it returns. A start before the end of the journey's last episode is refused, and counted so.
         Raises InvalidRecordError, StoreUnavailableError.
         """
         from training_orchestrator.backend.journey_requests import registration  # noqa: PLC0415  (light imports)
 
         at = self._at(start_time, "start_time")
-        said = registration(journey_id, user_id, at, timeout_days, inactivity_hours, budget)
-        await self._started().write([said])
+        record = registration(journey_id, user_id, at, timeout_days, inactivity_hours, budget)
+        await self._started().write([record])
 
-    async def record_touchpoint(self, journey_id: str, **said: Unpack[TouchpointFields]) -> None:
-        """Record a touchpoint; `said` are the fields of TrainerTouchpoint. Durable when it returns.
+    async def record_touchpoint(self, journey_id: str, **fields: Unpack[TouchpointFields]) -> None:
+        """Record a touchpoint; `fields` are those of TrainerTouchpoint. Durable when it returns.
 
-        One whose id was given before counts once, one that lies before the journey's last end is late and changes
-        nothing; metrics count both. Raises InvalidRecordError, StoreUnavailableError.
+        A duplicate (same `touchpoint_id`) counts once; one before the end of the journey's last episode is late and
+        changes nothing; metrics count both. Raises InvalidRecordError, StoreUnavailableError.
         """
         from training_orchestrator.api.touchpoint import TrainerTouchpoint  # noqa: PLC0415  (light imports)
 
-        await self.record_touchpoints([TrainerTouchpoint(journey_id, **said)])
+        await self.record_touchpoints([TrainerTouchpoint(journey_id, **fields)])
 
     async def record_touchpoints(self, touchpoints: Sequence[TrainerTouchpoint]) -> None:
-        """Record many touchpoints in one go; raises as `record_touchpoint`, and then none of them is taken."""
+        """Record many touchpoints in one call; raises as `record_touchpoint`, and then none of them is appended."""
         await self._started().write([touchpoint.record(self._present()) for touchpoint in touchpoints])
 
     async def check_timeouts(self) -> list[AbandonedJourney]:
-        """Abandonments by deadline found out since `start()` that no earlier call has given, in order of firing.
+        """Abandonments by deadline detected since `start()`, each given once, in the order in which they fired.
 
-        Embedded, deadlines are looked at now; connected, workers do that every second. Raises StoreUnavailableError.
+        Embedded, deadlines are checked now; connected, workers do it every second. Raises StoreUnavailableError.
         """
         return await abandoned_journeys(await self._started().take_timed_out())
 
@@ -170,17 +170,17 @@ class JourneyTimeoutManager:
         note: str | None = None,
         requested_by: str | None = None,
     ) -> AbandonmentPenalty:
-        """End an open journey (default: now) and give the penalty that was booked.
+        """Abandon an open journey (default: now) and give its penalty.
 
-        Raises UnknownJourneyError, JourneyConvertedError, JourneyAlreadyAbandonedError, RequestTooLateError: nothing is
-        booked then. A journey whose deadline has passed was abandoned at its deadline, and already. Raises
+        Raises UnknownJourneyError, JourneyConvertedError, RequestTooLateError, JourneyAlreadyAbandonedError (also if
+        the deadline has passed: the journey was abandoned at it); no penalty is charged then. Also raises
         InvalidRecordError, StoreUnavailableError, AnswerOutstandingError.
         """
         from training_orchestrator.backend.journey_requests import Request  # noqa: PLC0415  (light imports)
 
         request = Request(journey_id, self._at(at, "at"), requested_by, note)
-        answer = await self._ask(request.abandon(str(reason)))
-        return penalty_of(answer)  # type: ignore[arg-type]  # to `abandon` it is an abandonment or was raised
+        answer = await self._answer_to(request.abandon(str(reason)))
+        return penalty_of(answer)  # type: ignore[arg-type]  # an abandonment; a refusal was raised
 
     async def extend_timeout(
         self,
@@ -191,23 +191,23 @@ class JourneyTimeoutManager:
         note: str | None = None,
         requested_by: str | None = None,
     ) -> datetime:
-        """Move an open journey's timeout by `days` and give the new one, in UTC; the cap of the policy stands.
+        """Move an open journey's timeout by `days` and give the new one, in UTC, at most at the policy's cap.
 
         Raises as `mark_abandoned`.
         """
         from training_orchestrator.backend.journey_requests import Request  # noqa: PLC0415  (light imports)
 
         request = Request(journey_id, self._at(at, "at"), requested_by, note)
-        answer = await self._ask(request.extend(days))
+        answer = await self._answer_to(request.extend(days))
         return datetime_of(answer.timeout_deadline_at)  # type: ignore[union-attr, arg-type]  # `extended` has one
 
     async def calculate_abandonment_cost(
         self, journey_id: str, reason: AbandonmentReason | str = AbandonmentReason.TIMEOUT
     ) -> AbandonmentPenalty:
-        """What abandoning the open journey now for `reason` would cost; books nothing.
+        """Penalty of the open journey if it were abandoned now for `reason`; changes nothing.
 
-        Raises as `mark_abandoned`. Connected, the journey is as of the worker's last flush, and is looked for in the
-        stored table: seconds, not milliseconds.
+        Raises as `mark_abandoned`. Connected, the journey's state is that of the worker's last flush, read from the
+        stored table, which takes seconds.
         """
         from training_orchestrator.embedded.abandonment_cost import cost_of  # noqa: PLC0415  (light imports)
 
@@ -215,25 +215,28 @@ class JourneyTimeoutManager:
         return cost_of(journey_id, row, str(reason), self._present())
 
     async def cleanup_stale_data(self) -> int | None:
-        """Forget ended journeys older than the policy's cleanup period; gives how many were.
+        """Delete ended journeys older than the policy's cleanup period, and give their number.
 
         None when connected: workers do it by themselves. Raises StoreUnavailableError.
         """
         return await self._started().clean_up()
 
     async def abandonments(self, since: datetime) -> list[AbandonedJourney]:
-        """Abandonments detected since then, earlier runs included, each once. Raises StoreUnavailableError."""
+        """Abandonments detected at `since` or later, each once, those of earlier runs included.
+
+        Raises StoreUnavailableError.
+        """
         return await abandoned_journeys(await self._started().abandonments_since(instant_of(since, "since")))
 
     async def metrics(self) -> Figures:
-        """What is known of journeys and store, as figures."""
+        """Present figures of journeys and store."""
         return await self._started().figures()
 
     def present(self) -> datetime:
-        """Now, in UTC, as this manager takes it."""
+        """Now, in UTC, by this manager's clock."""
         return datetime_of(self._present())
 
-    async def _ask(self, command: JourneyCommand) -> JourneyAbandoned | JourneyLifecycle:
+    async def _answer_to(self, command: JourneyCommand) -> JourneyAbandoned | JourneyLifecycle:
         from journeys.schemas.records import JourneyLifecycle  # noqa: PLC0415  (light imports)
 
         answer = await self._started().request(command)
@@ -247,22 +250,22 @@ class JourneyTimeoutManager:
     def _at(self, moment: datetime | None, field: str) -> int:
         return self._present() if moment is None else instant_of(moment, field)
 
-    def _started(self) -> JourneyDoor:
-        if self._door is None:
+    def _started(self) -> JourneyBackend:
+        if self._backend is None:
             raise NotStartedError("call start() first, or use the manager as an async context manager")
         import asyncio  # noqa: PLC0415  (light imports)
 
         if asyncio.get_running_loop() is not self._loop:
             raise NotStartedError(
-                "this manager was started in another event loop (each asyncio.run makes one of its own): start it, use "
-                "it and stop it in one"
+                "this manager was started in another event loop (each asyncio.run makes one of its own): start, use "
+                "and stop it in the same loop"
             )
-        return self._door
+        return self._backend
 
-    def _make_door(self) -> JourneyDoor:
-        from training_orchestrator.backend_choice import door_of  # noqa: PLC0415  (the rule, and what it needs, loads here)
+    def _make_backend(self) -> JourneyBackend:
+        from training_orchestrator.backend_choice import backend_of  # noqa: PLC0415  (loads the rule)
 
-        return door_of(
+        return backend_of(
             self.configuration,
             store_path=self._store_path,
             bootstrap_servers=self._bootstrap_servers,

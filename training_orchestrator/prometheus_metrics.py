@@ -1,4 +1,4 @@
-"""A manager's figures for Prometheus: registered once, asked for at each scrape. docs/metrics.md has their names.
+"""A manager's figures for Prometheus, read at each scrape. docs/metrics.md has their names.
 
 from prometheus_client import REGISTRY, start_http_server
 REGISTRY.register(ManagerMetrics(manager))
@@ -42,12 +42,12 @@ _PLAIN: Final = (
     ("redis_openings", metrics.REDIS_OPENINGS),
     ("redis_rebuilds", metrics.REDIS_REBUILDS),
 )
-"""Fields of Figures that are one figure each; one that is None is left out of a scrape."""
+"""Fields of Figures with one value each; a None is left out of a scrape."""
 _OWN_PARTITION: Final = "0"
 
 
 class ManagerMetrics(LoopMetrics):
-    """Made within the manager's event loop; scraped from whatever thread."""
+    """Collector of a manager's figures. Make it within the manager's event loop; any thread may scrape it."""
 
     def __init__(self, manager: JourneyTimeoutManager) -> None:
         super().__init__("unknown", self._figures)
@@ -60,7 +60,7 @@ class ManagerMetrics(LoopMetrics):
         return [*samples(figures), *self._memory(figures)]
 
     def _memory(self, figures: Figures) -> Iterator[Sample]:
-        """Memory of a process that decides by itself; elsewhere the journeys are in that of workers."""
+        """Memory of an embedded manager's process; connected, the journeys are in the workers' memory."""
         if figures.held_journeys is None:
             return
         memory = self._process.memory_info().rss
@@ -70,7 +70,7 @@ class ManagerMetrics(LoopMetrics):
 
 
 def samples(figures: Figures) -> Iterator[Sample]:
-    """Figures under their names."""
+    """Figures under their metric names."""
     for field, metric in _PLAIN:
         value = getattr(figures, field)
         if value is not None:

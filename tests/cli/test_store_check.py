@@ -160,4 +160,4 @@ def test_a_file_of_an_earlier_release_is_not_judged(cli, store):
     change(store, 'ALTER TABLE output RENAME COLUMN "offset" TO output_id', "PRAGMA user_version=1")
     result = cli("check", "--store", str(store))
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "a manager that starts over it takes it over" in result.stderr
+    assert "start a manager on the file once, which converts it" in result.stderr

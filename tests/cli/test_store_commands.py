@@ -101,10 +101,7 @@ def test_while_a_manager_holds_the_file_it_is_read_and_not_commanded(cli, store)
     assert (shown.exit_code, "6.50" in shown.stdout) == (0, True), shown.output
     assert checked.exit_code == 0, checked.output
     assert refused.exit_code == 2
-    assert (
-        refused.stderr
-        == f"journeys: {store}: another manager decides the journeys of this file; stop it, or use another file\n"
-    )
+    assert refused.stderr == f"journeys: {store}: another manager is using this file; stop it, or use another file\n"
     assert [kind for kind, *_ in audits(store)] == ["audited_show", "audited_check"]
 
 
@@ -114,7 +111,7 @@ def test_a_file_of_an_earlier_release_is_taken_over_first(cli, store):
         connection.execute("PRAGMA user_version=1")
     shown = cli("show", "journey-1", "--store", str(store))
     assert (shown.exit_code, shown.stdout) == (2, "")
-    assert "a manager that starts over it takes it over" in shown.stderr
+    assert "start a manager on the file once, which converts it" in shown.stderr
     assert cli("extend", "journey-1", "--days", "7", "--store", str(store)).exit_code == 0
     assert cli("show", "journey-1", "--store", str(store)).exit_code == 0
 

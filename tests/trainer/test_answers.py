@@ -26,7 +26,7 @@ from training_orchestrator import (
 
 NO_DATETIME = "expected a datetime; a naive one is local time"
 NO_DURATION = "expected a number above zero (at least a millisecond), at most 36500 days"
-NO_REDIS = "this is no address of a Redis, such as redis://127.0.0.1:6379/0: "
+NO_REDIS = "this is not the URL of a Redis, such as redis://127.0.0.1:6379/0: "
 
 
 def said(call, *kinds):
@@ -144,8 +144,8 @@ def test_a_configuration_that_means_nothing_is_refused_at_once(tmp_path):
     )
     long = create_timeout_manager(timeout_days=1e9, store_path=tmp_path / "s.sqlite3")
     assert said(lambda: asyncio.run(long.start()), ConfigurationError) == (
-        "this configuration makes no policy: deadlines.timeout_days: '1000000000.0' input should be less than or equal "
-        "to 36500"
+        "this configuration makes no valid policy: deadlines.timeout_days: '1000000000.0' input should be less than or "
+        "equal to 36500"
     )
     mirrored = create_timeout_manager(store_path=tmp_path / "s.sqlite3", redis_url="127.0.0.1:6379")
     assert said(lambda: asyncio.run(mirrored.start()), ConfigurationError).startswith(NO_REDIS)
@@ -200,9 +200,7 @@ def test_a_second_manager_of_one_process_is_told_what_to_do(tmp_path):
                 await JourneyTimeoutManager(store_path=store).start()
             return str(refused.value)
 
-    assert asyncio.run(run()) == (
-        f"{store}: another manager decides the journeys of this file; stop it, or use another file"
-    )
+    assert asyncio.run(run()) == (f"{store}: another manager is using this file; stop it, or use another file")
 
 
 def test_a_manager_belongs_to_the_event_loop_that_started_it(tmp_path):

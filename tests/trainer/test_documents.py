@@ -92,7 +92,7 @@ def test_the_example_runs(tmp_path):
 
 def test_every_name_that_is_exported_is_there_and_documented():
     """Those that come later, too; each with a docstring."""
-    for name in {*training_orchestrator.__all__, *training_orchestrator._LATER}:
+    for name in {*training_orchestrator.__all__, *training_orchestrator._LAZY}:
         assert getattr(training_orchestrator, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute"):
         _ = training_orchestrator.nothing

@@ -33,7 +33,7 @@ def recorded(entries, as_of=None, rule="last_touch", corrections=None, rewards=N
     episodes = []
     for entry in entries:
         episodes += recorder.take(entry)
-        if recorder.has_passed:
+        if recorder.is_past_as_of:
             break
     return [*episodes, *recorder.rest()], recorder
 

@@ -192,5 +192,5 @@ def test_what_means_nothing_is_refused(market):
     """Field and value are named."""
     with pytest.raises(ConfigurationError, match="read_every: 0"):
         JourneyRewards(market, read_every=0)
-    with pytest.raises(ConfigurationError, match="ledger: it has its own rule"):
+    with pytest.raises(ConfigurationError, match="ledger: give it or rule; a ledger has its own"):
         JourneyRewards(market, ledger=RewardLedger(), rule="linear")

@@ -103,7 +103,7 @@ def test_connected_redis_holds_the_workers_journeys_and_the_log_decides(broker, 
             return answer, filled, items, checkpoint
 
     answer, filled, items, checkpoint = asyncio.run(run())
-    assert answer == "appended: policy hasty-1, for episodes that begin behind it"
+    assert answer == "appended: policy hasty-1, for episodes that begin after it"
     assert max(filled) >= 2  # by whoever found it empty first
     with AbandonmentFeed.from_kafka(settings.bootstrap_servers, follow=False) as feed:
         assert {(item.abandonment_id, item.reward) for item in feed} == {

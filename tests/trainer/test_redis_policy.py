@@ -59,7 +59,7 @@ def test_a_policy_wanted_in_redis_goes_into_the_log_which_decides(server, tmp_pa
     async def run():
         async with manager() as first:
             assert await silent_for_two_days(first, clock, "before") is None
-            assert await answered(server, HASTY) == "appended: policy hasty-1, for episodes that begin behind it"
+            assert await answered(server, HASTY) == "appended: policy hasty-1, for episodes that begin after it"
             assert client.get(WANTED_POLICY) is None
             assert await silent_for_two_days(first, clock, "behind") == "INACTIVITY"
             await until(lambda: client.get(POLICY) == policy_from_json(HASTY).to_json())
@@ -85,7 +85,7 @@ def test_a_policy_wanted_in_redis_goes_into_the_log_which_decides(server, tmp_pa
         ("spoilt", "refused: not JSON"),
         (b"\xff\xfe", "refused: "),
         ('{"version": "x-1", "deadlines": {"inactivity_hours": "-1"}}', "refused: deadlines.inactivity_hours"),
-        (DEFAULT_POLICY.to_json(), f"refused: the log knows the version '{DEFAULT_POLICY.version}' already"),
+        (DEFAULT_POLICY.to_json(), f"refused: the log has the version '{DEFAULT_POLICY.version}' already"),
     ],
     ids=["no JSON", "no text", "no policy", "known"],
 )

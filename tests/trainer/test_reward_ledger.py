@@ -186,7 +186,7 @@ def test_all_that_a_feed_gives_is_accounted_for_once(entries, rule, corrections,
 @pytest.mark.parametrize("spoil", [lambda stored: stored[:-3], lambda _: b"", lambda stored: b"x" + stored[1:]])
 def test_a_spoilt_ledger_is_refused(spoil):
     """Cut off or changed."""
-    with pytest.raises(BadCheckpointError, match="no whole ledger"):
+    with pytest.raises(BadCheckpointError, match="not a whole ledger"):
         RewardLedger.from_bytes(spoil(three_steps().to_bytes()))
 
 

@@ -1,4 +1,4 @@
-"""What a trainer hears of an abandonment: reason, penalty in dollars, and when."""
+"""Abandonments as the API gives them: reason, penalty in dollars, times."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from journeys.schemas.money import MICROS
 from training_orchestrator.api.local_time import datetime_of
 
 if TYPE_CHECKING:
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 
     from journeys.schemas.records import JourneyAbandoned
 
-_MICROS: Final = 1_000_000
-_AT_ONCE: Final = 1_000  # takes 7 ms
+_MOST_ON_LOOP: Final = 1_000  # takes 7 ms
 
 
 class AbandonmentReason(StrEnum):
@@ -31,7 +31,7 @@ class AbandonmentReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AbandonmentPenalty:
-    """What an abandonment costs, in dollars. The booked amounts are whole micros; see docs/penalty.md."""
+    """Penalty of an abandonment in dollars, by the formula in docs/penalty.md. Records hold whole micros."""
 
     penalty_amount: float
     opportunity_cost: float
@@ -41,16 +41,16 @@ class AbandonmentPenalty:
 
     @property
     def total(self) -> float:
-        """Penalty and opportunity cost together, summed in micros, so that 0.1 and 0.2 are 0.3."""
-        return (round(self.penalty_amount * _MICROS) + round(self.opportunity_cost * _MICROS)) / _MICROS
+        """Sum of penalty and opportunity cost, computed in micros, so that 0.1 + 0.2 is 0.3."""
+        return (round(self.penalty_amount * MICROS) + round(self.opportunity_cost * MICROS)) / MICROS
 
 
 @dataclass(frozen=True, slots=True)
 class AbandonedJourney:
-    """An abandonment that was booked. Times are in UTC, money is in dollars.
+    """One abandonment. Times are in UTC, money is in dollars.
 
-    `abandoned_at` is the deadline or the explicit end, `detected_at` when the rule found out, `last_touchpoint_at`
-    None for a journey without touchpoints.
+    `abandoned_at` is the deadline or the time of an explicit end, `detected_at` the time at which the rule detected it,
+    `last_touchpoint_at` None for a journey without touchpoints.
     """
 
     journey_id: str
@@ -67,7 +67,7 @@ class AbandonedJourney:
 
     @classmethod
     def of_record(cls, record: JourneyAbandoned, **more: Any) -> Self:
-        """What a record of `journey-abandonments` says; `more` are the fields of a subclass."""
+        """Converts a record of `journey-abandonments`; `more` are the fields of a subclass."""
         last = record.last_touchpoint_at
         return cls(
             journey_id=record.journey_id,
@@ -79,15 +79,15 @@ class AbandonedJourney:
             last_touchpoint_at=None if last is None else datetime_of(last),
             abandoned_at=datetime_of(record.abandoned_at),
             detected_at=datetime_of(record.detected_at),
-            total_cost=record.total_cost_micros / _MICROS,
+            total_cost=record.total_cost_micros / MICROS,
             penalty=penalty_of(record),
             **more,
         )
 
 
 async def abandoned_journeys(records: Sequence[JourneyAbandoned]) -> list[AbandonedJourney]:
-    """What records say, in their order. Many are made on a thread: the loop goes on meanwhile."""
-    if len(records) <= _AT_ONCE:
+    """Converts records, in their order; many on a thread, so that the event loop is not blocked."""
+    if len(records) <= _MOST_ON_LOOP:
         return [AbandonedJourney.of_record(record) for record in records]
     import asyncio  # noqa: PLC0415  (light imports)
 
@@ -97,8 +97,8 @@ async def abandoned_journeys(records: Sequence[JourneyAbandoned]) -> list[Abando
 def penalty_of(record: JourneyAbandoned) -> AbandonmentPenalty:
     """Penalty of a record of `journey-abandonments`."""
     return AbandonmentPenalty(
-        penalty_amount=record.penalty_amount_micros / _MICROS,
-        opportunity_cost=record.opportunity_cost_micros / _MICROS,
+        penalty_amount=record.penalty_amount_micros / MICROS,
+        opportunity_cost=record.opportunity_cost_micros / MICROS,
         abandonment_reason=AbandonmentReason(record.abandonment_reason),
         days_active=record.days_active,
         touchpoint_count=record.touchpoint_count,

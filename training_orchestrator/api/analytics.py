@@ -1,4 +1,4 @@
-"""Abandonment analytics: sums over what was booked in the last days."""
+"""Abandonment analytics: sums over the abandonments of the last days."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from journeys.schemas.money import MICROS
 from training_orchestrator.api.abandonment import AbandonedJourney
 
 
@@ -18,10 +19,10 @@ class AbandonmentAnalytics:
     days: float
     abandonments: int
     journeys: int
-    """Different journeys among them: one that returns may be abandoned again."""
+    """Distinct journeys among them: one that returns may be abandoned again."""
     total_penalty: float
     total_cost: float
-    """What was spent on the episodes that ended so."""
+    """Cost of the abandoned episodes."""
     average_penalty: float | None
     average_days_active: float | None
     by_reason: Mapping[str, int]
@@ -29,23 +30,23 @@ class AbandonmentAnalytics:
     by_state: Mapping[str, int]
 
     @classmethod
-    def of(cls, found: Sequence[AbandonedJourney], since: datetime, days: float) -> AbandonmentAnalytics:
-        """Sum up abandonments, each given once."""
+    def of(cls, abandoned: Sequence[AbandonedJourney], since: datetime, days: float) -> AbandonmentAnalytics:
+        """Sums of abandonments; pass each once."""
         penalties: Counter[str] = Counter()
-        for each in found:
-            penalties[each.reason] += round(each.penalty.total * 1_000_000)
-        count = len(found)
+        for each in abandoned:
+            penalties[each.reason] += round(each.penalty.total * MICROS)
+        count = len(abandoned)
         total_micros = penalties.total()
         return cls(
             since=since,
             days=days,
             abandonments=count,
-            journeys=len({each.journey_id for each in found}),
-            total_penalty=total_micros / 1_000_000,
-            total_cost=sum(round(each.total_cost * 1_000_000) for each in found) / 1_000_000,
-            average_penalty=total_micros / 1_000_000 / count if count else None,
-            average_days_active=sum(each.penalty.days_active for each in found) / count if count else None,
-            by_reason=dict(Counter(str(each.reason) for each in found)),
-            penalty_by_reason={str(reason): micros / 1_000_000 for reason, micros in penalties.items()},
-            by_state=dict(Counter(each.state for each in found)),
+            journeys=len({each.journey_id for each in abandoned}),
+            total_penalty=total_micros / MICROS,
+            total_cost=sum(round(each.total_cost * MICROS) for each in abandoned) / MICROS,
+            average_penalty=total_micros / MICROS / count if count else None,
+            average_days_active=sum(each.penalty.days_active for each in abandoned) / count if count else None,
+            by_reason=dict(Counter(str(each.reason) for each in abandoned)),
+            penalty_by_reason={str(reason): micros / MICROS for reason, micros in penalties.items()},
+            by_state=dict(Counter(each.state for each in abandoned)),
         )

@@ -1,4 +1,4 @@
-"""The answers that are no success: one for each thing that can be the matter. docs/trainer.md has them as a table."""
+"""Errors of the API, one for each cause. docs/trainer.md has them as a table."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ class NotStartedError(RuntimeError):
 
 
 class StoreUnavailableError(ExpectedError):
-    """The store (file, or Kafka) did not take what was said. Nothing of this call is booked; ask again later."""
+    """The store (file or Kafka) is not available. The call has changed nothing; try again later."""
 
 
 class AnswerOutstandingError(StoreUnavailableError):
-    """The record may be in the log, but no answer came in time: the worker that decides it is down or behind.
+    """No answer came in time, but the record may be in the log: Kafka or the worker is down or lags.
 
-    Once it is back the record counts. A second call is safe: it never books twice.
+    Once it is back the record counts. A second call is safe: nothing is charged twice.
     """
 
 
 class StoreInUseError(StoreUnavailableError):
-    """Another manager, of this process or another, holds the store's file: one decides its journeys."""
+    """Another manager, in this process or another, has the store's file open; only one may."""
 
 
 class JourneyRefusedError(Exception):
-    """The journey is not open, so that nothing was booked."""
+    """The journey is not open; no penalty was charged."""
 
     def __init__(self, journey_id: str, text: str) -> None:
         super().__init__(f"journey {journey_id!r} {text}")
@@ -33,15 +33,15 @@ class JourneyRefusedError(Exception):
 
 
 class UnknownJourneyError(JourneyRefusedError, LookupError):
-    """The journey was never seen, or ended so long ago that it is forgotten."""
+    """The journey was never seen, or was deleted by cleanup long after its end."""
 
 
 class JourneyConvertedError(JourneyRefusedError):
-    """The journey's last episode ended in a conversion, which is never charged."""
+    """The journey's last episode ended in a conversion, which has no penalty."""
 
 
 class JourneyAlreadyAbandonedError(JourneyRefusedError):
-    """The journey's last episode is abandoned already: booked once, under `abandonment_id`, for `reason`."""
+    """The journey's last episode was abandoned already, for `reason`: charged once, under `abandonment_id`."""
 
     def __init__(self, journey_id: str, text: str, abandonment_id: str | None, reason: str | None) -> None:
         super().__init__(journey_id, text)
@@ -50,18 +50,18 @@ class JourneyAlreadyAbandonedError(JourneyRefusedError):
 
 
 class RequestTooLateError(JourneyRefusedError):
-    """What was asked lies before the end of the journey's last episode."""
+    """The request's time is before the end of the journey's last episode."""
 
 
 def refusal_of(
     journey_id: str, refusal: str | None, abandonment_id: str | None, reason: str | None
 ) -> JourneyRefusedError:
-    """Error of a refusal, as the lifecycle topic names it."""
+    """Error for a `refusal` of the lifecycle topic."""
     if refusal == "unknown_journey":
-        return UnknownJourneyError(journey_id, "is not known: never seen, or forgotten")
+        return UnknownJourneyError(journey_id, "is not known: never seen, or deleted by cleanup")
     if refusal == "already_converted":
-        return JourneyConvertedError(journey_id, "has converted, and is not charged")
+        return JourneyConvertedError(journey_id, "has converted: no penalty is charged")
     if refusal == "already_abandoned":
-        text = f"was abandoned already: {reason}, booked once as {abandonment_id}"
+        text = f"was abandoned already: {reason}, charged once as {abandonment_id}"
         return JourneyAlreadyAbandonedError(journey_id, text, abandonment_id, reason)
-    return RequestTooLateError(journey_id, "has moved on: the request lies before the end of its last episode")
+    return RequestTooLateError(journey_id, "has ended later: the request's time is before the end of its last episode")

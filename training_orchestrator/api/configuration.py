@@ -1,4 +1,4 @@
-"""Configurations of the manager and of the orchestrator, and the policy that they come to."""
+"""Configurations of the manager and of the orchestrator, and the policy made of them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from journeys.streams.rule.policy import Policy
 
 DEFAULT_STORE: Final = Path(".journeys") / "training.sqlite3"
-"""File of an embedded manager that was given none."""
+"""Default file of an embedded manager."""
 _STATES: Final = ("UNAWARE", "AWARE", "CONSIDERING", "INTENT", "CONVERTED")
 _MAY_BE_ZERO: Final = frozenset({"grace_seconds"})
 
 
 class ConfigurationError(ValueError):
-    """A configuration that can't be taken; the text names field, value and what would be right."""
+    """A configuration that is not allowed; the text names the field, the value and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeoutConfiguration:
-    """When journeys end, and what that weighs. The defaults are those of the default policy.
+    """Timeouts, cleanup and penalty weights of a manager. The defaults are those of the default policy.
 
-    `state_penalty_weights` gives weights (0 or more) by state; a state that it leaves out keeps the default.
+    `state_penalty_weights` are weights (0 or more) by state; a state that is left out keeps its default.
     """
 
     default_timeout_days: float = 14
@@ -37,7 +37,7 @@ class TimeoutConfiguration:
     grace_seconds: float = 60
 
     def __post_init__(self) -> None:
-        """Refuse numbers that mean nothing. Raises ConfigurationError."""
+        """Raise ConfigurationError for a value that is not allowed."""
         _check_numbers(self)
         if isinstance(self.cleanup_batch_size, float):
             raise ConfigurationError(f"cleanup_batch_size: {self.cleanup_batch_size!r} is not a whole number")
@@ -50,13 +50,13 @@ class TimeoutConfiguration:
                 raise ConfigurationError(f"state_penalty_weights[{state}]: {weight!r} is not a number, zero or more")
 
     def policy(self) -> Policy:
-        """The policy that this comes to; its version is derived from its content. Raises ConfigurationError."""
+        """Policy of this configuration; its version is derived from its content. Raises ConfigurationError."""
         from journeys.streams.rule.policy import InvalidPolicyError  # noqa: PLC0415  (as in _policy_of)
 
         try:
             return _policy_of(self)
         except InvalidPolicyError as error:
-            raise ConfigurationError(f"this configuration makes no policy: {error}") from None
+            raise ConfigurationError(f"this configuration makes no valid policy: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,12 @@ class TrainingConfiguration:
     state_penalty_weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse numbers that mean nothing. Raises ConfigurationError."""
+        """Raise ConfigurationError for a value that is not allowed."""
         _check_numbers(self)
         self.timeouts()
 
     def timeouts(self) -> TimeoutConfiguration:
-        """The same for a JourneyTimeoutManager."""
+        """TimeoutConfiguration with the same values."""
         return TimeoutConfiguration(
             default_timeout_days=self.journey_timeout_days,
             inactivity_threshold_hours=self.inactivity_threshold_hours,
@@ -104,12 +104,12 @@ def _check_numbers(configuration: Any) -> None:
 
 
 def _policy_of(configuration: TimeoutConfiguration) -> Policy:
-    # Here, so that importing the package stays light: pydantic alone takes longer than all of it.
+    # Imported here to keep the package's import fast: pydantic alone takes longer than all the rest.
     from hashlib import blake2b  # noqa: PLC0415
 
     from journeys.streams.rule.policy import DEFAULT_POLICY, policy_from_json  # noqa: PLC0415
 
-    said = {
+    tables = {
         "deadlines": {
             "timeout_days": str(configuration.default_timeout_days),
             "inactivity_hours": str(configuration.inactivity_threshold_hours),
@@ -124,15 +124,15 @@ def _policy_of(configuration: TimeoutConfiguration) -> Policy:
             "state_weight": {state: str(weight) for state, weight in configuration.state_penalty_weights.items()}
         },
     }
-    unnamed = policy_from_json(_json({"version": "unnamed", **said}))
+    unnamed = policy_from_json(_json({"version": "unnamed", **tables}))
     if unnamed.model_copy(update={"version": DEFAULT_POLICY.version}) == DEFAULT_POLICY:
         return DEFAULT_POLICY
     # By content, so that the same configuration is the same policy in every process.
     version = "trainer-" + blake2b(unnamed.to_json().encode(), digest_size=8).hexdigest()
-    return policy_from_json(_json({"version": version, **said}))
+    return policy_from_json(_json({"version": version, **tables}))
 
 
-def _json(said: Mapping[str, Any]) -> str:
-    import json  # noqa: PLC0415  (with the rest above)
+def _json(content: Mapping[str, Any]) -> str:
+    import json  # noqa: PLC0415  (as above)
 
-    return json.dumps(said)
+    return json.dumps(content)

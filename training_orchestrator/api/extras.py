@@ -1,4 +1,4 @@
-"""What is said where a part of the front door needs packages that a plain install does not have."""
+"""The error for a missing optional dependency: it names the extra to install."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Extra: TypeAlias = Literal["trainer", "redis", "gymnasium"]
 
 @contextmanager
 def needs(extra: Extra, what: str) -> Iterator[None]:
-    """Import within it what `what` needs; raises ModuleNotFoundError that says what to install."""
+    """Context for the imports of `what`; turns ModuleNotFoundError into one that names the extra to install."""
     try:
         yield
     except ModuleNotFoundError as error:

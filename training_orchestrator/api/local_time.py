@@ -1,4 +1,4 @@
-"""Datetimes at the door: a naive one is local time, as `astimezone()` takes it; inside there are milliseconds UTC."""
+"""Converts datetimes of the API: a naive one is local time, as for `astimezone()`; inside, time is milliseconds UTC."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 def instant_of(moment: datetime, field: str = "moment") -> int:
-    """Epoch milliseconds, floored. Naive: local time; in the hour that comes twice, `fold` says which is meant.
+    """Epoch milliseconds, floored. A naive datetime is local time; `fold` chooses in the hour that is repeated.
 
-    Raises InvalidRecordError, naming the field, for what is no datetime, or none that has an instant in UTC.
+    Raises InvalidRecordError, naming the field, for anything but a datetime, and for one beyond the range of UTC.
     """
     try:
         return (moment.astimezone(UTC) - _EPOCH) // _MILLISECOND
@@ -24,7 +24,7 @@ def instant_of(moment: datetime, field: str = "moment") -> int:
 
 
 def wanted_instant(moment: datetime | None, field: str) -> int | None:
-    """The same of a setting, None where there is none; raises ConfigurationError."""
+    """`instant_of` for an optional setting; raises ConfigurationError."""
     try:
         return None if moment is None else instant_of(moment, field)
     except InvalidRecordError as error:

@@ -1,4 +1,4 @@
-"""What a manager may be given beside its configuration, as type checkers see it."""
+"""Keyword arguments of managers beside their configuration, typed for type checkers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypedDict
 
 
 class StoreOptions(TypedDict, total=False):
-    """Where a manager keeps its journeys, and how it gets there: see JourneyTimeoutManager."""
+    """Store, Kafka, clock and Redis of a manager; JourneyTimeoutManager explains each."""
 
     store_path: Path | str | None
     bootstrap_servers: str | None
@@ -19,7 +19,7 @@ class StoreOptions(TypedDict, total=False):
 
 
 class ManagerOptions(StoreOptions, total=False):
-    """All of it."""
+    """All keyword arguments."""
 
     project_id: str | None
     dataset_id: str | None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TouchpointFields(TypedDict, total=False):
-    """What may be said of a touchpoint beside its journey, as type checkers see it: see TrainerTouchpoint."""
+    """Fields of a touchpoint beside its journey, typed for type checkers; TrainerTouchpoint explains them."""
 
     state: str | None
     cost: Decimal | float | str
@@ -36,7 +36,8 @@ class TouchpointFields(TypedDict, total=False):
 class TrainerTouchpoint:
     """One impression, click or visit. Money is in dollars with at most 6 decimals; a naive datetime is local time.
 
-    Without `occurred_at` it is now; without `touchpoint_id` it gets one of its own, and giving it twice counts twice.
+    Without `occurred_at` it occurs now. Without `touchpoint_id` it gets a new one, so that recording it twice counts
+    twice.
     """
 
     journey_id: str
@@ -53,8 +54,8 @@ class TrainerTouchpoint:
     policy_version: str | None = None
     propensity: float | None = None
 
-    def record(self, present: int) -> Touchpoint:
-        """Record of the input topic, its values not yet validated; `present` (epoch ms) is its time if it has none.
+    def record(self, now_ms: int) -> Touchpoint:
+        """Record of the input topic, not yet validated; occurs at `now_ms` without an `occurred_at`.
 
         Raises InvalidRecordError for money and times that can't be converted.
         """
@@ -66,7 +67,7 @@ class TrainerTouchpoint:
             self.journey_id,
             self.user_id,
             str(uuid4()) if self.touchpoint_id is None else self.touchpoint_id,
-            present if self.occurred_at is None else instant_of(self.occurred_at, "occurred_at"),
+            now_ms if self.occurred_at is None else instant_of(self.occurred_at, "occurred_at"),
             self.channel,
             self.event_type,
             self.state,

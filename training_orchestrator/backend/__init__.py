@@ -1,1 +1,1 @@
-"""What a manager asks of journeys wherever they are decided: the protocol, requests, counts."""
+"""The protocol between a manager and its two backends, and what both of them share: requests, counts, updates."""

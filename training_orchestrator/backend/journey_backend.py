@@ -1,4 +1,4 @@
-"""What a manager needs of journeys, wherever they are decided: in this process, or by workers behind Kafka."""
+"""The protocol of a manager's backends: embedded (the rule in this process) and connected (workers behind Kafka)."""
 
 from __future__ import annotations
 
@@ -11,32 +11,38 @@ if TYPE_CHECKING:
     from training_orchestrator.api.figures import Figures
 
 
-class JourneyDoor(Protocol):
-    """One of the two ways to run. Every method may raise StoreUnavailableError, and then has changed nothing."""
+class JourneyBackend(Protocol):
+    """Embedded or connected. Every method may raise StoreUnavailableError, and then has changed nothing."""
 
     async def open(self) -> None:
-        """Begin: embedded, come back to where the file says; connected, listen to the output topics."""
+        """Start: embedded, restore the state from the file; connected, follow the output topics."""
 
     async def close(self) -> None:
-        """End; what was acknowledged stays."""
+        """Stop; acknowledged records stay."""
 
     async def write(self, records: Sequence[JourneyRecord]) -> None:
-        """Append registrations and touchpoints; they are durable when this returns. Raises InvalidRecordError."""
+        """Validate and append registrations and touchpoints, all or none; durable when this returns.
+
+        Raises InvalidRecordError.
+        """
 
     async def request(self, command: JourneyCommand) -> JourneyAbandoned | JourneyLifecycle:
-        """Append a command and give its answer: the abandonment, `extended` or `refused`. Raises InvalidRecordError."""
+        """Validate and append a command and give its answer: the abandonment, `extended` or `refused`.
+
+        Raises InvalidRecordError, AnswerOutstandingError.
+        """
 
     async def take_timed_out(self) -> list[JourneyAbandoned]:
-        """Abandonments by deadline found out since `open`, each given once, in the order of their firing."""
+        """Abandonments by deadline detected since `open`, each once, in the order in which they fired."""
 
     async def row(self, journey_id: str) -> Row | None:
-        """Row of a journey as it stands; None where it is unknown."""
+        """Present row of a journey; None for an unknown one."""
 
     async def abandonments_since(self, at: int) -> list[JourneyAbandoned]:
         """Abandonments detected at `at` (ms) or later, each once."""
 
     async def clean_up(self) -> int | None:
-        """Forget journeys that ended long ago, now; how many were, None where workers do that by themselves."""
+        """Delete journeys past cleanup now and give their number; None where workers do it by themselves."""
 
     async def figures(self) -> Figures:
-        """What is known of the journeys' number and state."""
+        """Counts and figures of the journeys."""

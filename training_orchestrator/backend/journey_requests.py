@@ -1,6 +1,6 @@
-"""What a manager's calls say to the rule: records made of dollars, days and hours, each value of the type it must have.
+"""Makes records of a manager's calls: converts dollars, days and hours. Values are validated where they are appended.
 
-All of them raise InvalidRecordError, naming the field as the caller knows it.
+All functions raise InvalidRecordError, with the argument's name, for what can't be converted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DURATION: Final = f"a number above zero (at least a millisecond), at most {LONG
 
 
 class Request(NamedTuple):
-    """What all commands say: of which journey, when (ms), and for the audit who asks and why."""
+    """Fields of all commands: the journey, the time (ms), and for the audit who asks and why."""
 
     journey_id: str
     at: int
@@ -28,11 +28,11 @@ class Request(NamedTuple):
     note: str | None
 
     def abandon(self, reason: str) -> JourneyCommand:
-        """End it."""
+        """Command that ends the open episode."""
         return self._command("abandon")._replace(reason=reason)
 
     def extend(self, days: float) -> JourneyCommand:
-        """Move its timeout."""
+        """Command that moves the timeout."""
         return self._command("extend")._replace(extend_by_ms=_milliseconds(days, DAY_MS, "days"))
 
     def _command(self, command: str) -> JourneyCommand:
@@ -54,7 +54,7 @@ def registration(
     inactivity_hours: float | None,
     budget: Decimal | float | None,
 ) -> JourneyRegistered:
-    """Begin a journey at `at` (ms), or change its overrides."""
+    """Registration: opens a journey at `at` (ms), or changes its overrides."""
     return JourneyRegistered(
         journey_id,
         user_id,
@@ -69,7 +69,7 @@ def registration(
 
 def _milliseconds(value: Any, unit_ms: int, field: str) -> int:
     is_number = isinstance(value, Real) and not isinstance(value, bool)
-    found: float = value * unit_ms if is_number else 0
-    if not 1 <= found <= LONGEST_MS:
+    milliseconds: float = value * unit_ms if is_number else 0
+    if not 1 <= milliseconds <= LONGEST_MS:
         raise InvalidRecordError(field, value, _DURATION)
-    return int(found)
+    return int(milliseconds)

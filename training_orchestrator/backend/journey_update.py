@@ -1,4 +1,4 @@
-"""What a mirror is told of a journey: where it stands now."""
+"""Updates of journeys for a mirror (Redis), and the protocol of a mirror."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from journeys.streams.rule.row import Row
 
 
 class JourneyUpdate(NamedTuple):
-    """One journey as its row stands. `deadline_at` (ms) is None for one that is not open; `outcome` is its last end.
+    """Present state of one journey. `deadline_at` (ms): None if it is not open. `outcome`: how its last episode ended.
 
-    A journey that is forgotten has neither.
+    A journey that was deleted by cleanup has neither.
     """
 
     journey_id: str
@@ -22,14 +22,14 @@ class JourneyUpdate(NamedTuple):
 
     @classmethod
     def of_row(cls, row: Row) -> JourneyUpdate:
-        """The row as it is now."""
+        """Update of a row."""
         deadline_at = row.deadline_at if row.open else None
         count, cost = row.touchpoint_count, row.total_cost_micros
         return cls(row.journey_id, deadline_at, row.state, count, cost, row.previous_outcome)
 
 
-class Follower(Protocol):
-    """How a mirror does, for figures."""
+class MirrorHealth(Protocol):
+    """State of a mirror, for figures."""
 
     @property
     def breaker_state(self) -> str:
@@ -41,17 +41,17 @@ class Follower(Protocol):
 
     @property
     def rebuilds(self) -> int:
-        """How often all of it was filled."""
+        """How often the mirror was filled completely."""
 
 
-class Mirror(Follower, Protocol):
-    """Follows the journeys for those who look from outside; never asked for anything that decides."""
+class Mirror(MirrorHealth, Protocol):
+    """A copy of the journeys for outside readers; no decision depends on it."""
 
     def note(self, updates: list[JourneyUpdate]) -> None:
-        """Take what has changed; never waits."""
+        """Take updates; never waits."""
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Start mirroring."""
 
     async def stop(self) -> None:
-        """Follow no more."""
+        """Stop mirroring."""

@@ -1,4 +1,4 @@
-"""Counts what a manager sees of abandonments and of other outputs, and logs it by its ids."""
+"""Counts and logs the abandonments and other outputs that a manager receives."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from logging import INFO
 from typing import Final
 
+from journeys.schemas.money import MICROS
 from journeys.schemas.records import JourneyAbandoned, JourneyLifecycle
 from journeys.streams.partition import abandonment_tally as tally
 from journeys.streams.partition.abandonment_metrics import BY_DEADLINE, delays_of
 from journeys.streams.partition.effects import Effects
 from training_orchestrator.api.figures import Figures
-from training_orchestrator.backend.journey_update import Follower
+from training_orchestrator.backend.journey_update import MirrorHealth
 from training_orchestrator.runtime.trainer_log import trainer_log
 
 log = trainer_log("journeys.trainer")
@@ -23,11 +24,10 @@ _LOGGED_KINDS: Final = {
     "late_touchpoint": "touchpoint was late",
     "refused": "request refused",
 }
-_MICROS: Final = 1_000_000
 
 
 class Tally(tally.Tally):
-    """Running sums of a manager; each abandonment must be given once."""
+    """Running sums of a manager; pass each abandonment once."""
 
     __slots__ = ("_delays_ms", "by_kind", "dead_letters", "forgotten")
 
@@ -39,10 +39,10 @@ class Tally(tally.Tally):
         self._delays_ms: deque[int] = deque(maxlen=_DELAYS_KEPT)
 
     def abandonments(self, records: Sequence[JourneyAbandoned]) -> None:
-        """Count abandonments."""
+        """Count abandonments, and log each."""
         super().abandonments(records)
         self._delays_ms.extend(record.detected_at - record.abandoned_at for record in records[-_DELAYS_KEPT:])
-        if not log.isEnabledFor(INFO):  # asked once: a turn may end thousands
+        if not log.isEnabledFor(INFO):  # checked once: there may be thousands
             return
         for record in records:
             log.info(
@@ -54,7 +54,7 @@ class Tally(tally.Tally):
             )
 
     def lifecycle(self, records: Iterable[JourneyLifecycle]) -> None:
-        """Count lifecycle records by their kind."""
+        """Count lifecycle records by kind, and log some kinds."""
         is_logged = log.isEnabledFor(INFO)
         for record in records:
             self.by_kind[record.kind] += 1
@@ -67,7 +67,7 @@ class Tally(tally.Tally):
                 )
 
     def effects(self, applied: Iterable[Effects]) -> None:
-        """Count all that records have brought about."""
+        """Count all outputs of records."""
         for effects in applied:
             self.abandonments(effects.abandonments)
             self.lifecycle(effects.lifecycle)
@@ -81,10 +81,10 @@ class Tally(tally.Tally):
         is_healthy: bool,
         active: int | None,
         duplicates: int | None,
-        forgets: bool,
-        redis: Follower | None = None,
+        does_cleanup: bool,
+        redis: MirrorHealth | None = None,
     ) -> Figures:
-        """Figures at this moment; `forgets` says whether this process does the cleanup."""
+        """Present figures; `does_cleanup` says whether this process does the cleanup."""
         count = self.by_reason.total()
         by_deadline = sum(self.by_reason[reason] for reason in BY_DEADLINE)
         return Figures(
@@ -93,8 +93,8 @@ class Tally(tally.Tally):
             active_journeys=active,
             abandonments=count,
             abandonments_by_reason=dict(self.by_reason),
-            total_penalty=self.total_penalty_micros / _MICROS,
-            average_penalty=self.total_penalty_micros / _MICROS / count if count else None,
+            total_penalty=self.total_penalty_micros / MICROS,
+            average_penalty=self.total_penalty_micros / MICROS / count if count else None,
             timeout_share=by_deadline / count if count else None,
             detection_delay_seconds=max(self._delays_ms) / 1000 if self._delays_ms else None,
             detection_delays=delays_of(self),
@@ -102,7 +102,7 @@ class Tally(tally.Tally):
             duplicates=duplicates,
             refused=self.by_kind["refused"],
             dead_letters=self.dead_letters,
-            forgotten_journeys=self.forgotten if forgets else None,
+            forgotten_journeys=self.forgotten if does_cleanup else None,
             redis_breaker=None if redis is None else redis.breaker_state,
             redis_openings=None if redis is None else redis.openings,
             redis_rebuilds=None if redis is None else redis.rebuilds,

@@ -1,1 +1,1 @@
-"""Journeys that workers decide: the manager, producer and readers that use Kafka."""
+"""The connected backend: a manager and a producer over Kafka, where workers decide."""

@@ -1,4 +1,4 @@
-"""Journeys that workers decide: calls become records of `journey-events`, answers come from the output topics."""
+"""The connected backend: calls become records of `journey-events`, workers answer on the output topics."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _REQUESTED_BY: Final = "training_orchestrator"
 
 
 class ConnectedJourneys:
-    """A JourneyDoor over Kafka. `policy` in place of None is put in force; `answer_seconds` bounds every wait."""
+    """A JourneyBackend over Kafka. A `policy` is put in force; `answer_seconds` limits every wait."""
 
     def __init__(self, settings: Settings, policy: Policy | None, answer_seconds: float) -> None:
         self._settings = settings
@@ -50,17 +50,17 @@ class ConnectedJourneys:
         self._timed_out: deque[JourneyAbandoned] = deque(maxlen=_KEPT_TIMED_OUT)
         self._listener = OutputListener(settings, self._codec, self._note)
         self.mirror: ConnectedMirror | None = None
-        """Follows the workers' journeys; set it before `open`."""
+        """Mirrors the workers' journeys to Redis; set it before `open`."""
 
     async def open(self) -> None:
-        """Listen from the present ends of the output topics, connect, and bring the policy."""
+        """Follow the output topics from their present ends, connect, and put the policy in force."""
         async with self._answered("start"):
             self._codec.catalog = await own_catalog(self._settings)
             await self._listener.open()
             try:
                 producer = await self._connected()
                 if self._policy is not None:
-                    await self._bring(self._policy, producer)
+                    await self._put_in_force(self._policy, producer)
             except BaseException:
                 await self._listener.close()
                 raise
@@ -68,7 +68,7 @@ class ConnectedJourneys:
             self.mirror.start()
 
     async def close(self) -> None:
-        """Stop listening, and disconnect; all that was acknowledged is in the log."""
+        """Stop following, and disconnect; acknowledged records are in the log."""
         await self._listener.close()
         if self.mirror is not None:
             await self.mirror.stop()
@@ -78,10 +78,10 @@ class ConnectedJourneys:
                 await producer.__aexit__(None, None, None)
 
     async def write(self, records: Sequence[JourneyRecord]) -> None:
-        """Append, and wait for the acknowledgement of all replicas."""
+        """Append, and wait for the acknowledgements of all replicas."""
         async with self._answered(f"{len(records)} records"):
             producer = await self._connected()
-            # All of them first: one that is not valid keeps back the whole call.
+            # All are encoded first, so that an invalid record fails the whole call before anything is sent.
             for encoded in [producer.encode(record) for record in records]:
                 await producer.append(encoded)
             await producer.flush()
@@ -95,24 +95,24 @@ class ConnectedJourneys:
                 return await answer
 
     async def take_timed_out(self) -> list[JourneyAbandoned]:
-        """What workers have published. Of those that nobody takes the last 100,000 are kept; the feed has all."""
+        """Those that workers published. At most the last 100,000 are kept until they are taken; the feed has all."""
         if (fault := self._listener.fault) is not None:
-            raise StoreUnavailableError(f"outputs are not heard, and come when they are heard again: {fault}")
+            raise StoreUnavailableError(f"the output topics can't be read for now; nothing is lost: {fault}")
         taken = list(self._timed_out)
         self._timed_out.clear()
         return taken
 
     async def row(self, journey_id: str) -> Row | None:
-        """Row as of the worker's last flush, out of the changelog: time grows with the partition's size."""
+        """Row as of the worker's last flush, read from the changelog: takes longer for a larger partition."""
         async with self._answered(f"journey {journey_id}"):
             view = await read_row(self._settings, journey_id)
         row = view.row
-        forgotten = row is not None and not row.open and (row.cleanup_at or 0) <= (view.clock or 0)
-        return None if forgotten else row
+        is_past_cleanup = row is not None and not row.open and (row.cleanup_at or 0) <= (view.clock or 0)
+        return None if is_past_cleanup else row
 
     async def abandonments_since(self, at: int) -> list[JourneyAbandoned]:
-        """Out of the topic, from the first message that is not older than `at` on."""
-        found: dict[str, JourneyAbandoned] = {}
+        """From the topic, beginning with the first message that is not older than `at`."""
+        by_id: dict[str, JourneyAbandoned] = {}
         async with (
             self._answered("abandonments"),
             open_log(self._settings, JOURNEY_ABANDONMENTS, catalog=self._codec.catalog) as topic,
@@ -123,21 +123,21 @@ class ConnectedJourneys:
                     for message in batch.records:
                         record: JourneyAbandoned = self._codec.decode(message.value)
                         if record.detected_at >= at:
-                            found[record.abandonment_id] = record
-        return sorted(found.values(), key=lambda record: (record.detected_at, record.abandoned_at, record.journey_id))
+                            by_id[record.abandonment_id] = record
+        return sorted(by_id.values(), key=lambda record: (record.detected_at, record.abandoned_at, record.journey_id))
 
     async def clean_up(self) -> int | None:
-        """Workers forget by themselves, at each punctuation."""
+        """None: workers clean up by themselves, at each punctuation."""
         return None
 
     async def figures(self) -> Figures:
-        """What was heard since `open`; how many journeys are open is the workers' to know."""
+        """Counts of the outputs since `open`; only the workers know the number of open journeys."""
         return self._listener.tally.figures(
             "connected",
             is_healthy=self._listener.fault is None,
             active=None,
             duplicates=None,
-            forgets=False,
+            does_cleanup=False,
             redis=self.mirror,
         )
 
@@ -145,10 +145,10 @@ class ConnectedJourneys:
         if record.abandonment_reason in BY_DEADLINE:
             self._timed_out.append(record)
 
-    async def _bring(self, policy: Policy, producer: RecordProducer) -> None:
+    async def _put_in_force(self, policy: Policy, producer: RecordProducer) -> None:
         for partition in await policies_in_force(self._settings):
             if partition.policy != policy:
-                log.info("partition %d: bringing policy %s", partition.number, policy.version)
+                log.info("partition %d: policy %s is appended", partition.number, policy.version)
                 record = PolicyChanged(policy.version, policy.to_json(), now_ms(), _REQUESTED_BY)
                 await producer.send_to_partition(record, partition.number)
         await producer.flush()
@@ -156,14 +156,14 @@ class ConnectedJourneys:
     async def _connected(self) -> RecordProducer:
         async with self._opening:
             if self._producer is not None and self._producer.has_failed:
-                await self._drop_producer()  # over records of an earlier call, whose caller has been told
+                await self._drop_producer()  # it failed on records of an earlier call, which has raised
             if self._producer is None:
                 self._producer = await RecordProducer(self._settings, self._codec).__aenter__()
             return self._producer
 
     @asynccontextmanager
     async def _answered(self, what: str) -> AsyncIterator[None]:
-        """Bound the wait, and give what goes wrong the name that embedded has for it, too."""
+        """Limit the wait, and turn errors of Kafka into those of the API, which are the same embedded."""
         try:
             async with asyncio.timeout(self._answer_seconds):
                 yield
@@ -178,7 +178,7 @@ class ConnectedJourneys:
             raise StoreUnavailableError(str(error)) from error
 
     async def _drop_producer(self) -> None:
-        """A producer that failed stays so: the next call gets a new one."""
+        """Close a failed producer, which can't be used again; the next call makes a new one."""
         producer, self._producer = self._producer, None
         if producer is not None:
             with suppress(OperationError, KafkaError):

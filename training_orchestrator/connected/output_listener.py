@@ -1,4 +1,4 @@
-"""Listens to the output topics: counts, gives answers to whoever waits for them, and abandonments to a callback."""
+"""Follows the output topics: counts outputs, resolves the futures of awaited answers, reports abandonments."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from training_orchestrator.sources.followed_log import FollowedLog
 
 log = trainer_log("journeys.trainer")
 _TOPICS: Final = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE, DEAD_LETTERS)
-# A worker that crashes publishes again what its partitions had gathered: a second's outputs, as a rule.
+# For deduplication: after a crash a worker publishes again, as a rule, the outputs of about a second.
 _REMEMBERED_IDS: Final = 200_000
 Answer = JourneyAbandoned | JourneyLifecycle
 
 
 class OutputListener:
-    """One listener. `tally` counts each output once."""
+    """Reader of all output topics. `tally` counts each output once; `note` gets each abandonment."""
 
     def __init__(self, settings: Settings, codec: Codec, note: Callable[[JourneyAbandoned], None]) -> None:
         self.tally = Tally()
@@ -40,14 +40,14 @@ class OutputListener:
 
     @property
     def fault(self) -> str | None:
-        """Why Kafka gives no outputs; None while it does."""
+        """Why the output topics can't be read; None while they can."""
         if self._outputs is None or self._outputs.fault is None:
             return None
         fault = self._outputs.fault
         return f"{fault}: start this manager anew" if isinstance(fault, RecordsDeletedError) else str(fault)
 
     async def open(self) -> None:
-        """Note where the topics end now, and listen from there on. Raises OperationError."""
+        """Follow the topics from their present ends. Raises OperationError."""
         ends: dict[tuple[str, int], int] = {}
         for topic in _TOPICS:
             async with open_log(self._settings, topic, catalog=None) as reader:
@@ -56,14 +56,14 @@ class OutputListener:
         self._listening = asyncio.create_task(self._listen(self._outputs))
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Stop following."""
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
 
     @contextmanager
     def expecting(self, command_id: str) -> Iterator[asyncio.Future[Answer]]:
-        """Give a future of the answer to a command that is sent within."""
+        """A future of the answer to a command; send the command within the context."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answers[command_id] = answer
         try:
@@ -74,9 +74,9 @@ class OutputListener:
 
     async def _listen(self, outputs: FollowedLog) -> None:
         try:
-            await outputs.follow(lambda error: log.warning("outputs are not heard for now", error=str(error)))
+            await outputs.follow(lambda error: log.warning("the output topics can't be read for now", error=str(error)))
         except RecordsDeletedError:
-            log.error("outputs are not heard any more", error=self.fault)
+            log.error("the output topics can't be read any more", error=self.fault)
 
     def _take(self, batch: LogBatch) -> None:
         for message in batch.records:
@@ -84,11 +84,11 @@ class OutputListener:
                 record = self._codec.decode(message.value)
             except InvalidRecordError as error:
                 place = {"topic": batch.topic, "partition": batch.partition, "offset": message.offset}
-                log.warning("an output is passed over", **place, error=str(error))
+                log.warning("an output can't be read and is skipped", **place, error=str(error))
             else:
-                self._hear(record)
+                self._receive(record)
 
-    def _hear(self, record: Any) -> None:
+    def _receive(self, record: Any) -> None:
         if isinstance(record, DeadLetter):
             self.tally.dead_letters += 1
             self._refuse(record)

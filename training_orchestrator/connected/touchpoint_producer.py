@@ -1,11 +1,10 @@
-"""TouchpointProducer: touchpoints into Kafka, checked at the door, for producer teams that write Python.
+"""TouchpointProducer: validates touchpoints and appends them to Kafka, for producer teams that write Python.
 
     async with TouchpointProducer() as producer:
         await producer.send("journey-123", state="AWARE", cost="1.25", touchpoint_id="click-77")
         await producer.flush()
 
-`with`, `send_blocking` and `flush_blocking` do the same for programs that are not async. Other languages:
-docs/producer.md.
+`with`, `send_blocking` and `flush_blocking` are the same for blocking programs. Other languages: docs/producer.md.
 """
 
 from __future__ import annotations
@@ -30,48 +29,48 @@ with needs("trainer", "TouchpointProducer"):
 
 
 class TouchpointProducer:
-    """Idempotent, in batches, keyed and partitioned by journey as Java's default does (murmur2).
+    """Idempotent producer, in batches; key and partition (murmur2, Java's default) are those of the journey.
 
-    `send` waits while too much is under way, and never drops. What `flush` has returned for is in the topic once.
+    `send` waits while too much is in flight, and never drops a touchpoint. After `flush` all are in the topic, once.
     """
 
     def __init__(self, bootstrap_servers: str | None = None) -> None:
-        """Without servers those of the settings (JOURNEYS_BOOTSTRAP_SERVERS); TLS and users come from there, too."""
+        """Without `bootstrap_servers` those of the settings (JOURNEYS_BOOTSTRAP_SERVERS), as TLS and users are."""
         self._settings = given_settings(bootstrap_servers)
         self._producer: RecordProducer | None = None
         self._loop_thread: LoopThread | None = None
 
     @property
     def sent(self) -> int:
-        """Touchpoints given."""
+        """Number of touchpoints passed to `send`."""
         return self._opened().sent
 
     @property
     def acknowledged(self) -> int:
-        """Touchpoints that are in the topic on all replicas."""
+        """Number of touchpoints that are in the topic, on all replicas."""
         return self._opened().acknowledged
 
-    async def send(self, journey_id: str, **said: Unpack[TouchpointFields]) -> None:
-        """Give a touchpoint; `said` are the fields of TrainerTouchpoint.
+    async def send(self, journey_id: str, **fields: Unpack[TouchpointFields]) -> None:
+        """Send a touchpoint; `fields` are those of TrainerTouchpoint.
 
-        Raises InvalidRecordError naming the field (nothing is sent then), AnswerOutstandingError where an earlier one
-        was not acknowledged: say those again with their touchpoint_ids, with a new producer.
+        Raises InvalidRecordError, with the field, and does not send it. Raises AnswerOutstandingError if earlier ones
+        were not acknowledged: send those again, with the same touchpoint_ids, by a new producer.
         """
-        record = TrainerTouchpoint(journey_id, **said).record(now_ms())
+        record = TrainerTouchpoint(journey_id, **fields).record(now_ms())
         async with self._answered():
             await self._opened().send(record)
 
     async def flush(self) -> None:
-        """Wait until all that was given is acknowledged. Raises AnswerOutstandingError."""
+        """Wait until all touchpoints are acknowledged. Raises AnswerOutstandingError."""
         async with self._answered():
             await self._opened().flush()
 
-    def send_blocking(self, journey_id: str, **said: Unpack[TouchpointFields]) -> None:
-        """The same as `send` for programs that are not async."""
-        self._thread().run(self.send(journey_id, **said))
+    def send_blocking(self, journey_id: str, **fields: Unpack[TouchpointFields]) -> None:
+        """`send` for blocking programs."""
+        self._thread().run(self.send(journey_id, **fields))
 
     def flush_blocking(self) -> None:
-        """The same as `flush` for programs that are not async."""
+        """`flush` for blocking programs."""
         self._thread().run(self.flush())
 
     async def __aenter__(self) -> Self:
@@ -83,7 +82,7 @@ class TouchpointProducer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Flush unless an error is under way, and disconnect. Raises AnswerOutstandingError."""
+        """Flush unless an error is being raised, and disconnect. Raises AnswerOutstandingError."""
         async with self._answered():
             await self._opened().__aexit__(kind, error, trace)
 
@@ -99,7 +98,7 @@ class TouchpointProducer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Flush unless an error is under way, and disconnect. Raises AnswerOutstandingError."""
+        """Flush unless an error is being raised, and disconnect. Raises AnswerOutstandingError."""
         thread = self._thread()
         try:
             thread.run(self.__aexit__(kind, error, trace))

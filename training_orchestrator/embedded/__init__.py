@@ -1,1 +1,1 @@
-"""Journeys that this process decides: the rule over a log in SQLite."""
+"""The embedded backend: the rule over a log in SQLite, in the trainer's own process."""

@@ -1,6 +1,6 @@
-"""Journeys that this process decides by itself: the rule over a local log, on a thread of its own.
+"""The embedded backend: the rule over a local log, on a thread of its own.
 
-Calls that come while the thread is at work are taken together by its next turn, with one commit for all of them.
+Calls that arrive while the thread is busy are applied together in its next turn, with one commit for all of them.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from training_orchestrator.embedded.local_journeys import LocalJourneys
 from training_orchestrator.runtime.trainer_log import trainer_log
 
 log = trainer_log("journeys.trainer")
-_LARGEST_TURN: Final = 5_000  # records of one commit, so that no call waits long behind another's batch
+_TURN_RECORDS: Final = 5_000  # of one commit, so that no call waits long for another's batch
 _RETRY_SECONDS: Final = 1.0
-_LEAST_WAIT_SECONDS: Final = 0.2  # a million deadlines a second apart must not be a million commits
+_LEAST_WAIT_SECONDS: Final = 0.2  # so that deadlines close to each other share a commit
 _KEPT_TIMED_OUT: Final = 100_000
-_PORTION: Final = 5_000
-Given = TypeVar("Given")
+_BATCH_JOURNEYS: Final = 5_000
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class _Call:
 
 
 class _Turn(NamedTuple):
-    """Results of the calls of one commit, and what it means for the mirror and for the next punctuation."""
+    """Results of the calls of one commit, updates for the mirror, and when the next punctuation is due."""
 
     results: list[list[Effects] | InvalidRecordError]
     applied: list[Effects]
@@ -60,7 +60,7 @@ class _Turn(NamedTuple):
 
 
 class EmbeddedJourneys:
-    """A JourneyDoor over a file. `interval_seconds` is the longest time between two looks at the deadlines."""
+    """A JourneyBackend over a file. `interval_seconds` is the longest time between two checks of deadlines."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class EmbeddedJourneys:
         self._journeys = LocalJourneys(path, policy, now, time_source, engine)
         self._engine = engine
         self._now = now
-        self._watches = time_source == "live"
+        self._is_live = time_source == "live"
         self._interval_seconds = interval_seconds
         self._thread = ThreadPoolExecutor(1, "journeys")
         self._waiting: list[_Call] = []
@@ -87,10 +87,10 @@ class EmbeddedJourneys:
         self._is_healthy = True
         self._restore_seconds: float | None = None
         self.mirror: Mirror | None = None
-        """Told of every change; set it before `open`."""
+        """Gets every change; set it before `open`."""
 
     async def open(self) -> None:
-        """Restore, fire what is overdue, and go on looking at deadlines. Raises StoreUnavailableError."""
+        """Restore, fire overdue deadlines, and start checking deadlines. Raises StoreUnavailableError."""
         log.info(f"engine: {self._engine.description}")
         began_at = monotonic()
         try:
@@ -101,11 +101,11 @@ class EmbeddedJourneys:
         self._restore_seconds = monotonic() - began_at
         if self.mirror is not None:
             self.mirror.start()
-        if self._watches:  # simulated time stands still between calls
+        if self._is_live:  # simulated time stands still between calls
             self._monitoring = asyncio.create_task(self._monitor())
 
     async def close(self) -> None:
-        """Let calls under way end, and store where the rule stands. Raises StoreUnavailableError."""
+        """Wait for running calls, and store the state. Raises StoreUnavailableError."""
         if self._monitoring is not None:
             self._monitoring.cancel()
             await asyncio.gather(self._monitoring, return_exceptions=True)
@@ -119,7 +119,7 @@ class EmbeddedJourneys:
             self._thread.shutdown(wait=False)
 
     async def write(self, records: Sequence[JourneyRecord]) -> None:
-        """Append and apply; raises InvalidRecordError, and then none of the records is taken."""
+        """Append and apply; raises InvalidRecordError, and then none of the records is appended."""
         for effects in await self._apply(records):
             require_accepted(effects)
 
@@ -128,58 +128,58 @@ class EmbeddedJourneys:
         (effects,) = await self._apply([command])
         answer = answer_of(command, effects)
         if answer is None:
-            raise AnswerOutstandingError(f"command {command.command_id} was given before, and is not answered again")
+            raise AnswerOutstandingError(f"command {command.command_id} was applied before, and has no new answer")
         return answer
 
     async def take_timed_out(self) -> list[JourneyAbandoned]:
-        """Look at the deadlines now. Of those that nobody takes the last 100,000 are kept; the feed has all."""
+        """Check deadlines now. At most the last 100,000 are kept until they are taken; the feed has all."""
         await self._punctuate()
         taken = list(self._timed_out)
         self._timed_out.clear()
         return taken
 
     async def row(self, journey_id: str) -> Row | None:
-        """Row as of the last call that was applied; nobody may change it."""
+        """Row as of the last call that was applied; read-only."""
         return await self._in_thread(self._journeys.row, journey_id)
 
     async def abandonments_since(self, at: int) -> list[JourneyAbandoned]:
-        """Out of the file, those of earlier runs included."""
+        """From the file, those of earlier runs included."""
         return await self._in_thread(self._journeys.abandonments_since, at)
 
     async def clean_up(self) -> int | None:
-        """Forget all that counts as absent, batch after batch."""
-        forgotten = 0
-        while gone := len((await self._punctuate()).forgotten):
-            forgotten += gone
+        """Delete the rows of all journeys past cleanup, batch after batch."""
+        deleted = 0
+        while batch := len((await self._punctuate()).forgotten):
+            deleted += batch
         await self._in_thread(self._journeys.store_rows)
-        return forgotten
+        return deleted
 
     async def figures(self) -> Figures:
-        """Counts of this process."""
+        """Figures of this process."""
         return await self._in_thread(self._figures)
 
     async def policies(self) -> tuple[Policy, dict[str, Policy]]:
-        """The policy in force, and all that the log knows by their versions."""
+        """The policy in force, and all policies of the log by version."""
         return await self._in_thread(self._journeys.policies)
 
     async def change_policy(self, policy: Policy, requested_by: str) -> None:
-        """Append PolicyChanged and apply it; it stays in force until a manager brings another configuration."""
+        """Append PolicyChanged and apply it; it stays in force until a manager has another configuration."""
         self._note(await self._in_thread(self._change_policy_turn, policy, requested_by))
 
     async def updates(self) -> AsyncIterator[list[JourneyUpdate]]:
-        """All journeys as they stand, in portions: between two of them calls are served."""
+        """Present state of all journeys, in batches; calls are served between two of them."""
         names = await self._in_thread(lambda: list(self._journeys.partition.rows))
-        for start in range(0, len(names), _PORTION):
-            yield await self._in_thread(self._updates_of, names[start : start + _PORTION])
+        for start in range(0, len(names), _BATCH_JOURNEYS):
+            yield await self._in_thread(self._updates_of, names[start : start + _BATCH_JOURNEYS])
 
     def _open(self) -> list[JourneyAbandoned]:
-        found = self._journeys.open()
-        self._tally.abandonments(found)
-        return found
+        abandonments = self._journeys.open()
+        self._tally.abandonments(abandonments)
+        return abandonments
 
     def _updates_of(self, names: Iterable[str]) -> list[JourneyUpdate]:
-        found = self._journeys.partition.rows.get
-        rows = ((name, found(name)) for name in names)
+        row_of = self._journeys.partition.rows.get
+        rows = ((name, row_of(name)) for name in names)
         return [JourneyUpdate(name, None) if row is None else JourneyUpdate.of_row(row) for name, row in rows]
 
     def _figures(self) -> Figures:
@@ -189,7 +189,7 @@ class EmbeddedJourneys:
             is_healthy=self._is_healthy,
             active=partition.open_count(),
             duplicates=counts.duplicate,
-            forgets=True,
+            does_cleanup=True,
             redis=self.mirror,
         )
         return replace(
@@ -206,7 +206,7 @@ class EmbeddedJourneys:
         self._waiting.append(call)
         if self._turns is None or self._turns.done():
             self._turns = asyncio.create_task(self._take_turns())
-        # A caller that gives up does not take back what it has said.
+        # Cancelling the caller does not cancel its records: they may be in the log already.
         return await asyncio.shield(call.answer)
 
     async def _take_turns(self) -> None:
@@ -237,7 +237,7 @@ class EmbeddedJourneys:
         return self._turn_of([[self._journeys.punctuate()]])
 
     def _turn_of(self, results: list[list[Effects] | InvalidRecordError]) -> _Turn:
-        """On the thread: rows are not to be looked at while it is at work on the next turn, and logs take time."""
+        """Runs on the thread: it alone may read rows, and logging takes time."""
         applied = [effects for result in results if isinstance(result, list) for effects in result]
         self._tally.effects(applied)
         updates = [] if self.mirror is None else self._updates_of(self._journeys.changed(applied))
@@ -246,7 +246,7 @@ class EmbeddedJourneys:
     def _next_turn(self) -> list[_Call]:
         calls: list[_Call] = []
         size = 0
-        while self._waiting and (not calls or size + len(self._waiting[0].records) <= _LARGEST_TURN):
+        while self._waiting and (not calls or size + len(self._waiting[0].records) <= _TURN_RECORDS):
             size += len(self._waiting[0].records)
             calls.append(self._waiting.pop(0))
         return calls
@@ -264,17 +264,17 @@ class EmbeddedJourneys:
             try:
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
-                continue  # a call has brought an earlier deadline
+                continue  # a call has made an earlier deadline
             except TimeoutError:
                 pass
             try:
                 await self._punctuate()
                 await self._in_thread(self._journeys.store_rows)
             except StoreUnavailableError as error:
-                log.warning("deadlines wait", error=str(error))
+                log.warning("deadlines are not checked: the store is unavailable", error=str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _in_thread(self, work: Callable[..., Given], *args: Any) -> Given:
+    async def _in_thread(self, work: Callable[..., Result], *args: Any) -> Result:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, copy_context().run, work, *args)
         except StoreUnavailableError:

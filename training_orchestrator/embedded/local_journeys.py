@@ -1,8 +1,7 @@
-"""One partition over a local log: the rule that a worker runs, with a file in Kafka's place.
+"""One partition over a local log: the rule of a worker, with a file instead of Kafka.
 
-A record is appended first and applied when it is on the disk. What it brings about is determined then: outputs are
-stored at once, rows now and then, and a restart makes up for whatever a crash has cut off by reading the rest of the
-input. Not thread-safe: one thread at a time.
+A record is appended first and applied once it is on the disk. Outputs are stored at once, rows from time to time; after
+a crash a restart computes the missing ones from the rest of the input. Not thread-safe: one thread at a time.
 """
 
 from __future__ import annotations
@@ -31,15 +30,15 @@ from training_orchestrator.embedded.local_log import LocalLog, LoggedInput, Logg
 from training_orchestrator.embedded.local_processor import LocalRecord, local_processor
 from training_orchestrator.embedded.logged_outputs import encoded, logged_outputs
 
-_PUNCTUATE_AT_LEAST_EVERY_MS: Final = 60_000  # as a worker does, so that old journeys are forgotten on quiet days
+_PUNCTUATE_AT_LEAST_EVERY_MS: Final = 60_000  # as a worker does, so that cleanup goes on without deadlines
 _ROWS_UNTIL_STORED: Final = 20_000
 _WRITTEN_BY: Final = "training_orchestrator"
 
 
 class LocalJourneys:
-    """Journeys of one file. `now` gives the present in epoch milliseconds, `time_source` says what kind it is.
+    """The journeys of one file. `now` gives epoch milliseconds, `time_source` is `live` or `simulated`.
 
-    `engine` applies the records; the file is the same whichever does.
+    `engine` applies the records; the file's content is the same under each engine.
     """
 
     def __init__(
@@ -50,7 +49,7 @@ class LocalJourneys:
         time_source: str,
         engine: Engine = REFERENCE,
     ) -> None:
-        """`policy` is brought unless it was the last to be brought here; None leaves in force what is."""
+        """`policy` is put in force unless it is the last one that a manager put in force here; None changes nothing."""
         self.log = LocalLog(path)
         self.counts = Counts()
         self.codec = Codec()
@@ -60,45 +59,45 @@ class LocalJourneys:
         self._now = now
         self._time_source = time_source
         self._engine = engine
-        # Journeys whose rows are to be stored: live objects, or as the engine gives them (None: deleted).
-        self._touched: set[str] = set()
+        # Rows to be stored: of the reference by journey, of the engine by key with their bytes (None: deleted).
+        self._changed: set[str] = set()
         self._rows: dict[bytes, bytes | None] = {}
         self._policies: list[PolicyRow] = []
         self._outputs: list[LoggedOutput] = []
 
     def open(self) -> list[JourneyAbandoned]:
-        """Come back to where the file says, bring the policy, and fire what is overdue: each deadline once.
+        """Restore the state, put the policy in force, and fire overdue deadlines, each once.
 
-        Gives the abandonments that were not stored before: those that a crash cut off, and the overdue.
-        Raises StoreUnavailableError, StoreInUseError.
+        Gives the abandonments that were not stored before: those lost in a crash, and those of overdue deadlines.
+        Raises StoreUnavailableError, StoreInUseError, and InvalidRecordError where `now` gives no valid instant.
         """
         self.log.open()
         load()
-        found: list[JourneyAbandoned] = []
+        abandonments: list[JourneyAbandoned] = []
         try:
             self._restore()
             for batch in self.log.entries(self.partition.applied_offset + 1, self.codec):
-                known_to = self.log.stored_to
+                stored_to = self.log.stored_to
                 for (offset, *_), effects in zip(batch, self._process(batch), strict=True):
-                    if offset > known_to and not self.log.is_rebuilt:
-                        found += effects.abandonments
-                self._store_if_wanted()
+                    if offset > stored_to and not self.log.is_rebuilt:
+                        abandonments += effects.abandonments
+                self._store()
             self._require_time_source()
             if (
                 self._policy is not None
                 and self.partition.policy != self._policy
-                and not self._has_brought(self._policy)
+                and not self._was_last_put_in_force(self._policy)
             ):
                 self.change_policy(self._policy, _WRITTEN_BY)
-            found.extend(self.punctuate().abandonments)
+            abandonments += self.punctuate().abandonments
             self.store_rows()
         except BaseException:
             self.log.close()
             raise
-        return found
+        return abandonments
 
     def close(self) -> None:
-        """Store where the rule stands, and give the file back. Raises StoreUnavailableError."""
+        """Store the state and close the file. Raises StoreUnavailableError."""
         try:
             self.store_rows()
         finally:
@@ -115,9 +114,9 @@ class LocalJourneys:
         return applied
 
     def apply_calls(self, calls: Sequence[Sequence[InputRecord]]) -> list[list[Effects] | InvalidRecordError]:
-        """Do the same for several calls in one commit: an invalid record keeps back its own call, and no other.
+        """Apply several calls in one commit; an invalid record fails its own call only.
 
-        Gives for each call the effects of its records, or the error. Raises StoreUnavailableError.
+        Gives for each call the effects of its records, or its error. Raises StoreUnavailableError.
         """
         errors = [_error_of(records) for records in calls]
         valid = [record for records, error in zip(calls, errors, strict=True) if error is None for record in records]
@@ -137,95 +136,95 @@ class LocalJourneys:
                 for offset, (logged, record) in enumerate(zip(inputs, records, strict=True), start=first)
             ]
         )
-        self._store_if_wanted()
+        self._store()
         return applied
 
     def change_policy(self, policy: Policy, requested_by: str) -> list[Effects]:
-        """Append PolicyChanged and apply it. Raises as `apply`."""
+        """Append PolicyChanged and apply it; raises as `apply`."""
         return self.apply([PolicyChanged(policy.version, policy.to_json(), self._now(), requested_by)])
 
     def policies(self) -> tuple[Policy, dict[str, Policy]]:
-        """The policy in force, and all that the log knows by their versions."""
+        """The policy in force, and all policies of the log by version."""
         return self.partition.policy, dict(self.partition.policies)
 
     def punctuate(self) -> Effects:
-        """Append the present as a record, and so fire what is due. Raises as `apply`."""
+        """Append a punctuation at the present time, which fires due deadlines; raises as `apply`."""
         return self.apply([Punctuation(self._now(), self._time_source, _WRITTEN_BY)])[0]
 
     def punctuation_due_at(self) -> int:
-        """When the next punctuation has something to do (ms): a deadline plus grace, and at least every minute."""
+        """When the next punctuation is due (ms): at a deadline plus grace, and at least every minute."""
         at = (self.partition.clock or 0) + _PUNCTUATE_AT_LEAST_EVERY_MS
         due_at = self.partition.next_due_at()
         return at if due_at is None else min(at, due_at)
 
     def changed(self, applied: Iterable[Effects]) -> list[str]:
-        """Journeys that records have changed or deleted."""
-        found: dict[str, None] = {}
+        """Journeys that records have changed or deleted, each once."""
+        journeys: dict[str, None] = {}
         for effects in applied:
-            found.update(dict.fromkeys((*effects.changed, *effects.forgotten)))
-            found.update((name, None) for row in effects.stored if (name := journey_of(row.key)) is not None)
-        return list(found)
+            journeys.update(dict.fromkeys((*effects.changed, *effects.forgotten)))
+            journeys.update((name, None) for row in effects.stored if (name := journey_of(row.key)) is not None)
+        return list(journeys)
 
     def row(self, journey_id: str) -> Row | None:
-        """Row of a journey that is known; None where it was never seen or counts as absent."""
+        """Row of a journey; None for one that is unknown or counts as absent."""
         row = self.partition.rows.get(journey_id)
         return None if row is None or self.partition.counts_as_absent(row, self._now()) else row
 
     def abandonments_since(self, at: int) -> list[JourneyAbandoned]:
-        """Abandonments detected at `at` (ms) or later, as they came. Raises StoreUnavailableError."""
+        """Abandonments detected at `at` (ms) or later, in the order of the log. Raises StoreUnavailableError."""
         self._store_outputs()
         return [self.codec.decode(value) for value in self.log.abandonments_since(at)]
 
     def store_rows(self) -> None:
-        """Store outputs and rows, in one step with what they stand for. Raises StoreUnavailableError."""
+        """Store outputs and rows with their offset, in one transaction. Raises StoreUnavailableError."""
         partition = self.partition
-        changed = [row for name in self._touched if (row := partition.rows.get(name)) is not None]
-        forgotten = [journey_key(name) for name in self._touched if name not in partition.rows]
+        changed = [row for name in self._changed if (row := partition.rows.get(name)) is not None]
+        deleted_keys = [journey_key(name) for name in self._changed if name not in partition.rows]
         rows = [(policy_key(row.policy_version), self.codec.encode(row)) for row in self._policies]
         rows += [(key, value) for key, value in self._rows.items() if value is not None]
-        forgotten += [key for key, value in self._rows.items() if value is None]
+        deleted_keys += [key for key, value in self._rows.items() if value is None]
         if changed:
             values = self.codec.encode_columns("JourneyRow", stored_columns(changed))
             rows.extend((journey_key(row.journey_id), value) for row, value in zip(changed, values, strict=True))
         own = stored_partition(partition, self.codec)
         assert own.value is not None
         rows.append((own.key, own.value))
-        self.log.store(self._outputs, rows, forgotten)
+        self.log.store(self._outputs, rows, deleted_keys)
         self._outputs.clear()
         self._policies.clear()
-        self._touched.clear()
+        self._changed.clear()
         self._rows.clear()
 
     def _restore(self) -> None:
         restore = Restore()
         for batch in self.log.rows():
             restore.add_all(batch)
-        # A million rows in the collector's sight would hold the trainer's loop at each of its full collections.
+        # Each full garbage collection over a million rows would block the trainer's event loop.
         with kept_for_ever() if self._engine.compiled is None else nullcontext():
             restore.onto(self.partition, self.codec)
-        # So that a later release knows the schemas of all rows that it finds.
-        told = [(row.key, row.value) for row in restore.missing_schemas(self.codec) if row.value is not None]
-        if told:
-            self.log.store((), told)
+        # A later release then knows the schemas of all stored rows.
+        schema_rows = [(row.key, row.value) for row in restore.missing_schemas(self.codec) if row.value is not None]
+        if schema_rows:
+            self.log.store((), schema_rows)
 
-    def _has_brought(self, policy: Policy) -> bool:
-        """Whether the last policy that a configuration brought is this one: then somebody else has changed it since."""
-        for value in self.log.newest_of_no_journey():
+    def _was_last_put_in_force(self, policy: Policy) -> bool:
+        """Whether a manager put this policy in force last: then the present one was put in force by somebody else."""
+        for value in self.log.newest_without_key():
             if self.codec.catalog.writer(schema_id_of(value)).name == "PolicyChanged":
                 changed: PolicyChanged = self.codec.decode(value)
                 if changed.requested_by == _WRITTEN_BY:
                     return changed.policy_version == policy.version
-        return policy == DEFAULT_POLICY  # which a store begins with
+        return policy == DEFAULT_POLICY  # a new store's
 
     def _require_time_source(self) -> None:
-        kept = self.partition.time_source
-        if kept is not None and kept != self._time_source:
+        time_source = self.partition.time_source
+        if time_source is not None and time_source != self._time_source:
             raise StoreUnavailableError(
-                f"{self.log.path} keeps {kept} time, and this manager's is {self._time_source}: use another file"
+                f"{self.log.path} keeps {time_source} time, this manager {self._time_source} time: use another file"
             )
 
     def _process(self, entries: Sequence[EntryFields]) -> list[Effects]:
-        """Apply entries, each by itself, so that outputs come in the order that they had; note what is to be stored."""
+        """Apply entries one by one, so that outputs keep their order in the log; collect what is to be stored."""
         process = self._processor.process
         applied = [process([LocalRecord._make(entry)]) for entry in entries]
         self._outputs += logged_outputs(applied, [entry[0] for entry in entries], self.codec)
@@ -233,17 +232,17 @@ class LocalJourneys:
             self.counts.add(effects.counts)
             self._policies.extend(effects.policies)
             if self._engine.compiled is None:
-                self._touched.update(effects.changed)
-                self._touched.update(effects.forgotten)
+                self._changed.update(effects.changed)
+                self._changed.update(effects.forgotten)
             else:
                 self._rows.update((row.key, row.value) for row in effects.stored)
                 self._rows.update((journey_key(name), None) for name in effects.forgotten)
         return applied
 
-    def _store_if_wanted(self) -> None:
-        """Store what readers wait for. Where that fails it is stored later: the log has the record, which decides."""
+    def _store(self) -> None:
+        """Store outputs for readers, and many rows. A failure is made up for later: the input is in the log."""
         try:
-            if len(self._touched) + len(self._rows) >= _ROWS_UNTIL_STORED:
+            if len(self._changed) + len(self._rows) >= _ROWS_UNTIL_STORED:
                 self.store_rows()
             else:
                 self._store_outputs()

@@ -1,8 +1,8 @@
 """The durable log of an embedded manager: one SQLite file with the input, the outputs and the rows of one partition.
 
-    input   offset, key, append time, wire bytes      the truth: appended first, and only then applied
-    output  sequence, input offset, wire bytes        what the rule said; each once, in the order of the input
-    row     table key, wire bytes                     where the rule stands, so that a restart reads only the rest
+    input   offset, key, append time, wire bytes      the log: appended first, and only then applied
+    output  sequence, input offset, wire bytes        the rule's outputs; each once, in the order of the input
+    row     table key, wire bytes                     the rule's state, so that a restart reads only the rest of the log
 
 SQLite in WAL mode: one process writes, any number read. A commit is on the disk when it returns (synchronous=FULL).
 """
@@ -22,10 +22,10 @@ from journeys.streams.partition.entry import EntryFields
 from training_orchestrator.api.answers import StoreInUseError, StoreUnavailableError
 
 FORMAT: Final = 2
-_WITH_IDS: Final = 1  # outputs had an index of their ids, which 10,000 of them wrote all over
+_WITH_IDS: Final = 1  # had an index of output ids: random writes for each of them
 _BUSY_SECONDS: Final = 5.0  # a reader never blocks the writer; a backup tool may, for a moment
 _READ_RECORDS: Final = 5_000
-# 10,000 outputs are more than SQLite's own 1,000 pages, behind which a commit has to wait for the main file, too.
+# SQLite's default of 1,000 pages is less than 10,000 outputs: a commit would wait for the main database file, too.
 _CHECKPOINT_PAGES: Final = 10_000
 FOR_FEEDS: Final = "'abandoned', 'returned', 'converted'"
 """Kinds of outputs that a feed reads, as SQL."""
@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS output (
     detected_at INTEGER NOT NULL, value BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS output_by_detection ON output (topic, detected_at);
--- What feeds read is a few of all outputs.
+-- Feeds read only a few of the outputs.
 CREATE INDEX IF NOT EXISTS output_for_feeds ON output (sequence, topic) WHERE kind IN ({FOR_FEEDS});
 CREATE TABLE IF NOT EXISTS row ("key" BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 """
@@ -53,10 +53,10 @@ class LoggedInput(NamedTuple):
 
 
 class LoggedOutput(NamedTuple):
-    """One output; `detected_at` is its own (ms), or when a dead letter came."""
+    """One output; `detected_at` is its own (ms), of a dead letter its append time."""
 
     offset: int
-    """Of the record of the input that brought it about."""
+    """Of the input record that caused it."""
     topic: str
     kind: str
     """`abandoned`, a lifecycle record's kind, or `dead_letter`."""
@@ -65,30 +65,30 @@ class LoggedOutput(NamedTuple):
 
 
 class LocalLog:
-    """The writer's side. Use it from one thread; a second process is refused (StoreInUseError)."""
+    """Writer of one file. Use it from one thread; a second process gets StoreInUseError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.end_offset = 0
         """Offset of the next record of the input."""
         self.stored_to = -1
-        """Offset of the last record of the input whose outputs are stored, of those that have any."""
+        """Offset of the last input record whose outputs are stored, among those that have any."""
         self.is_rebuilt = False
-        """Whether outputs and rows of an earlier format were dropped: the input says them again."""
+        """Whether outputs and rows of an earlier format were dropped, to be computed again from the input."""
         self._lock: IO[str] | None = None
         self._connection: sqlite3.Connection | None = None
 
     def open(self) -> None:
-        """Create the file where it is missing. Raises StoreUnavailableError."""
+        """Open the file, or create it. Raises StoreUnavailableError, StoreInUseError."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Freed by the kernel when its holder dies, so it is never stale.
+            # The kernel releases it when the process dies, so it is never stale.
             self._lock = self.path.with_name(self.path.name + ".lock").open("w")
             flock(self._lock, LOCK_EX | LOCK_NB)
         except BlockingIOError:
             self.close()
             raise StoreInUseError(
-                f"{self.path}: another manager decides the journeys of this file; stop it, or use another file"
+                f"{self.path}: another manager is using this file; stop it, or use another file"
             ) from None
         except OSError as error:
             self.close()
@@ -106,13 +106,15 @@ class LocalLog:
         connection = self._connection = sqlite3.connect(
             self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, _WITH_IDS, FORMAT):
-            raise StoreUnavailableError(f"{self.path}: format {found} is not known; this release writes {FORMAT}")
+        stored_format = connection.execute("PRAGMA user_version").fetchone()[0]
+        if stored_format not in (0, _WITH_IDS, FORMAT):
+            raise StoreUnavailableError(
+                f"{self.path}: format {stored_format} is not known; this release writes {FORMAT}"
+            )
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
-        self.is_rebuilt = found == _WITH_IDS
+        self.is_rebuilt = stored_format == _WITH_IDS
         drop = "DROP TABLE output; DROP TABLE row;" if self.is_rebuilt else ""
         connection.executescript(f"BEGIN; {drop} {_TABLES} PRAGMA user_version={FORMAT}; COMMIT;")
         last = connection.execute('SELECT max("offset") FROM input').fetchone()[0]
@@ -121,7 +123,7 @@ class LocalLog:
         self.stored_to = -1 if stored is None else stored[0]
 
     def close(self) -> None:
-        """Close the file and let others have it; a second time does nothing."""
+        """Close the file and release its lock; a second call does nothing."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -130,7 +132,7 @@ class LocalLog:
             self._lock = None
 
     def append(self, records: Sequence[LoggedInput]) -> int:
-        """Append records and give the offset of the first: all of them are on the disk, or none is.
+        """Append records, all or none, and give the offset of the first; on the disk when this returns.
 
         Raises StoreUnavailableError.
         """
@@ -147,7 +149,7 @@ class LocalLog:
         with self._guarded() as connection:
             yield from entries_of(connection, start, codec)
 
-    def newest_of_no_journey(self) -> Iterator[bytes]:
+    def newest_without_key(self) -> Iterator[bytes]:
         """Yield wire bytes of policies and punctuations, the newest first."""
         with self._guarded() as connection:
             for (value,) in connection.execute('SELECT value FROM input WHERE "key" IS NULL ORDER BY "offset" DESC'):
@@ -157,11 +159,11 @@ class LocalLog:
         self,
         outputs: Sequence[LoggedOutput],
         rows: Iterable[tuple[bytes, bytes]] = (),
-        forgotten: Iterable[bytes] = (),
+        deleted_keys: Iterable[bytes] = (),
     ) -> None:
-        """Store outputs that are not there yet, rows by their keys, and delete rows; all or nothing.
+        """Store outputs that are not stored yet, replace rows by their keys, and delete rows; all or nothing.
 
-        Outputs come in the order of the input, those of a record all at once.
+        Pass outputs in the order of the input, all those of a record in one call.
 
         Raises StoreUnavailableError.
         """
@@ -171,7 +173,7 @@ class LocalLog:
                 (output for output in outputs if output.offset > self.stored_to),
             )
             connection.executemany("INSERT OR REPLACE INTO row VALUES (?, ?)", rows)
-            connection.executemany('DELETE FROM row WHERE "key" = ?', ((key,) for key in forgotten))
+            connection.executemany('DELETE FROM row WHERE "key" = ?', ((key,) for key in deleted_keys))
         if outputs:
             self.stored_to = max(self.stored_to, outputs[-1].offset)
 
@@ -183,13 +185,13 @@ class LocalLog:
                 yield batch
 
     def abandonments_since(self, at: int) -> list[bytes]:
-        """Wire bytes of abandonments detected at `at` (ms) or later, as they came."""
+        """Wire bytes of abandonments detected at `at` (ms) or later, in the order of the log."""
         with self._guarded() as connection:
-            found = connection.execute(
+            cursor = connection.execute(
                 "SELECT value FROM output WHERE topic = ? AND detected_at >= ? ORDER BY sequence",
                 (JOURNEY_ABANDONMENTS, at),
             )
-            return [value for (value,) in found]
+            return [value for (value,) in cursor]
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -205,7 +207,7 @@ class LocalLog:
 
     @contextmanager
     def _guarded(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection; what goes wrong in SQLite becomes the one answer for it."""
+        """Give the connection; turns SQLite's errors into StoreUnavailableError."""
         if self._connection is None:
             raise StoreUnavailableError(f"{self.path}: closed")
         try:
@@ -216,19 +218,19 @@ class LocalLog:
 
 @contextmanager
 def store_connection(path: Path, mode: Literal["ro", "rw"] = "ro") -> Iterator[sqlite3.Connection]:
-    """Connect to the file of a store, whose manager may be at work; none is made here. Raises StoreUnavailableError."""
+    """Connect to an existing store; its manager may be running. Raises StoreUnavailableError."""
     if not path.is_file():
         raise StoreUnavailableError(f"{path}: there is no such store")
     try:
-        place = f"{path.absolute().as_uri()}?mode={mode}"
-        with closing(sqlite3.connect(place, uri=True, timeout=_BUSY_SECONDS)) as connection:
+        uri = f"{path.absolute().as_uri()}?mode={mode}"
+        with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection:
             yield connection
     except sqlite3.Error as error:
         raise StoreUnavailableError(f"{path}: {error}") from error
 
 
 def entries_of(connection: sqlite3.Connection, start: int, codec: Codec) -> Iterator[list[EntryFields]]:
-    """Yield the input of a log's file from the offset `start` on, in batches."""
+    """Yield the input from the offset `start` on, in batches."""
     position = start
     while True:
         batch = connection.execute(

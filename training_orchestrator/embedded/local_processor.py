@@ -20,7 +20,7 @@ from journeys.streams.partition.state import FIRST_PARTITION_COUNT, Partition
 
 
 class LocalRecord(NamedTuple):
-    """A record of the local log: an entry as the processor takes it, with the names by which the engine reads one."""
+    """A record of the local log: the processor's entry (EntryFields), with the field names that the engine reads."""
 
     offset: int
     key: bytes | None
@@ -30,12 +30,12 @@ class LocalRecord(NamedTuple):
 
     @property
     def timestamp_type(self) -> int:
-        """The log's own time, as a broker's."""
+        """Kafka's constant for append times, which the timestamps of a local log are."""
         return LOG_APPEND_TIME
 
 
 class LocalProcessor(Protocol):
-    """What `LocalJourneys` uses of a processor."""
+    """A processor with the partition that it changes."""
 
     @property
     def partition(self) -> JourneyPartition:
@@ -48,7 +48,7 @@ class LocalProcessor(Protocol):
 
 
 class _CompiledLocalProcessor:
-    """The compiled engine over records that come decoded, one at a time."""
+    """The compiled engine over decoded records."""
 
     def __init__(self, partition: CompiledPartition, codec: Codec) -> None:
         self.partition = partition
@@ -61,7 +61,7 @@ class _CompiledLocalProcessor:
 
 
 def local_processor(engine: Engine, codec: Codec) -> LocalProcessor:
-    """Processor of a file's one partition, without rows; give it LocalRecords, each by itself."""
+    """Processor of an empty partition 0; pass it LocalRecords, one in each call."""
     if engine.compiled is None:
         return Processor(Partition(0, FIRST_PARTITION_COUNT))
     return _CompiledLocalProcessor(compiled_partition(engine.compiled, 0, FIRST_PARTITION_COUNT, codec), codec)

@@ -1,4 +1,4 @@
-"""Outputs as a local log stores them: wire bytes, with what a reader looks for beside them."""
+"""Encodes outputs for the local log: wire bytes, with the columns that readers select by."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Record = TypeVar("Record", bound=tuple[Any, ...])
 
 
 def encoded(records: Iterable[Record], codec: Codec) -> Iterator[tuple[Record, bytes]]:
-    """Records with their wire bytes; neighbours of one kind are encoded together, in a fraction of the time."""
+    """Records with their wire bytes; consecutive records of one kind are encoded together, which is faster."""
     for _, group in groupby(records, type):
-        alike: Sequence[Any] = list(group)
-        yield from zip(alike, codec.encode_all(alike), strict=True)
+        same_kind: Sequence[Any] = list(group)
+        yield from zip(same_kind, codec.encode_all(same_kind), strict=True)
 
 
 def logged_outputs(applied: Sequence[Effects], offsets: Sequence[int], codec: Codec) -> list[LoggedOutput]:
-    """Outputs of the records at `offsets`, in order: of each its abandonments, lifecycle records and dead letters.
+    """Outputs of the records at `offsets`, in order: abandonments, lifecycle records and dead letters of each.
 
-    What the engine has encoded is decoded on the way, all together, and put into the lists of its effects.
+    Outputs that the engine has encoded are decoded, all together, and appended to the lists in their effects.
     """
     decoded = {
         JOURNEY_ABANDONMENTS: _decoded("JourneyAbandoned", JOURNEY_ABANDONMENTS, applied, codec),
@@ -43,12 +43,12 @@ def logged_outputs(applied: Sequence[Effects], offsets: Sequence[int], codec: Co
             records += [record for record, _ in pairs]
             outputs += [(offset, record, value) for record, value in pairs]
         outputs += [(offset, letter, None) for letter in effects.dead_letters]
-    fresh = encoded((record for _, record, value in outputs if value is None), codec)
-    return [_logged(offset, record, value or next(fresh)[1]) for offset, record, value in outputs]
+    newly_encoded = encoded((record for _, record, value in outputs if value is None), codec)
+    return [_logged(offset, record, value or next(newly_encoded)[1]) for offset, record, value in outputs]
 
 
 def _decoded(name: str, topic: str, applied: Sequence[Effects], codec: Codec) -> Iterator[tuple[Any, bytes]]:
-    """What the engine has encoded for a topic: records with their wire bytes."""
+    """Outputs of a topic that the engine has encoded: records with their wire bytes."""
     values = [value for effects in applied for _, value in effects.encoded.get(topic, ())]
     return zip(codec.decode_all(name, values), values, strict=True)
 

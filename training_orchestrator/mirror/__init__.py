@@ -1,1 +1,1 @@
-"""The mirror: journeys and abandonments in Redis, for readers that want them there."""
+"""The mirror: copies journeys and abandonments to Redis for other readers."""

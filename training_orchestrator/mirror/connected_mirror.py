@@ -1,6 +1,6 @@
-"""Redis as a cache and a fan-out of the workers' journeys, kept by a connected manager on a thread of its own.
+"""Mirrors the workers' journeys to Redis, by a connected manager on a thread of its own.
 
-So neither reading the table nor writing to Redis takes time of the trainer's event loop.
+So neither reading the table nor writing to Redis blocks the trainer's event loop.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from training_orchestrator.runtime.loop_thread import LoopThread
 
 
 class ConnectedMirror:
-    """A Follower of Kafka's journeys. Any number of managers may keep the same Redis."""
+    """Mirror of Kafka's journeys. Any number of managers may write to the same Redis."""
 
     def __init__(self, url: str, settings: Settings) -> None:
-        self._source = ConnectedSource(settings, self._note, self._fill_anew)
+        self._source = ConnectedSource(settings, self._note, self._require_rebuild)
         self._mirror = RedisMirror(url, self._source)
         self._thread: LoopThread | None = None
 
@@ -34,16 +34,16 @@ class ConnectedMirror:
 
     @property
     def rebuilds(self) -> int:
-        """How often all of it was filled."""
+        """How often Redis was filled completely."""
         return self._mirror.rebuilds
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Start mirroring."""
         self._thread = LoopThread()
         self._thread.run(self._begin())
 
     async def stop(self) -> None:
-        """Follow no more; what Redis holds stays."""
+        """Stop mirroring; Redis keeps its content."""
         if self._thread is not None:
             thread, self._thread = self._thread, None
             await asyncio.to_thread(thread.run, self._end())
@@ -59,5 +59,5 @@ class ConnectedMirror:
     def _note(self, updates: list[JourneyUpdate]) -> None:
         self._mirror.note(updates)
 
-    def _fill_anew(self) -> None:
-        self._mirror.fill_anew()
+    def _require_rebuild(self) -> None:
+        self._mirror.require_rebuild()

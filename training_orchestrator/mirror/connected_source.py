@@ -1,4 +1,4 @@
-"""What the mirror of a connected manager follows: the changelog of the workers' table, and the output topics."""
+"""Source of a connected manager's mirror: the changelog of the workers' table, and the output topics."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _FAULTS: Final = (
 
 
 class ConnectedSource:
-    """A MirrorSource. `note` is told of rows that change, `lost` when some may have been missed."""
+    """A MirrorSource. `note` gets updates of changed rows; `lost` is called when some may have been missed."""
 
     def __init__(
         self, settings: Settings, note: Callable[[list[JourneyUpdate]], None], lost: Callable[[], None]
@@ -52,18 +52,18 @@ class ConnectedSource:
         self._following: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
-        """Follow no more."""
+        """Stop following."""
         await self._outputs.close()
         await end(self._following)
 
     async def identity(self) -> str:
-        """Application and topic: one that was created anew under the same name is another."""
+        """Application and topic id: a topic that was deleted and created again has another id."""
         async with _answered():
             state = await changelog_state(await client_options(self._settings), JOURNEY_ABANDONMENTS)
         return f"{self._settings.application_id}:{state.topic_id}"
 
     async def updates(self) -> AsyncIterator[list[JourneyUpdate]]:
-        """The changelog, as far as it goes now; what comes behind it is noted."""
+        """Rows of the changelog up to its present end; `note` gets later ones."""
         async with (
             _answered(),
             open_log(self._settings, self._changelog, catalog=self._table.codec.catalog) as rows,
@@ -73,11 +73,11 @@ class ConnectedSource:
                     for updates in self._table.take(number, batch.records):
                         yield updates
             if self._following is None or self._following.done():
-                behind = {(self._changelog, number): end for number, end in rows.end_offsets.items()}
-                self._following = asyncio.create_task(self._follow(behind))
+                ends = {(self._changelog, number): end for number, end in rows.end_offsets.items()}
+                self._following = asyncio.create_task(self._follow(ends))
 
     async def outputs(self, positions: Mapping[Place, int]) -> list[PublishedRecord]:
-        """Out of the topics."""
+        """From the topics."""
         return await self._outputs.take(positions)
 
     async def policies(self) -> KnownPolicies:
@@ -93,9 +93,9 @@ class ConnectedSource:
     async def _follow(self, positions: dict[Place, int]) -> None:
         rows = FollowedLog(self._settings, self._table.codec.catalog, positions, self._take, _FAULTS)
         try:
-            await rows.follow(lambda error: log.warning("the table is not followed for now: %s", error))
-        except RecordsDeletedError as error:  # a changelog that was created anew
-            log.warning("the table is read anew for Redis: %s", error)
+            await rows.follow(lambda error: log.warning("the changelog can't be read for now: %s", error))
+        except RecordsDeletedError as error:  # a changelog that was deleted and created again
+            log.warning("the changelog is read again from the beginning for Redis: %s", error)
             self._lost()
 
     def _take(self, batch: LogBatch) -> None:

@@ -1,4 +1,4 @@
-"""What the mirror of an embedded manager follows: its rows in memory, and the outputs in its file."""
+"""Source of an embedded manager's mirror: its rows in memory, and the outputs in its file."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class EmbeddedSource:
         return self._store.place
 
     def updates(self) -> AsyncIterator[list[JourneyUpdate]]:
-        """Rows, in portions: between two of them calls are served."""
+        """Rows in batches; the manager's calls are served between two of them."""
         return self._journeys.updates()
 
     async def outputs(self, positions: Mapping[Place, int]) -> list[PublishedRecord]:
-        """Out of the file."""
+        """From the file."""
         async with aclosing(self._store.records(positions, follow=False)) as batches:  # type: ignore[type-var]
             async for batch in batches:
                 return batch
         return []
 
     async def policies(self) -> KnownPolicies:
-        """Those of the rule in this process."""
+        """From the embedded backend."""
         return KnownPolicies(*await self._journeys.policies())
 
     async def change_policy(self, policy: Policy) -> None:

@@ -1,4 +1,4 @@
-"""What a mirror follows: journeys, outputs and policy, wherever they are decided."""
+"""The protocol of a mirror's source: journeys, outputs and policies of an embedded or a connected manager."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from training_orchestrator.sources.published_outputs import Place, PublishedReco
 
 
 class KnownPolicies(NamedTuple):
-    """The policy in force, and all that the log knows by their versions."""
+    """The policy in force, and all policies of the log by version."""
 
     in_force: Policy
     by_version: Mapping[str, Policy]
 
 
 class MirrorSource(Protocol):
-    """The truth behind a mirror. Every method may raise StoreUnavailableError."""
+    """What a mirror copies from. Every method may raise StoreUnavailableError."""
 
     async def identity(self) -> str:
-        """Text that names these journeys and no others."""
+        """Text that identifies the store or application."""
 
     def updates(self) -> AsyncIterator[list[JourneyUpdate]]:
-        """Yield all journeys of this moment, in portions."""
+        """Yield the present state of all journeys, in batches."""
 
     async def outputs(self, positions: Mapping[Place, int]) -> list[PublishedRecord]:
-        """Next outputs from `positions` on (places that it leaves out: from their beginning); none when there are none.
+        """Next outputs from `positions` on (places without a position: from their beginning); empty if there are none.
 
-        What is given counts as passed: asked with other positions, it begins again there.
+        Pass the positions behind the last outputs to read on; others begin a new read.
         """
 
     async def policies(self) -> KnownPolicies:
-        """Policies as the log has them."""
+        """Policies of the log."""
 
     async def change_policy(self, policy: Policy) -> None:
-        """Append PolicyChanged; the log decides."""
+        """Append PolicyChanged to the log."""

@@ -1,7 +1,7 @@
-"""Redis as a cache and a fan-out of journeys: never the truth, and never waited for. The keys: redis_keys.py.
+"""Mirrors journeys to Redis, as a cache and a fan-out; no call of a manager waits for it. The keys: redis_keys.py.
 
-Away, slow, flushed or spoilt, it changes no result: changes wait in a bounded buffer, a circuit breaker spares the
-calls, and what has been missed is rebuilt from the rows and the outputs that the log has made.
+Results never depend on Redis, be it away, slow, flushed or damaged: updates wait in a bounded buffer, a circuit breaker
+limits the attempts, and what was missed is rebuilt from the rows and outputs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from journeys.schemas.codec import Codec
 from training_orchestrator.api.answers import StoreUnavailableError
 from training_orchestrator.backend.journey_update import JourneyUpdate
 from training_orchestrator.mirror.mirror_source import MirrorSource
-from training_orchestrator.mirror.wanted_policy import grant
+from training_orchestrator.mirror.wanted_policy import handle_wanted_policy
 from training_orchestrator.redis.redis_keys import (
     ABANDONMENTS,
     DEADLINES,
@@ -44,8 +44,8 @@ from training_orchestrator.runtime.task_end import end
 from training_orchestrator.sources.published_outputs import PublishedRecord
 
 log = logging.getLogger("journeys.redis")
-_BUFFERED_JOURNEYS: Final = 50_000  # beyond them a rebuild is cheaper, and memory stays bounded
-_PIPELINE: Final = 250  # commands; packing them is what the event loop sees of Redis
+_BUFFERED_JOURNEYS: Final = 50_000  # with more a rebuild is cheaper; bounds the memory
+_PIPELINE: Final = 250  # commands; encoding them blocks the event loop
 _ROUND_SECONDS: Final = 0.1
 _TIMEOUT_SECONDS: Final = 1.0
 _CONNECTIONS: Final = 4
@@ -54,8 +54,8 @@ _FAULTS: Final = (RedisError, OSError, asyncio.TimeoutError)
 Each = TypeVar("Each")
 
 
-class _Seen(NamedTuple):
-    """What Redis holds of the keys that are one value each; an error where it is of another type."""
+class _State(NamedTuple):
+    """Values of the single keys in Redis; an error for a key of another type."""
 
     mirror: Any
     policy: Any
@@ -66,7 +66,7 @@ class _Seen(NamedTuple):
 
 
 class RedisMirror:
-    """A Mirror of a MirrorSource. `breaker_seconds` is how long the breaker stays open."""
+    """Mirror of a MirrorSource. `breaker_seconds` is how long the circuit breaker stays open."""
 
     def __init__(self, url: str, source: MirrorSource, breaker_seconds: float = 5.0) -> None:
         require_redis_url(url)
@@ -86,7 +86,7 @@ class RedisMirror:
         self._token: bytes | None = None
         self._waiting: dict[str, JourneyUpdate] = {}
         self._must_rebuild = True
-        self._is_spoilt = False
+        self._is_damaged = False
         self._had_deadlines = False
         self._following: asyncio.Task[None] | None = None
         self._rebuilds = 0
@@ -104,27 +104,27 @@ class RedisMirror:
 
     @property
     def rebuilds(self) -> int:
-        """How often all of it was filled."""
+        """How often Redis was filled completely."""
         return self._rebuilds
 
     def note(self, updates: list[JourneyUpdate]) -> None:
-        """Take what has changed; of a journey the latest counts."""
+        """Take updates; of a journey the latest counts."""
         for update in updates:
             self._waiting[update.journey_id] = update
         if len(self._waiting) > _BUFFERED_JOURNEYS:
             self._waiting.clear()
             self._must_rebuild = True
 
-    def fill_anew(self) -> None:
-        """Note that changes may have been missed."""
+    def require_rebuild(self) -> None:
+        """Fill Redis completely in the next round: updates may have been missed."""
         self._must_rebuild = True
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Start mirroring."""
         self._following = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
-        """Follow no more; what Redis holds stays."""
+        """Stop mirroring; Redis keeps its content."""
         await end(self._following)
         try:
             await self._redis.aclose()
@@ -136,14 +136,14 @@ class RedisMirror:
             try:
                 await self._guarded_round()
             except (ResponseError, ValueError) as error:
-                # Answered, and not as our own keys answer: all of them are made anew.
-                log.warning("Redis holds what is none of ours: %s", error)
-                self._must_rebuild = self._is_spoilt = True
+                # A key was changed or deleted by somebody else: all keys are written again.
+                log.warning("Redis: a key was changed or deleted by another client: %s", error)
+                self._must_rebuild = self._is_damaged = True
             except OpenedState:
-                pass  # the breaker is open: nobody is asked
+                pass  # the breaker is open
             except _FAULTS as error:
-                log.warning("Redis is passed over for now: %s", error or type(error).__name__)
-                # It may have lost anything; one that was frozen may yet take old words behind newer ones.
+                log.warning("Redis is not written for now: %s", error or type(error).__name__)
+                # It may have lost anything; one that was frozen may apply old writes after newer ones.
                 self._must_rebuild = True
             except StoreUnavailableError as error:
                 log.warning("the store can't be read for Redis: %s", error)
@@ -163,51 +163,51 @@ class RedisMirror:
     async def _round(self) -> None:
         if self._token is None:
             self._token = blake2b((await self._source.identity()).encode(), digest_size=8).hexdigest().encode()
-        seen = await self._look()
-        if self._must_rebuild or seen.mirror != self._token:
-            await self._rebuild(is_ours=not self._is_spoilt and seen.mirror == self._token)
-        await self._show_policy(seen)
+        state = await self._read_state()
+        if self._must_rebuild or state.mirror != self._token:
+            await self._rebuild(is_ours=not self._is_damaged and state.mirror == self._token)
+        await self._write_policy(state)
         await self._write_updates()
         await self._write_outputs()
         self._had_deadlines = bool(await self._redis.exists(DEADLINES))
 
-    async def _look(self) -> _Seen:
-        """Raises ResponseError, ValueError where a key is not as this mirror leaves it: spoilt, or deleted alone."""
+    async def _read_state(self) -> _State:
+        """Raises ResponseError, ValueError for a key that another client changed or deleted."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             for key in (MIRROR, POLICY, WANTED_POLICY):
                 pipeline.get(key)
             pipeline.hgetall(POSITION)
             pipeline.exists(ABANDONMENTS)
             pipeline.exists(DEADLINES)
-            seen = _Seen(*await pipeline.execute(raise_on_error=False))
-        if not self._is_spoilt and seen.mirror == self._token:
-            if isinstance(seen.position, ResponseError):
-                raise seen.position
-            if StreamState.of_hash(seen.position).has_entries and not seen.has_stream:
+            state = _State(*await pipeline.execute(raise_on_error=False))
+        if not self._is_damaged and state.mirror == self._token:
+            if isinstance(state.position, ResponseError):
+                raise state.position
+            if StreamState.of_hash(state.position).has_entries and not state.has_stream:
                 raise ValueError(f"{ABANDONMENTS} is gone")
-            if self._had_deadlines and not seen.has_deadlines:
+            if self._had_deadlines and not state.has_deadlines:
                 raise ValueError(f"{DEADLINES} is gone")
-        return seen
+        return state
 
     async def _rebuild(self, *, is_ours: bool) -> None:
-        # What comes in meanwhile waits, and is written behind the snapshot.
+        # Updates that arrive during the rebuild are written after it.
         self._waiting.clear()
         self._must_rebuild = False
-        # The stream is kept where it is ours, for the sake of its consumer groups: it goes on at its position.
+        # The stream is kept where it is ours, because of its consumer groups: it goes on at its position.
         await self._redis.delete(DEADLINES, *(() if is_ours else (MIRROR, ABANDONMENTS, POSITION)))
         async for updates in self._source.updates():
-            for some in _portions(updates, _PIPELINE):
+            for some in _chunks(updates, _PIPELINE):
                 await self._write(some)
         assert self._token is not None
         await self._redis.set(MIRROR, self._token)
-        self._is_spoilt = False
+        self._is_damaged = False
         self._rebuilds += 1
 
-    async def _show_policy(self, seen: _Seen) -> None:
-        if seen.wanted is not None:
-            await grant(seen.wanted, self._source, self._redis)
+    async def _write_policy(self, state: _State) -> None:
+        if state.wanted is not None:
+            await handle_wanted_policy(state.wanted, self._source, self._redis)
         in_force = (await self._source.policies()).in_force.to_json()
-        if seen.policy != in_force.encode():
+        if state.policy != in_force.encode():
             await self._redis.set(POLICY, in_force)
 
     async def _write_updates(self) -> None:
@@ -228,10 +228,10 @@ class RedisMirror:
                 pipeline.zrem(DEADLINES, *closed)
             for each in updates:
                 key = SUMMARY + each.journey_id
-                is_forgotten = each.deadline_at is None and each.outcome is None
-                if is_forgotten or self._is_spoilt:  # it may be of another type
+                is_deleted = each.deadline_at is None and each.outcome is None
+                if is_deleted or self._is_damaged:  # the key may be of another type
                     pipeline.delete(key)
-                if not is_forgotten:
+                if not is_deleted:
                     pipeline.hset(key, mapping=_summary(each))
                     pipeline.expire(key, SUMMARY_SECONDS)
             await pipeline.execute()
@@ -239,12 +239,12 @@ class RedisMirror:
     async def _write_outputs(self) -> None:
         state = StreamState.of_hash(await self._redis.hgetall(POSITION))
         while batch := await self._source.outputs(state.next):
-            for some in _portions(batch, _PIPELINE):
+            for some in _chunks(batch, _PIPELINE):
                 if not await self._append(some, state):
-                    return  # another mirror of the same journeys was faster; the next round goes on behind it
+                    return  # another mirror of the same journeys was faster; the next round goes on after it
 
     async def _append(self, some: Sequence[PublishedRecord], state: StreamState) -> bool:
-        """Entries and the position behind them go in one transaction, if nobody else has moved it: none comes twice."""
+        """Append entries and move the position in one transaction; False if another mirror has moved it."""
         async with self._redis.pipeline(transaction=True) as pipeline:
             await pipeline.watch(POSITION)
             if StreamState.of_hash(await pipeline.hgetall(POSITION)) != state:
@@ -273,6 +273,6 @@ def _summary(each: JourneyUpdate) -> dict[str, str | int]:
     }
 
 
-def _portions(items: Sequence[Each], size: int) -> Iterator[Sequence[Each]]:
+def _chunks(items: Sequence[Each], size: int) -> Iterator[Sequence[Each]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]

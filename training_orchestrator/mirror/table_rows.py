@@ -1,7 +1,7 @@
-"""Rows of the changelog as a mirror wants them: what a journey looks like now, and which policies there are.
+"""Converts records of the changelog to updates of journeys, and collects the policies.
 
-Of several rows of a journey the last counts. A frozen worker may write an old one late; the worker that owns the
-partition then writes the right one behind it.
+The last row of a journey counts. A frozen worker may write an old row late; the worker that owns the partition then
+writes the right one after it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class TableRows:
         return KnownPolicies(self._policies[version], dict(self._policies))
 
     def take(self, partition: int, records: Sequence[Any]) -> Iterator[list[JourneyUpdate]]:
-        """Yield what the next records say of journeys. Raises UnreadableRowError, InvalidRecordError."""
+        """Yield the updates in the next records. Raises UnreadableRowError, InvalidRecordError."""
         last: dict[bytes, bytes | None] = {record.key: record.value for record in records}
         learn_schemas(last.items(), self.codec)
         for key, value in last.items():
@@ -44,9 +44,9 @@ class TableRows:
             partition_row: PartitionRow = self.codec.decode(own)
             self._in_force[partition] = partition_row.policy_version
         journeys = [(name, value) for key, value in last.items() if (name := journey_of(key)) is not None]
-        forgotten = [JourneyUpdate(name, None) for name, value in journeys if value is None]
-        if forgotten:
-            yield forgotten
+        deleted = [JourneyUpdate(name, None) for name, value in journeys if value is None]
+        if deleted:
+            yield deleted
         stored = [(name, value) for name, value in journeys if value is not None]
         for rows in rows_of(stored, self._policies, self.codec):
             yield [JourneyUpdate.of_row(row) for row in rows]

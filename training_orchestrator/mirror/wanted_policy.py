@@ -1,7 +1,7 @@
-"""A policy that somebody wants in force, as a key of Redis says it: appended to the log if it is one, and answered.
+"""Handles a policy that a client of Redis wants in force: appends a valid one to the log, and writes an answer.
 
-A version that the log knows is never appended again. So a wish that was granted and comes again, out of an old copy of
-Redis, changes nothing; and neither do bytes that are no policy.
+A version that the log has is never appended again, so that a request that was handled already, in an old copy of Redis,
+changes nothing.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from training_orchestrator.redis.redis_keys import ANSWER_SECONDS, POLICY_ANSWER
 log = logging.getLogger("journeys.redis")
 
 
-async def grant(wanted: Any, source: MirrorSource, redis: Any) -> None:
-    """Decide on what the key holds (bytes, or the error that reading it gave), answer, and delete it.
+async def handle_wanted_policy(wanted: Any, source: MirrorSource, redis: Any) -> None:
+    """Append the key's policy (`wanted` are its bytes, or the error of reading it), answer, and delete the key.
 
-    Raises StoreUnavailableError where the log does not take it: it stays wanted.
+    Raises StoreUnavailableError if it can't be appended; the key stays then.
     """
     answer = await _answer(wanted, source)
-    log.info("a policy was wanted by way of Redis: %s", answer)
+    log.info("request for a policy in Redis: %s", answer)
     async with redis.pipeline(transaction=True) as pipeline:
         await pipeline.watch(WANTED_POLICY)
         if isinstance(wanted, bytes) and await pipeline.get(WANTED_POLICY) != wanted:
-            return  # another one meanwhile, which the next round takes
+            return  # another request meanwhile, which the next round handles
         pipeline.multi()
         pipeline.delete(WANTED_POLICY)
         pipeline.set(POLICY_ANSWER, answer, ex=ANSWER_SECONDS)
@@ -47,8 +47,8 @@ async def _answer(wanted: Any, source: MirrorSource) -> str:
         return f"refused: {error}"
     if policy.version in (await source.policies()).by_version:
         return (
-            f"refused: the log knows the version {policy.version!r} already, and a version is brought once: give the "
-            "policy a new one"
+            f"refused: the log has the version {policy.version!r} already, and each is appended once: give the policy "
+            "a new one"
         )
     await source.change_policy(policy)
-    return f"appended: policy {policy.version}, for episodes that begin behind it"
+    return f"appended: policy {policy.version}, for episodes that begin after it"

@@ -1,1 +1,1 @@
-"""Redis: its address, the names of its keys, the stream of abandonments."""
+"""Redis: URL, names of the keys, the stream of abandonments and the feed source that reads it."""

@@ -1,13 +1,13 @@
-"""Names, sizes and lives of the keys in Redis. docs/trainer.md has them as a table, and a test compares.
+"""Names, sizes and TTLs of the keys in Redis. docs/trainer.md has them as a table, and a test compares.
 
 journeys:deadlines      sorted set   journey_id by deadline (ms) of every open journey
 journeys:summary:{id}   hash         state, touchpoints, cost_micros, deadline_at, outcome; TTL a day
-journeys:abandonments   stream       abandonments and what became of them, at most about 100,000 (redis_stream.py)
-journeys:position       hash         which stream that is, and how far it has come in each place that it is made of
+journeys:abandonments   stream       abandonments, returns, conversions, at most about 100,000 (redis_stream.py)
+journeys:position       hash         id of that stream, and its position in each topic and partition
 journeys:policy         string       JSON of the policy in force
-journeys:policy:wanted  string       JSON of a policy that somebody wants in force; gone when it is answered
-journeys:policy:answer  string       what became of it; TTL a day
-journeys:mirror         string       which journeys these are; another's, or none, is filled anew
+journeys:policy:wanted  string       JSON of a policy that a client wants in force; deleted when it is answered
+journeys:policy:answer  string       the answer; TTL a day
+journeys:mirror         string       id of the mirrored store or application; another one is overwritten completely
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Source of a feed that is the stream in Redis: a fan-out of the latest outputs, never the truth."""
+"""Feed source of the stream in Redis, which holds the latest outputs."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ Raw: TypeAlias = list[tuple[bytes, dict[bytes, bytes]]]
 
 
 class RedisSource:
-    """`journeys:abandonments`, as a mirror fills it. Positions are those of the outputs in Kafka or in the store.
+    """Reads `journeys:abandonments`. Positions are those of the outputs in Kafka or in the store.
 
-    What the stream has forgotten, lost or had spoilt is never passed over: StoreUnavailableError says so, and the same
-    checkpoint goes on from Kafka or the store.
+    An output that the stream has trimmed or lost is never skipped: StoreUnavailableError is raised, and the same
+    checkpoint is valid for Kafka or the store.
     """
 
     name = "redis"
@@ -55,11 +55,11 @@ class RedisSource:
         begin = _BEGINNING
         async with self._connected() as redis:
             while True:
-                found, raw = await _read(redis, begin)
-                if found != stream and begin != _BEGINNING:
-                    stream, begin = found, _BEGINNING  # made anew: its ids say nothing of those before
+                present_stream, raw = await _read(redis, begin)
+                if present_stream != stream and begin != _BEGINNING:
+                    stream, begin = present_stream, _BEGINNING  # a new stream, whose ids are unrelated to the old ones
                     continue
-                stream = found
+                stream = present_stream
                 if raw:
                     begin = f"({raw[-1][0].decode()}"
                     taken, missing = self._taken(raw, reached)
@@ -78,19 +78,19 @@ class RedisSource:
             try:
                 return StreamState.of_hash(await redis.hgetall(POSITION)).next
             except ValueError as error:
-                raise StoreUnavailableError(f"Redis: {POSITION} is none of ours: {error}") from error
+                raise StoreUnavailableError(f"Redis: {POSITION} was not written by a mirror: {error}") from error
 
     async def positions_since(self, at: int) -> dict[Place, int]:  # noqa: ARG002  (a stream has no index of times)
         """The beginning."""
         return {}
 
     def _taken(self, raw: Raw, reached: dict[Place, int]) -> tuple[list[PublishedRecord], StoreUnavailableError | None]:
-        """What comes next of each place, and the error where something is missing behind it."""
+        """Next outputs of each place, and the error if one is missing after them."""
         taken: list[PublishedRecord] = []
         for entry_id, entry, published in self._readable(raw):
             if entry is None or published is None:
-                # If it was one of ours, the next one of its place tells that it is missing.
-                log.warning("Redis: entry %s of %s is none of ours, and passed over", entry_id.decode(), ABANDONMENTS)
+                # If a mirror wrote it, the next entry of its place shows that it is missing.
+                log.warning("Redis: entry %s of %s can't be read and is skipped", entry_id.decode(), ABANDONMENTS)
                 continue
             known = reached.get(entry.place, 0)
             if entry.offset < known:
@@ -112,14 +112,14 @@ class RedisSource:
         return [(entry_id, entry, None if entry is None else next(each)) for entry_id, entry in entries]
 
     def _decoded(self, entries: Sequence[StreamEntry]) -> Sequence[PublishedRecord | None]:
-        """Many at once; where one of them can't be read, None in its place."""
+        """Decode entries; None in place of one that can't be read."""
         stored = [(entry.place, entry.offset, entry.topic, entry.value) for entry in entries]
         try:
             return list(decoded(self._codec, stored))
         except (InvalidRecordError, TypeError):  # TypeError: a record of another kind
             if len(entries) == 1:
                 return [None]
-            return [found for entry in entries for found in self._decoded([entry])]
+            return [record for entry in entries for record in self._decoded([entry])]
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Any]:
@@ -138,9 +138,9 @@ class RedisSource:
 
 
 async def _read(redis: Any, begin: str) -> tuple[bytes | None, Raw]:
-    """Name of the stream, and its entries from an id on, of one moment."""
+    """Id of the stream, and its entries from an id on, read in one transaction."""
     async with redis.pipeline(transaction=True) as pipeline:
         pipeline.hget(POSITION, STREAM)
         pipeline.xrange(ABANDONMENTS, min=begin, count=_BATCH_RECORDS)
-        found, raw = await pipeline.execute()
-    return found, raw
+        stream, raw = await pipeline.execute()
+    return stream, raw

@@ -1,8 +1,7 @@
-"""The stream of abandonments in Redis: what an entry says, and where the stream stands.
+"""The stream of abandonments in Redis: format of its entries, and its position.
 
-An entry bears the place and offset that its output has in Kafka or in a store, and where the entry before it of the
-same place ended. So a reader knows its position in the truth itself, sees each entry that it lacks, and can go on from
-Kafka or the store with the same checkpoint.
+An entry has the place and offset of its output in Kafka or in a store, and the end of the previous entry of the same
+place. So a reader's positions are valid in Kafka or the store, too, and it notices each missing entry.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from training_orchestrator.sources.published_outputs import Place, PublishedReco
 
 STREAM: Final = b"stream"
 _ABANDONED: Final = "abandoned"
-_FED: Final = frozenset({"returned", "converted"})
+_LIFECYCLE_KINDS: Final = frozenset({"returned", "converted"})
 
 
 class StreamEntry(NamedTuple):
-    """One entry: place and offset of the output, the end of the entry before it there, its topic and wire bytes."""
+    """One entry: place and offset of the output, end of the previous entry of the place, topic and wire bytes."""
 
     place: Place
     offset: int
@@ -32,7 +31,7 @@ class StreamEntry(NamedTuple):
 
     @classmethod
     def of_fields(cls, fields: Mapping[bytes, bytes]) -> Self | None:
-        """Entry of Redis's fields; None for one that is none of ours."""
+        """Entry of the fields in Redis; None for fields that a mirror does not write."""
         try:
             topic = JOURNEY_ABANDONMENTS if fields[b"kind"].decode() == _ABANDONED else JOURNEY_LIFECYCLE
             place, offset, after = _place(fields[b"place"].decode()), int(fields[b"offset"]), int(fields[b"after"])
@@ -43,9 +42,9 @@ class StreamEntry(NamedTuple):
 
 @dataclass(slots=True)
 class StreamState:
-    """Where the stream stands. `next` by place is the offset to read next, `ends` those behind the last entries.
+    """Position of the stream. By place, `next` is the offset to mirror next, `ends` the one behind the last entry.
 
-    `stream` names it, and is another one when it was made anew; None where there is none.
+    `stream` is the stream's id, a new one for each new stream; None without a stream.
     """
 
     stream: str | None = None
@@ -53,23 +52,23 @@ class StreamState:
     ends: dict[Place, int] = field(default_factory=dict)
 
     @classmethod
-    def of_hash(cls, found: Mapping[bytes, bytes]) -> Self:
-        """State as Redis has it. Raises ValueError for one that is none of ours."""
-        state = cls(None if STREAM not in found else found[STREAM].decode())
-        for name, value in found.items():
+    def of_hash(cls, stored: Mapping[bytes, bytes]) -> Self:
+        """State of the hash in Redis. Raises ValueError for one that a mirror does not write."""
+        state = cls(None if STREAM not in stored else stored[STREAM].decode())
+        for name, value in stored.items():
             if name != STREAM:
                 place = _place(name.decode())
-                wanted, end = value.split(b":")
-                state.next[place], state.ends[place] = int(wanted), int(end)
+                next_offset, end = value.split(b":")
+                state.next[place], state.ends[place] = int(next_offset), int(end)
         return state
 
     def to_hash(self) -> dict[str | bytes, str]:
-        """The same for Redis."""
+        """Hash for Redis."""
         assert self.stream is not None
-        found: dict[str | bytes, str] = {STREAM: self.stream}
-        for place, wanted in self.next.items():
-            found[_text(place)] = f"{wanted}:{self.ends.get(place, 0)}"
-        return found
+        fields: dict[str | bytes, str] = {STREAM: self.stream}
+        for place, next_offset in self.next.items():
+            fields[_text(place)] = f"{next_offset}:{self.ends.get(place, 0)}"
+        return fields
 
     @property
     def has_entries(self) -> bool:
@@ -77,7 +76,7 @@ class StreamState:
         return any(self.ends.values())
 
     def entry(self, each: PublishedRecord, codec: Codec) -> dict[str, Any] | None:
-        """Take the next output of its place: fields of its entry, None for one that no feed reads."""
+        """Fields of the entry for the next output of its place, None for one that no feed reads; moves the position."""
         record, place = each.record, each.place
         after = self.ends.get(place, 0)
         self.next[place] = each.offset + 1
@@ -98,7 +97,7 @@ class StreamState:
 def _kind(record: JourneyAbandoned | JourneyLifecycle) -> str | None:
     if isinstance(record, JourneyAbandoned):
         return _ABANDONED
-    return record.kind if record.kind in _FED else None
+    return record.kind if record.kind in _LIFECYCLE_KINDS else None
 
 
 def _text(place: Place) -> str:

@@ -1,1 +1,1 @@
-"""Rewards and the steps that earned them: ledger, credit, environments, datasets."""
+"""Rewards of a trainer's steps: credit by action, ledger, Gymnasium wrapper, steps of a log."""

@@ -1,4 +1,4 @@
-"""Credit: which actions of a journey earned its reward. Shares add up to the micro."""
+"""Credit assignment: shares a journey's reward among its actions; the shares add up exactly, in micros."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RULES = ("last_touch", "linear", "time_decay")
 
 
 class TouchedBy(NamedTuple):
-    """A touchpoint of the journey, and the action that bought it; None for one that nobody chose."""
+    """Touchpoint of a journey and the action that bought it; None for a touchpoint without an action."""
 
     occurred_at: datetime
     action_id: str | None
@@ -23,16 +23,16 @@ class TouchedBy(NamedTuple):
 def credit(
     total_micros: int, touches: Sequence[TouchedBy], rule: CreditRule = "last_touch", half_life_days: float = 7.0
 ) -> dict[str, int]:
-    """Micros by action_id. Touchpoints without an action earn nothing; without any action it is empty.
+    """Micros by action_id. Touchpoints without an action earn nothing; without any action the result is empty.
 
     `last_touch`: all to the latest action. `linear`: the same for each touchpoint. `time_decay`: half as much for one
-    that lies `half_life_days` before the latest. Raises ConfigurationError.
+    that is `half_life_days` older than the latest. Raises ConfigurationError.
     """
     if rule not in _RULES:
         raise ConfigurationError(f"rule: {rule!r} is not one of {', '.join(_RULES)}")
     if not 0 < half_life_days < float("inf"):
         raise ConfigurationError(f"half_life_days: {half_life_days!r} is not a number above zero")
-    # Stable: of touchpoints at one instant the last given is the latest.
+    # The sort is stable: of touchpoints at one instant the last of the argument is the latest.
     acted = sorted((each for each in touches if each.action_id is not None), key=lambda each: each.occurred_at)
     if not acted:
         return {}
@@ -43,23 +43,22 @@ def credit(
         weights = [1.0] * len(acted)
     else:
         weights = [0.5 ** ((latest - each.occurred_at).total_seconds() / 86_400 / half_life_days) for each in acted]
-    given: dict[str, int] = {}
+    shares: dict[str, int] = {}
     for each, micros in zip(acted, _divided(total_micros, weights), strict=True):
         if micros:
             assert each.action_id is not None
-            given[each.action_id] = given.get(each.action_id, 0) + micros
-    return given
+            shares[each.action_id] = shares.get(each.action_id, 0) + micros
+    return shares
 
 
 def _divided(total: int, weights: Sequence[float]) -> list[int]:
-    """Whole micros in proportion to weights; what rounding down leaves goes to the greatest rests, later ones first."""
+    """Whole micros in proportion to weights (largest remainders; of equal ones the later comes first)."""
     sign, total = (-1, -total) if total < 0 else (1, total)
-    # Fractions: floats that come out above what is exact would give away more than there is.
+    # Fractions: rounded floats could sum to more than the total.
     whole = sum(map(Fraction, weights))
     exact = [total * Fraction(weight) / whole for weight in weights]
     parts = [int(each) for each in exact]
-    by_rest = sorted(range(len(parts)), key=lambda place: (exact[place] - parts[place], place), reverse=True)
-    left = total - sum(parts)
-    for place in (by_rest * (left // len(parts) + 1))[:left]:
-        parts[place] += 1
+    by_remainder = sorted(range(len(parts)), key=lambda index: (exact[index] - parts[index], index), reverse=True)
+    for index in by_remainder[: total - sum(parts)]:
+        parts[index] += 1
     return [sign * each for each in parts]

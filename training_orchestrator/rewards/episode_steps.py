@@ -1,7 +1,7 @@
-"""The steps of a log's episodes, with what each of them earned: a replay of the rule, one partition at a time.
+"""The steps of a log's episodes with their rewards, by a replay of one partition at a time.
 
-What was decided comes from the same rule as live (`streams`), what it is worth from the same progress as a feed's, so
-that a dataset as of an instant and a feed as of it agree to the micro. A step is a touchpoint that names its action.
+The replay runs the same rule as live (`streams`) and makes items by the same FeedProgress as a feed, so that a dataset
+as of an instant and a feed as of it agree to the micro. A step is a touchpoint with an `action_id`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from journeys.schemas.money import MICROS
 from journeys.schemas.records import JourneyAbandoned, JourneyLifecycle, Touchpoint
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.entry import EntryFields
@@ -25,24 +26,22 @@ from training_orchestrator.rewards.credit import CreditRule, TouchedBy, credit
 from training_orchestrator.rewards.episode_view import Episode
 from training_orchestrator.sources.published_outputs import PublishedRecord
 
-_MICROS: Final = 1_000_000
-
 
 @dataclass(slots=True)
 class EpisodeStep:
-    """An action of a journey. `before` is the episode as it stood when the action was taken."""
+    """An action of a journey. `before` is the episode's state when the action was taken."""
 
     touchpoint: Touchpoint
     before: Episode
     late_micros: int = 0
-    """Its share of penalties, and of what corrections took back: millionths of a reward."""
+    """Its share of penalties and of their corrections: millionths of a reward."""
 
 
 @dataclass(slots=True)
 class EpisodeSteps:
-    """An episode and its steps in the order of the log; `end` is how it stood at `ended_at` (ms).
+    """An episode and its steps in the order of the log; `end` is its state at `ended_at` (ms).
 
-    `corrected`: abandoned, and then the journey went on. `open`: as of the end of reading, nothing had ended it.
+    Outcome `corrected`: abandoned, and the journey went on later. `open`: not ended where the reading ends.
     """
 
     journey_id: str
@@ -53,13 +52,13 @@ class EpisodeSteps:
     terminated: bool = False
     ended_at: int = 0
     conversion_micros: int = 0
-    """What the conversion was worth: millionths of a reward."""
+    """Value of the conversion: millionths of a reward."""
     last_action_id: str | None = None
-    """Of an abandonment, as its record says it."""
+    """`action_id` of an abandonment's record."""
 
 
 class Rewards(NamedTuple):
-    """How items of a feed become rewards of steps."""
+    """Rules by which the items of a feed become rewards of steps."""
 
     rewards: RewardRule
     corrections: CorrectionRule
@@ -68,10 +67,10 @@ class Rewards(NamedTuple):
 
 
 class StepRecorder:
-    """Replays one partition. Holds its rows, and episodes until nothing can correct them any more.
+    """Replays one partition. Holds its rows, and each episode until no correction of it can follow.
 
-    `as_of` (ms): what was found out, or happened, later is not known. `credited_micros` and `uncredited_micros` are
-    the sums of what steps have earned, and of what no step has: episodes without an action.
+    `as_of` (ms): what was detected or happened later is left out. `credited_micros` is the sum of all rewards of steps,
+    `uncredited_micros` that of episodes without an action.
     """
 
     def __init__(self, partition: Partition, rewards: Rewards, as_of: int | None) -> None:
@@ -89,18 +88,18 @@ class StepRecorder:
         self.uncredited_micros = 0
 
     @property
-    def has_passed(self) -> bool:
-        """Whether the log's clock is behind `as_of`: nothing that was known then comes any more."""
+    def is_past_as_of(self) -> bool:
+        """Whether the log's clock has passed `as_of`: no later record was known then."""
         return self._as_of is not None and (self._partition.clock or 0) > self._as_of
 
     def take(self, entry: EntryFields) -> Iterator[EpisodeSteps]:
-        """Apply the next record; yields episodes that are final now."""
+        """Apply the next record; yields the episodes that no correction can follow any more."""
         effects = self._processor.process([entry])
         record = entry[3]
         if isinstance(record, Touchpoint) and effects.counts.applied and self._is_known(record.occurred_at):
             self._touch(record, effects)
-        said: list[JourneyAbandoned | JourneyLifecycle] = [*effects.abandonments, *effects.lifecycle]
-        for output in said:
+        outputs: list[JourneyAbandoned | JourneyLifecycle] = [*effects.abandonments, *effects.lifecycle]
+        for output in outputs:
             item = self._progress.take(PublishedRecord(("replay", 0), entry[0], output))
             while item is not None:
                 yield from self._end(item, output)
@@ -108,7 +107,7 @@ class StepRecorder:
         yield from self._mature()
 
     def rest(self) -> Iterator[EpisodeSteps]:
-        """Episodes that are left at the end of reading."""
+        """Remaining episodes, at the end of the log."""
         yield from self._ended.values()
         at = self._as_of if self._as_of is not None else self._partition.clock or 0
         for episode in self._open.values():
@@ -121,7 +120,7 @@ class StepRecorder:
     def _touch(self, touchpoint: Touchpoint, effects: Effects) -> None:
         row = effects.changed[touchpoint.journey_id]
         started_at = row.started_at if row.open else row.previous_started_at
-        assert started_at is not None  # the touchpoint was applied to an episode
+        assert started_at is not None  # a touchpoint that was applied belongs to an episode
         key = touchpoint.journey_id, started_at
         episode = self._open.get(key)
         if episode is None:
@@ -149,20 +148,21 @@ class StepRecorder:
             if episode is not None:
                 episode.outcome, episode.terminated = "converted", True
                 episode.ended_at = instant_of(item.converted_at)
-                episode.conversion_micros = round(item.reward * _MICROS)
+                episode.conversion_micros = round(item.reward * MICROS)
                 yield episode
             return
         if episode is not None:
             episode.outcome, episode.terminated = "abandoned", item.terminated
             episode.ended_at, episode.last_action_id = instant_of(item.abandoned_at), item.action_id
             self._ended[item.abandonment_id] = episode
-            heappush(self._final_at, (episode.ended_at + self._held_ms(), next(self._order), item.abandonment_id))
+            final_at = episode.ended_at + self._longest_correction_ms()
+            heappush(self._final_at, (final_at, next(self._order), item.abandonment_id))
         self._share(item.reward, episode)
 
-    def _held_ms(self) -> int:
-        """How long after an abandonment a record may still correct it, under any of the log's policies.
+    def _longest_correction_ms(self) -> int:
+        """Longest time after an abandonment at which a correction can follow, under any of the log's policies.
 
-        A return names it until cleanup, and a conversion as long as the returned episode may be open.
+        A return refers to it until cleanup, a conversion as long as the returned episode may be open.
         """
         rule = self._rewards.corrections.upon
         if rule == "never":
@@ -181,24 +181,24 @@ class StepRecorder:
                 yield episode
 
     def _share(self, reward: float, episode: EpisodeSteps | None) -> None:
-        micros = round(reward * _MICROS)
+        micros = round(reward * MICROS)
         is_last_touch = self._rewards.credit == "last_touch"
-        # By their place: one action may have bought several touchpoints. Which was last, the record says.
+        # By index: one action may have bought several touchpoints. The last action is that of the abandonment's record.
         touches = [
-            TouchedBy(datetime_of(step.touchpoint.occurred_at), str(place))
-            for place, step in enumerate(episode.steps if episode is not None else ())
+            TouchedBy(datetime_of(step.touchpoint.occurred_at), str(index))
+            for index, step in enumerate(episode.steps if episode is not None else ())
             if episode is not None and (not is_last_touch or step.touchpoint.action_id == episode.last_action_id)
         ]
         if episode is None or not touches:
             self.uncredited_micros += micros
             return
         self.credited_micros += micros
-        for place, share in credit(micros, touches, self._rewards.credit, self._rewards.half_life_days).items():
-            episode.steps[int(place)].late_micros += share
+        for index_text, share in credit(micros, touches, self._rewards.credit, self._rewards.half_life_days).items():
+            episode.steps[int(index_text)].late_micros += share
 
 
 def _end_of(output: JourneyAbandoned | JourneyLifecycle, started_at: int) -> Episode:
-    """The episode as its end says it."""
+    """Final state of an episode, from the record of its end."""
     assert output.state is not None
     assert output.touchpoint_count is not None
     assert output.total_cost_micros is not None

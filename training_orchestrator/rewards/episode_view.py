@@ -1,21 +1,20 @@
-"""What a bidder could know of a journey before it acted, and what an observation and an action are by default."""
+"""What a bidder knew of an episode at an instant, and the default observation and action of a dataset."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from journeys.schemas.instants import DAY_MS
+from journeys.schemas.money import MICROS
 from journeys.schemas.records import STATES
 
 if TYPE_CHECKING:
     from journeys.schemas.records import Touchpoint
 
-_MICROS: Final = 1_000_000
-
 
 class EpisodeView(NamedTuple):
-    """An episode as it stood at an instant. Nothing in it was learned later."""
+    """State of an episode at an instant; it holds nothing that became known later."""
 
     state: str
     touchpoint_count: int
@@ -27,7 +26,7 @@ class EpisodeView(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """What a view is made of: sums of the episode so far."""
+    """Sums of an episode so far, of which views are made."""
 
     started_at: int
     state: str = "UNAWARE"
@@ -36,22 +35,22 @@ class Episode(NamedTuple):
     last_touchpoint_at: int | None = None
 
     def view(self, at: int) -> EpisodeView:
-        """View at an instant (ms); a touchpoint that comes out of order has no negative days."""
+        """View at an instant (ms); days are never negative, also for a touchpoint that arrives out of order."""
         last = self.started_at if self.last_touchpoint_at is None else self.last_touchpoint_at
         return EpisodeView(
             self.state,
             self.touchpoint_count,
-            self.total_cost_micros / _MICROS,
+            self.total_cost_micros / MICROS,
             max(0, at - self.started_at) / DAY_MS,
             max(0, at - last) / DAY_MS,
         )
 
 
 def numbers_of(view: EpisodeView) -> Sequence[float]:
-    """Nine numbers: for each state 0 or 1, then touchpoints, dollars, days since start and last touchpoint."""
+    """Default observation, nine numbers: 0 or 1 by state, touchpoints, dollars, days since start and touchpoint."""
     return [*(float(view.state == state) for state in STATES), *map(float, view[1:])]
 
 
 def spend_of(touchpoint: Touchpoint) -> Sequence[float]:
-    """One number: what the action spent, in dollars."""
-    return [touchpoint.cost_micros / _MICROS]
+    """Default action, one number: the cost of the touchpoint in dollars."""
+    return [touchpoint.cost_micros / MICROS]

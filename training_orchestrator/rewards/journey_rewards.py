@@ -1,4 +1,4 @@
-"""JourneyRewards: an environment whose penalties come later than the steps that earned them.
+"""JourneyRewards: a Gymnasium wrapper that credits late penalties to the steps that earned them.
 
     with AbandonmentFeed.from_settings(conversions=True) as feed:
         env = JourneyRewards(BiddingEnv(), feed, rule="time_decay")
@@ -6,11 +6,11 @@
         observation, reward, terminated, truncated, info = env.step(action)
         for late in info["late_rewards"]:         # correct what was learned, or
             ...
-        for transition in env.settled():          # learn from what is final
+        for transition in env.settled():          # learn from final transitions
             ...
 
-The environment says in `info` what each step bought: `journey_id`, `action_id` (None for a step that bought nothing)
-and, unless it is now, `occurred_at`: what it gave the touchpoint. Needs the extra `gymnasium`.
+The environment's `info` names what each step bought: `journey_id`, `action_id` (None for a step that bought nothing)
+and the touchpoint's `occurred_at`, unless it is now. Needs the extra `gymnasium`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Generic, SupportsFloat, TypeVar
+from typing import Any, Final, Generic, Protocol, SupportsFloat, TypeVar
 
+from journeys.schemas.money import MICROS
 from training_orchestrator.api.configuration import ConfigurationError
 from training_orchestrator.api.extras import needs
-from training_orchestrator.feed.abandonment_feed import AbandonmentFeed
 from training_orchestrator.feed.feed_items import FeedItem
 from training_orchestrator.rewards.reward_ledger import LateReward, RewardLedger, Step
 
@@ -34,11 +34,18 @@ Observed = TypeVar("Observed")
 Acted = TypeVar("Acted")
 
 
+class BlockingFeed(Protocol):
+    """What is used of an open feed; AbandonmentFeed is one."""
+
+    def take_blocking(self, max_records: int, max_wait: float) -> list[FeedItem]:
+        """Up to `max_records` items, waiting up to `max_wait` seconds for the first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transition(Generic[Observed, Acted]):
-    """A step whose reward is final: the environment's own and `late_reward`, apart.
+    """A step with its final reward: the environment's `reward`, and `late_reward` beside it.
 
-    `terminated` and `truncated` are the environment's or, of the last step of a journey's episode, what came of it.
+    `terminated` and `truncated` are the environment's; on the last step of a journey's episode also the episode's.
     `journey_id` and `action_id` are None for a step that bought nothing.
     """
 
@@ -54,41 +61,41 @@ class Transition(Generic[Observed, Acted]):
 
     @property
     def total_reward(self) -> float:
-        """What there is to learn."""
+        """Sum of both rewards."""
         return self.reward + self.late_reward
 
 
 class JourneyRewards(gymnasium.Wrapper[Observed, Acted, Observed, Acted], Generic[Observed, Acted]):
-    """Gives what the environment gives, and beside it what earlier steps have earned since.
+    """Wraps an environment and reports the late rewards of earlier steps.
 
-    To be stored with the model, in one step: `feed.checkpoint()`, from which a new feed starts, and
-    `env.ledger.to_bytes()`, of which `RewardLedger.from_bytes` makes the ledger of a new wrapper.
+    Store with the model, in one step: `feed.checkpoint()`, from which a new feed starts, and `env.ledger.to_bytes()`,
+    from which `RewardLedger.from_bytes` makes the ledger of a new wrapper.
 
-    A step's `reward` is the environment's alone: a penalty that comes meanwhile belongs to other steps. It is told in
-    two ways, for two kinds of trainers: `info["late_rewards"]` names the step that earned it, as soon as the feed gives
-    it; `settled()` gives transitions when nothing more can come. Use one of them.
+    A step's `reward` is the environment's alone: a penalty that arrives meanwhile belongs to earlier steps. There are
+    two ways to learn from it, use one of them: `info["late_rewards"]` names the steps as soon as the feed has an item;
+    `settled()` gives transitions whose reward is final.
     """
 
     def __init__(
         self,
         env: gymnasium.Env[Observed, Acted],
-        feed: AbandonmentFeed | None = None,
+        feed: BlockingFeed | None = None,
         *,
         ledger: RewardLedger | None = None,
         now: Callable[[], datetime] | None = None,
         read_every: int = 1,
         **more: Any,
     ) -> None:
-        """`feed` is open, with `with`; without one, items come by `credit`. `more` makes a ledger where none is given.
+        """`feed` is an open, blocking feed; without one, pass items to `credit`. `more` are options of a new ledger.
 
-        `now` is in place of the clock. Before every `read_every` steps the feed is looked at, which waits for nothing.
+        `now` replaces the clock. The feed is read before every `read_every` steps, without waiting for items.
         Raises ConfigurationError.
         """
         super().__init__(env)
         if read_every < 1:
             raise ConfigurationError(f"read_every: {read_every!r} is not a whole number above zero")
         if ledger is not None and more:
-            raise ConfigurationError(f"ledger: it has its own {', '.join(sorted(more))}")
+            raise ConfigurationError(f"ledger: give it or {', '.join(sorted(more))}; a ledger has its own")
         self.ledger = RewardLedger(**more) if ledger is None else ledger
         self._feed = feed
         self._now = now or (lambda: datetime.now(UTC))
@@ -101,16 +108,15 @@ class JourneyRewards(gymnasium.Wrapper[Observed, Acted, Observed, Acted], Generi
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observed, dict[str, Any]]:
-        """As the environment does; what earlier steps may yet earn goes on coming."""
+        """Reset the environment; earlier steps stay in the ledger and go on earning."""
         observation, info = self.env.reset(seed=seed, options=options)
         self._observation = observation
         return observation, info
 
     def step(self, action: Acted) -> tuple[Observed, SupportsFloat, bool, bool, dict[str, Any]]:
-        """As the environment does, with `late_rewards` in `info`: what the feed gave before this step was taken.
+        """Step the environment; `info` has `late_rewards` besides: those of the items read before this step.
 
-        Raises StoreUnavailableError before anything was done, ConfigurationError for an environment that says no
-        `action_id`.
+        Raises StoreUnavailableError before the step is taken, ConfigurationError where `info` has no `action_id`.
         """
         late = self.read() if self._steps_until_read == 0 else []
         self._steps_until_read = (self._steps_until_read or self._read_every) - 1
@@ -119,11 +125,11 @@ class JourneyRewards(gymnasium.Wrapper[Observed, Acted, Observed, Acted], Generi
         observation, reward, terminated, truncated, info = self.env.step(action)
         self._observation = observation
         transition = Transition(before, action, float(reward), observation, terminated, truncated)
-        self._note(transition, info)
+        self._add(transition, info)
         return observation, reward, terminated, truncated, {**info, "late_rewards": late}
 
     def read(self, max_wait: float = 0.0) -> list[LateReward]:
-        """Take what the feed has, waiting `max_wait` seconds for the first of it. Raises StoreUnavailableError."""
+        """Read the feed's items, waiting up to `max_wait` seconds for the first. Raises StoreUnavailableError."""
         late: list[LateReward] = []
         while self._feed is not None and (items := self._feed.take_blocking(_READ_ITEMS, max_wait)):
             late += self.credit(items)
@@ -131,13 +137,13 @@ class JourneyRewards(gymnasium.Wrapper[Observed, Acted, Observed, Acted], Generi
         return late
 
     def credit(self, items: Iterable[FeedItem]) -> list[LateReward]:
-        """Share what a feed gave that the trainer reads by itself; each item once."""
+        """Credit items of a feed that the trainer reads by itself; pass each item once."""
         return [late for item in items for late in self.ledger.take(item)]
 
     def settled(self) -> list[Transition[Observed, Acted]]:
-        """Transitions for which nothing more can come, each once.
+        """Transitions whose reward is final, each once.
 
-        Those taken before a restart are not among them: a ledger keeps what steps have earned, and no observations.
+        Those from before a restart are left out: a ledger keeps rewards, and no observations.
         """
         for step in self.ledger.settled(self._now()):
             transition = self._pending.pop((step.journey_id, step.action_id), None)
@@ -146,10 +152,10 @@ class JourneyRewards(gymnasium.Wrapper[Observed, Acted, Observed, Acted], Generi
         final, self._final = self._final, []
         return final
 
-    def _note(self, transition: Transition[Observed, Acted], info: dict[str, Any]) -> None:
+    def _add(self, transition: Transition[Observed, Acted], info: dict[str, Any]) -> None:
         if "action_id" not in info or (info["action_id"] is not None and "journey_id" not in info):
             raise ConfigurationError(
-                f"info: {sorted(info)} has no action_id with its journey_id; the environment must say what each step "
+                f"info: {sorted(info)} has no action_id with its journey_id; the environment must name what each step "
                 "bought (action_id None for nothing), or no penalty can be credited"
             )
         if info["action_id"] is None:
@@ -171,5 +177,5 @@ def _with_late(transition: Transition[Observed, Acted], step: Step) -> Transitio
         (transition.truncated or step.truncated) and not terminated,
         step.journey_id,
         step.action_id,
-        step.reward_micros / 1_000_000,
+        step.reward_micros / MICROS,
     )

@@ -1,12 +1,12 @@
-"""RewardLedger: which steps earned what a feed gives, to the micro, and for which steps nothing more can come.
+"""RewardLedger: shares the rewards of a feed among steps, exactly, and tells which steps are final.
 
     ledger.act("journey-123", "bid-1", occurred_at)   # a step that bought a touchpoint
     for late in ledger.take(item):                    # an item of the feed, shared among the steps that earned it
         correct(late.action_id, late.reward)
-    for step in ledger.settled(now):                  # final: learned from once, and forgotten here
+    for step in ledger.settled(now):                  # final: no reward can follow; the ledger drops it
         learn(step)
 
-A penalty comes days after the step that earned it, so a ledger holds steps until they are settled. It invents nothing:
+A penalty comes days after the step that earned it, so a ledger holds steps until they are settled.
 `credited_micros + uncredited_micros` is always the sum of all rewards taken.
 """
 
@@ -21,20 +21,20 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any, Final, Literal, NamedTuple, Self
 
+from journeys.schemas.instants import DAY_MS
+from journeys.schemas.money import MICROS
 from training_orchestrator.api.configuration import ConfigurationError
 from training_orchestrator.api.local_time import datetime_of, instant_of
 from training_orchestrator.feed.feed_checkpoint import BadCheckpointError
 from training_orchestrator.feed.feed_items import AbandonmentItem, ConversionItem, CorrectionItem, FeedItem
 from training_orchestrator.rewards.credit import CreditRule, TouchedBy, credit
 
-_MICROS: Final = 1_000_000
-_DAY_MS: Final = 86_400_000
 _MAGIC: Final = b"JRL1"
 _DIGEST_BYTES: Final = 16
 
 
 class LateReward(NamedTuple):
-    """What a step has earned since: in millionths of a reward, negative for a penalty."""
+    """Reward that a step earned later, in millionths; negative for a penalty."""
 
     journey_id: str
     action_id: str
@@ -44,16 +44,17 @@ class LateReward(NamedTuple):
 
     @property
     def reward(self) -> float:
-        """The same in whole rewards."""
-        return self.reward_micros / _MICROS
+        """The reward as a float."""
+        return self.reward_micros / MICROS
 
 
 @dataclass(slots=True)
 class Step:
-    """A step that bought a touchpoint, and what it has earned late.
+    """A step that bought a touchpoint, and its late reward.
 
-    `terminated` and `truncated` are true only of the last step of an episode: its outcome is known (it converted, or a
-    competitor got the sale), or watching stopped. A correction makes an outcome a stop: the journey went on.
+    `terminated` and `truncated` are set on the last step of an episode only: its outcome is known (it converted, or a
+    competitor got the sale), or the observation was cut off. After a correction the step is truncated: the journey
+    went on.
     """
 
     journey_id: str
@@ -66,19 +67,19 @@ class Step:
 
 
 class _Ended(NamedTuple):
-    """An abandoned episode that a correction may still name."""
+    """An abandoned episode that may still be corrected."""
 
     steps: list[Step]
     earners: list[Step]
 
 
 class RewardLedger:
-    """Takes steps and items of one feed. `rule` and `half_life_days` are those of `credit`.
+    """Takes the steps and the items of one feed. `rule` and `half_life_days` are those of `credit`.
 
-    A step is settled when its episode has converted (of a feed with `conversions=True`) or was corrected,
-    `mature_after_days` after its abandonment (0 for a feed that corrects nothing), and where no end is heard of,
-    `longest_days` (the policy's cap) after it was taken; `lag_days` more for a feed that is behind.
-    `credits_conversions`: whether a conversion's value is shared, too; an environment may have given it already.
+    A step is settled when its episode has converted (with a feed of `conversions=True`) or was corrected, else
+    `mature_after_days` after its abandonment (0 for a feed without corrections), else, without an end,
+    `longest_days` (the policy's cap) after the step; in the last two cases `lag_days` later, for a feed that lags.
+    `credits_conversions`: whether a conversion's value is shared, too; an environment may give it by itself.
     """
 
     def __init__(
@@ -92,36 +93,40 @@ class RewardLedger:
         credits_conversions: bool = False,
     ) -> None:
         """Raises ConfigurationError."""
-        credit(0, [], rule, half_life_days)  # refuses what means nothing before the first step, not after days
+        credit(0, [], rule, half_life_days)  # raises for a wrong rule now, not at the first item days later
         days = {"longest_days": longest_days, "mature_after_days": mature_after_days, "lag_days": lag_days}
         for name, value in days.items():
             if not 0 <= value < float("inf"):
                 raise ConfigurationError(f"{name}: {value!r} is not a number of days, zero or more")
-        self._said = {"rule": rule, "half_life_days": half_life_days, "credits_conversions": credits_conversions} | days
+        self._options = {
+            "rule": rule,
+            "half_life_days": half_life_days,
+            "credits_conversions": credits_conversions,
+        } | days
         self._rule: CreditRule = rule
         self._half_life_days = half_life_days
         self._credits_conversions = credits_conversions
-        self._unheard_ms = int((longest_days + lag_days) * _DAY_MS)
-        self._corrected_ms = int((mature_after_days + lag_days) * _DAY_MS)
+        self._unended_ms = int((longest_days + lag_days) * DAY_MS)
+        self._correctable_ms = int((mature_after_days + lag_days) * DAY_MS)
         self._open: dict[str, dict[str, Step]] = {}
         self._ended: dict[str, _Ended] = {}
         self._settled: list[Step] = []
-        # Steps and abandonments by the time from which nothing more can come; what has gone meanwhile is passed over.
+        # Steps and abandonment ids by the time at which they are final; entries of removed ones are skipped.
         self._waiting: list[tuple[int, int, Step | str]] = []
         self._order = count()
         self.credited_micros = 0
-        """Sum of all that was given to steps."""
+        """Sum of the rewards of all steps."""
         self.uncredited_micros = 0
-        """Sum of all that no step here has earned: of journeys, actions and times that this ledger doesn't hold."""
+        """Sum of the rewards without a step: of journeys, actions or times that this ledger does not hold."""
 
     def act(self, journey_id: str, action_id: str, occurred_at: datetime) -> Step:
-        """Hold a step. One that names an action again takes the earlier one's place, as after a reset to one seed."""
+        """Add a step. A second step of the same action replaces the first, as after a reset to the same seed."""
         step = Step(journey_id, action_id, instant_of(occurred_at))
-        self._hold(step)
+        self._add_open(step)
         return step
 
     def take(self, item: FeedItem) -> list[LateReward]:
-        """Share an item's reward among the steps that earned it; each item is to be given once, as a feed does."""
+        """Share an item's reward among the steps that earned it. Pass each item once; a feed gives each once."""
         if isinstance(item, AbandonmentItem):
             return self._abandonment(item)
         if isinstance(item, CorrectionItem):
@@ -129,80 +134,80 @@ class RewardLedger:
         return self._conversion(item)
 
     def settled(self, now: datetime) -> list[Step]:
-        """Steps for which nothing more can come, each once; they are forgotten here."""
+        """Steps whose reward is final, each once; the ledger drops them."""
         present = instant_of(now)
         while self._waiting and self._waiting[0][0] <= present:
-            waited = heappop(self._waiting)[2]
-            if isinstance(waited, str):
-                ended = self._ended.pop(waited, None)
+            final = heappop(self._waiting)[2]
+            if isinstance(final, str):
+                ended = self._ended.pop(final, None)
                 self._settled += ended.steps if ended is not None else []
-            elif self._open.get(waited.journey_id, {}).get(waited.action_id) is waited:
-                self._settled += self._leave([waited])
-        found, self._settled = self._settled, []
-        return found
+            elif self._open.get(final.journey_id, {}).get(final.action_id) is final:
+                self._settled += self._close([final])
+        settled, self._settled = self._settled, []
+        return settled
 
     def __len__(self) -> int:
-        """Steps that are held."""
-        waiting = sum(map(len, self._open.values())) + sum(len(ended.steps) for ended in self._ended.values())
-        return waiting + len(self._settled)
+        """Number of steps in the ledger."""
+        unsettled = sum(map(len, self._open.values())) + sum(len(ended.steps) for ended in self._ended.values())
+        return unsettled + len(self._settled)
 
     def to_bytes(self) -> bytes:
-        """Bytes that `from_bytes` takes: to be stored in one step with the feed's checkpoint."""
-        said: dict[str, Any] = {
-            "said": self._said,
+        """Bytes for `from_bytes`: store them together with the feed's checkpoint, in one step."""
+        content: dict[str, Any] = {
+            "said": self._options,  # the key of ledgers that were stored earlier
             "open": [_fields(step) for steps in self._open.values() for step in steps.values()],
             "ended": [
                 [
-                    named,
+                    abandonment_id,
                     at,
                     [_fields(step) for step in ended.steps],
                     [ended.steps.index(each) for each in ended.earners],
                 ]
-                for at, _, named in self._waiting
-                if isinstance(named, str) and (ended := self._ended.get(named)) is not None
+                for at, _, abandonment_id in self._waiting
+                if isinstance(abandonment_id, str) and (ended := self._ended.get(abandonment_id)) is not None
             ],
             "settled": [_fields(step) for step in self._settled],
             "sums": [self.credited_micros, self.uncredited_micros],
         }
-        body = _MAGIC + json.dumps(said, separators=(",", ":")).encode()
+        body = _MAGIC + json.dumps(content, separators=(",", ":")).encode()
         return body + blake2b(body, digest_size=_DIGEST_BYTES).digest()
 
     @classmethod
     def from_bytes(cls, stored: bytes) -> Self:
-        """Raises BadCheckpointError."""
+        """Ledger of bytes that `to_bytes` made. Raises BadCheckpointError."""
         body, digest = stored[:-_DIGEST_BYTES], stored[-_DIGEST_BYTES:]
         if not stored.startswith(_MAGIC) or blake2b(body, digest_size=_DIGEST_BYTES).digest() != digest:
-            raise BadCheckpointError(f"these {len(stored)} bytes are no whole ledger of rewards")
-        said = json.loads(body[len(_MAGIC) :])
-        ledger = cls(**said["said"])
-        for fields in said["open"]:
-            ledger._hold(Step(*fields))
-        for named, at, steps, earners in said["ended"]:
-            held = [Step(*fields) for fields in steps]
-            ledger._await(named, at, _Ended(held, [held[place] for place in earners]))
-        ledger._settled = [Step(*fields) for fields in said["settled"]]
-        ledger.credited_micros, ledger.uncredited_micros = said["sums"]
+            raise BadCheckpointError(f"these {len(stored)} bytes are not a whole ledger of rewards")
+        content = json.loads(body[len(_MAGIC) :])
+        ledger = cls(**content["said"])
+        for fields in content["open"]:
+            ledger._add_open(Step(*fields))
+        for abandonment_id, at, step_fields, earners in content["ended"]:
+            steps = [Step(*fields) for fields in step_fields]
+            ledger._add_ended(abandonment_id, at, _Ended(steps, [steps[index] for index in earners]))
+        ledger._settled = [Step(*fields) for fields in content["settled"]]
+        ledger.credited_micros, ledger.uncredited_micros = content["sums"]
         return ledger
 
-    def _hold(self, step: Step) -> None:
+    def _add_open(self, step: Step) -> None:
         self._open.setdefault(step.journey_id, {})[step.action_id] = step
-        heappush(self._waiting, (step.occurred_at + self._unheard_ms, next(self._order), step))
+        heappush(self._waiting, (step.occurred_at + self._unended_ms, next(self._order), step))
 
-    def _await(self, named: str, at: int, ended: _Ended) -> None:
-        self._ended[named] = ended
-        heappush(self._waiting, (at, next(self._order), named))
+    def _add_ended(self, abandonment_id: str, final_at: int, ended: _Ended) -> None:
+        self._ended[abandonment_id] = ended
+        heappush(self._waiting, (final_at, next(self._order), abandonment_id))
 
     def _abandonment(self, item: AbandonmentItem) -> list[LateReward]:
-        # Not to its end: what occurred at the very deadline is of the next episode.
+        # Not to abandoned_at: a touchpoint at the deadline belongs to the next episode.
         end = item.last_touchpoint_at or item.started_at
         steps = self._episode(item.journey_id, item.started_at, end, item.action_id)
-        # What the last action was, the record knows better: another trainer's may have come behind ours, or ours late.
+        # The record names the last action: another trainer may have acted after us, or our last touchpoint was late.
         earners = [step for step in steps if step.action_id == item.action_id] if self._rule == "last_touch" else steps
         if steps:
             steps[-1].terminated, steps[-1].truncated = item.terminated, item.truncated
-            self._leave(steps)
-            at = instant_of(item.abandoned_at) + self._corrected_ms
-            self._await(item.abandonment_id, at, _Ended(steps, earners))
+            self._close(steps)
+            final_at = instant_of(item.abandoned_at) + self._correctable_ms
+            self._add_ended(item.abandonment_id, final_at, _Ended(steps, earners))
         return self._share(item.reward, earners, "abandonment", item.detected_at)
 
     def _correction(self, item: CorrectionItem) -> list[LateReward]:
@@ -217,24 +222,24 @@ class RewardLedger:
         steps = self._episode(item.journey_id, item.started_at, item.converted_at)
         if steps:
             steps[-1].terminated = True
-        self._settled += self._leave(steps)
+        self._settled += self._close(steps)
         if not self._credits_conversions:
             return []
         return self._share(item.reward, steps, "conversion", item.detected_at)
 
-    def _episode(self, journey_id: str, start: datetime, end: datetime, named: str | None = None) -> list[Step]:
-        """Steps held of one episode, by time; the one that its record names may have come out of order, before it."""
+    def _episode(self, journey_id: str, start: datetime, end: datetime, last_action: str | None = None) -> list[Step]:
+        """Open steps of one episode, by time; that of its last action may lie before it, if it arrived out of order."""
         span = range(instant_of(start), instant_of(end) + 1)
-        held = self._open.get(journey_id, {}).values()
-        found = [step for step in held if step.occurred_at in span or step.action_id == named]
-        return sorted(found, key=lambda step: step.occurred_at)
+        steps = self._open.get(journey_id, {}).values()
+        own = [step for step in steps if step.occurred_at in span or step.action_id == last_action]
+        return sorted(own, key=lambda step: step.occurred_at)
 
-    def _leave(self, steps: Sequence[Step]) -> Sequence[Step]:
-        """Take steps out of those whose end is not known."""
+    def _close(self, steps: Sequence[Step]) -> Sequence[Step]:
+        """Remove steps from the open ones."""
         for step in steps:
-            held = self._open[step.journey_id]
-            del held[step.action_id]
-            if not held:
+            by_action = self._open[step.journey_id]
+            del by_action[step.action_id]
+            if not by_action:
                 del self._open[step.journey_id]
         return steps
 
@@ -245,19 +250,19 @@ class RewardLedger:
         because: Literal["abandonment", "correction", "conversion"],
         detected_at: datetime,
     ) -> list[LateReward]:
-        micros = round(reward * _MICROS)
+        micros = round(reward * MICROS)
         if not earners:
             self.uncredited_micros += micros
             return []
         self.credited_micros += micros
         touches = [TouchedBy(datetime_of(step.occurred_at), step.action_id) for step in earners]
         shares = credit(micros, touches, self._rule, self._half_life_days)
-        found = []
+        late_rewards = []
         for step in earners:
             if share := shares.get(step.action_id, 0):
                 step.reward_micros += share
-                found.append(LateReward(step.journey_id, step.action_id, share, because, detected_at))
-        return found
+                late_rewards.append(LateReward(step.journey_id, step.action_id, share, because, detected_at))
+        return late_rewards
 
 
 def _fields(step: Step) -> list[Any]:

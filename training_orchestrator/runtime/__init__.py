@@ -1,1 +1,1 @@
-"""Event loops on threads, tasks that end, and logs."""
+"""An event loop on a thread, cancellation of tasks, and logging."""

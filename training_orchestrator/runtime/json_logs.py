@@ -10,7 +10,7 @@ _Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
 def log_as_json(level: _Level = "info") -> None:
-    """Send all logging of this process to standard error, one JSON object a line, in the form that workers have.
+    """Log everything of this process to standard error, one JSON object a line, in the same format as a worker.
 
     Raises ConfigurationError.
     """

@@ -7,18 +7,18 @@ from collections.abc import Coroutine
 from threading import Thread
 from typing import Any, TypeVar
 
-Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 
 class LoopThread:
-    """Runs coroutines for whoever waits; also where the caller's own thread has a loop that is running."""
+    """Runs coroutines for blocking callers, also for one whose own thread runs an event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="journeys-loop", daemon=True)
         self._thread.start()
 
-    def run(self, work: Coroutine[Any, Any, Given]) -> Given:
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for a coroutine's result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 

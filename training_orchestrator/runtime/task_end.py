@@ -1,4 +1,4 @@
-"""The end of a background task that may not hear of it at once."""
+"""Cancels a background task until it has ended."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _CANCELLED_AGAIN_SECONDS: Final = 0.2
 
 
 async def end(task: asyncio.Task[Any] | None) -> None:
-    """Cancel a task, if there is one, and wait until it has ended; how it ends is nobody's concern.
+    """Cancel a task, if there is one, and wait until it has ended; its result or error is ignored.
 
-    A cancellation that meets a timeout of the client in Redis may be lost in it: the next one is not.
+    The Redis client can lose a cancellation that meets one of its timeouts, so the task is cancelled repeatedly.
     """
     while task is not None and not task.done():
         task.cancel()

@@ -1,6 +1,6 @@
-"""The trainer's log: structlog over the standard library, so that it comes in whatever form the program has set up.
+"""The trainer's logger: structlog over the standard library, so that the program's own logging setup formats it.
 
-Events carry ids as fields (`journey_id`, `abandonment_id`), never a user's id or what a record says.
+Events have ids as fields (`journey_id`, `abandonment_id`), never a user's id or other content of a record.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import structlog
 
 
 def trainer_log(name: str) -> Any:
-    """Logger whose fields become attributes of the standard library's records (`extra`)."""
+    """Logger whose fields become attributes (`extra`) of the standard library's log records."""
     return structlog.wrap_logger(
         logging.getLogger(name),
         processors=[

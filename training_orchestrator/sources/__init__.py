@@ -1,1 +1,1 @@
-"""Where logs and outputs are read from: topics, files, stores, Redis."""
+"""Sources of a feed's records and of a dataset's log: topics, files, stores."""

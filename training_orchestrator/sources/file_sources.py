@@ -1,4 +1,4 @@
-"""Sources of a feed that are files: a replay's outputs, and the store of an embedded manager."""
+"""Feed sources that are files: a replay's outputs, and the store of an embedded manager."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _INSTANTS: Final = (
     *("started_at", "last_touchpoint_at", "abandoned_at", "detected_at", "occurred_at", "timeout_deadline_at"),
 )
 _KINDS: Final = {JOURNEY_ABANDONMENTS: "JourneyAbandoned", JOURNEY_LIFECYCLE: "JourneyLifecycle"}
-Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 
 class ReplayFileSource:
@@ -43,9 +43,9 @@ class ReplayFileSource:
             self._files.append((JOURNEY_LIFECYCLE, lifecycle, JourneyLifecycle))
 
     async def records(self, positions: Mapping[Place, int], *, follow: bool) -> AsyncIterator[list[PublishedRecord]]:
-        """Files end; raises StoreUnavailableError for one that is missing, or a line that is no output."""
+        """Read the lines; raises StoreUnavailableError for a missing file, a line that is no output, or `follow`."""
         if follow:
-            raise StoreUnavailableError(f"{self.name}: a replay's files have an end; read them with follow=False")
+            raise StoreUnavailableError(f"{self.name}: a replay's files do not grow; read them with follow=False")
         for topic, path, kind in self._files:
             lines = _lines(path, kind, (topic, 0), positions.get((topic, 0), 1))
             while batch := await asyncio.to_thread(_next_batch, lines):
@@ -66,7 +66,7 @@ class ReplayFileSource:
 
 
 class StoreSource:
-    """Outputs in the file of an embedded manager, which may be at work: any number of processes may read."""
+    """Outputs in the file of an embedded manager; any number of processes may read, also while the manager runs."""
 
     def __init__(self, path: Path) -> None:
         self.name = "store"
@@ -76,10 +76,10 @@ class StoreSource:
         self._codec = Codec()
 
     async def records(self, positions: Mapping[Place, int], *, follow: bool) -> AsyncIterator[list[PublishedRecord]]:
-        """In the order in which they were stored; raises StoreUnavailableError where there is no store."""
+        """Read the outputs in the order in which they were stored; raises StoreUnavailableError without a store."""
         position = positions.get(_STORE, 0)
         while True:
-            batch = await self._ask(partial(self._read, position))
+            batch = await self._query(partial(self._read, position))
             if batch:
                 position = batch[-1].offset + 1
             elif not follow:
@@ -91,38 +91,38 @@ class StoreSource:
     async def end_positions(self) -> dict[Place, int]:
         """Behind the last output."""
         query = "SELECT coalesce(max(sequence), -1) + 1 FROM output"
-        return {_STORE: await self._ask(lambda connection: int(connection.execute(query).fetchone()[0]))}
+        return {_STORE: await self._query(lambda connection: int(connection.execute(query).fetchone()[0]))}
 
     async def positions_since(self, at: int) -> dict[Place, int]:
-        """By the index of detection."""
+        """Found by the index of `detected_at`."""
         query = "SELECT min(sequence) FROM output WHERE topic IN (?, ?) AND detected_at >= ?"
-        found = await self._ask(lambda connection: connection.execute(query, (*_KINDS, at)).fetchone()[0])
-        return await self.end_positions() if found is None else {_STORE: found}
+        first = await self._query(lambda connection: connection.execute(query, (*_KINDS, at)).fetchone()[0])
+        return await self.end_positions() if first is None else {_STORE: first}
 
-    async def _ask(self, ask: Callable[[sqlite3.Connection], Given]) -> Given:
-        def asked() -> Given:
-            # Opened for each question: a connection belongs to its thread.
+    async def _query(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
+        def run() -> Result:
+            # A connection for each query: it belongs to its thread.
             with store_connection(self._path) as connection:
-                return ask(connection)
+                return query(connection)
 
-        return await asyncio.to_thread(asked)
+        return await asyncio.to_thread(run)
 
     def _read(self, start: int, connection: sqlite3.Connection) -> list[PublishedRecord]:
-        found = connection.execute(
+        stored = connection.execute(
             f"SELECT sequence, topic, value FROM output WHERE sequence >= ? AND kind IN ({FOR_FEEDS}) "  # noqa: S608
             "ORDER BY sequence LIMIT ?",
             (start, _BATCH_RECORDS),
         ).fetchall()
-        return list(decoded(self._codec, ((_STORE, sequence, topic, value) for sequence, topic, value in found)))
+        return list(decoded(self._codec, ((_STORE, sequence, topic, value) for sequence, topic, value in stored)))
 
 
 def decoded(codec: Codec, stored: Iterator[tuple[Place, int, str, bytes]] | Any) -> Iterator[PublishedRecord]:
-    """Decode outputs given as place, offset, topic and wire bytes; neighbours of one topic go together."""
+    """Decode outputs given as place, offset, topic and wire bytes; consecutive ones of one topic together."""
     for topic, group in groupby(stored, lambda each: each[2]):
-        alike = list(group)
+        same_topic = list(group)
         kind = JourneyAbandoned if topic == JOURNEY_ABANDONMENTS else JourneyLifecycle
-        fields = codec.decode_all_fields(_KINDS[topic], [value for *_, value in alike])
-        for (place, offset, _, _), each in zip(alike, fields, strict=True):
+        fields = codec.decode_all_fields(_KINDS[topic], [value for *_, value in same_topic])
+        for (place, offset, _, _), each in zip(same_topic, fields, strict=True):
             yield PublishedRecord(place, offset, kind(**each))
 
 
@@ -144,9 +144,9 @@ def _lines(
                     if fields.get(name) is not None:
                         fields[name] = parse_instant(fields[name], name)
                 record = kind(**fields)
-                codec.encode(record)  # Avro says whether every field is what it must be
+                codec.encode(record)  # fails for a field of another type than its schema's
             except (ValueError, TypeError, KeyError, InvalidRecordError) as error:
-                raise StoreUnavailableError(f"{path}: line {number} is no {kind.__name__}: {error}") from error
+                raise StoreUnavailableError(f"{path}: line {number} is not a {kind.__name__}: {error}") from error
             yield PublishedRecord(place, number, record)
 
 

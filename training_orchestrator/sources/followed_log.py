@@ -1,4 +1,4 @@
-"""Topics followed for ever: what goes wrong is waited out, and reading goes on where it stood."""
+"""Follows topics without end: after an error it waits and reads on from its positions."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _RETRY_SECONDS: Final = (0.5, 1.5)
 
 
 class FollowedLog:
-    """Reads from `positions` on, by (topic, partition); they stand behind what was taken.
+    """Reads from `positions` by (topic, partition), and moves them behind each batch that `take` has returned from.
 
-    `take` gets each batch, its schemas known to `catalog`. `fault` is what the last attempt came to: None where Kafka
-    has answered, and before the first one.
+    `take` gets each batch; its schemas are in `catalog`. `fault` is the last attempt's error: None once Kafka has
+    answered, and before the first attempt.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class FollowedLog:
         take: Callable[[LogBatch], None],
         faults: tuple[type[Exception], ...] = KAFKA_FAULTS,
     ) -> None:
-        """`faults` are the errors, of Kafka and of `take`, behind which reading begins again."""
+        """`faults` are the errors, of Kafka and of `take`, after which reading is tried again."""
         self.positions = positions
         self.fault: Exception | None = None
         self._settings = settings
@@ -42,8 +42,8 @@ class FollowedLog:
         self._take = take
         self._faults = faults
 
-    async def follow(self, tell: Callable[[Exception], None]) -> None:
-        """Follow for ever; `tell` hears of each fault. Raises RecordsDeletedError: there is no going on in that log."""
+    async def follow(self, on_fault: Callable[[Exception], None]) -> None:
+        """Follow without end; `on_fault` gets each error. Raises RecordsDeletedError: records were deleted unread."""
         while True:
             try:
                 await self._read()
@@ -52,17 +52,17 @@ class FollowedLog:
                 raise
             except self._faults as error:
                 self.fault = error
-                tell(error)
+                on_fault(error)
                 await asyncio.sleep(uniform(*_RETRY_SECONDS))  # noqa: S311  (spreads retries, keeps no secret)
 
     async def _read(self) -> None:
         topics = sorted({topic for topic, _ in self.positions})
         batches = tail(
-            self._settings, topics, catalog=self._catalog, start_offsets=self.positions, on_answer=self._hear
+            self._settings, topics, catalog=self._catalog, start_offsets=self.positions, on_answer=self._clear_fault
         )
         async for batch in batches:
             self._take(batch)
             self.positions[batch.topic, batch.partition] = batch.records[-1].offset + 1
 
-    def _hear(self) -> None:
+    def _clear_fault(self) -> None:
         self.fault = None

@@ -1,4 +1,4 @@
-"""Outputs of the topics as they come, for a reader that keeps its position elsewhere."""
+"""Follows the output topics for a reader that keeps its position elsewhere (in Redis)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _READ_AHEAD: Final = 4  # batches
 
 
 class FollowedOutputs:
-    """Reads on from what was given last, without a new connection each time; asked for another place, begins there."""
+    """Reads on from the last batch over one connection; other positions than those behind it begin a new read."""
 
     def __init__(self, source: TopicSource) -> None:
         self._source = source
-        self._given: dict[Place, int] = {}
+        self._positions: dict[Place, int] = {}
         self._read: asyncio.Queue[list[PublishedRecord]] = asyncio.Queue(_READ_AHEAD)
         self._reading: asyncio.Task[None] | None = None
 
     async def take(self, positions: Mapping[Place, int]) -> list[PublishedRecord]:
-        """Next batch from `positions` on; none when there is none yet. Raises StoreUnavailableError."""
-        if self._reading is None or positions != self._given:
+        """Next batch from `positions` on; empty when there is none yet. Raises StoreUnavailableError."""
+        if self._reading is None or positions != self._positions:
             await self.close()
-            self._given = dict(positions)
+            self._positions = dict(positions)
             self._read = asyncio.Queue(_READ_AHEAD)
             self._reading = asyncio.create_task(self._follow(dict(positions), self._read))
         if self._read.empty():
@@ -38,11 +38,11 @@ class FollowedOutputs:
             return []
         batch = self._read.get_nowait()
         for each in batch:
-            self._given[each.place] = each.offset + 1
+            self._positions[each.place] = each.offset + 1
         return batch
 
     async def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         reading, self._reading = self._reading, None
         await end(reading)
 
@@ -52,4 +52,4 @@ class FollowedOutputs:
                 if batch:
                     await read.put(batch)
         except InvalidRecordError as error:
-            raise StoreUnavailableError(f"an output topic holds what is no output: {error}") from error
+            raise StoreUnavailableError(f"an output topic holds a record that can't be read: {error}") from error

@@ -1,4 +1,4 @@
-"""Settings of whoever trains: those of the environment, with the servers that a call names in place of their own."""
+"""Settings of a trainer: those of the environment, with the `bootstrap_servers` of a call in place of their own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from training_orchestrator.api.configuration import ConfigurationError
 
 
 def given_settings(bootstrap_servers: str | None = None) -> Settings:
-    """Raises ConfigurationError."""
+    """Settings of the environment. Raises ConfigurationError."""
     try:
         return Settings() if bootstrap_servers is None else Settings(bootstrap_servers=bootstrap_servers)
     except ValidationError as error:

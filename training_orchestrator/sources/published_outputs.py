@@ -1,4 +1,4 @@
-"""What a feed reads: published records with their place, whatever they come from."""
+"""Published records with their positions, and the protocol of the sources that a feed reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Place: TypeAlias = tuple[str, int]
 
 
 class PublishedRecord(NamedTuple):
-    """One output, and where it stands."""
+    """One output with its topic, partition and offset."""
 
     place: Place
     offset: int
@@ -20,18 +20,18 @@ class PublishedRecord(NamedTuple):
 
 
 class FeedSource(Protocol):
-    """Where published records come from. Each place gives its records in order of their offsets."""
+    """Source of published records, in order of their offsets within each place."""
 
     name: str
-    """Kind and identity, which a checkpoint bears."""
+    """Kind and identity, which is part of a checkpoint."""
 
     continues: frozenset[str]
-    """Names of sources whose checkpoints this one goes on from; ids see to it that nothing comes twice."""
+    """Names of the sources whose checkpoints are valid here; the feed removes duplicates by their ids."""
 
     def records(self, positions: Mapping[Place, int], *, follow: bool) -> AsyncIterator[list[PublishedRecord]]:
-        """Yield batches from `positions` on (places that it leaves out: from their beginning).
+        """Yield batches from `positions` on (places without a position: from their beginning).
 
-        Ends at the present end unless it follows; one that follows yields empty batches now and then.
+        Ends at the present end unless `follow`; with it, yields empty batches from time to time.
         Raises StoreUnavailableError.
         """
 
@@ -39,4 +39,4 @@ class FeedSource(Protocol):
         """Positions behind the last record of each place. Raises StoreUnavailableError."""
 
     async def positions_since(self, at: int) -> dict[Place, int]:
-        """Positions in front of every record detected at `at` (ms) or later; earlier records may stand behind them."""
+        """Positions before every record detected at `at` (ms) or later; earlier records may follow them, too."""

@@ -1,4 +1,4 @@
-"""The input log, wherever it is: what a replay reads, partition after partition."""
+"""The input log of a store or of Kafka, read partition after partition for a replay."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class RecordedLog(Protocol):
-    """An input log. Each partition comes with its records, in batches, and is as it was before the first of them."""
+    """An input log: an empty state for each partition, with the partition's records in batches."""
 
     def partitions(self) -> AsyncIterator[tuple[Partition, AsyncGenerator[Sequence[EntryFields], None]]]:
-        """Yield each partition with its batches, which are to be read before the next. Raises StoreUnavailableError."""
+        """Yield each partition with its batches; read them before the next partition. Raises StoreUnavailableError."""
 
 
 def recorded_log(store_path: Path | str | None, bootstrap_servers: str | None) -> RecordedLog:
-    """The log of a store or of a Kafka; without either, of what a manager without arguments writes to.
+    """The log of a store or of a Kafka; without either, that of a manager without arguments.
 
     Raises ConfigurationError.
     """
@@ -42,7 +42,7 @@ def recorded_log(store_path: Path | str | None, bootstrap_servers: str | None) -
 
 
 class StoreLog:
-    """The log in an embedded manager's file, which may be at work."""
+    """The log in an embedded manager's file; the manager may be running."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -58,13 +58,13 @@ class StoreLog:
 
 
 class TopicLog:
-    """The topic `journey-events`, as far as it goes now."""
+    """The topic `journey-events`, up to its present end."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     async def partitions(self) -> AsyncIterator[tuple[Partition, AsyncGenerator[Sequence[EntryFields], None]]]:
-        """Each partition; raises StoreUnavailableError, also where the log's head is deleted."""
+        """Each partition; raises StoreUnavailableError, also if the oldest records were deleted."""
         with needs("trainer", "a dataset of Kafka's journeys"):
             from journeys.agents.kafka.log_reader import open_log  # noqa: PLC0415  (a store needs no Kafka)
         from journeys.schemas.topics import JOURNEY_EVENTS  # noqa: PLC0415  (as above)
@@ -79,7 +79,7 @@ class TopicLog:
             async def batches(number: int) -> AsyncGenerator[Sequence[EntryFields], None]:
                 from journeys.streams.partition.log_entries import log_entries  # noqa: PLC0415  (as above)
 
-                async with _answered():  # this generator's faults are its reader's, not those of the one around it
+                async with _answered():  # the generator runs outside of the outer context
                     async for batch in log.read_partition(number):
                         yield list(log_entries(batch.records, codec))
 

@@ -1,4 +1,4 @@
-"""Source of a feed that is Kafka: the output topics, read without a consumer group."""
+"""Feed source of the output topics in Kafka, read without a consumer group."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TOPICS: Final = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE)
 
 
 class TopicSource:
-    """`journey-abandonments` and `journey-lifecycle`. Reading from an instant on needs the input topic, too."""
+    """`journey-abandonments` and `journey-lifecycle`. To start at an instant, it reads the input topic, too."""
 
     name = "kafka"
     continues = frozenset({"kafka", "redis"})
@@ -34,38 +34,39 @@ class TopicSource:
         self._codec = Codec()
 
     async def records(self, positions: Mapping[Place, int], *, follow: bool) -> AsyncIterator[list[PublishedRecord]]:
-        """As they come, or first all abandonments and then their corrections. Raises StoreUnavailableError."""
+        """Follow both topics, or read first all abandonments, then the lifecycle. Raises StoreUnavailableError."""
         async with self._answered():
             batches = self._followed(positions) if follow else self._until_now(positions)
             async for batch in batches:
                 yield self._decoded(batch)
 
     async def end_positions(self) -> dict[Place, int]:
-        """The ends at this moment."""
-        found: dict[Place, int] = {}
+        """The present ends."""
+        positions: dict[Place, int] = {}
         async with self._answered():
             for topic in _TOPICS:
                 async with open_log(self._settings, topic, catalog=None) as log:
-                    found.update({(topic, number): end for number, end in log.end_offsets.items()})
-        return found
+                    positions.update({(topic, number): end for number, end in log.end_offsets.items()})
+        return positions
 
     async def positions_since(self, at: int) -> dict[Place, int]:
-        """Live: nothing is published before it is detected. Simulated time says nothing about that: the beginning.
+        """By append times, on live topics: a record is published after it is detected. Else the beginning.
 
-        So it is where whose time it is can't be seen, without the right to read the input topic: slower, and the same.
+        Without the right to read the input topic, which tells whether it is live, the beginning, too: slower, no loss.
         """
-        found: dict[Place, int] = {}
+        positions: dict[Place, int] = {}
         async with self._answered():
             try:
                 time_source = (await topic_time(self._settings, self._codec)).time_source
             except MissingRightsError:
-                return found
+                return positions
             if time_source != "live" or at > now_ms():
-                return found
+                return positions
             for topic in _TOPICS:
                 async with open_log(self._settings, topic, catalog=None) as log:
-                    found.update({(topic, number): start for number, start in (await log.offsets_at_time(at)).items()})
-        return found
+                    starts = await log.offsets_at_time(at)
+                    positions.update({(topic, number): start for number, start in starts.items()})
+        return positions
 
     async def _followed(self, positions: Mapping[Place, int]) -> AsyncIterator[LogBatch]:
         begin: dict[Place, int] = {}

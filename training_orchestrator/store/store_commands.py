@@ -1,7 +1,6 @@
-"""A person's hands on an embedded store: what `journeys show|abandon|extend|check --store FILE` do.
+"""Operations of `journeys show|abandon|extend|check --store FILE` on the file of an embedded manager.
 
-Reading needs nobody's leave: a manager may be at work. Commands are the writer's, so that they are refused while
-another process holds the file.
+Reading works while a manager runs. Commands need the file's lock, so they are refused while another process has it.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from training_orchestrator.api.answers import StoreUnavailableError
 from training_orchestrator.embedded.command_answer import answer_of
 from training_orchestrator.embedded.local_journeys import LocalJourneys
 from training_orchestrator.embedded.local_log import FORMAT, store_connection
-from training_orchestrator.embedded.store_check import check_store
+from training_orchestrator.store.store_check import check_store
 
-# With the offset of the output before it: the manager goes by the last one to know what it has stored.
+# With the offset of the output before it: a manager takes the last one as the offset up to which outputs are stored.
 _INSERT: Final = """
 INSERT INTO output ("offset", topic, kind, detected_at, value)
 VALUES (coalesce((SELECT "offset" FROM output ORDER BY sequence DESC LIMIT 1), -1), ?, ?, ?, ?)
@@ -36,31 +35,31 @@ VALUES (coalesce((SELECT "offset" FROM output ORDER BY sequence DESC LIMIT 1), -
 _NO_JOURNEYS: Final = "\"key\" < x'6a' OR \"key\" >= x'6b'"  # keys of journeys begin with j
 
 
-class StoreHands:
-    """Hands on one file."""
+class StoreCommands:
+    """Reads and commands on one file. Every method may raise StoreUnavailableError."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._codec = Codec()
 
     def time_source(self) -> str:
-        """`live` or `simulated`, as the store began."""
+        """Time source of the store: `live` or `simulated`."""
         with self._reading() as connection:
             return self._restored(connection, _NO_JOURNEYS).time_source or "live"
 
     def view(self, journey_id: str) -> JourneyView:
-        """The journey's row as the log makes it by now, and what was published of it."""
+        """The journey's row as of the end of the log, and its outputs."""
         key = journey_id.encode()
         with self._reading() as connection:
             partition = self._restored(connection, f'{_NO_JOURNEYS} OR "key" = ?', journey_key(journey_id))
-            behind = connection.execute(
+            unapplied = connection.execute(
                 'SELECT * FROM input WHERE "offset" > ? AND ("key" = ? OR "key" IS NULL) ORDER BY "offset"',
                 (partition.applied_offset, key),
             ).fetchall()
-            records = self._codec.decode_inputs([value for *_, value in behind])
+            records = self._codec.decode_inputs([value for *_, value in unapplied])
             Processor(partition).process(
-                (offset, key_of, at, record, value)
-                for (offset, key_of, at, value), record in zip(behind, records, strict=True)
+                (offset, entry_key, at, record, value)
+                for (offset, entry_key, at, value), record in zip(unapplied, records, strict=True)
             )
             abandonments: list[JourneyAbandoned] = self._published(connection, JOURNEY_ABANDONMENTS, journey_id)
             lifecycle: list[JourneyLifecycle] = self._published(connection, JOURNEY_LIFECYCLE, journey_id)
@@ -68,9 +67,9 @@ class StoreHands:
         return JourneyView(journey_id, partition.number, row, partition.clock, abandonments, lifecycle)
 
     def request(self, command: JourneyCommand) -> JourneyAbandoned | JourneyLifecycle | None:
-        """Fire what is overdue, then append the command and apply it; None where its command_id was given before.
+        """Fire overdue deadlines, then append the command and apply it; None where its command_id was applied before.
 
-        Raises StoreInUseError while a manager holds the file, InvalidRecordError.
+        Raises StoreInUseError while a manager has the file open, InvalidRecordError.
         """
         journeys = LocalJourneys(self._path, None, self._clock(), self.time_source())
         journeys.open()
@@ -81,13 +80,13 @@ class StoreHands:
         return answer_of(command, effects)
 
     def check(self, shown: int) -> StoreReport:
-        """Rows and outputs of one moment, next to a replay."""
+        """Compare rows and outputs with a replay; describes at most `shown` differences of each kind."""
         with self._reading() as connection:
             self._require_format(connection)
             return check_store(connection, self._restored(connection, "true"), self._codec, shown)
 
     def leave_audit(self, record: JourneyLifecycle) -> None:
-        """Keep it with the outputs: beside them, as no replay gives it. Raises StoreUnavailableError."""
+        """Store an audit record among the lifecycle outputs; a replay does not produce it."""
         with store_connection(self._path, "rw") as connection, connection:
             self._require_format(connection)
             connection.execute(
@@ -95,15 +94,15 @@ class StoreHands:
             )
 
     def _require_format(self, connection: sqlite3.Connection) -> None:
-        (found,) = connection.execute("PRAGMA user_version").fetchone()
-        if found != FORMAT:
+        (stored_format,) = connection.execute("PRAGMA user_version").fetchone()
+        if stored_format != FORMAT:
             raise StoreUnavailableError(
-                f"{self._path}: of format {found}, and this release writes {FORMAT}: "
-                "a manager that starts over it takes it over"
+                f"{self._path}: format {stored_format}, and this release writes {FORMAT}: start a manager on the file "
+                "once, which converts it"
             )
 
     def _clock(self) -> Callable[[], int]:
-        """The present; simulated time stands where it stood."""
+        """The present time; on a store of simulated time its last punctuation."""
         with self._reading() as connection:
             partition = self._restored(connection, _NO_JOURNEYS)
         clock = partition.clock
@@ -119,16 +118,16 @@ class StoreHands:
         return partition
 
     def _published(self, connection: sqlite3.Connection, topic: str, journey_id: str) -> list[Any]:
-        found = connection.execute(
+        cursor = connection.execute(
             "SELECT value FROM output WHERE topic = ? AND instr(value, ?) > 0 ORDER BY sequence",
             (topic, journey_id.encode()),
         )
-        records = [self._codec.decode(value) for (value,) in found]
+        records = [self._codec.decode(value) for (value,) in cursor]
         return [record for record in records if record.journey_id == journey_id][-SHOWN_RECORDS:]
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """All that is read within is of one moment."""
+        """A connection with one read transaction, so that all is read in one snapshot."""
         with store_connection(self._path) as connection:
             connection.execute("BEGIN")
             yield connection

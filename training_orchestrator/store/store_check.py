@@ -1,8 +1,7 @@
-"""Whether a store holds what its own log makes: rows where they stand, and outputs, each once.
+"""Compares the rows and outputs of a store with a replay of its own log.
 
-All that is read is of one moment. Rows and outputs may be behind the log, as a crash leaves them or a manager at work;
-the next start makes up for that. So rows are compared at the offset that they stand for, outputs as far
-as any are stored.
+All is read in one snapshot. Rows and outputs may lag behind the log, after a crash or while a manager runs; the next
+start makes up for that. So rows are compared at their own offset, and outputs as far as any are stored.
 """
 
 from __future__ import annotations
@@ -32,44 +31,45 @@ SELECT coalesce((SELECT max("offset") FROM input), -1) + 1, coalesce((SELECT max
 
 
 def check_store(connection: sqlite3.Connection, stored: Partition, codec: Codec, shown: int) -> StoreReport:
-    """Replay the log behind a connection that reads one moment; `stored` is the partition that its rows give.
+    """Replay the log of a connection within one read transaction; `stored` is the partition of its rows.
 
-    `shown` differences of rows and of each topic are put in words. Memory grows with the journeys, not with the log.
+    At most `shown` differences of rows and of each topic are described. Memory grows with the journeys, not with the
+    log.
     """
     table, outputs = TableReport(shown), StoredOutputs(connection, codec, shown)
     log_end, outputs_end = connection.execute(_ENDS).fetchone()
     rows_end = stored.applied_offset + 1
-    end = max(outputs_end, rows_end)  # rows are stored in one step with the outputs that they stand behind
+    end = max(outputs_end, rows_end)  # rows are stored in one transaction with the outputs before them
     expected = Partition()
     processor = Processor(expected)
-    is_behind_rows = False
-    for entries in _portions(connection, codec, rows_end, end):
-        if not is_behind_rows and entries[0][0] >= rows_end:
-            is_behind_rows = True
+    rows_compared = False
+    for entries in _batches(connection, codec, rows_end, end):
+        if not rows_compared and entries[0][0] >= rows_end:
+            rows_compared = True
             table.compare(StoredPartition(stored, {}), expected, log_end)
         outputs.take([processor.process([entry]) for entry in entries], entries[-1][0] + 1)
     if rows_end > log_end:
         table.add_beyond_log(0, stored.applied_offset, log_end)
-    elif not is_behind_rows:
+    elif not rows_compared:
         table.compare(StoredPartition(stored, {}), expected, log_end)
     table.records_read = min(end, log_end)
     return StoreReport(table, outputs.result())
 
 
 class StoredOutputs:
-    """Stored outputs next to those of a replay, from the first to the last: only a batch of them is held."""
+    """Compares stored outputs with those of a replay, one batch at a time."""
 
     def __init__(self, connection: sqlite3.Connection, codec: Codec, shown: int) -> None:
         self._codec = codec
         self._shown = shown
-        self._found = {topic: TopicComparison(topic) for topic, _ in OUTPUT_RECORDS}
+        self._by_topic = {topic: TopicComparison(topic) for topic, _ in OUTPUT_RECORDS}
         self._cursor = connection.execute(_STORED)
         self._next = self._cursor.fetchone()
 
     def take(self, effects: Sequence[Effects], end: int) -> None:
-        """Compare what the replay gives for the next records with what is stored of them; they end before `end`."""
+        """Compare the effects of the next records, up to the offset `end`, with their stored outputs."""
         batch = {
-            topic: OutputComparison(topic, record, self._codec, self._shown - len(self._found[topic].differences))
+            topic: OutputComparison(topic, record, self._codec, self._shown - len(self._by_topic[topic].differences))
             for topic, record in OUTPUT_RECORDS
         }
         for each in effects:
@@ -77,15 +77,15 @@ class StoredOutputs:
                 for record in records:
                     batch[topic].expect(record)
         for sequence, topic, value in self._stored_before(end):
-            if topic in batch:  # under another name nobody finds it: it is missing
+            if topic in batch:  # an output under another topic's name counts as missing
                 batch[topic].add_published(value, f"output {sequence}", is_ahead=False)
         for topic, comparison in batch.items():
-            self._found[topic].add(comparison.result())
+            self._by_topic[topic].add(comparison.result())
 
     def result(self) -> list[TopicComparison]:
-        """Take what is stored of records that there are not, and count."""
+        """Compare the remaining outputs, of offsets beyond the log, and give the result by topic."""
         self.take([], maxsize)
-        return list(self._found.values())
+        return list(self._by_topic.values())
 
     def _stored_before(self, end: int) -> Iterator[tuple[int, str, bytes]]:
         while self._next is not None and self._next[1] < end:
@@ -102,12 +102,12 @@ def _outputs_of(effects: Effects) -> tuple[tuple[str, Sequence[OutputRecord]], .
     )
 
 
-def _portions(connection: sqlite3.Connection, codec: Codec, rows_end: int, end: int) -> Iterator[list[EntryFields]]:
-    """The input before the offset `end`, with a cut at `rows_end`."""
+def _batches(connection: sqlite3.Connection, codec: Codec, rows_end: int, end: int) -> Iterator[list[EntryFields]]:
+    """The input before the offset `end`, in batches of which one ends at `rows_end`."""
     for batch in entries_of(connection, 0, codec):
-        wanted = [entry for entry in batch if entry[0] < end]
-        for portion in ([e for e in wanted if e[0] < rows_end], [e for e in wanted if e[0] >= rows_end]):
-            if portion:
-                yield portion
-        if len(wanted) < len(batch):
+        before_end = [entry for entry in batch if entry[0] < end]
+        for part in ([e for e in before_end if e[0] < rows_end], [e for e in before_end if e[0] >= rows_end]):
+            if part:
+                yield part
+        if len(before_end) < len(batch):
             return

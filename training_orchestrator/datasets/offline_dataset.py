@@ -1,9 +1,9 @@
-"""Journeys as an offline dataset: Parquet in the columns that RLlib reads, one row for each step.
+"""Offline dataset of journeys: Parquet in RLlib's columns, one row for each step.
 
     export_dataset("steps.parquet", as_of=datetime(2026, 1, 1, tzinfo=UTC))
 
-docs/trainer.md says each column. The log is replayed, so that a row holds nothing that was learned after its step, and
-the whole nothing that was learned after `as_of`.
+docs/trainer.md explains each column. The log is replayed, so that observations hold nothing that became known after
+their step, and the dataset nothing that became known after `as_of`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pyarrow.parquet import ParquetWriter
 
 from journeys.agents.history.whole_file import whole_file
 from journeys.schemas.identity import abandonment_id
+from journeys.schemas.money import MICROS
 from journeys.schemas.records import Touchpoint
 from training_orchestrator.api.configuration import ConfigurationError
 from training_orchestrator.api.local_time import wanted_instant
@@ -33,15 +34,14 @@ from training_orchestrator.sources.recorded_log import RecordedLog, recorded_log
 
 Observation: TypeAlias = Callable[[EpisodeView], Sequence[float]]
 Action: TypeAlias = Callable[[Touchpoint], int | Sequence[float]]
-_MICROS: Final = 1_000_000
 _GROUP_ROWS: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedDataset:
-    """What was written. Of all rewards that a feed as of the same instant gives, `credited` is in the rows.
+    """Summary of a written file. `credited + uncredited` is the sum of the rewards of a feed as of the same instant.
 
-    `uncredited` is of episodes without an action; both are sums of rewards, exact to a millionth.
+    `credited` is the part in the rows, `uncredited` that of episodes without an action; exact to a millionth.
     """
 
     path: Path
@@ -64,29 +64,30 @@ def export_dataset(  # noqa: PLR0913  (each is a setting with a default)
     observation: Observation = numbers_of,
     action: Action = spend_of,
 ) -> ExportedDataset:
-    """Write the steps of all journeys of a store, or of the Kafka that is named, into one file; whole or not at all.
+    """Write the steps of all journeys of a store or of a Kafka into one file, which appears only when it is whole.
 
-    Without either, what a manager without arguments writes to. `as_of`: only what was known then; journeys that were
-    open are cut off there (`truncateds`). `observation` and `action` make numbers of what was known before a step, and
-    of the touchpoint that it bought (a whole number: a discrete action). It blocks; memory grows with the journeys that
-    are open or may be corrected, not with the log. Raises ConfigurationError, StoreUnavailableError, OperationError.
+    Without `store_path` and `bootstrap_servers`, those of a manager without arguments. `as_of`: only what was known
+    then; open journeys are cut off there (`truncateds`). `observation` makes numbers of the episode before a step,
+    `action` of the touchpoint that it bought (a whole number is a discrete action). Blocks; memory grows with the
+    journeys that are open or may be corrected, not with the log. Raises ConfigurationError, StoreUnavailableError,
+    OperationError.
     """
-    credit(0, [], rule, half_life_days)  # refuses a rule that means nothing before the log is read
+    credit(0, [], rule, half_life_days)  # raises for a wrong rule before the log is read
     log = recorded_log(store_path, bootstrap_servers)
-    asked = Rewards(rewards or RewardRule(), corrections or CorrectionRule(), rule, half_life_days)
+    reward_rules = Rewards(rewards or RewardRule(), corrections or CorrectionRule(), rule, half_life_days)
     thread = LoopThread()
     try:
         with whole_file(Path(path)) as partial:
             writer = _StepWriter(partial, observation, action)
-            recorders = thread.run(_export(log, asked, wanted_instant(as_of, "as_of"), writer))
+            recorders = thread.run(_export(log, reward_rules, wanted_instant(as_of, "as_of"), writer))
     finally:
         thread.close()
     return ExportedDataset(
         Path(path),
         writer.rows,
         writer.episodes,
-        sum(each.credited_micros for each in recorders) / _MICROS,
-        sum(each.uncredited_micros for each in recorders) / _MICROS,
+        sum(each.credited_micros for each in recorders) / MICROS,
+        sum(each.uncredited_micros for each in recorders) / MICROS,
     )
 
 
@@ -99,7 +100,7 @@ async def _export(log: RecordedLog, rewards: Rewards, as_of: int | None, writer:
                 async for entries in batches:
                     for entry in entries:
                         writer.write(recorder.take(entry))
-                    if recorder.has_passed:
+                    if recorder.is_past_as_of:
                         break
             writer.write(recorder.rest())
             recorders.append(recorder)
@@ -107,7 +108,7 @@ async def _export(log: RecordedLog, rewards: Rewards, as_of: int | None, writer:
 
 
 class _StepWriter:
-    """Writes episodes as rows, those of one episode behind each other; holds one group of rows."""
+    """Writes episodes as consecutive rows; buffers one row group."""
 
     def __init__(self, path: Path, observation: Observation, action: Action) -> None:
         self.rows = 0
@@ -116,32 +117,32 @@ class _StepWriter:
         self._observation = observation
         self._action = action
         self._width: int | None = None
-        self._held: list[dict[str, Any]] = []
+        self._rows: list[dict[str, Any]] = []
         self._writer: ParquetWriter | None = None
 
     def __enter__(self) -> None:
-        """Begin; the file comes with the first group."""
+        """Nothing to do: the file is created with the first row group."""
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Write what is held, and end the file: one without any row has its columns all the same."""
+        """Write the buffered rows and close the file; a file without rows has its columns, too."""
         if kind is None:
             self._write_group()
         if self._writer is not None:
             self._writer.close()
 
     def write(self, episodes: Iterable[EpisodeSteps]) -> None:
-        """Write episodes; those without a step have no row. Raises ConfigurationError."""
+        """Write the steps of episodes. Raises ConfigurationError."""
         for episode in episodes:
             if not episode.steps:
                 continue
             self.episodes += 1
-            self._held += self._rows_of(episode)
-            if len(self._held) >= _GROUP_ROWS:
+            self._rows += self._rows_of(episode)
+            if len(self._rows) >= _GROUP_ROWS:
                 self._write_group()
 
     def _rows_of(self, episode: EpisodeSteps) -> list[dict[str, Any]]:
-        seen = [self._seen(step.before.view(step.touchpoint.occurred_at)) for step in episode.steps]
-        seen.append(self._seen(episode.end.view(episode.ended_at)))
+        observations = [self._observe(step.before.view(step.touchpoint.occurred_at)) for step in episode.steps]
+        observations.append(self._observe(episode.end.view(episode.ended_at)))
         eps_id = abandonment_id(episode.journey_id, episode.end.started_at)
         rows = []
         for t, step in enumerate(episode.steps):
@@ -152,10 +153,10 @@ class _StepWriter:
                 {
                     "eps_id": eps_id,
                     "t": t,
-                    "obs": seen[t],
+                    "obs": observations[t],
                     "actions": self._action(touchpoint),
-                    "rewards": (step.late_micros + conversion) / _MICROS,
-                    "new_obs": seen[t + 1],
+                    "rewards": (step.late_micros + conversion) / MICROS,
+                    "new_obs": observations[t + 1],
                     "terminateds": is_last and episode.terminated,
                     "truncateds": is_last and not episode.terminated,
                     "action_prob": touchpoint.propensity,
@@ -164,33 +165,35 @@ class _StepWriter:
                     "journey_id": episode.journey_id,
                     "occurred_at": touchpoint.occurred_at,
                     "outcome": episode.outcome,
-                    "late_rewards": step.late_micros / _MICROS,
-                    "conversion_rewards": conversion / _MICROS,
-                    "costs": touchpoint.cost_micros / _MICROS,
+                    "late_rewards": step.late_micros / MICROS,
+                    "conversion_rewards": conversion / MICROS,
+                    "costs": touchpoint.cost_micros / MICROS,
                     "rule_policy_version": episode.rule_policy_version,
                 }
             )
         return rows
 
-    def _seen(self, view: EpisodeView) -> Sequence[float]:
+    def _observe(self, view: EpisodeView) -> Sequence[float]:
         numbers = self._observation(view)
         self._width = len(numbers) if self._width is None else self._width
         if len(numbers) != self._width:
-            raise ConfigurationError(f"observation: {len(numbers)} numbers for {view}, {self._width} before")
+            raise ConfigurationError(f"observation: {len(numbers)} numbers for {view}, and {self._width} before it")
         return numbers
 
     def _write_group(self) -> None:
         if self._writer is None:
-            is_discrete = bool(self._held) and isinstance(self._held[0]["actions"], int)
+            is_discrete = bool(self._rows) and isinstance(self._rows[0]["actions"], int)
             self._writer = ParquetWriter(self._path, _schema(is_discrete=is_discrete), compression="zstd")
-        if self._held:
+        if self._rows:
             try:
-                table = pa.Table.from_pylist(self._held, schema=self._writer.schema)
+                table = pa.Table.from_pylist(self._rows, schema=self._writer.schema)
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                raise ConfigurationError(f"observation or action: not the numbers that came before: {error}") from error
+                raise ConfigurationError(
+                    f"observation or action: another type than in earlier rows: {error}"
+                ) from error
             self._writer.write_table(table)
-            self.rows += len(self._held)
-            self._held.clear()
+            self.rows += len(self._rows)
+            self._rows.clear()
 
 
 def _schema(*, is_discrete: bool) -> Any:
@@ -208,7 +211,7 @@ def _schema(*, is_discrete: bool) -> Any:
         "policy_version": text,
         "action_id": text,
         "journey_id": text,
-        "occurred_at": pa.int64(),  # milliseconds: of a timestamp RLlib makes no tensor
+        "occurred_at": pa.int64(),  # milliseconds: RLlib makes no tensor of timestamps
         "outcome": text,
         "late_rewards": share,
         "conversion_rewards": share,

@@ -1,0 +1,1 @@
+"""Journeys as offline datasets: Parquet files for training."""

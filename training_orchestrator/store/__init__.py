@@ -1,0 +1,1 @@
+"""Operations on the file of an embedded manager for the command line: show, commands, check."""
