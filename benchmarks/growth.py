@@ -29,10 +29,10 @@ from journeys.agents.worker.flusher import BATCH_BYTES
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import Punctuation, Touchpoint
 from journeys.streams.compiled.encoded_messages import EncodedMessages
-from journeys.streams.compiled.engine_choice import Engine, load_engine
+from journeys.streams.compiled.engine_choice import Engine, EngineSetting, load_engine
 from journeys.streams.partition.changelog import outputs_by_topic, stored_partition, stored_rows
 from journeys.streams.partition.effects import Effects
-from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.protocols import JourneyProcessor
 from journeys.streams.rule.policy import DEFAULT_POLICY
 from journeys.streams.rule.row import stored_columns
 
@@ -44,7 +44,7 @@ _CHUNK = 50_000
 _DUE = 100_000
 _PUNCTUATIONS = 101
 _CODEC = Codec()
-_SIZES = {"compiled": (10_000, 1_000_000, 5_000_000), "python": (10_000, 1_000_000)}
+_SIZES = {"compiled": (10_000, 1_000_000, 5_000_000), "reference": (10_000, 1_000_000)}
 
 
 class _Record:
@@ -61,15 +61,16 @@ def _journey(number: int) -> str:
     return f"journey-{number:012d}"
 
 
-def filled(engine: Engine, count: int) -> Processor:
+def filled(engine: Engine, count: int) -> JourneyProcessor:
     """Processor of a partition with so many open journeys."""
-    partition = engine.partition(0, 1, _CODEC)
+    processor = engine.processor(0, 1, _CODEC)
+    partition = processor.partition
     for begin in range(0, count, _CHUNK):
         rows = [open_row(number, _NOW) for number in range(begin, min(begin + _CHUNK, count))]
         values = _CODEC.encode_columns("JourneyRow", stored_columns(rows))
         partition.keep_stored(zip((row.journey_id for row in rows), values, strict=True), _CODEC)
     partition.applied_offset = count
-    return engine.processor(partition)
+    return processor
 
 
 def batches(count: int, offset: int) -> Iterator[list[_Record]]:
@@ -91,7 +92,7 @@ def batches(count: int, offset: int) -> Iterator[list[_Record]]:
         offset += len(journeys)
 
 
-def flush(processor: Processor, effects: Effects) -> int:
+def flush(processor: JourneyProcessor, effects: Effects) -> int:
     """Make what a flush sends, of the engine whole record batches; gives its records."""
     sent = len([stored_partition(processor.partition, _CODEC)])
     for records in (*outputs_by_topic(effects, _CODEC).values(), stored_rows(effects, _CODEC)):
@@ -102,7 +103,7 @@ def flush(processor: Processor, effects: Effects) -> int:
     return sent
 
 
-def _punctuate(processor: Processor, at: int) -> float:
+def _punctuate(processor: JourneyProcessor, at: int) -> float:
     """Seconds of one punctuation, with what it brings about."""
     partition = processor.partition
     record = _Record(partition.applied_offset + 1, None, _CODEC.encode(Punctuation(at, "simulated")))
@@ -111,9 +112,9 @@ def _punctuate(processor: Processor, at: int) -> float:
     return perf_counter() - began
 
 
-def case(name: str, count: int) -> dict[str, Any]:
+def case(name: EngineSetting, count: int) -> dict[str, Any]:
     """Figures of one engine and size, in this process."""
-    engine = load_engine("compiled" if name == "compiled" else "python")
+    engine = load_engine(name)
     gc.freeze()
     gc.disable()
     process = psutil.Process()
@@ -141,7 +142,7 @@ def case(name: str, count: int) -> dict[str, Any]:
     return figures
 
 
-def _fire(processor: Processor) -> float:
+def _fire(processor: JourneyProcessor) -> float:
     """Journeys a second that one punctuation abandons, of those that no touchpoint has moved."""
     # open_row spreads beginnings evenly over a million ms, so the first tenth of them makes the first deadlines.
     last_started_at = _NOW - 1_000_000
@@ -156,7 +157,7 @@ def _fire(processor: Processor) -> float:
 
 
 def main(
-    name: Annotated[str | None, typer.Option("--case", hidden=True)] = None,
+    name: Annotated[EngineSetting | None, typer.Option("--case", hidden=True)] = None,
     count: Annotated[int, typer.Option(hidden=True)] = 0,
     largest: Annotated[int, typer.Option(min=10_000, help="Leave out sizes above this.")] = 5_000_000,
     runs: Annotated[int, typer.Option(min=1, help="Runs of each case, in turns.")] = 3,
@@ -166,7 +167,7 @@ def main(
         typer.echo(json.dumps(case(name, count)))
         return
     console = Console()
-    engines = ["compiled", "python"] if load_engine("auto").compiled else ["python"]
+    engines: list[EngineSetting] = ["compiled", "reference"] if load_engine("auto").compiled else ["reference"]
     cases = [(engine, size) for engine in engines for size in _SIZES[engine] if size <= largest]
     found: dict[tuple[str, int], list[dict[str, Any]]] = {key: [] for key in cases}
     for _ in range(runs):

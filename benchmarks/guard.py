@@ -23,7 +23,7 @@ from rich.console import Console
 from benchmarks.growth import batches, filled, flush
 from benchmarks.results import RESULTS, described_run, write_results
 from journeys.schemas.codec import Codec
-from journeys.streams.compiled.engine_choice import load_engine
+from journeys.streams.compiled.engine_choice import EngineSetting, load_engine
 
 GUARD = RESULTS / "guard.json"
 ALLOWANCE = 1.35
@@ -54,9 +54,9 @@ def _cpu_seconds(work: Callable[[], object]) -> float:
     return process_time() - began
 
 
-def ratio(name: str) -> float:
+def ratio(name: EngineSetting) -> float:
     """CPU time of a touchpoint in the engine, in times of one record in the fixed loop."""
-    processor = filled(load_engine("compiled" if name == "compiled" else "python"), _JOURNEYS)
+    processor = filled(load_engine(name), _JOURNEYS)
     codec = Codec()
     ratios = []
     for batch in islice(batches(_JOURNEYS, processor.partition.applied_offset), _TURNS):
@@ -69,7 +69,7 @@ def main(accept: Annotated[bool, typer.Option(help="Take today's ratios for the 
     """Compare today's ratios with those that were accepted."""
     console = Console()
     gc.disable()
-    engines = ["compiled", "python"] if load_engine("auto").compiled else ["python"]
+    engines: list[EngineSetting] = ["compiled", "reference"] if load_engine("auto").compiled else ["reference"]
     today = {name: ratio(name) for name in engines}
     if accept:
         write_results(described_run() | {"allowance": ALLOWANCE, "ratios": today}, GUARD)

@@ -10,7 +10,7 @@ from fastavro import schemaless_reader, schemaless_writer
 
 from journeys.schemas import records, rows
 from journeys.schemas.catalog import INPUT_RECORDS, Catalog, WriterSchema, own_schemas
-from journeys.schemas.columns import WORTHWHILE, PackedLongs, array_of_bodies, bodies_of, columns_of, whole_arrays_of
+from journeys.schemas.columns import WORTHWHILE, PackedLongs, bodies_of, columns_of, whole_arrays_of
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import InputRecord, Touchpoint
 from journeys.schemas.valid_columns import are_valid
@@ -47,8 +47,8 @@ class Codec:
         schemaless_writer(out, self.catalog.writer(schema_id).parsed, fields)
         return out.getvalue()
 
-    def encode_columns(self, name: str, columns: Sequence[Any]) -> list[bytes]:
-        """Wire bytes of records of one name, given as columns, sequences or Arrow arrays, in their schema's order."""
+    def encode_columns(self, name: str, columns: Sequence[Sequence[Any]]) -> list[bytes]:
+        """Wire bytes of records of one name, given as columns in the order of their schema's fields."""
         schema_id = self.catalog.id_of(name)
         writer = self.catalog.writer(schema_id)
         if writer.has_columns and len(columns[0]) >= WORTHWHILE:
@@ -56,15 +56,6 @@ class Codec:
             return [head + body for body in bodies_of(columns, writer.plain_json)]
         rows = zip(*map(_listed, columns), strict=True)
         return [self.encode_fields(name, dict(zip(writer.field_names, row, strict=True))) for row in rows]
-
-    def encode_bodies(self, name: str, columns: Sequence[Any]) -> Any:
-        """What stands behind the head in `encode_columns`, as an Arrow array."""
-        from pyarrow import array, binary  # noqa: PLC0415  (loading it takes longer than reading a small file)
-
-        writer = self.catalog.writer(self.catalog.id_of(name))
-        if writer.has_columns and len(columns[0]) >= WORTHWHILE:
-            return array_of_bodies(columns, writer.plain_json)
-        return array([value[HEADER_BYTES:] for value in self.encode_columns(name, columns)], binary())
 
     def encode_all(self, records: Sequence[NamedTuple]) -> list[bytes]:
         """Wire bytes of record tuples of one kind."""
@@ -168,11 +159,8 @@ class Codec:
             return error
 
 
-def _listed(column: Any) -> Sequence[Any]:
-    if isinstance(column, PackedLongs):
-        return column.lists()
-    listed: Sequence[Any] = column if isinstance(column, Sequence) else column.to_pylist()
-    return listed
+def _listed(column: Sequence[Any]) -> Sequence[Any]:
+    return column.lists() if isinstance(column, PackedLongs) else column
 
 
 def _checked(record: InputRecord, value: bytes) -> InputRecord | InvalidRecordError:

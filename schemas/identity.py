@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from hashlib import blake2b
 
-from xxhash import xxh3_64_digest, xxh3_64_intdigest
+from xxhash import xxh3_64_digest
 
 _ZERO = b"\x00"
 
@@ -13,22 +12,6 @@ _ZERO = b"\x00"
 def abandonment_id(journey_id: str, started_at: int) -> str:
     """Hex of BLAKE2b-128 over the journey_id in UTF-8, one zero byte, started_at (ms) as 8 bytes big-endian."""
     return blake2b(journey_id.encode() + _ZERO + started_at.to_bytes(8, "big"), digest_size=16).hexdigest()
-
-
-def abandonment_ids(keys: Iterable[bytes], starts: Iterable[int]) -> list[str]:
-    """`abandonment_id` of many journeys given in UTF-8."""
-    return [
-        blake2b(key + _ZERO + at.to_bytes(8, "big"), digest_size=16).hexdigest()
-        for key, at in zip(keys, starts, strict=True)
-    ]
-
-
-def lifecycle_ids(origin: bytes, offsets: Iterable[int], kinds: Iterable[bytes], keys: Iterable[bytes]) -> list[str]:
-    """`lifecycle_id_from` of many records, kinds and journeys in UTF-8."""
-    return [
-        blake2b(origin + offset.to_bytes(8, "big") + kind + _ZERO + key, digest_size=16).hexdigest()
-        for offset, kind, key in zip(offsets, kinds, keys, strict=True)
-    ]
 
 
 def lifecycle_id(topic: str, partition: int, offset: int, kind: str, journey_id: str) -> str:
@@ -53,11 +36,6 @@ def lifecycle_id_from(origin: bytes, offset: int, kind: str, journey_id: str) ->
 def touchpoint_hash(touchpoint_id: str) -> bytes:
     """Hash of a touchpoint_id, 8 bytes, the same in every process and release."""
     return xxh3_64_digest(b"t" + touchpoint_id.encode())
-
-
-def touchpoint_hashes(touchpoint_ids: Iterable[bytes]) -> list[int]:
-    """`touchpoint_hash` of many touchpoint_ids given in UTF-8, as numbers: their bytes are big-endian."""
-    return [xxh3_64_intdigest(b"t" + touchpoint_id) for touchpoint_id in touchpoint_ids]
 
 
 def command_hash(command_id: str) -> bytes:

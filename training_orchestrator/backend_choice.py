@@ -61,7 +61,7 @@ def door_of(
 
     setting = os.environ.get(ENGINE, "auto")
     if setting not in get_args(EngineSetting):
-        raise ConfigurationError(f"{ENGINE} is {setting!r}: set it to auto, python or compiled, or leave it out")
+        raise ConfigurationError(f"{ENGINE} is {setting!r}: set it to auto, compiled or reference, or leave it out")
     try:
         engine = load_engine(cast("EngineSetting", setting))
     except EngineMissingError as error:

@@ -22,6 +22,7 @@ from journeys.schemas.topics import JOURNEY_EVENTS
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.log_entries import log_entries
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.record_processor import require_own, require_partition
 from journeys.streams.partition.state import Partition
 
 Progress = Callable[[int, int | None], None]
@@ -75,7 +76,8 @@ class TopicHistory:
 
     def records(self, number: int) -> Iterator[tuple[int, JourneyRecord]]:
         """Yield a partition's journey records, numbered as the lines of a file are: the offset plus one."""
-        processor = Processor(Partition(number, self._log.partition_count))
+        partition = Partition(number, self._log.partition_count)
+        processor = Processor(partition)
         total = sum(self._log.end_offsets.values())
         before = sum(map(self.size, range(number)))
         batches = self._log.read_partition(number)
@@ -84,8 +86,8 @@ class TopicHistory:
                 offset, key, append_time, record, _ = entry
                 try:
                     if isinstance(record, JourneyRecord):
-                        processor.require_own(record, key, append_time)
-                        processor.require_home(key)
+                        require_own(partition, record, key, append_time)
+                        require_partition(partition, key)
                         yield offset + 1, record
                     elif isinstance(record, InvalidRecordError):
                         raise record

@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     memory_limit_mib: Annotated[int, Field(ge=1)] | None = None
     """A worker that holds so much memory takes no more input until there is room; None never looks."""
     engine: EngineSetting = "auto"
-    """What applies records: the compiled engine, the Python core, or the first of them that is there."""
+    """What applies records: the compiled engine, or the reference in Python; `auto` takes the first that is there."""
     max_batch_records: Annotated[int, Field(ge=1)] = 10_000
     """Records of one poll."""
     gather_seconds: Annotated[float, Field(ge=0, le=10)] = 1.0

@@ -27,7 +27,7 @@ from journeys.agents.worker.transport.batch_transport import BatchConsumer, Batc
 from journeys.schemas.catalog import Catalog
 from journeys.schemas.codec import Codec
 from journeys.schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES, TABLE, changelog_name
-from journeys.streams.compiled.engine_choice import PURE_PYTHON, Engine
+from journeys.streams.compiled.engine_choice import REFERENCE, Engine
 from journeys.streams.rule.policy import Policy
 
 _HEARTBEATS_PER_SESSION = 5
@@ -102,7 +102,7 @@ def create_app(
     policy: Policy | None = None,
     local_copy: LocalCopy | None = None,
     instance_id: str | None = None,
-    engine: Engine = PURE_PYTHON,
+    engine: Engine = REFERENCE,
 ) -> JourneyApp:
     """Worker's app for topics that are there, with `partition_count` partitions each.
 

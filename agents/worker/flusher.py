@@ -36,7 +36,7 @@ from journeys.streams.partition.changelog import (
     tombstones,
 )
 from journeys.streams.partition.effects import Effects, EncodedOutput
-from journeys.streams.partition.state import Partition
+from journeys.streams.partition.protocols import JourneyPartition
 
 if TYPE_CHECKING:
     from journeys.agents.worker.ports.local_copy import LocalCopy
@@ -86,7 +86,7 @@ class Flusher:
         self._shared.discard(number)
         self._gaps.pop(number, None)
 
-    async def flush(self, partition: Partition, effects: Effects) -> None:
+    async def flush(self, partition: JourneyPartition, effects: Effects) -> None:
         """Publish and store; returns when all of it is acknowledged."""
         number = partition.number
         by_topic = outputs_by_topic(effects, self._codec)
@@ -140,7 +140,7 @@ class Flusher:
                 return base, end
         raise AssertionError("retry_context gives up only by raising")
 
-    async def _look_at_gaps(self, held: Partition, gaps: Sequence[tuple[int, int]]) -> None:
+    async def _look_at_gaps(self, held: JourneyPartition, gaps: Sequence[tuple[int, int]]) -> None:
         """Read what somebody else wrote to the changelog between our batches; write our newer rows again."""
         number = held.number
         restore = Restore()

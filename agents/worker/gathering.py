@@ -14,8 +14,7 @@ from faust.types import ConsumerMessage
 from journeys.agents.worker.ports.batch import Batch
 from journeys.schemas.codec import Codec
 from journeys.streams.partition.effects import Effects
-from journeys.streams.partition.processor import Processor
-from journeys.streams.partition.state import Partition
+from journeys.streams.partition.protocols import JourneyPartition, JourneyProcessor
 
 MOST_RECORDS: Final = 100_000
 """More are not gathered, however fast they come: so much may have to be done again after a crash."""
@@ -24,7 +23,7 @@ MOST_RECORDS: Final = 100_000
 class Gathering:
     """Batches without a hole between them, applied and not flushed."""
 
-    def __init__(self, processor: Processor, seconds: float) -> None:
+    def __init__(self, processor: JourneyProcessor, seconds: float) -> None:
         self._processor = processor
         self._effects = processor.begin()
         self._ends_at = monotonic() + seconds
@@ -33,7 +32,7 @@ class Gathering:
         """Faust's events of the batches, to be acknowledged when all is flushed."""
 
     @property
-    def partition(self) -> Partition:
+    def partition(self) -> JourneyPartition:
         """What the batches were applied to."""
         return self._processor.partition
 

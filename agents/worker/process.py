@@ -27,7 +27,6 @@ from journeys.agents.worker.app import JourneyApp, create_app
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.restore.open_local_copy import open_local_copy
 from journeys.agents.worker.restore.worker_slot import WorkerSlot
-from journeys.agents.worker.transport.record_batches import fetch_record_batches
 from journeys.agents.worker.worker_engine import engine_of
 from journeys.agents.worker.worker_metrics import MetricsServer, WorkerMetrics
 from journeys.schemas.catalog import Catalog
@@ -94,11 +93,14 @@ def run_worker(settings: Settings) -> int:
     local_copy = open_local_copy(settings, slot)
     options, partition_count, catalog = asyncio.run(_prepare(settings))
     named = settings.model_copy(update={"worker_id": worker_id})
-    fetch_record_batches(for_engine=engine.compiled is not None)
+    if engine.compiled is not None:
+        from journeys.agents.worker.transport.record_batches import fetch_record_batches  # noqa: PLC0415  (it wants the compiled engine)
+
+        fetch_record_batches()
     instance_id = slot.instance_id() if settings.static_membership else None
     app = create_app(named, options, partition_count, catalog, policy, local_copy, instance_id, engine)
     gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 100)
-    log.info("engine: %s (%s)", engine.name, engine.why)
+    log.info("engine: %s", engine.description)
     log.info(
         "worker %s: application %s at %s, %d partitions, policy %s",
         worker_id,

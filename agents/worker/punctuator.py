@@ -16,7 +16,7 @@ from aiokafka.errors import TopicAuthorizationFailedError
 
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.schemas.records import PolicyChanged, Punctuation
-from journeys.streams.partition.state import Partition
+from journeys.streams.partition.protocols import JourneyPartition
 
 if TYPE_CHECKING:
     from journeys.agents.worker.ports.worker_ports import Worker
@@ -76,7 +76,7 @@ class Punctuator:
                 now = int(time() * 1000)
                 await self._write(number, PolicyChanged(policy.version, policy.to_json(), now, self._worker_id))
 
-    def _is_wanted(self, partition: Partition, now: int) -> bool:
+    def _is_wanted(self, partition: JourneyPartition, now: int) -> bool:
         clock = partition.clock
         if partition.time_source == "simulated" or (clock is None and not partition.rows):
             # Somebody else keeps the time of an import; and a partition without journeys may yet become one.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from journeys.agents.worker.journey_agent import JourneyAgent
     from journeys.agents.worker.ports.worker_ports import Worker
     from journeys.agents.worker.restore.restore_progress import RestoreProgress
-    from journeys.streams.partition.state import Partition
+    from journeys.streams.partition.protocols import JourneyPartition
 
 _MODE: Final = "worker"
 # A flush takes milliseconds; one that waits so long waits for Kafka.
@@ -95,7 +95,7 @@ class WorkerMetrics:
         yield Sample(metrics.FORGOTTEN, agent.forgotten)
         yield Sample(metrics.DROPPED_BATCHES, agent.batches_dropped)
 
-    def _lags(self, partitions: dict[int, Partition]) -> Iterator[Sample]:
+    def _lags(self, partitions: dict[int, JourneyPartition]) -> Iterator[Sample]:
         now = time()
         for number, partition in sorted(partitions.items()):
             if partition.time_source == "live" and partition.clock is not None:
@@ -130,7 +130,7 @@ class WorkerMetrics:
         yield Sample(metrics.MEMORY_LIMIT, self._limit.is_reached)
 
 
-def _journeys(partitions: dict[int, Partition], held: int) -> Iterator[Sample]:
+def _journeys(partitions: dict[int, JourneyPartition], held: int) -> Iterator[Sample]:
     yield Sample(metrics.ACTIVE, sum(partition.open_count() for partition in partitions.values()))
     yield Sample(metrics.HELD, held)
     yield Sample(metrics.CLEANUP_LAG, max((one.cleanup_lag_ms() for one in partitions.values()), default=0) / _MS)

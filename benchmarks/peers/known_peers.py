@@ -64,7 +64,7 @@ PEERS: Final = {
         _journeys("journeys"),
         _journeys("journeys-each-poll", JOURNEYS_GATHER_SECONDS="0"),
         _journeys("journeys-2-workers", processes=2),
-        _journeys("journeys-python", JOURNEYS_ENGINE="python"),
+        _journeys("journeys-reference", JOURNEYS_ENGINE="reference"),
         _flink("flink-heap", "hashmap"),
         _flink("flink-rocksdb", "rocksdb"),
         _kafka_streams("kafka-streams", "rocksdb"),

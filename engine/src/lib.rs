@@ -5,30 +5,10 @@
 
 #![allow(missing_docs)] // fields say what they are; types and functions are documented
 
-mod avro;
 mod backtest;
-mod batch;
-mod decimal;
-mod engine;
-mod entry;
-mod episode;
-mod identity;
-mod indexes;
-mod messages;
-mod names;
-mod outputs;
-mod partition;
-mod penalty;
-mod policy;
-mod progress;
-mod punctuation;
-mod record_batch;
-mod records;
-mod row;
-mod situation;
-mod store;
-mod stored_row;
-mod touchpoint;
+mod live;
+mod rule;
+mod wire;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -50,9 +30,9 @@ fn journeys_engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
         schemas.set_item(name, fingerprint)?;
     }
     module.add("SCHEMAS", schemas)?;
-    module.add_class::<engine::Engine>()?;
-    module.add_class::<messages::Messages>()?;
-    module.add_class::<progress::Progress>()?;
-    module.add_class::<records::Records>()?;
+    module.add_class::<live::Engine>()?;
+    module.add_class::<wire::messages::Messages>()?;
+    module.add_class::<live::Progress>()?;
+    module.add_class::<wire::records::Records>()?;
     backtest::add_to(module)
 }

@@ -1,25 +1,26 @@
-"""A partition whose rows and deadlines are the compiled engine's; for whoever asks for rows, one like any other."""
+"""CompiledPartition: a partition whose rows and deadlines are held by the compiled engine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from fastavro import schemaless_reader
 
 from journeys.schemas.codec import HEADER_BYTES, Codec, head_of, schema_id_of
-from journeys.streams.partition.state import Partition
+from journeys.streams.partition.partition_state import PartitionState
 from journeys.streams.rule.penalty import PenaltyTable
 from journeys.streams.rule.policy import Policy
 from journeys.streams.rule.row import Row
+from journeys.streams.stored.restored_rows import rows_of
 
 if TYPE_CHECKING:
     from journeys.engine import Engine
 
 
 class CompiledRows(Mapping[str, Row]):
-    """Rows of an engine, made anew for each question: what is changed in one comes back only by `Partition.keep`."""
+    """Rows of an engine, made anew for each question: what is changed in one comes back only by `keep`."""
 
     def __init__(self, engine: Engine, policies: Mapping[str, Policy], codec: Codec) -> None:
         self._engine = engine
@@ -47,17 +48,12 @@ class CompiledRows(Mapping[str, Row]):
     def __iter__(self) -> Iterator[str]:
         return (journey_id for journey_id, _ in self._engine.rows())
 
-    def pop(self, journey_id: str, default: None = None) -> None:
-        """Take a journey's row out, if it has one."""
-        self._engine.remove(journey_id)
-        return default
-
     def _row(self, journey_id: str, body: bytes) -> Row:
         fields: dict[str, Any] = schemaless_reader(BytesIO(body), self._schema, None)
         return Row.of_stored(journey_id, fields, self._policies[fields["policy_version"]])
 
 
-class CompiledPartition(Partition):
+class CompiledPartition(PartitionState):
     """State of one partition, kept by an engine."""
 
     def __init__(self, engine: Engine, number: int, count: int, codec: Codec) -> None:
@@ -66,7 +62,7 @@ class CompiledPartition(Partition):
         self._codec = codec
         self._numbers: dict[str, int] = {}
         self._heads: set[bytes] = set()
-        self.rows = CompiledRows(engine, self.policies, codec)  # type: ignore[assignment]  # a mapping does for all who ask
+        self.rows = CompiledRows(engine, self.policies, codec)
 
     def number_of(self, policy: Policy) -> int:
         """The engine's number of a policy."""
@@ -89,36 +85,37 @@ class CompiledPartition(Partition):
             self.engine.take_head(writer.name, head)
 
     def keep(self, row: Row) -> None:
-        """Hold a row that changed."""
-        self.put(row, is_changed=False)
+        """Hold a row that a record has changed; the engine sees to its deadline, and has it stored."""
+        self._put(row, is_changed=True)
 
-    def put(self, row: Row, *, is_changed: bool) -> None:
-        """Hold a row, and have it stored if it is changed."""
+    def keep_counted(self, row: Row) -> None:
+        """Hold a row in which a touchpoint only counted: it is a copy of the engine's."""
+        self._put(row, is_changed=True)
+
+    def _put(self, row: Row, *, is_changed: bool) -> None:
         self.number_of(row.policy)
         body = self._codec.encode_fields("JourneyRow", row.stored())[HEADER_BYTES:]
         self.engine.put(row.journey_id, body, is_changed)
 
-    def keep_all(self, rows: Sequence[Row]) -> None:
-        """Hold many rows."""
-        for row in rows:
-            self.keep(row)
-
     def keep_stored(self, stored: Iterable[tuple[str, bytes]], codec: Codec) -> None:
-        """Hold rows given as journeys with their wire bytes."""
+        """Hold rows given as journeys with their wire bytes; raises UnreadableRowError."""
         for policy in self.policies.values():
             self.number_of(policy)
         entries = list(stored)
-        others = self.engine.restore(entries)
-        super().keep_stored([entries[index] for index in others], codec)
+        left = self.engine.restore(entries)  # of another schema, mostly
+        for rows in rows_of([entries[index] for index in left], self.policies, codec):
+            for row in rows:
+                self._put(row, is_changed=False)
+
+    def remove(self, journey_id: str) -> None:
+        """Drop a journey's row, if it has one."""
+        self.engine.remove(journey_id)
 
     def open_count(self) -> int:
         """Journeys with an open episode."""
         return self.engine.open_count()
 
     def count_opened(self, change: int) -> None:
-        """Do nothing: the engine counts."""
-
-    def count_open(self) -> None:
         """Do nothing: the engine counts."""
 
     def next_cleanup_at(self) -> int | None:

@@ -1,12 +1,12 @@
-"""The processor with the compiled engine: touchpoints and time are the engine's, all else the reference's.
+"""CompiledProcessor: applies log records in the compiled engine, which leaves the uncommon ones to the reference.
 
-Both have the same state, the engine's; the reference takes a row out and puts it back.
+Both have the same state, the engine's: a `RecordProcessor` takes a row out and puts it back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from journeys.schemas.codec import HEADER_BYTES, Codec
 from journeys.schemas.records import Punctuation, Touchpoint
@@ -18,35 +18,40 @@ from journeys.streams.partition.changelog import encoded_outputs
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.entry import EntryFields
 from journeys.streams.partition.log_entries import log_entries
-from journeys.streams.partition.processor import Processor
-from journeys.streams.rule.row import Row
+from journeys.streams.partition.record_processor import RecordProcessor
 from journeys.streams.stored.stored_row import StoredRow
 
-
-class _Changed(dict[str, Row]):
-    """Stands for the changed rows of a batch: what is put here goes to the engine, which has the others, too."""
-
-    def __init__(self, partition: CompiledPartition) -> None:
-        super().__init__()
-        self._partition = partition
-
-    def __setitem__(self, journey_id: str, row: Row) -> None:
-        self._partition.put(row, is_changed=True)
+EntryOf: TypeAlias = Callable[[Any, Codec], EntryFields]
+"""Makes the entry of a record that the engine leaves to the reference."""
 
 
-class CompiledProcessor(Processor):
+def decoded_entry(record: Any, codec: Codec) -> EntryFields:
+    """Entry of a record as Kafka gives it."""
+    return next(iter(log_entries([record], codec)))
+
+
+class CompiledProcessor:
     """Applies batches of the log to one partition's state, most records in the engine."""
 
-    partition: CompiledPartition
+    def __init__(self, partition: CompiledPartition, entry_of: EntryOf = decoded_entry) -> None:
+        self.partition = partition
+        self._entry_of = entry_of
+        self._records = RecordProcessor(partition)
+
+    def process_log(self, records: Sequence[Any], codec: Codec) -> Effects:
+        """Apply records of the input topic as Kafka gives them, in order of their offsets."""
+        effects = self.begin()
+        self.apply_log(records, codec, effects)
+        return self.complete(effects)
 
     def begin(self) -> Effects:
         """Effects of nothing yet; the engine notes which rows change."""
-        return Effects(changed=_Changed(self.partition), booked=Tally())
+        return Effects(booked=Tally())
 
     def complete(self, effects: Effects) -> Effects:
         """Give the effects of all batches since `begin`, with the rows as they are now."""
         engine = self.partition.engine
-        effects.changed = {}
+        effects.changed = {}  # the engine has them, with the others
         effects.encoded = {
             JOURNEY_ABANDONMENTS: EncodedMessages(engine.take_abandonments(), tuple),
             JOURNEY_LIFECYCLE: EncodedMessages(engine.take_lifecycle(), tuple),
@@ -86,13 +91,13 @@ class CompiledProcessor(Processor):
             counts.punctuations += done.punctuations
             if index == len(batch):
                 break
-            self._process_one(records[index], effects, codec)
+            self._apply_by_reference(records[index], effects, codec)
             index += 1
 
-    def _process_one(self, record: Any, effects: Effects, codec: Codec) -> None:
-        """Let the reference apply a record that the engine left."""
-        entry = self._entry(record, codec)
-        self.apply([entry], effects)
+    def _apply_by_reference(self, record: Any, effects: Effects, codec: Codec) -> None:
+        """Apply a record that the engine left."""
+        entry = self._entry_of(record, codec)
+        self._records.apply([entry], effects, self._punctuate)
         encoded = encoded_outputs(effects, codec)
         self.partition.engine.add_abandonments(encoded[JOURNEY_ABANDONMENTS])
         self.partition.engine.add_lifecycle(encoded[JOURNEY_LIFECYCLE])
@@ -103,15 +108,7 @@ class CompiledProcessor(Processor):
         if isinstance(entry[3], Touchpoint | Punctuation):
             self.partition.learn_head(record.value[:HEADER_BYTES])
 
-    def _entry(self, record: Any, codec: Codec) -> EntryFields:
-        return next(iter(log_entries([record], codec)))
-
-    def _changed(self, row: Row, offset: int, effects: Effects) -> None:
-        """Keep a row that changed at a record of its journey; the engine sees to its entry in the index."""
-        row.offset = offset
-        effects.changed[row.journey_id] = row
-
-    def punctuate(self, at: int, offset: int, effects: Effects) -> None:  # noqa: ARG002  (the engine has them)
+    def _punctuate(self, at: int, offset: int, effects: Effects) -> None:  # noqa: ARG002  (the engine has them)
         """Move the clock to `at` (ms) unless it is further, fire what is due, and clean up."""
         partition = self.partition
         partition.clock = at if partition.clock is None else max(partition.clock, at)

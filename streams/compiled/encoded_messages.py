@@ -1,4 +1,4 @@
-"""Messages that leave as finished record batches: as the compiled engine gives them, or as Arrow arrays."""
+"""Messages that the compiled engine has encoded, and that it gives as finished record batches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 if TYPE_CHECKING:
     from journeys.engine import Messages
-    from journeys.streams.arrow_messages import ArrowMessages
 
 Message_co = TypeVar("Message_co", covariant=True)
 
@@ -15,7 +14,7 @@ Message_co = TypeVar("Message_co", covariant=True)
 class EncodedMessages(Sequence[Message_co], Generic[Message_co]):
     """Messages of which one becomes an object only where somebody asks for it. `make` makes it of its tuple."""
 
-    def __init__(self, messages: Messages | ArrowMessages, make: Callable[[Any], Message_co]) -> None:
+    def __init__(self, messages: Messages, make: Callable[[Any], Message_co]) -> None:
         self._messages = messages
         self._make = make
 

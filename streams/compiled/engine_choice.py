@@ -1,4 +1,4 @@
-"""Which program decides live: the compiled engine, rows as columns where numpy is, or the reference."""
+"""Engine: makes the processors of a worker or an embedded manager, compiled (Rust) or in Python."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from journeys.schemas.catalog import fingerprint, own_schemas
 from journeys.schemas.codec import Codec
-from journeys.schemas.columns import IS_INSTALLED
 from journeys.streams.compiled.compiled_partition import compiled_partition
 from journeys.streams.compiled.compiled_processor import CompiledProcessor
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.protocols import JourneyProcessor
 from journeys.streams.partition.state import Partition
 
 if TYPE_CHECKING:
     import journeys.engine
 
-EngineSetting = Literal["auto", "python", "compiled"]
+EngineSetting = Literal["auto", "compiled", "reference"]
+"""`auto` takes the compiled engine where it is built and fits, else the reference."""
 
 
 class EngineMissingError(Exception):
@@ -24,55 +25,53 @@ class EngineMissingError(Exception):
 
 
 class Engine(NamedTuple):
-    """Makes partitions and processors. `why` says how the choice came about."""
+    """The choice of an engine. `why` says how it came about, `advice` what gives the compiled one where it is not."""
 
     compiled: type[journeys.engine.Engine] | None
     why: str
+    advice: str | None = None
 
     @property
     def name(self) -> str:
-        """`compiled` or `python`."""
-        return "python" if self.compiled is None else "compiled"
+        """`compiled` or `reference`."""
+        return "reference" if self.compiled is None else "compiled"
 
-    def partition(self, number: int, count: int, codec: Codec) -> Partition:
-        """State of a partition, without rows."""
+    @property
+    def description(self) -> str:
+        """One line for the log: which engine runs, why, and how to have the compiled one."""
+        return f"{self.name} ({self.why})" + (f"; for the compiled one, {self.advice}" if self.advice else "")
+
+    def processor(self, number: int, count: int, codec: Codec) -> JourneyProcessor:
+        """Processor of a partition without rows."""
         if self.compiled is None:
-            if not IS_INSTALLED:
-                return Partition(number, count)
-            from journeys.streams.columnar_partition import ColumnarPartition  # noqa: PLC0415  (it wants the extra `kafka`)
-
-            return ColumnarPartition(number, count, codec)
-        return compiled_partition(self.compiled, number, count, codec)
-
-    def processor(self, partition: Partition) -> Processor:
-        """Processor of a partition that this engine has made."""
-        if self.compiled is not None:
-            return CompiledProcessor(partition)
-        if not IS_INSTALLED:
-            return Processor(partition)
-        from journeys.streams.columnar_processor import ColumnarProcessor  # noqa: PLC0415  (as above)
-
-        return ColumnarProcessor(partition)
+            return Processor(Partition(number, count))
+        return CompiledProcessor(compiled_partition(self.compiled, number, count, codec))
 
 
-PURE_PYTHON = Engine(None, "set so")
+REFERENCE = Engine(None, "set so", "set JOURNEYS_ENGINE to auto or compiled")
+_HOW_TO_BUILD = (
+    "install a Rust toolchain (cargo) and then `pip install --force-reinstall --no-cache-dir gaelp-journeys`, "
+    "in a checkout `make setup`"
+)
 
 
 def load_engine(setting: EngineSetting) -> Engine:
-    """Take the engine that the setting names; `auto` takes the compiled one where it is built and fits.
+    """Take the engine that the setting names.
 
     Raises EngineMissingError where the compiled one is wanted and can't be had.
     """
-    if setting == "python":
-        return PURE_PYTHON
+    if setting == "reference":
+        return REFERENCE
     why_not = _why_not_compiled()
     if why_not is None:
         from journeys.engine import Engine as Compiled  # noqa: PLC0415  (it may not be built)
 
-        return Engine(Compiled, "built and of these schemas")
+        return Engine(Compiled, "installed and built for these schemas")
     if setting == "compiled":
-        raise EngineMissingError(f"the compiled engine can't be had: {why_not}; build it with `make setup`")
-    return Engine(None, why_not)
+        raise EngineMissingError(
+            f"the compiled engine can't be had: {why_not}; {_HOW_TO_BUILD}, or set JOURNEYS_ENGINE to auto"
+        )
+    return Engine(None, why_not, _HOW_TO_BUILD)
 
 
 def _why_not_compiled() -> str | None:
@@ -82,4 +81,4 @@ def _why_not_compiled() -> str | None:
 
     own = own_schemas()
     other = [name for name, known in SCHEMAS.items() if fingerprint(own[name]) != known]
-    return f"it was built for other schemas of {', '.join(other)}" if other else None
+    return f"journeys.engine was built for other schemas of {', '.join(other)}" if other else None

@@ -1,4 +1,4 @@
-"""Figures of what was booked, under the names that workers and managers share."""
+"""Metrics of abandonments, under the names that workers and managers share."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Final
 
 from journeys.schemas import metrics
 from journeys.schemas.metrics import Distribution, Sample
+from journeys.schemas.money import MICROS
 from journeys.streams.partition.abandonment_tally import DELAY_BOUNDS_MS, Tally
 
 BY_DEADLINE: Final = frozenset({"TIMEOUT", "INACTIVITY"})
-_MICROS: Final = 1_000_000
 _MS: Final = 1_000
 _BOUNDS: Final = tuple(bound / _MS for bound in DELAY_BOUNDS_MS)
 
@@ -19,7 +19,7 @@ def booked_samples(tally: Tally) -> Iterator[Sample]:
     """Abandonments, what they cost, and how late they were found out; averages and shares where there were any."""
     for reason, count in sorted(tally.by_reason.items()):
         yield Sample(metrics.ABANDONMENTS, count, (reason,))
-    penalty = tally.total_penalty_micros / _MICROS
+    penalty = tally.total_penalty_micros / MICROS
     yield Sample(metrics.PENALTY, penalty)
     total = tally.by_reason.total()
     if total:

@@ -1,4 +1,4 @@
-"""What is counted of abandonments: by reason, what they cost, and how long after its end each was found out."""
+"""Tally: running counts of abandonments by reason, their penalties, and their detection delays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journey table as it is stored: rows to the changelog, and a partition back from it.
+"""Changelog records of the journey table: encodes changed rows, and restores a partition from them.
 
 Every row begins with the input offset that it stands for, and a tombstone carries it beside the record.
 The greater offset wins, whatever order the changelog has: a worker that was frozen can write old rows
@@ -26,7 +26,7 @@ from journeys.schemas.rows import (
 )
 from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from journeys.streams.partition.effects import Effects, EncodedOutput
-from journeys.streams.partition.state import Partition
+from journeys.streams.partition.protocols import JourneyPartition
 from journeys.streams.rule.policy import InvalidPolicyError, Policy, policy_from_json
 from journeys.streams.rule.row import UNKNOWN_OFFSET, stored_columns
 from journeys.streams.stored.restored_rows import UnreadableRowError, policy_of
@@ -108,7 +108,7 @@ def stored_rows(effects: Effects, codec: Codec) -> Sequence[StoredRow]:
     return [*stored, *effects.stored] if stored else effects.stored
 
 
-def stored_partition(partition: Partition, codec: Codec) -> StoredRow:
+def stored_partition(partition: JourneyPartition, codec: Codec) -> StoredRow:
     """Changelog record that says how far the partition has come; sent when all rows are acknowledged."""
     return StoredRow(PARTITION_KEY, codec.encode(partition.row()), partition.applied_offset)
 
@@ -188,7 +188,7 @@ class Restore:
             if not isinstance(found, int)
         }
 
-    def onto(self, partition: Partition, codec: Codec) -> list[StoredRow]:
+    def onto(self, partition: JourneyPartition, codec: Codec) -> list[StoredRow]:
         """Put what was read onto a partition: an empty one, or one that missed what others wrote meanwhile.
 
         Returns rows to write again, because a stale one lies behind them in the changelog. Raises
@@ -214,12 +214,11 @@ class Restore:
         wanted: list[tuple[str, bytes]] = []
         rewrites.extend(_choose(partition, winners, known_until, codec, wanted))
         partition.keep_stored(wanted, codec)
-        partition.count_open()
         return rewrites
 
 
 def _choose(
-    partition: Partition,
+    partition: JourneyPartition,
     winners: Mapping[bytes, Winner],
     known_until: int,
     codec: Codec,
@@ -236,7 +235,7 @@ def _choose(
         held = partition.rows.get(journey_id)
         if isinstance(found, int):
             if held is None or held.offset <= found:
-                partition.rows.pop(journey_id, None)
+                partition.remove(journey_id)
                 continue
         elif known_until == UNKNOWN_OFFSET and held is None:
             wanted.append((journey_id, found))
@@ -278,7 +277,7 @@ def _policy_of(row: PolicyRow) -> Policy:
         raise UnreadableRowError(f"the row of policy {row.policy_version!r}: {error}") from None
 
 
-def _take_partition_row(partition: Partition, row: PartitionRow) -> None:
+def _take_partition_row(partition: JourneyPartition, row: PartitionRow) -> None:
     if row.partition_count != partition.count:
         raise TableMismatchError(
             f"the table was made for {row.partition_count} partitions, the input topic has {partition.count}: "

@@ -1,4 +1,4 @@
-"""The driver: a file or a recorded log in, the same outputs as live. No I/O: whoever reads passes records in."""
+"""Driver: replays a file or a recorded log through the reference. No I/O: the caller passes the records in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Effects: what a batch of records brought about, to be published and stored in this order."""
+"""Effects: outputs and changed rows of a batch of records, to be published and stored in this order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One record of the log as the processor takes it."""
+"""Entry: one record of the log as the processor takes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows are no garbage: they live long, hold no cycles, and there may be a million of them.
+"""Keeps rows out of the garbage collector's sight: they live long, hold no cycles, and there may be a million of them.
 
 A full collection at a million rows stands still for 0.2 s and finds nothing, and making them with the collector on
 costs half as much again.
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def kept_for_ever() -> Iterator[None]:
-    """Take all that the block makes out of the collector's sight. What nobody refers to is freed all the same."""
+    """Freeze all objects that the block makes (`gc.freeze`). Those that nobody refers to are freed all the same."""
     gc.collect()  # what is garbage now would be kept, too
     gc.disable()
     try:

@@ -1,28 +1,23 @@
-"""The state of one partition: its rows, clock, policies and deadlines."""
+"""Partition: the rows of one partition as Python objects, with indexes of their deadlines and deletions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import Final
 
 from journeys.schemas.codec import Codec
-from journeys.schemas.rows import PartitionRow
 from journeys.streams.partition.deadline_index import DeadlineIndex, Filed, begin_of
-from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
-from journeys.streams.rule.row import UNKNOWN_OFFSET, Row
+from journeys.streams.partition.partition_state import PartitionState
+from journeys.streams.rule.policy import Policy
+from journeys.streams.rule.row import Row
 from journeys.streams.stored.restored_rows import rows_of
 
 FIRST_PARTITION_COUNT: Final = 1
 
 
-class Partition:
-    """Rows by journey and what belongs to all of them.
-
-    `clock` is the greatest punctuation read, in epoch milliseconds, None before the first.
-    `policy` in place of None is in force throughout, whatever the log says. `grace_ms` in place of None
-    overrides every policy's grace (file replay: 0).
-    """
+class Partition(PartitionState):
+    """Rows by journey and what belongs to all of them; `policy` and `grace_ms` as in `PartitionState`."""
 
     def __init__(
         self,
@@ -32,25 +27,11 @@ class Partition:
         policy: Policy | None = None,
         grace_ms: int | None = None,
     ) -> None:
-        self.number = number
-        self.count = count
+        super().__init__(number, count, policy=policy, grace_ms=grace_ms)
         self.rows: dict[str, Row] = {}
-        self.clock: int | None = None
-        self.time_source: str | None = None
-        self.applied_offset = UNKNOWN_OFFSET
-        self.policy = policy or DEFAULT_POLICY
-        self.policy_is_fixed = policy is not None
-        self.policies: dict[str, Policy] = {self.policy.version: self.policy}
-        self.policy_offsets: dict[str, int] = {self.policy.version: UNKNOWN_OFFSET}
-        """Offset of the record that first brought each policy."""
-        self._grace_ms = grace_ms
         self._open_count = 0
         self._deadlines = DeadlineIndex()
         self._cleanups = DeadlineIndex()
-
-    def row(self) -> PartitionRow:
-        """Row that says how far this partition has come."""
-        return PartitionRow(self.applied_offset, self.clock, self.time_source, self.policy.version, self.count)
 
     def open_count(self) -> int:
         """Journeys with an open episode, without looking through all of them."""
@@ -60,52 +41,14 @@ class Partition:
         """An episode has begun (1) or ended (-1)."""
         self._open_count += change
 
-    def count_open(self) -> None:
-        """Count open episodes anew, when rows came from elsewhere."""
-        self._open_count = sum(row.open for row in self.rows.values())
-
-    def counts_as_absent(self, row: Row, occurred_at: int) -> bool:
-        """Whether an ended journey is forgotten for a record of that time, be its row deleted or not.
-
-        By the record's own time, so that how often punctuations come makes no difference; by the clock only
-        when it is further by grace, as then no record that is on time can ask.
-        """
-        if row.cleanup_at is None:
-            return False
-        return occurred_at >= row.cleanup_at or (self.clock is not None and self._forgotten_at(row) <= self.clock)
-
-    def _forgotten_at(self, row: Row) -> int:
-        assert row.cleanup_at is not None
-        return row.cleanup_at + self._grace_of(row)
-
-    def _grace_of(self, row: Row) -> int:
-        return row.policy.grace_ms if self._grace_ms is None else self._grace_ms
-
-    def forgotten_until(self, offset: int) -> int | None:
-        """Latest instant that a record at `offset` of an unknown journey is too late for; None without a clock.
-
-        By the shortest cleanup of all policies so far: the journey may have been known, and forgotten under that one.
-        Opened again at the same instant, its episode would have the id of the earlier one.
-        """
-        if self.clock is None:
-            return None
-        shortest_ms: int | None = None
-        for version, at in self.policy_offsets.items():
-            if at < offset:
-                cleanup_ms = self.policies[version].cleanup_ms
-                if shortest_ms is None or cleanup_ms < shortest_ms:
-                    shortest_ms = cleanup_ms
-        assert shortest_ms is not None  # the policy that a partition begins with is older than any record
-        return self.clock - shortest_ms
-
     def due_at(self, row: Row) -> int:
         """Clock at which a punctuation fires the open row: its deadline plus grace."""
-        return row.deadline_at + self._grace_of(row)
+        return row.deadline_at + self.grace_of(row)
 
     def due_until(self, row: Row) -> int:
         """Latest deadline that is due at the present clock under the row's grace."""
         assert self.clock is not None
-        return self.clock - self._grace_of(row)
+        return self.clock - self.grace_of(row)
 
     def keep(self, row: Row) -> None:
         """Hold a row that changed and see to its entry in the indexes."""
@@ -115,19 +58,25 @@ class Partition:
             if row.armed_at is None or due_at < row.armed_at:
                 row.armed_at = self._deadlines.file(due_at, row)
         elif row.cleanup_at is not None:
-            self._cleanups.file(self._forgotten_at(row), row)
+            self._cleanups.file(self.forgotten_at(row), row)
 
-    def keep_all(self, rows: Sequence[Row]) -> None:
-        """Hold many rows that are in no index yet, as a restore makes them."""
-        for row in rows:
-            self.keep(row)
+    def keep_counted(self, row: Row) -> None:
+        """Do nothing: the row is the one that is held, and its entry in the index stays as it is."""
 
     def keep_stored(self, stored: Iterable[tuple[str, bytes]], codec: Codec) -> None:
         """Hold rows given as journeys with their wire bytes; raises UnreadableRowError, and then holds none of them."""
         rows: list[Row] = []
         for chunk in rows_of(stored, self.policies, codec):
             rows.extend(chunk)
-        self.keep_all(rows)
+        for row in rows:
+            self.keep(row)
+        self._open_count = sum(row.open for row in self.rows.values())
+
+    def remove(self, journey_id: str) -> None:
+        """Drop a journey's row, if it has one."""
+        row = self.rows.pop(journey_id, None)
+        if row is not None and row.open:
+            self._open_count -= 1
 
     def next_cleanup_at(self) -> int | None:
         """Clock from which the first row may be deleted."""
@@ -139,7 +88,7 @@ class Partition:
         while (first := self._cleanups.first()) is not None:
             at, journey_id, _, row = first
             if not row.open and self.rows.get(journey_id) is row:
-                forgotten_at = self._forgotten_at(row)
+                forgotten_at = self.forgotten_at(row)
                 if forgotten_at == at:
                     return first
                 self._cleanups.pop()
@@ -148,11 +97,6 @@ class Partition:
                 continue
             self._cleanups.pop()
         return None
-
-    def cleanup_lag_ms(self) -> int:
-        """How far the clock is past the first row that may be deleted; 0 where none may be yet."""
-        first = self.next_cleanup_at()
-        return 0 if first is None or self.clock is None else max(0, self.clock - first)
 
     def next_due_at(self) -> int | None:
         """Clock at which the next deadline fires; None when nothing is open. Puts stale entries right on the way."""
@@ -193,7 +137,7 @@ class Partition:
                 deadline_at = timeout_at
             if row.policy is not policy:
                 policy = row.policy
-                grace_ms = self._grace_of(row)
+                grace_ms = self.grace_of(row)
             due_at = deadline_at + grace_ms
             if due_at > clock:
                 row.armed_at = deadlines.file(due_at, row)
@@ -220,7 +164,7 @@ class Partition:
             del self.rows[row.journey_id]
             gone[row.journey_id] = offset
         for row in ahead:
-            cleanups.file(self._forgotten_at(row), row)
+            cleanups.file(self.forgotten_at(row), row)
         return gone
 
 

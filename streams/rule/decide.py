@@ -3,8 +3,8 @@
 Generators of facts. The caller lets `evolve` write each fact into the row before it asks for the next,
 so that every question is put to the row as it then is:
 
-    is the deadline past? ExtendedAutomatically, Abandoned (decide_overdue; a duplicate does not ask)
-    is the id known?      Duplicate, and nothing else
+    is the id known?      Duplicate, and nothing else, unless the journey would be forgotten by then
+    is the deadline past? ExtendedAutomatically, Abandoned (decide_overdue)
     is the record late?   Late or Refused, and nothing more
     is an episode open?   if not: Started or Returned (signals and commands: Refused)
     the record itself     TouchpointApplied, OverridesChanged, Extended
@@ -51,13 +51,13 @@ def decide_overdue(row: Row, record: JourneyRecord) -> Iterator[Fact]:
     """Facts of an open episode that was over when `record` happened, by whatever record of its journey."""
     if not row.open or record.occurred_at < row.deadline_at:
         return
-    known = _is_known(row, record)
-    for fact in decide_due(row, record.occurred_at):
-        # A duplicate moves nothing, unless it lies so far behind the end that nobody would know it any more.
-        # Behind an extension the end is a later one.
-        if known and isinstance(fact, Abandoned) and record.occurred_at < fact.ended_at + row.policy.cleanup_ms:
-            return
-        yield fact
+    # A duplicate moves nothing, unless it lies so far after the deadline that the journey would be forgotten.
+    if (
+        _is_known(row, record)
+        and record.occurred_at < _extended_deadline_at(row, record.occurred_at) + row.policy.cleanup_ms
+    ):
+        return
+    yield from decide_due(row, record.occurred_at)
 
 
 def _is_known(row: Row, record: JourneyRecord) -> bool:
@@ -110,6 +110,12 @@ def decide_due(row: Row, at: int) -> Iterator[Fact]:
         reason = "TIMEOUT" if deadline_at == row.timeout_deadline_at else "INACTIVITY"
         # Exclusive: a record at exactly the deadline is behind the end.
         yield Abandoned(reason, deadline_at, deadline_at - 1, None)
+
+
+def _extended_deadline_at(row: Row, at: int) -> int:
+    """Deadline of an open episode as the automatic extensions due at `at` would leave it."""
+    timeout_at = min(row.timeout_deadline_at + _automatic_extension_ms(row, at), row.cap_at)
+    return min(timeout_at, row.last_activity_at + row.inactivity_in_force_ms)
 
 
 def _automatic_extension_ms(row: Row, at: int) -> int:

@@ -1,4 +1,4 @@
-"""Rows out of their wire bytes, many at once: a restore makes a million of them.
+"""Decodes stored rows, many at once: a restore makes a million of them.
 
 Rows of the present schema are decoded and set by columns; those of other versions one by one, by Avro's rules.
 Both may stand in one changelog, in any order.
@@ -45,14 +45,14 @@ def rows_of(stored: Iterable[StoredEntry], policies: Mapping[str, Policy], codec
 
     Raises UnreadableRowError for one of an unknown schema or policy, or that is damaged.
     """
-    for alike, others in chunks_of(stored, codec):
+    for alike, others in _chunks(stored, codec):
         rows = _by_columns(alike, codec, policies)
         yield [_one(journey_id, value, policies, codec) for journey_id, value in alike] if rows is None else rows
         if others:
             yield [_one(journey_id, value, policies, codec) for journey_id, value in others]
 
 
-def chunks_of(stored: Iterable[StoredEntry], codec: Codec) -> Iterator[tuple[list[StoredEntry], list[StoredEntry]]]:
+def _chunks(stored: Iterable[StoredEntry], codec: Codec) -> Iterator[tuple[list[StoredEntry], list[StoredEntry]]]:
     """Rows in chunks: those that can be decoded by columns, and the others."""
     has_columns = codec.catalog.writer(codec.catalog.id_of(_NAME)).has_columns
     entries = iter(stored)
@@ -64,14 +64,6 @@ def chunks_of(stored: Iterable[StoredEntry], codec: Codec) -> Iterator[tuple[lis
         else:
             alike = [entry for entry in chunk if entry[1][:HEADER_BYTES] in own]
             yield alike, [entry for entry in chunk if entry[1][:HEADER_BYTES] not in own]
-
-
-def row_arrays(entries: Sequence[StoredEntry], codec: Codec) -> list[Any] | None:
-    """Arrow arrays of rows that are all of the present schema; None where they are few, or one of them is damaged."""
-    if len(entries) < WORTHWHILE:
-        return None
-    writer = codec.catalog.writer(codec.catalog.id_of(_NAME))
-    return arrays_of([value[HEADER_BYTES:] for _, value in entries], writer.plain_json)
 
 
 def _is_own(head: bytes, codec: Codec) -> bool:
@@ -87,20 +79,23 @@ def _one(journey_id: str, value: bytes, policies: Mapping[str, Policy], codec: C
     try:
         name, fields = codec.decode_fields(value)
     except InvalidRecordError as error:
-        raise UnreadableRowError(f"{place_of(journey_id)}: {error}") from None
+        raise UnreadableRowError(f"{_place_of(journey_id)}: {error}") from None
     if name != _NAME:
-        raise UnreadableRowError(f"{place_of(journey_id)} is a {name}, not a {_NAME}")
-    return Row.of_stored(journey_id, fields, policy_of(policies, fields["policy_version"], place_of(journey_id)))
+        raise UnreadableRowError(f"{_place_of(journey_id)} is a {name}, not a {_NAME}")
+    return Row.of_stored(journey_id, fields, policy_of(policies, fields["policy_version"], _place_of(journey_id)))
 
 
-def place_of(journey_id: str) -> str:
+def _place_of(journey_id: str) -> str:
     """What an error calls the row of a journey."""
     return f"the row of journey {journey_id!r}"
 
 
 def _by_columns(entries: Sequence[StoredEntry], codec: Codec, policies: Mapping[str, Policy]) -> list[Row] | None:
-    """Rows of entries that are all of the present schema; None as `row_arrays`."""
-    arrays = row_arrays(entries, codec)
+    """Rows of entries that are all of the present schema; None where they are few, or one of them is damaged."""
+    if len(entries) < WORTHWHILE:
+        return None
+    writer = codec.catalog.writer(codec.catalog.id_of(_NAME))
+    arrays = arrays_of([value[HEADER_BYTES:] for _, value in entries], writer.plain_json)
     if arrays is None:
         return None
     columns = [_BY_FIELD.get(field, _values)(arrays[place]) for place, field in enumerate(STORED)]
@@ -111,7 +106,7 @@ def _by_columns(entries: Sequence[StoredEntry], codec: Codec, policies: Mapping[
     journey_ids = [journey_id for journey_id, _ in entries]
     versions = columns[_POLICY_VERSION]
     found = {
-        version: policy_of(policies, version, place_of(journey_ids[versions.index(version)]))
+        version: policy_of(policies, version, _place_of(journey_ids[versions.index(version)]))
         for version in set(versions)
     }
     rows = list(map(Row.__new__, repeat(Row, len(entries))))

@@ -44,13 +44,16 @@ def test_every_row_is_there_once_after_kills(broker, sinks, bigquery_client, hou
     sink = sinks(settings, house)
     chance = random.Random(5)
     for number in range(KILLS):
-        publish(settings, published[number * ROWS // KILLS : (number + 1) * ROWS // KILLS])
+        publish(settings, published[number * ROWS // (KILLS + 1) : (number + 1) * ROWS // (KILLS + 1)])
         before = sink.committed()
         sink.start()
         sink.wait_until(lambda least=before: sink.committed() > least, "no row has come")
         sleep(chance.random() * 0.05)
         sink.kill()
     sink.start()
+    publish(
+        settings, published[KILLS * ROWS // (KILLS + 1) :]
+    )  # so that this one has surely begun before it is stopped
     sink.wait_until(lambda: sink.committed() >= ROWS, "rows are missing")
     sink.stop()
     assert counts(bigquery_client, house) == (ROWS, ROWS)

@@ -102,3 +102,12 @@ def test_a_freeze_limit_that_comes_too_late_is_refused(cli, monkeypatch, limit, 
     assert f"JOURNEYS_SESSION_TIMEOUT_SECONDS ({session})" in result.stderr
     monkeypatch.setenv("JOURNEYS_FREEZE_LIMIT_SECONDS", "1.9")
     assert cli("config").exit_code == 0
+
+
+def test_an_unknown_engine_is_refused(cli, monkeypatch):
+    """Among them the name of one that there was; the error names those that there are."""
+    monkeypatch.setenv("JOURNEYS_ENGINE", "python")
+    result = cli("config")
+    assert result.exit_code == 2
+    assert "setting engine: 'python'" in result.stderr
+    assert "'auto', 'compiled' or 'reference'" in result.stderr

@@ -1,14 +1,14 @@
-"""The ways that a worker may apply a log, run next to the reference: whatever comes of it must be the same."""
+"""Runs the compiled engine next to the reference: whatever comes of a log must be the same, byte by byte."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
+
+import pytest
 
 from journeys.schemas.codec import Codec
-from journeys.streams.columnar_partition import ColumnarPartition
-from journeys.streams.columnar_processor import ColumnarProcessor
 from journeys.streams.compiled.engine_choice import load_engine
 from journeys.streams.partition.abandonment_tally import Tally
 from journeys.streams.partition.changelog import (
@@ -20,25 +20,15 @@ from journeys.streams.partition.changelog import (
     tombstones,
 )
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.protocols import JourneyPartition, JourneyProcessor
 from journeys.streams.partition.state import Partition
+from tests.fixtures.left_out import left_out
 from tests.fixtures.wire_record import WireRecord
 
 CODEC = Codec()
 Changelog: TypeAlias = Iterable[tuple[bytes, bytes | None, int]]
-Made: TypeAlias = Callable[[int, int, Changelog], Processor]
 
-
-class _ColumnarProcessor(ColumnarProcessor):
-    """Has touchpoints go by columns where they are few, too: the batches here are small."""
-
-    fewest = fewest_at_once = 1
-
-
-class _PartlyColumnarProcessor(ColumnarProcessor):
-    """Has some of a small batch go by columns, and some by the reference."""
-
-    fewest = 1
-    fewest_at_once = 3
+needs_engine = pytest.mark.skipif(find_spec("journeys.engine") is None, reason=left_out("engine"))
 
 
 class Result(NamedTuple):
@@ -53,7 +43,7 @@ class Result(NamedTuple):
     booked: tuple[Any, ...]
 
 
-def result_of(processor: Processor, records: Sequence[WireRecord]) -> Result:
+def result_of(processor: JourneyProcessor, records: Sequence[WireRecord]) -> Result:
     """Apply a batch and give what a flush would send, in order."""
     effects = processor.process_log(records, CODEC)
     partition = processor.partition
@@ -78,53 +68,31 @@ def reference(number: int, count: int, changelog: Changelog = ()) -> Processor:
     return Processor(partition)
 
 
-def by_columns(number: int, count: int, changelog: Changelog = ()) -> Processor:
-    """What a worker runs without the compiled engine, restored from a changelog."""
-    partition = ColumnarPartition(number, count, CODEC)
-    _restore(partition, changelog)
-    return _ColumnarProcessor(partition)
-
-
-def partly_by_columns(number: int, count: int, changelog: Changelog = ()) -> Processor:
-    """The same, with more that is left to the reference."""
-    partition = ColumnarPartition(number, count, CODEC)
-    _restore(partition, changelog)
-    return _PartlyColumnarProcessor(partition)
-
-
-def compiled(number: int, count: int, changelog: Changelog = ()) -> Processor:
+def compiled(number: int, count: int, changelog: Changelog = ()) -> JourneyProcessor:
     """The engine, restored from a changelog."""
-    engine = load_engine("compiled")
-    partition = engine.partition(number, count, CODEC)
-    _restore(partition, changelog)
-    return engine.processor(partition)
+    processor = load_engine("compiled").processor(number, count, CODEC)
+    _restore(processor.partition, changelog)
+    return processor
 
 
-WAYS: Final[dict[str, Made]] = {"columns": by_columns, "partly columns": partly_by_columns}
-if find_spec("journeys.engine") is not None:
-    WAYS["compiled"] = compiled
-
-
-def _restore(partition: Partition, changelog: Changelog) -> None:
+def _restore(partition: JourneyPartition, changelog: Changelog) -> None:
     restore = Restore()
     for key, value, offset in changelog:
         restore.add(key, value, offset)
     assert restore.onto(partition, CODEC) == []
 
 
-def compare(
-    made: Made, batches: Iterable[Sequence[WireRecord]], number: int, count: int, *, restarts: bool = False
-) -> int:
+def compare(batches: Iterable[Sequence[WireRecord]], number: int, count: int, *, restarts: bool = False) -> int:
     """Apply batches with both and demand the same bytes of both; gives how many records that were.
 
     With `restarts`, both are restored from their changelog before each batch.
     """
-    plain, fast = reference(number, count), made(number, count, ())
+    plain, fast = reference(number, count), compiled(number, count)
     changelog: list[StoredRow] = []
     read = 0
     for records in batches:
         if restarts:
-            plain, fast = reference(number, count, changelog), made(number, count, changelog)
+            plain, fast = reference(number, count, changelog), compiled(number, count, changelog)
         expected, found = result_of(plain, records), result_of(fast, records)
         assert found == expected
         assert found.open_count == sum(row.open for row in plain.partition.rows.values())
@@ -134,6 +102,6 @@ def compare(
     return read
 
 
-def tables(processor: Processor) -> dict[str, dict[str, Any]]:
+def tables(processor: JourneyProcessor) -> dict[str, dict[str, Any]]:
     """Rows of a processor's partition, as they are stored."""
     return {journey_id: row.stored() for journey_id, row in processor.partition.rows.items()}

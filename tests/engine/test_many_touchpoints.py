@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -22,8 +22,7 @@ from journeys.schemas.records import (
 )
 from journeys.streams.partition.entry import Entry
 from journeys.streams.rule.policy import Policy
-from journeys.streams.segment import Segment
-from tests.engine.comparison import CODEC, WAYS, compare, reference, result_of
+from tests.engine.comparison import CODEC, compare, needs_engine, reference, result_of
 from tests.fixtures.examples import examples
 from tests.fixtures.wire_record import WireRecord, on_the_wire
 
@@ -163,46 +162,27 @@ def _batches(seed: int) -> list[list[WireRecord]]:
     return [log[begin:end] for begin, end in pairwise(edges)]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@needs_engine
 @pytest.mark.parametrize("seed", range(_SEEDS))
-def test_many_touchpoints_of_few_journeys_are_what_the_reference_makes_of_them(way: str, seed: int) -> None:
+def test_many_touchpoints_of_few_journeys_are_what_the_reference_makes_of_them(seed: int) -> None:
     """Hundreds of one journey, repeated, out of order, late, ahead, converting, over budget."""
     batches = _batches(seed)
-    assert compare(WAYS[way], batches, 0, 1, restarts=seed % 5 == 0) == sum(map(len, batches))
+    assert compare(batches, 0, 1, restarts=seed % 5 == 0) == sum(map(len, batches))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@needs_engine
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("size", [700, 12_000])
-def test_sums_stop_at_the_largest(way: str, seed: int, size: int) -> None:
+def test_sums_stop_at_the_largest(seed: int, size: int) -> None:
     """Beyond a touchpoint of a batch, and where those of a batch alone come to more."""
     draft = _Draft(seed)
     draft.rush()
     log = list(_wire(draft, 11_000))
     batches = [log[begin : begin + size] for begin in range(0, len(log), size)]
-    assert compare(WAYS[way], batches, 0, 1) == len(log)
+    assert compare(batches, 0, 1) == len(log)
     processor = reference(0, 1)
     result_of(processor, log[:-1])
     assert LARGEST_SUM_MICROS in {row.total_cost_micros for row in processor.partition.rows.values()}
-
-
-@pytest.mark.parametrize("way", [way for way in WAYS if "columns" in way])
-def test_a_touchpoint_that_comes_a_thousand_times_is_not_looked_at_by_all_of_them(
-    way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Or a producer that tries again and again would cost the square of it."""
-    rounds: list[int] = []
-    apply_round = Segment._apply_round
-
-    def noted(segment: Segment, places: Any, slots: Any) -> Any:
-        rounds.append(len(places))
-        return apply_round(segment, places, slots)
-
-    monkeypatch.setattr(Segment, "_apply_round", noted)
-    touchpoints = [Touchpoint("journey", None, "the same", _AT + number, cost_micros=1) for number in range(2_000)]
-    entries = [Entry(offset, b"journey", None, touchpoint) for offset, touchpoint in enumerate(touchpoints)]
-    compare(WAYS[way], [[on_the_wire(entry, CODEC) for entry in entries]], 0, 1)
-    assert 1 <= len(rounds) <= 3
 
 
 def test_the_logs_hold_what_they_should() -> None:

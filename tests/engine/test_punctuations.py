@@ -13,21 +13,17 @@ from journeys.schemas.catalog import own_schemas
 from journeys.schemas.codec import Codec
 from journeys.schemas.instants import DAY_MS, EARLIEST, HOUR_MS, LATEST
 from journeys.schemas.records import InputRecord, JourneyRegistered, Punctuation, Touchpoint
-from journeys.streams.compiled.compiled_processor import CompiledProcessor
+from journeys.streams.compiled.compiled_processor import CompiledProcessor, decoded_entry
 from journeys.streams.compiled.engine_choice import load_engine
-from journeys.streams.partition.effects import Effects
-from journeys.streams.partition.entry import Entry
-from journeys.streams.partition.processor import Processor
-from tests.engine.comparison import CODEC, WAYS, compare, compiled, reference, result_of, tables
+from journeys.streams.partition.entry import Entry, EntryFields
+from journeys.streams.partition.protocols import JourneyProcessor
+from tests.engine.comparison import CODEC, compare, compiled, needs_engine, reference, result_of, tables
 from tests.fixtures.examples import examples
-from tests.fixtures.left_out import left_out
 from tests.fixtures.wire_record import WireRecord, on_the_wire
 
 _AT: Final = 1_760_000_000_000
 _JOURNEY: Final = "journey"
 _OTHER_ID: Final = 77
-
-needs_engine = pytest.mark.skipif("compiled" not in WAYS, reason=left_out("engine"))
 
 _instants = st.sampled_from([0, 1, HOUR_MS, 2 * HOUR_MS, DAY_MS, 4 * DAY_MS, 40 * DAY_MS]).map(lambda ms: _AT + ms)
 _punctuations = st.builds(
@@ -55,17 +51,17 @@ def _log(records: Sequence[InputRecord], *, append_time: int | None = None, code
 class _Watched(CompiledProcessor):
     """Notes the offsets of the records that the engine leaves to the reference."""
 
-    def __init__(self, processor: Processor) -> None:
+    def __init__(self, processor: JourneyProcessor) -> None:
         assert isinstance(processor, CompiledProcessor)
-        super().__init__(processor.partition)
+        super().__init__(processor.partition, self._noted)
         self.left: list[int] = []
 
-    def _process_one(self, record: Any, effects: Effects, codec: Codec) -> None:
+    def _noted(self, record: Any, codec: Codec) -> EntryFields:
         self.left.append(record.offset)
-        super()._process_one(record, effects, codec)
+        return decoded_entry(record, codec)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@needs_engine
 @settings(max_examples=examples(500), deadline=None)
 @given(
     records=st.lists(_touchpoints | _punctuations, max_size=30),
@@ -77,7 +73,6 @@ class _Watched(CompiledProcessor):
     restarts=st.booleans(),
 )
 def test_punctuations_are_what_the_reference_makes_of_them(
-    way: str,
     records: list[InputRecord],
     append_time: int | None,
     key: bytes | None,
@@ -96,7 +91,7 @@ def test_punctuations_are_what_the_reference_makes_of_them(
         value = bytearray(log[changed[0]].value or b"")
         value[changed[1] % len(value)] = changed[2]
         log[changed[0]] = log[changed[0]]._replace(value=bytes(value))
-    compare(WAYS[way], [log[:cut], log[max(0, cut - again) :]], 0, 1, restarts=restarts)
+    compare([log[:cut], log[max(0, cut - again) :]], 0, 1, restarts=restarts)
 
 
 @needs_engine
@@ -157,8 +152,7 @@ def test_punctuations_under_another_id_are_learnt() -> None:
     codec.catalog.add(_OTHER_ID, own_schemas()["Punctuation"])
     writer.catalog.use_id("Punctuation", _OTHER_ID)
     log = _log([_touchpoint(1, _AT), *(Punctuation(_AT + day * DAY_MS, "simulated") for day in range(9))], codec=writer)
-    engine = load_engine("compiled")
-    watched, plain = _Watched(engine.processor(engine.partition(0, 1, codec))), reference(0, 1)
+    watched, plain = _Watched(load_engine("compiled").processor(0, 1, codec)), reference(0, 1)
     counts = [processor.process_log(log, codec).counts for processor in (watched, plain)]
     assert counts[0] == counts[1]
     assert watched.partition.row() == plain.partition.row()
@@ -166,8 +160,8 @@ def test_punctuations_under_another_id_are_learnt() -> None:
     assert watched.left == [1]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_deadline_that_comes_nearer_by_a_minute_fires(way: str) -> None:
+@needs_engine
+def test_a_deadline_that_comes_nearer_by_a_minute_fires() -> None:
     """An index that sorts roughly may have it under the same entry as before."""
     begin_of_an_hour = _AT - _AT % HOUR_MS + 10 * 60_000
     due_at = begin_of_an_hour + 3 * DAY_MS + 60_000
@@ -180,6 +174,6 @@ def test_a_deadline_that_comes_nearer_by_a_minute_fires(way: str) -> None:
             Punctuation(due_at - 30_000, "simulated"),
         ]
     )
-    assert compare(WAYS[way], [log], 0, 1) == len(log)
+    assert compare([log], 0, 1) == len(log)
     ended = result_of(reference(0, 1), log)
     assert (ended.open_count, ended.next_due_at) == (0, None)

@@ -14,7 +14,7 @@ def test_live_equals_replay_with_a_worker_that_joins_and_one_that_leaves(broker,
     """4 partitions, 2 workers, over 100,000 touchpoints of 10,000 journeys; a third joins and the first leaves."""
     settings = emptied(broker)
     # Where the compiled engine is built, the Python rule hands its rows over to it here, and takes some of it.
-    first, second = workers.start(settings, engine="python"), workers.start(settings)
+    first, second = workers.start(settings, engine="reference"), workers.start(settings)
     for worker in (first, second):
         worker.wait_until_logged("restored: partitions [")
     with HistoryImport(settings, journeys=10_000) as history:
@@ -41,7 +41,7 @@ def test_live_equals_replay_with_a_worker_that_joins_and_one_that_leaves(broker,
 def test_live_equals_replay_with_a_worker_that_is_killed(broker, workers):
     """Kill -9 of one of two workers in mid-stream, and a new one in its place; what is published twice is counted."""
     settings = emptied(broker, session_timeout_seconds=3)
-    first, second = workers.start(settings), workers.start(settings, engine="python")
+    first, second = workers.start(settings), workers.start(settings, engine="reference")
     for worker in (first, second):
         worker.wait_until_logged("restored: partitions [")
     with HistoryImport(settings, journeys=3_000) as history:

@@ -135,9 +135,9 @@ class Model:
 
     def _outcome(self, line: Line) -> str:
         journey = self.find(line.raw["journey_id"], line.at)
-        self._extend_if_due(line, journey)
         if self._is_duplicate(line, journey) and not self._is_forgotten_by_then(line, journey):
             return "duplicate"
+        self._extend_if_due(line, journey)
         self._abandon_if_after_deadline(line, journey)
         journey = self.find(line.raw["journey_id"], line.at)  # what has just ended may count as absent at once
         if self._is_duplicate(line, journey):
@@ -162,11 +162,15 @@ class Model:
         return line.identity is not None and line.identity in journey.identities[-8:]
 
     def _is_forgotten_by_then(self, line: Line, journey: Journey) -> bool:
-        """Whether the open episode ends so long before the line that the journey's memory ends, too."""
+        """Whether the open episode, extended if it is engaged, ends so long before the line that memory ends, too."""
         episode = journey.open_episode()
         if episode is None:
             return False
-        return journey.deadline(episode)[0] + episode.policy["cleanup_ms"] <= line.at
+        before = list(episode.extensions)
+        self._extend_if_engaged(journey, episode, line.at)
+        deadline, _ = journey.deadline(episode)
+        episode.extensions = before
+        return deadline + episode.policy["cleanup_ms"] <= line.at
 
     def _extend_if_due(self, line: Line, journey: Journey) -> None:
         episode = journey.open_episode()

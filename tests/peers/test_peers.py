@@ -35,7 +35,7 @@ def test_our_systems_differ_by_engine_and_processes():
     assert {name: (len(peer.commands), dict(peer.environment)) for name, peer in ours.items()} == {
         "journeys": (1, {}),
         "journeys-2-workers": (2, {}),
-        "journeys-python": (1, {"JOURNEYS_ENGINE": "python"}),
+        "journeys-reference": (1, {"JOURNEYS_ENGINE": "reference"}),
         "journeys-each-poll": (1, {"JOURNEYS_GATHER_SECONDS": "0"}),
     }
     assert len({command for peer in ours.values() for command in peer.commands}) == 1

@@ -8,12 +8,10 @@ from hypothesis import strategies as st
 
 from journeys.schemas import columns
 from journeys.schemas.codec import HEADER_BYTES, MAX_RECORD_BYTES, Codec
-from journeys.schemas.identity import touchpoint_hash
 from journeys.schemas.instants import EARLIEST, LATEST
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.money import LARGEST_MICROS
 from journeys.schemas.records import STATES, JourneyCommand, Touchpoint
-from journeys.schemas.touchpoint_arrays import touchpoint_arrays, touchpoint_head
 from journeys.streams.partition.entry import Entry
 from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.state import Partition
@@ -215,73 +213,23 @@ def test_sizes_in_a_batch():
     assert ["at most 1048576 bytes" in str(error) for error in found[8:]] == [False, True]
 
 
-def hash_of(record):
-    """What a row remembers of a touchpoint's id."""
-    return touchpoint_hash(record.touchpoint_id)
-
-
-@given(st.lists(wires() | st.just(CODEC.encode(FULL)), min_size=1, max_size=6), st.data())
+@given(st.lists(valid_touchpoints, min_size=8, max_size=20))
 @settings(max_examples=200, deadline=None)
-def test_arrays_of_a_batch_are_its_touchpoints(values, data):
-    """Of any part of them, each in its place; there are none where one of them is not valid, or is long."""
-    head = touchpoint_head(CODEC)
-    values = [value for value in values if value is not None and value.startswith(head)] or [CODEC.encode(SMALL)]
-    expected = one_by_one(values)
-    arrays = touchpoint_arrays([value[len(head) :] for value in values], CODEC)
-    if arrays is None:
-        assert any(isinstance(record, InvalidRecordError) for record in expected)
-        return
-    begin = data.draw(st.integers(0, len(expected) - 1))
-    for found, records in ((arrays, expected), (arrays.part(begin, len(expected)), expected[begin:])):
-        assert found.keys == [record.journey_id.encode() for record in records]
-        assert found.id_hashes.astype(">u8").tobytes() == b"".join(map(hash_of, records))
-        assert found.has_action_id.tolist() == [record.action_id is not None for record in records]
-        kept = [record._replace(channel=None, event_type=None) for record in records]
-        assert comparable(map(found.touchpoint, range(len(records)))) == comparable(kept)
-
-
-@given(st.lists(valid_touchpoints, min_size=1, max_size=20))
-@settings(max_examples=200, deadline=None)
-def test_valid_touchpoints_have_arrays(batch):
+def test_valid_touchpoints_are_decoded(batch):
     """Whatever is allowed, at its edges, too: the greatest and least, nulls and texts of any length."""
-    bodies = [CODEC.encode(record)[HEADER_BYTES:] for record in batch]
-    arrays = touchpoint_arrays(bodies, CODEC)
-    assert arrays is not None
-    kept = [record._replace(channel=None, event_type=None) for record in batch]
-    assert comparable(map(arrays.touchpoint, range(len(batch)))) == comparable(kept)
-    assert arrays.id_hashes.astype(">u8").tobytes() == b"".join(map(hash_of, batch))
+    assert comparable(CODEC.decode_inputs(list(map(CODEC.encode, batch)))) == comparable(batch)
 
 
-def test_equal_texts_of_which_there_are_few_are_one_object():
-    """In all batches: a row keeps one of them for long."""
-    batches = [[SMALL, FULL._replace(policy_version="policy " + number)] for number in "112"]
-    bodies = [[CODEC.encode(record)[HEADER_BYTES:] for record in batch] for batch in batches]
-    versions = [touchpoint_arrays(found, CODEC).policy_versions for found in bodies]
-    assert versions[0][1] is versions[1][1]
-    assert [found.tolist() for found in versions] == [[None, "policy 1"], [None, "policy 1"], [None, "policy 2"]]
-
-
-@pytest.mark.parametrize("length", [1_000, 1_001])
-def test_long_values_have_no_arrays(length):
-    """A text in one may be too long, which only a look at each of them tells."""
-    short = CODEC.encode(SMALL)
-    value = CODEC.encode(SMALL._replace(user_id="u" * (length - len(short) - 2)))
-    assert len(value) == length
-    bodies = [short[HEADER_BYTES:], value[HEADER_BYTES:]]
-    assert (touchpoint_arrays(bodies, CODEC) is None) == (length > 1_000)
-
-
-@pytest.mark.parametrize("invalid", ["journey_id", "occurred_at", "cost_micros", "conversion_probability"])
-def test_nothing_of_a_batch_with_an_invalid_touchpoint_is_in_arrays(invalid):
-    """It is a dead letter, and gone through one by one."""
-    wrong = {"journey_id": "", "occurred_at": EARLIEST - 1, "cost_micros": -1, "conversion_probability": 1.1}
-    bodies = [CODEC.encode(FULL._replace(**change))[HEADER_BYTES:] for change in ({}, {invalid: wrong[invalid]}, {})]
-    assert touchpoint_arrays(bodies, CODEC) is None
-    assert touchpoint_arrays([bodies[0], b"\x80", bodies[2]], CODEC) is None
-    assert touchpoint_arrays([bodies[0], bodies[2]], CODEC) is not None
-
-
-def test_without_the_package_there_are_no_arrays(monkeypatch):
-    """Touchpoints go one by one then."""
-    monkeypatch.setattr(columns, "IS_INSTALLED", False)
-    assert touchpoint_arrays([CODEC.encode(FULL)[HEADER_BYTES:]] * 9, Codec()) is None
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("journey_id", ""), ("touchpoint_id", ""), ("occurred_at", EARLIEST - 1), ("occurred_at", LATEST)]
+    + [(field, wrong) for field in ("cost_micros", "conversion_value_micros") for wrong in (-1, LARGEST_MICROS + 1)]
+    + [(field, wrong) for field in ("conversion_probability", "propensity") for wrong in (-0.1, 1.1, float("nan"))]
+    + [("state", "HAPPY")],
+)
+def test_an_invalid_touchpoint_among_valid_ones_is_found(field, value):
+    """It alone, each field's bounds by themselves; nulls stand beside it."""
+    values = [CODEC.encode(record) for record in (*[SMALL] * 8, FULL._replace(**{field: value}), FULL)]
+    found = CODEC.decode_inputs(values)
+    assert [isinstance(record, InvalidRecordError) for record in found] == [False] * 8 + [True, False]
+    assert found[8].field == field

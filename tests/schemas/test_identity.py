@@ -7,8 +7,7 @@ from aiokafka.partitioner import murmur2 as murmur2_of_aiokafka
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeys.schemas.identity import abandonment_id, command_hash, lifecycle_id, touchpoint_hash, touchpoint_hashes
-from journeys.schemas.key_partitions import are_of_partition
+from journeys.schemas.identity import abandonment_id, command_hash, lifecycle_id, touchpoint_hash
 from journeys.schemas.partitioner import murmur2, partition_of
 
 
@@ -34,8 +33,6 @@ def test_hashes_of_ids_are_the_same_in_every_release():
     assert touchpoint_hash("t1").hex() == "c40379063f4068fe"
     assert command_hash("t1").hex() == "e6bbe91f0196585e"
     assert len(touchpoint_hash("ä" * 1000)) == 8
-    hashes = [number.to_bytes(8, "big") for number in touchpoint_hashes([b"t1", "ä".encode()])]
-    assert hashes == [touchpoint_hash("t1"), touchpoint_hash("ä")]
 
 
 # From UtilsTest of Apache Kafka, as signed 32-bit integers.
@@ -73,12 +70,3 @@ def test_partitions_of_known_keys():
     assert [partition_of(key, 4) for key, _ in KAFKA_VECTORS] == [(h & 0x7FFFFFFF) % 4 for _, h in KAFKA_VECTORS]
     assert partition_of(b"21", 4) == 0
     assert partition_of(b"foobar", 4) == 2
-
-
-@given(st.lists(st.binary(max_size=20), min_size=1, max_size=12), st.integers(1, 6), st.integers(0, 5))
-def test_many_keys_at_once_are_of_the_partition_of_each(keys, count, stranger):
-    """Of one length or of many; with one of another partition among them they are not."""
-    homes = [partition_of(key, count) for key in keys]
-    own = [key for key, home in zip(keys, homes, strict=True) if home == homes[0]]
-    assert are_of_partition(own, homes[0], count)
-    assert are_of_partition(keys, homes[stranger % len(homes)], count) == (len(set(homes)) == 1)

@@ -1,7 +1,6 @@
 """The crash simulation by hand: `python -m tests.simulation [SEEDS]`, or one seed with `--seed SEED`.
 
-The compiled engine applies the records where it is built, else they go by columns; `--engine` has one of the ways, or
-the reference, do it.
+The compiled engine applies the records where it is built, else the reference; `--engine` names one of them, or `auto`.
 `--fault NAME` breaks one thing on purpose, which must then be found; `--fault all` says of each how soon it is.
 `--results FOLDER` keeps the figures of many seeds, and of all faults.
 Run from the repository's root. Exit code 1 when a seed fails (with `all`: when a fault is not found).
@@ -18,11 +17,12 @@ from functools import partial
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from benchmarks.machine import describe_machine
 from benchmarks.results import described_run, write_results
-from tests.simulation.chunks import WORKERS, Chunk, chunks_of, first_found, run_chunk, worker_with
+from journeys.streams.compiled.engine_choice import EngineSetting, load_engine
+from tests.simulation.chunks import Chunk, chunks_of, first_found, run_chunk, worker_with
 from tests.simulation.faults import FAULTS
 from tests.simulation.simulator import Simulation
 from tests.simulation.verdict import Verdict, expected
@@ -38,14 +38,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="run this one and show each step")
     parser.add_argument("--results", type=Path, help="folder for the figures")
     parser.add_argument("--fault", choices=[*FAULTS, "all"], help="break this on purpose", metavar="NAME")
-    parser.add_argument("--engine", choices=WORKERS, default=[*WORKERS][-1])
+    parser.add_argument("--engine", choices=get_args(EngineSetting), default="auto")
     chosen = parser.parse_args(arguments)
     if chosen.seed is not None:
         return _show(chosen.seed, worker_with(chosen.engine, None if chosen.fault == "all" else chosen.fault))
     if chosen.fault is not None:
         return _find_faults(FAULTS if chosen.fault == "all" else [chosen.fault], chosen)
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        _say(f"engine: {chosen.engine}")
+        _say(f"engine: {load_engine(chosen.engine).description}")
         run = partial(run_chunk, worker_with(chosen.engine))
         return _summary(pool.map(run, chunks_of(chosen.seeds)), chosen.results)
 

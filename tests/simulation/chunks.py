@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from time import process_time
 from typing import Final, NamedTuple
 
-from tests.simulation.column_worker import ColumnWorker
+from journeys.streams.compiled.engine_choice import EngineSetting, load_engine
 from tests.simulation.compiled_worker import IS_BUILT, CompiledWorker
 from tests.simulation.faults import FAULTS
 from tests.simulation.simulator import Simulation
@@ -17,8 +17,8 @@ from tests.simulation.verdict import Verdict
 from tests.simulation.worker import Worker
 
 _SEEDS: Final = 50
-WORKERS: Final[dict[str, type[Worker]]] = {"reference": Worker, "columns": ColumnWorker}
-"""By what applies their records."""
+WORKERS: Final[dict[str, type[Worker]]] = {"reference": Worker}
+"""By the engine that applies their records."""
 if IS_BUILT:
     WORKERS["compiled"] = CompiledWorker
 
@@ -51,8 +51,11 @@ def first_found(seeds: int, fault: str) -> tuple[str, Verdict | None]:
     return fault, next((verdict for verdict in verdicts if verdict.problems), None)
 
 
-def worker_with(engine: str, fault: str | None = None) -> type[Worker]:
-    """Worker with that engine; with one thing broken it is the reference's, which can be."""
+def worker_with(engine: EngineSetting, fault: str | None = None) -> type[Worker]:
+    """Worker with that engine; with one thing broken it is the reference's, which can be.
+
+    Raises EngineMissingError where the compiled engine is wanted and can't be had.
+    """
     if fault is not None:
         return FAULTS[fault]
-    return WORKERS[engine]
+    return WORKERS[load_engine(engine).name]

@@ -15,9 +15,10 @@ from journeys.streams.partition.deadline_index import DeadlineIndex
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.entry import Entry
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.state import Partition
 from journeys.streams.rule.row import Row
 from tests.simulation.transport import Delivery, Transport
-from tests.simulation.worker import CODEC, Worker
+from tests.simulation.worker import CODEC, EntryProcessor, Worker
 
 
 class CommitsFirst(Worker):
@@ -91,8 +92,9 @@ class NextBatchTooSoon(Worker):
 class FiresRowsAhead(Worker):
     """A punctuation is applied to rows that are ahead of it."""
 
-    def processor(self) -> Processor:
+    def processor(self) -> EntryProcessor:
         """Processor that takes rows ahead for rows behind while it fires."""
+        assert isinstance(self.partition, Partition)
         return _FiringRowsAhead(self.partition)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Protocol
 
 from journeys.schemas.codec import Codec
 from journeys.streams.partition.changelog import (
@@ -22,7 +22,9 @@ from journeys.streams.partition.changelog import (
     tombstones,
 )
 from journeys.streams.partition.effects import Effects
+from journeys.streams.partition.entry import EntryFields
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.protocols import JourneyPartition
 from journeys.streams.partition.state import Partition
 from tests.properties.draft import COUNT, NUMBER
 from tests.simulation.topics import Topics
@@ -42,6 +44,22 @@ class FencedError(Exception):
 
 class StalledError(Exception):
     """There are records and none is fetched: the watchdog ends the worker."""
+
+
+class EntryProcessor(Protocol):
+    """What a simulated worker uses of a processor."""
+
+    def begin(self) -> Effects:
+        """Effects of nothing yet, for batches to be added."""
+        ...
+
+    def apply(self, entries: Iterable[EntryFields], effects: Effects) -> None:
+        """Apply entries, and add to the effects what they bring about."""
+        ...
+
+    def complete(self, effects: Effects) -> Effects:
+        """Give the effects of all batches since `begin`, with the rows as they are now."""
+        ...
 
 
 class Worker:
@@ -66,7 +84,7 @@ class Worker:
         self.gaps: list[int] = []
         """Positions of the changelog that somebody else has written, and that were not looked at."""
 
-    def new_partition(self) -> Partition:
+    def new_partition(self) -> JourneyPartition:
         """Partition without rows, before the restore."""
         return Partition(NUMBER, COUNT)
 
@@ -105,7 +123,7 @@ class Worker:
             yield from self.gather(processor, transport, effects)
             yield from self.flush(processor.complete(effects))
 
-    def gather(self, processor: Processor, transport: Transport, effects: Effects) -> Iterator[str]:
+    def gather(self, processor: EntryProcessor, transport: Transport, effects: Effects) -> Iterator[str]:
         """Apply more batches before anything is written, as long as they join without a hole."""
         while self.next_position < self.topics.end and self.chance.random() < _GATHERS:
             yield "gathered"
@@ -138,8 +156,9 @@ class Worker:
         """Records of the changelog, as the restore takes them."""
         return self.topics.stored()
 
-    def processor(self) -> Processor:
+    def processor(self) -> EntryProcessor:
         """Processor for the restored partition."""
+        assert isinstance(self.partition, Partition)
         return Processor(self.partition)
 
     def resume_at(self) -> int:

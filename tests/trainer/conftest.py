@@ -15,9 +15,9 @@ from .store_of_journeys import Hands, fill
 __all__ = ["each_engine", "workers"]
 
 
-@pytest.fixture(params=["python", "compiled"])
+@pytest.fixture(params=["reference", "compiled"])
 def each_engine(request, monkeypatch):
-    """Run a test of embedded managers under the pure core, and under the compiled engine where that is built."""
+    """Run a test of embedded managers under the reference, and under the compiled engine where that is built."""
     if request.param == "compiled" and find_spec("journeys.engine") is None:
         pytest.skip(left_out("engine"))
     monkeypatch.setenv("JOURNEYS_ENGINE", request.param)

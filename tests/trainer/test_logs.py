@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import pytest
 import structlog
 
-from training_orchestrator import JourneyTimeoutManager
+from training_orchestrator import ConfigurationError, JourneyTimeoutManager
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = """
@@ -47,7 +49,8 @@ def run(tmp_path, setup):
 def test_json_lines_name_journey_and_abandonment_and_no_person(tmp_path):
     """What ended, came back, was bought and was refused; neither users nor what people wrote."""
     (abandonment_id,), log = run(tmp_path, "log_as_json()")
-    said = [json.loads(line) for line in log.splitlines()]
+    engine, *said = [json.loads(line) for line in log.splitlines()]
+    assert engine["event"].startswith("engine: ")
     assert [(line["event"], line["journey_id"], line.get("abandonment_id")) for line in said] == [
         ("journey abandoned", "journey-1", abandonment_id),
         ("journey returned", "journey-1", abandonment_id),
@@ -85,3 +88,35 @@ def test_a_log_is_written_off_the_loop_in_the_context_of_the_caller(tmp_path, ca
     (said,) = [record for record in caplog.records if record.message == "journey abandoned"]
     assert (said.journey_id, said.seed) == ("journey-1", "seed-7")
     assert said.thread != threading.get_ident()
+
+
+@pytest.mark.usefixtures("each_engine")
+def test_a_manager_says_which_engine_runs_and_why(tmp_path, caplog):
+    """One line as it starts; where it is not the compiled one, with what gives that."""
+
+    async def start():
+        async with JourneyTimeoutManager(store_path=tmp_path / "store.sqlite3"):
+            pass
+
+    with caplog.at_level("INFO", "journeys.trainer"):
+        asyncio.run(start())
+    (line,) = [record.message for record in caplog.records if record.message.startswith("engine: ")]
+    assert (
+        line
+        == {
+            "compiled": "engine: compiled (installed and built for these schemas)",
+            "reference": "engine: reference (set so); for the compiled one, set JOURNEYS_ENGINE to auto or compiled",
+        }[os.environ["JOURNEYS_ENGINE"]]
+    )
+
+
+def test_an_unknown_engine_is_refused(tmp_path, monkeypatch):
+    """Among them the name of one that there was; the error names those that there are."""
+    monkeypatch.setenv("JOURNEYS_ENGINE", "python")
+
+    async def start():
+        async with JourneyTimeoutManager(store_path=tmp_path / "store.sqlite3"):
+            pass
+
+    with pytest.raises(ConfigurationError, match="is 'python': set it to auto, compiled or reference"):
+        asyncio.run(start())

@@ -66,6 +66,7 @@ class EmbeddedJourneys:
         engine: Engine,
     ) -> None:
         self._journeys = LocalJourneys(path, policy, now, time_source, engine)
+        self._engine = engine
         self._now = now
         self._watches = time_source == "live"
         self._interval_seconds = interval_seconds
@@ -84,6 +85,7 @@ class EmbeddedJourneys:
 
     async def open(self) -> None:
         """Restore, fire what is overdue, and go on looking at deadlines. Raises StoreUnavailableError."""
+        log.info(f"engine: {self._engine.description}")
         began_at = monotonic()
         try:
             self._keep_timed_out(await self._in_thread(self._open))

@@ -16,7 +16,7 @@ from journeys.schemas.codec import Codec, schema_id_of
 from journeys.schemas.columns import load
 from journeys.schemas.records import InputRecord, JourneyAbandoned, PolicyChanged, Punctuation
 from journeys.schemas.rows import PolicyRow, journey_key, journey_of, policy_key
-from journeys.streams.compiled.engine_choice import PURE_PYTHON, Engine
+from journeys.streams.compiled.engine_choice import REFERENCE, Engine
 from journeys.streams.partition.changelog import Restore, stored_partition
 from journeys.streams.partition.effects import Counts, Effects
 from journeys.streams.partition.entry import EntryFields
@@ -25,7 +25,7 @@ from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 from journeys.streams.rule.row import Row, stored_columns
 from training_orchestrator.api.answers import StoreUnavailableError
 from training_orchestrator.embedded.local_log import LocalLog, LoggedInput, LoggedOutput
-from training_orchestrator.embedded.local_processor import LocalRecord, partition_of, processor_of
+from training_orchestrator.embedded.local_processor import LocalRecord, local_processor
 from training_orchestrator.embedded.logged_outputs import encoded, logged_outputs
 
 _PUNCTUATE_AT_LEAST_EVERY_MS: Final = 60_000  # as a worker does, so that old journeys are forgotten on quiet days
@@ -45,18 +45,18 @@ class LocalJourneys:
         policy: Policy | None,
         now: Callable[[], int],
         time_source: str,
-        engine: Engine = PURE_PYTHON,
+        engine: Engine = REFERENCE,
     ) -> None:
         """`policy` is brought unless it was the last to be brought here; None leaves in force what is."""
         self.log = LocalLog(path)
         self.counts = Counts()
         self.codec = Codec()
-        self.partition = partition_of(engine, self.codec)
+        self._processor = local_processor(engine, self.codec)
+        self.partition = self._processor.partition
         self._policy = policy
         self._now = now
         self._time_source = time_source
         self._engine = engine
-        self._processor = processor_of(engine, self.partition)
         # Journeys whose rows are to be stored: live objects, or as the engine gives them (None: deleted).
         self._touched: set[str] = set()
         self._rows: dict[bytes, bytes | None] = {}

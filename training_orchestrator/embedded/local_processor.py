@@ -1,19 +1,21 @@
-"""What applies the records of a local log: the compiled engine where it is built, else the pure core."""
+"""Processor of a local log's records: the compiled engine where it is built, else the reference."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple, Protocol
 
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import InputRecord
+from journeys.streams.compiled.compiled_partition import CompiledPartition, compiled_partition
 from journeys.streams.compiled.compiled_processor import CompiledProcessor
 from journeys.streams.compiled.engine_choice import Engine
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.entry import EntryFields
 from journeys.streams.partition.log_entries import LOG_APPEND_TIME
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.protocols import JourneyPartition
 from journeys.streams.partition.state import FIRST_PARTITION_COUNT, Partition
 
 
@@ -32,30 +34,34 @@ class LocalRecord(NamedTuple):
         return LOG_APPEND_TIME
 
 
-class LocalProcessor(CompiledProcessor):
-    """The compiled engine over records that come decoded, one at a time.
+class LocalProcessor(Protocol):
+    """What `LocalJourneys` uses of a processor."""
 
-    What the reference decides stays a record in the effects; only what the engine has encoded is bytes.
-    """
+    @property
+    def partition(self) -> JourneyPartition:
+        """State that the records are applied to."""
+        ...
 
     def process(self, entries: Iterable[EntryFields]) -> Effects:
         """Apply LocalRecords in order of their offsets."""
-        return self.process_log(list(entries), _CODEC)
-
-    def _process_one(self, record: Any, effects: Effects, codec: Codec) -> None:  # noqa: ARG002  (it comes decoded)
-        self.apply([record], effects)
+        ...
 
 
-def partition_of(engine: Engine, codec: Codec) -> Partition:
-    """The one partition of a file. Without the compiled engine rows are the reference's: records come one at a time."""
+class _CompiledLocalProcessor:
+    """The compiled engine over records that come decoded, one at a time."""
+
+    def __init__(self, partition: CompiledPartition, codec: Codec) -> None:
+        self.partition = partition
+        self._codec = codec
+        self._processor = CompiledProcessor(partition, lambda record, _: record)
+
+    def process(self, entries: Iterable[EntryFields]) -> Effects:
+        """Apply LocalRecords in order of their offsets."""
+        return self._processor.process_log(list(entries), self._codec)
+
+
+def local_processor(engine: Engine, codec: Codec) -> LocalProcessor:
+    """Processor of a file's one partition, without rows; give it LocalRecords, each by itself."""
     if engine.compiled is None:
-        return Partition(0, FIRST_PARTITION_COUNT)
-    return engine.partition(0, FIRST_PARTITION_COUNT, codec)
-
-
-def processor_of(engine: Engine, partition: Partition) -> Processor:
-    """Processor of a partition that `partition_of` has made; give it LocalRecords, each by itself."""
-    return Processor(partition) if engine.compiled is None else LocalProcessor(partition)
-
-
-_CODEC: Final = Codec()
+        return Processor(Partition(0, FIRST_PARTITION_COUNT))
+    return _CompiledLocalProcessor(compiled_partition(engine.compiled, 0, FIRST_PARTITION_COUNT, codec), codec)

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from journeys.streams.compiled.engine_choice import Engine
     from journeys.streams.partition.changelog import StoredRow
     from journeys.streams.partition.effects import Effects
-    from journeys.streams.partition.processor import Processor
-    from journeys.streams.partition.state import Partition
+    from journeys.streams.partition.protocols import JourneyPartition, JourneyProcessor
 
 
 class Membership(Protocol):
@@ -65,7 +64,7 @@ class Positions(Protocol):
 class Partitions(Protocol):
     """Partitions that are restored, by number."""
 
-    processors: dict[int, Processor]
+    processors: dict[int, JourneyProcessor]
 
     def next_offset(self, number: int) -> int | None:
         """Offset of the input record to apply next; None while the partition is not restored."""
@@ -77,7 +76,7 @@ class Outbox(Protocol):
     def begin(self, number: int, changelog_end: int) -> None:
         """A partition is restored up to this offset of its changelog."""
 
-    async def flush(self, partition: Partition, effects: Effects) -> None:
+    async def flush(self, partition: JourneyPartition, effects: Effects) -> None:
         """Publish and store; returns when all of it is acknowledged."""
 
     async def write_rows(self, number: int, rows: Sequence[StoredRow]) -> None:

@@ -23,8 +23,7 @@ from journeys.agents.worker.restore.restore_progress import RestoreProgress
 from journeys.schemas.codec import Codec
 from journeys.streams.partition.changelog import Restore, TableMismatchError, UnreadableRowError
 from journeys.streams.partition.garbage_collector import kept_for_ever
-from journeys.streams.partition.processor import Processor
-from journeys.streams.partition.state import Partition
+from journeys.streams.partition.protocols import JourneyProcessor
 
 if TYPE_CHECKING:
     from journeys.agents.worker.ports.worker_ports import TableOwner
@@ -39,7 +38,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.processors: dict[int, Processor] = {}
+        self.processors: dict[int, JourneyProcessor] = {}
         self._restores: dict[int, Restore] = {}
         self.progress = RestoreProgress()
         self._assigned_at = 0.0
@@ -145,17 +144,17 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         number, highwater = tp.partition, self.app.tables.recovery.active_highwaters[tp]
         restore = self._restore_of(number)
         del self._restores[number]
-        processor = self.processors.get(number)
-        if processor is None and restore.lacks_its_beginning():
+        held = self.processors.get(number)
+        if held is None and restore.lacks_its_beginning():
             raise TableMismatchError(
                 f"the changelog lacks the beginning of partition {number}, it was created anew under a running worker: "
                 "stop all workers and make the table from the input topic with `journeys check --rebuild`"
             )
-        partition = processor.partition if processor else self._new_partition(number)
+        processor = held or self.app.engine.processor(number, self.app.partition_count, self.codec)
         if self.app.registry is not None:
             await self.app.registry.learn_from(restore.schema_heads())
-        rewrites = restore.onto(partition, self.codec)
-        if processor is None:
+        rewrites = restore.onto(processor.partition, self.codec)
+        if held is None:
             rewrites = [*restore.missing_schemas(self.codec), *rewrites]
         self.app.flusher.begin(number, highwater + 1)
         # The copy may be complete to a stale record only when what that one shadows is written again.
@@ -163,11 +162,8 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         self.app.local_copy.put(number, (row for row in restore.winners() if row.key not in newer), None, 0.0)
         await self.app.flusher.write_rows(number, rewrites)
         self.app.local_copy.put(number, (), highwater, self._assigned_at)
-        self.processors[number] = processor or self.app.engine.processor(partition)
+        self.processors[number] = processor
         return restore
-
-    def _new_partition(self, number: int) -> Partition:
-        return self.app.engine.partition(number, self.app.partition_count, self.codec)
 
     def _journey_count(self) -> int:
         return sum(len(processor.partition.rows) for processor in self.processors.values())

@@ -1,4 +1,4 @@
-"""Fetched record batches as they lie: whoever applies them finds the records in them by itself.
+"""Fetched record batches in one piece: the compiled engine finds the records in them by itself.
 
 Classes of its own stand in for those through which aiokafka hands records over. Which batches count is
 still aiokafka's to say: checksums, control batches, aborted transactions, a last batch that is cut off.
@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from struct import Struct
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from typing import Any, Final
 
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.memory_records import MemoryRecords
 
-from journeys.streams.log_records import LogRecords
-from journeys.streams.record_spans import BatchHeading
-
-if TYPE_CHECKING:
-    from journeys.engine import Records
+from journeys.engine import Records
 
 _INT: Final = Struct(">i")
 _LENGTH_AT: Final = 8
@@ -31,10 +27,6 @@ _FORMAT_AT: Final = 16
 _FORMAT: Final = 2
 """Of batches that the engine reads; those of an older one are read by aiokafka."""
 _DECODERS: Final = {1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode}
-
-
-AnyRecords: TypeAlias = "Records | LogRecords"
-"""Records as the compiled engine takes them, or as they are taken without it."""
 
 
 class WholeBatch:
@@ -63,11 +55,11 @@ class WholeBatch:
         last: int = self._batch.next_offset - 1
         return last
 
-    def records(self, from_offset: int, kind: type[AnyRecords]) -> AnyRecords:
+    def records(self, from_offset: int) -> Records:
         """Its records from an offset on. Raises CorruptRecordException, UnsupportedCodecError."""
         batch = self._batch
         if self._fetched[self._begin + _FORMAT_AT] < _FORMAT:
-            return self._objects(from_offset, kind)
+            return self._objects(from_offset)
         found, begin, end = self._fetched, self._begin + _RECORDS_AT, self._end
         if begin > end:
             raise CorruptRecordException(f"a batch of {end - self._begin} bytes has no room for its header")
@@ -76,22 +68,21 @@ class WholeBatch:
             begin, end = 0, len(found)
         (count,) = _INT.unpack_from(self._fetched, self._begin + _COUNT_AT)
         append_time = batch.max_timestamp if batch.timestamp_type else None
-        heading = BatchHeading(count, batch.base_offset, batch.first_timestamp, append_time)
-        if issubclass(kind, LogRecords):
-            return kind.of_batch(found, begin, end, heading, from_offset) or self._objects(from_offset, kind)
         try:
-            return kind.of_batch(found, begin, end, *heading, from_offset)
+            return Records.of_batch(
+                found, begin, end, count, batch.base_offset, batch.first_timestamp, append_time, from_offset
+            )
         except ValueError as error:
             raise CorruptRecordException(str(error)) from None
 
-    def _objects(self, from_offset: int, kind: type[AnyRecords]) -> AnyRecords:
+    def _objects(self, from_offset: int) -> Records:
         """The records as aiokafka reads them, which gives out none that is not behind the one before."""
         found: list[Any] = []
         for record in self._batch:
             if record.offset >= from_offset:
                 from_offset = record.offset + 1
                 found.append(record)
-        return kind.of_objects(found)
+        return Records.of_objects(found)
 
     def _decoded(self, compressed: bytes, codec: int) -> bytes:
         decode = _DECODERS.get(codec)
@@ -128,20 +119,19 @@ class WholeBatches:
 class WholePartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka publishes no types
     """Gives records by the batch, or as many of them as somebody wants."""
 
-    kind: ClassVar[type[Any]]
     next_fetch_offset: int
-    _records_iterator: Iterator[AnyRecords] | None
+    _records_iterator: Iterator[Records] | None
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._left = self.kind()
+        self._left = Records()
         """Of a batch that was not wanted as a whole."""
         self._behind_left = self.next_fetch_offset
         """Position behind that batch."""
 
-    def take(self, most: int | None) -> tuple[Any, bool]:
+    def take(self, most: int | None) -> tuple[Records, bool]:
         """Give the next records, at most so many, and whether nothing is left; `next_fetch_offset` is behind them."""
-        found, self._left = self._left, self.kind()
+        found, self._left = self._left, Records()
         self.next_fetch_offset = self._behind_left
         while most is None or len(found) < most:
             batch = next(self, None)
@@ -153,8 +143,8 @@ class WholePartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # 
         self.next_fetch_offset = found[-1].offset + 1
         return found, False
 
-    def _consumer_record(self, tp: Any, record: WholeBatch) -> AnyRecords:  # noqa: ARG002  (aiokafka's signature)
-        return record.records(self.next_fetch_offset, self.kind)
+    def _consumer_record(self, tp: Any, record: WholeBatch) -> Records:  # noqa: ARG002  (aiokafka's signature)
+        return record.records(self.next_fetch_offset)
 
 
 class WholeFetchResult(fetcher.FetchResult):  # type: ignore[misc]  # aiokafka publishes no types
@@ -182,13 +172,8 @@ class WholeFetchResult(fetcher.FetchResult):  # type: ignore[misc]  # aiokafka p
         raise NotImplementedError("records are fetched by the batch in this process")
 
 
-def fetch_record_batches(*, for_engine: bool) -> None:
-    """Make every consumer of this process give batches as they lie; a worker's process is all its own."""
-    WholePartitionRecords.kind = LogRecords
-    if for_engine:
-        from journeys.engine import Records  # noqa: PLC0415  (it may not be built)
-
-        WholePartitionRecords.kind = Records
+def fetch_record_batches() -> None:
+    """Make every consumer of this process give whole batches; a worker's process is all its own."""
     fetcher.MemoryRecords = WholeBatches
     fetcher.PartitionRecords = WholePartitionRecords
     fetcher.FetchResult = WholeFetchResult

@@ -5,7 +5,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::backtest::history::{History, Record, Request, NOT_GIVEN};
+use crate::backtest::history::{given, state_of, History, Kind, Record, Request};
+use crate::rule::{OptionalI64, Outcome, State};
 
 /// Rows that are filled at once, column by column: so many stay in the processor's cache.
 const BLOCK: usize = 256;
@@ -78,6 +79,19 @@ impl<T: Element + Copy> Column<T> {
         }
     }
 
+    /// Refuse a column of codes with one above the greatest.
+    fn up_to(self, py: Python<'_>, name: &str, greatest: T) -> PyResult<Self>
+    where
+        T: PartialOrd + std::fmt::Display,
+    {
+        if let Column::Said(buffer) = &self {
+            if buffer.as_slice(py).unwrap_or_default().iter().any(|code| code.get() > greatest) {
+                return Err(PyValueError::new_err(format!("{name}: a number above {greatest}")));
+            }
+        }
+        Ok(self)
+    }
+
     /// Give values from the row `first` on to rows.
     fn put<R>(&self, py: Python<'_>, first: usize, rows: &mut [R], put: impl Fn(&mut R, T)) -> PyResult<()> {
         match self {
@@ -110,12 +124,12 @@ pub fn history_of(
     let behind = Column::<i64>::of(numbers, "behind_ms", Some(0))?;
     let moves = Column::<u8>::of(numbers, "clock_moves", Some(1))?;
     let repeats = Column::<u32>::of(numbers, "repeats", Some(0))?;
-    let states = Column::<u8>::of(numbers, "state", None)?;
+    let states = Column::of(numbers, "state", None)?.up_to(py, "state", State::ALL.len() as u8)?;
     let costs = Column::<i64>::of(numbers, "cost_micros", None)?;
     let probabilities = Column::<f64>::of(numbers, "conversion_probability", None)?;
     let values = Column::<i64>::of(numbers, "conversion_value_micros", None)?;
     let kinds = match requests {
-        Some(requests) => Column::<u8>::of(requests, "kind", None)?,
+        Some(requests) => Column::of(requests, "kind", None)?.up_to(py, "kind", Kind::Extend as u8)?,
         None => Column::All(0),
     };
     for (number, rows) in history.records.chunks_mut(BLOCK).enumerate() {
@@ -125,25 +139,26 @@ pub fn history_of(
             row.clock = row.occurred_at.saturating_add(by);
         })?;
         moves.put(py, first, rows, |row, moves| row.clock_moves = moves != 0)?;
-        repeats.put(py, first, rows, |row, by| row.repeats = by)?;
-        states.put(py, first, rows, |row, state| row.state = state)?;
+        repeats.put(py, first, rows, Record::set_repeats)?;
+        states.put(py, first, rows, |row, code| row.state = state_of(code))?;
         costs.put(py, first, rows, |row, micros| row.cost_micros = micros)?;
-        probabilities.put(py, first, rows, |row, said| row.probability = said)?;
-        values.put(py, first, rows, |row, micros| row.value_micros = micros)?;
-        kinds.put(py, first, rows, |row, kind| row.kind = kind)?;
+        probabilities.put(py, first, rows, |row, said: f64| row.probability = said.into())?;
+        values.put(py, first, rows, |row, micros| row.value_micros = given(micros))?;
+        kinds.put(py, first, rows, |row, kind| row.kind = Kind::of(kind).unwrap_or_default())?;
     }
     if let Some(requests) = requests {
         history.requests = vec![Request::default(); history.records.len()];
         let rows = &mut history.requests[..];
-        Column::of(requests, "reason", None)?.put(py, 0, rows, |row, said| row.reason = said)?;
+        let reasons = Column::of(requests, "reason", None)?.up_to(py, "reason", Outcome::ManualTermination as u8)?;
+        reasons.put(py, 0, rows, |row, code: u8| row.reason = Outcome::ALL[usize::from(code)])?;
         for (name, place) in [
-            ("timeout_ms", (|row| &mut row.timeout_ms) as fn(&mut Request) -> &mut i64),
-            ("inactivity_ms", |row| &mut row.inactivity_ms),
-            ("budget_micros", |row| &mut row.budget_micros),
-            ("extend_by_ms", |row| &mut row.extend_by_ms),
+            ("timeout_ms", (|row| &mut row.overrides.timeout_ms) as fn(&mut Request) -> &mut OptionalI64),
+            ("inactivity_ms", |row| &mut row.overrides.inactivity_ms),
+            ("budget_micros", |row| &mut row.overrides.budget_micros),
         ] {
-            Column::of(requests, name, Some(NOT_GIVEN))?.put(py, 0, rows, |row, said| *place(row) = said)?;
+            Column::of(requests, name, Some(-1))?.put(py, 0, rows, |row, said| *place(row) = given(said))?;
         }
+        Column::of(requests, "extend_by_ms", Some(0))?.put(py, 0, rows, |row, by| row.extend_by_ms = by)?;
     }
     match history.fault() {
         Some(fault) => Err(PyValueError::new_err(fault)),

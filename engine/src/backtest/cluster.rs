@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use hashbrown::HashTable;
 
-use crate::backtest::history::{History, Record, Request, NO_ID};
+use crate::backtest::history::{given, state_of, History, Kind, Record, Request};
 use crate::backtest::split::{FIXED, MOVES_AT, OF_REQUEST};
+use crate::rule::{Outcome, Overrides};
 
 /// Ids of so many records are compared each with each; of more, by a map.
 const FEW: usize = 48;
@@ -100,11 +101,12 @@ fn history_of(bucket: &[u8], order: &[usize], begins: Vec<u32>) -> Option<Histor
             occurred_at,
             clock: occurred_at + number(said, 32),
             cost_micros: number(said, 40),
-            value_micros: number(said, 48),
-            probability: f64::from_bits(number(said, 56) as u64),
+            value_micros: given(number(said, 48)),
+            probability: f64::from_bits(number(said, 56) as u64).into(),
             repeats: 0,
-            state: said[64],
-            kind: said[65],
+            state: state_of(said[64]),
+            kind: Kind::of(said[65])?,
+            has_id: said[66] == 0,
             clock_moves: said[MOVES_AT] != 0,
         });
         if has_requests {
@@ -125,20 +127,21 @@ fn request_of(record: &[u8]) -> Option<Request> {
     let begin = FIXED + name_length(record);
     let said = record.get(begin..begin + OF_REQUEST)?;
     Some(Request {
-        reason: said[0],
-        timeout_ms: number(said, 1),
-        inactivity_ms: number(said, 9),
-        budget_micros: number(said, 17),
+        reason: *Outcome::ALL.get(usize::from(said[0]))?,
+        overrides: Overrides {
+            timeout_ms: given(number(said, 1)),
+            inactivity_ms: given(number(said, 9)),
+            budget_micros: given(number(said, 17)),
+        },
         extend_by_ms: number(said, 25),
     })
 }
 
-/// For each record of a journey, how far above the first one with its id lies; `NO_ID` where it has no id.
+/// For each record of a journey, how far above the first one with its id lies; 0 where it has no id.
 fn find_repeats(ids: &[Option<i64>], records: &mut [Record]) {
     let mut firsts = HashMap::new();
     for (row, id) in ids.iter().enumerate() {
         let Some(known) = id else {
-            records[row].repeats = NO_ID;
             continue;
         };
         let first = if ids.len() <= FEW {
@@ -193,7 +196,7 @@ mod tests {
         };
         let (long, short) = (repeats_of(&ids), repeats_of(&ids[..FEW]));
         assert_eq!(long[..FEW], short);
-        assert_eq!(short[..3], [NO_ID, 0, 0]);
+        assert_eq!(short[..3], [0, 0, 0]);
         assert_eq!(short[11], 10);
     }
 }

@@ -1,10 +1,6 @@
 //! When the end of an episode is noticed: at the first line behind it whose clock has come so far.
 
 use crate::backtest::clock::Steps;
-use crate::backtest::journey::NEVER;
-
-/// The greatest instant of all, for a reading without an end.
-pub const NO_END: i64 = NEVER;
 
 /// Where the reading ends: the last clock that a line may have, and the clock of the punctuation behind all lines.
 #[derive(Clone, Copy)]
@@ -14,6 +10,7 @@ pub struct End {
 }
 
 impl End {
+    /// Clock at which an end was noticed.
     #[inline]
     pub fn detected_at(&self, detection: Detection, clock: &Steps) -> i64 {
         match detection {
@@ -26,6 +23,7 @@ impl End {
 /// When an end was noticed.
 #[derive(Clone, Copy)]
 pub enum Detection {
+    /// At this clock.
     At(i64),
     /// As soon as the clock came to this instant.
     From(i64),

@@ -1,18 +1,27 @@
 //! History by journey: the records of each journey together, in the order of the log.
 
-// As journeys.schemas.instants.
-const EARLIEST: i64 = 631_152_000_000;
-const LATEST: i64 = 221_845_392_000_000;
+use crate::rule::limits::{EARLIEST, LATEST};
+use crate::rule::{OptionalF64, OptionalI64, Outcome, Overrides, State, Touchpoint};
 
-/// A record of a kind that is not a touchpoint.
-pub const REGISTRATION: u8 = 1;
-/// The same; 2 and 3 are a signal and the command to abandon.
-pub const EXTEND: u8 = 4;
+/// Kinds of records, by their numbers in columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    #[default]
+    Touchpoint,
+    Registration,
+    Signal,
+    Abandon,
+    Extend,
+}
 
-/// In place of an amount or a duration that a record does not give.
-pub const NOT_GIVEN: i64 = -1;
-/// In `repeats`: a request without an id, which is remembered nowhere.
-pub const NO_ID: u32 = u32::MAX;
+impl Kind {
+    /// The kind of a number.
+    pub fn of(number: u8) -> Option<Self> {
+        use Kind::{Abandon, Extend, Registration, Signal, Touchpoint};
+        [Touchpoint, Registration, Signal, Abandon, Extend].get(usize::from(number)).copied()
+    }
+}
 
 /// What decides of a record; in one place, as each policy reads all of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,28 +30,94 @@ pub struct Record {
     /// The clock at its line.
     pub clock: i64,
     pub cost_micros: i64,
-    /// `NOT_GIVEN` where it says none.
-    pub value_micros: i64,
-    /// NaN where it says none.
-    pub probability: f64,
+    pub value_micros: OptionalI64,
+    pub probability: OptionalF64,
     /// How many records above lies the journey's first one with the same id; 0 where this is the first.
     pub repeats: u32,
-    /// 0 where it says none, else the number of the state and one.
-    pub state: u8,
-    pub kind: u8,
+    pub state: Option<State>,
+    pub kind: Kind,
+    /// Whether it has an id: a request without one is remembered nowhere.
+    pub has_id: bool,
     /// Whether the next line of the log moves the clock, or there is none.
     pub clock_moves: bool,
 }
 
+/// Stands for an absent amount or duration in columns and buckets; an absent probability is NaN there.
+const ABSENT: i64 = -1;
+/// Stands in the column `repeats` for a request without an id.
+const NO_ID: u32 = u32::MAX;
+
+/// An amount or a duration as columns and buckets have it.
+pub fn number_of(value: OptionalI64) -> i64 {
+    value.get().unwrap_or(ABSENT)
+}
+
+/// The amount or the duration of a number; `None` where it says none.
+#[inline]
+pub fn given(number: i64) -> OptionalI64 {
+    if number < 0 {
+        OptionalI64::NONE
+    } else {
+        number.into()
+    }
+}
+
+/// A state as columns and buckets have it: 0 for none.
+pub fn code_of(state: Option<State>) -> u8 {
+    state.map_or(0, |state| state as u8 + 1)
+}
+
+/// The state of a code; `None` for 0, and for a code that names none.
+#[inline]
+pub fn state_of(code: u8) -> Option<State> {
+    State::ALL.get(usize::from(code).wrapping_sub(1)).copied()
+}
+
+impl Record {
+    /// Take what the column `repeats` says.
+    #[inline]
+    pub fn set_repeats(&mut self, repeats: u32) {
+        self.has_id = repeats != NO_ID;
+        self.repeats = if self.has_id { repeats } else { 0 };
+    }
+
+    /// What the column `repeats` says.
+    pub fn repeats_or_no_id(&self) -> u32 {
+        if self.has_id {
+            self.repeats
+        } else {
+            NO_ID
+        }
+    }
+
+    /// What the rule asks of a touchpoint.
+    #[inline]
+    pub fn touchpoint(&self) -> Touchpoint {
+        Touchpoint {
+            occurred_at: self.occurred_at,
+            cost_micros: self.cost_micros,
+            state: self.state,
+            conversion_probability: self.probability,
+            conversion_value_micros: self.value_micros,
+        }
+    }
+}
+
 /// What only records have that are no touchpoints.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Request {
-    /// Number of a signal's or command's reason.
-    pub reason: u8,
-    pub timeout_ms: i64,
-    pub inactivity_ms: i64,
-    pub budget_micros: i64,
+    /// Of a signal or a command.
+    pub reason: Outcome,
+    /// Of a registration.
+    pub overrides: Overrides,
+    /// Of a command to extend.
     pub extend_by_ms: i64,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Request { reason: Outcome::Timeout, overrides: Overrides::NONE, extend_by_ms: 0 }
+    }
 }
 
 /// Records of some journeys.
@@ -70,15 +145,6 @@ impl History {
         };
         if !self.records.iter().all(are_instants) {
             return Some("occurred_at, behind_ms: not between 1990 and the year 8999");
-        }
-        if self.records.iter().any(|record| record.state > 5) {
-            return Some("state: a number above 5");
-        }
-        if self.records.iter().any(|record| record.kind > EXTEND) {
-            return Some("kind: a number above 4");
-        }
-        if self.requests.iter().any(|request| request.reason > 5) {
-            return Some("reason: a number above 5");
         }
         None
     }

@@ -3,31 +3,29 @@
 //! Whoever reads files passes columns in; results are sums. Nothing here holds Python's lock while it works, but to ask
 //! a penalty table for a factor that it has not met before.
 
+mod book;
 mod buffers;
 mod clock;
 mod cluster;
 mod detection;
 mod history;
-mod journey;
 mod log_clock;
-mod rates;
-mod rule;
 mod split;
 mod tally;
+mod trial;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
+use crate::backtest::book::Book;
 use crate::backtest::buffers::{bytes_of, history_of, taken, Text, TextColumn};
-use crate::backtest::detection::{End, NO_END};
-use crate::backtest::history::{History, Record, Request};
-use crate::backtest::journey::Journey;
+use crate::backtest::detection::End;
+use crate::backtest::history::{code_of, number_of, History, Kind, Record, Request};
 use crate::backtest::log_clock::Clock;
-use crate::backtest::rates::Rates;
-use crate::backtest::rule::Rule;
 use crate::backtest::split::{Line, Splitter};
-use crate::policy::Policy;
+use crate::backtest::trial::Trial;
+use crate::rule::{Journey, OptionalI64, Rule, UNKNOWN};
 
 /// Puts the records of a log into buckets by their journeys.
 #[pyclass(module = "journeys_engine")]
@@ -156,32 +154,41 @@ impl Journeys {
             numbers.resize(rows[1] as usize, first_number.wrapping_add(journey as u32));
         }
         said.set_item("journey_no", bytes_of(py, &numbers, |no| no.to_le_bytes()))?;
-        said.set_item("repeats", bytes_of(py, records, |of| of.repeats.to_le_bytes()))?;
-        said.set_item("conversion_probability", bytes_of(py, records, |of| of.probability.to_le_bytes()))?;
+        said.set_item("repeats", bytes_of(py, records, |of| of.repeats_or_no_id().to_le_bytes()))?;
+        said.set_item(
+            "conversion_probability",
+            bytes_of(py, records, |of| of.probability.get().unwrap_or(f64::NAN).to_le_bytes()),
+        )?;
         for (name, value) in [
             ("occurred_at", (|of| of.occurred_at) as fn(&Record) -> i64),
             ("behind_ms", |of| of.clock - of.occurred_at),
             ("cost_micros", |of| of.cost_micros),
-            ("conversion_value_micros", |of| of.value_micros),
+            ("conversion_value_micros", |of| number_of(of.value_micros)),
         ] {
             said.set_item(name, bytes_of(py, records, |of| value(of).to_le_bytes()))?;
         }
         for (name, value) in
-            [("clock_moves", (|of| u8::from(of.clock_moves)) as fn(&Record) -> u8), ("state", |of| of.state)]
+            [("clock_moves", (|of| u8::from(of.clock_moves)) as fn(&Record) -> u8), ("state", |of| code_of(of.state))]
         {
             said.set_item(name, bytes_of(py, records, |of| [value(of)]))?;
         }
         let with_requests = if requests.is_empty() { &[] } else { &records[..] };
-        said.set_item("kind", bytes_of(py, with_requests, |of| [of.kind]))?;
-        said.set_item("reason", bytes_of(py, requests, |of| [of.reason]))?;
+        said.set_item("kind", bytes_of(py, with_requests, |of| [of.kind as u8]))?;
+        said.set_item("reason", bytes_of(py, requests, |of| [of.reason as u8]))?;
+        let requests: Vec<(&Record, &Request)> = records.iter().zip(requests).collect();
         for (name, value) in [
-            ("timeout_ms", (|of| of.timeout_ms) as fn(&Request) -> i64),
-            ("inactivity_ms", |of| of.inactivity_ms),
-            ("budget_micros", |of| of.budget_micros),
-            ("extend_by_ms", |of| of.extend_by_ms),
+            ("timeout_ms", (|of| of.overrides.timeout_ms) as fn(&Request) -> OptionalI64),
+            ("inactivity_ms", |of| of.overrides.inactivity_ms),
+            ("budget_micros", |of| of.overrides.budget_micros),
         ] {
-            said.set_item(name, bytes_of(py, requests, |of| value(of).to_le_bytes()))?;
+            // A touchpoint, which overrides nothing, says 0.
+            let number = |(record, request): &(&Record, &Request)| match record.kind {
+                Kind::Touchpoint => 0,
+                _ => number_of(value(request)),
+            };
+            said.set_item(name, bytes_of(py, &requests, |of| number(of).to_le_bytes()))?;
         }
+        said.set_item("extend_by_ms", bytes_of(py, &requests, |(_, of)| of.extend_by_ms.to_le_bytes()))?;
         Ok(said)
     }
 
@@ -195,7 +202,7 @@ impl Journeys {
 /// Policies at work on one thread's share of the journeys.
 #[pyclass(module = "journeys_engine")]
 struct Backtest {
-    rules: Vec<Rule>,
+    trials: Vec<Trial>,
     journey: Journey,
 }
 
@@ -210,28 +217,26 @@ impl Backtest {
         behind_all: i64,
         keeps_abandonments: bool,
     ) -> PyResult<Self> {
-        let end = End { last_clock: last_clock.unwrap_or(NO_END), behind_all };
-        let mut rules = Vec::new();
-        for (policy, penalties) in policies {
-            let rates = Rates::of(policy.py(), penalties.clone_ref(policy.py()))?;
-            let policy = Policy::of(&policy, penalties)?;
-            rules.push(Rule::new(policy, rates, end, keeps_abandonments));
-        }
-        Ok(Backtest { rules, journey: Journey::new() })
+        let end = End { last_clock: last_clock.unwrap_or(i64::MAX), behind_all };
+        let trial = |(policy, penalties): (Bound<'_, PyAny>, Py<PyAny>)| {
+            Ok(Trial { rule: Rule::of(&policy, penalties)?, book: Book::new(end, keeps_abandonments) })
+        };
+        let trials = policies.into_iter().map(trial).collect::<PyResult<_>>()?;
+        Ok(Backtest { trials, journey: UNKNOWN.clone() })
     }
 
     /// Run all policies over journeys.
     fn run(&mut self, py: Python<'_>, journeys: &Bound<'_, Journeys>, clock: &Bound<'_, Clock>) -> PyResult<()> {
         let (journeys, clock) = (journeys.get(), clock.get());
-        let Backtest { rules, journey } = self;
+        let Backtest { trials, journey } = self;
         py.detach(|| {
             for number in 0..journeys.history.journeys() {
-                for rule in rules.iter_mut() {
-                    rule.run(&journeys.history, number, &clock.steps, journey)?;
+                for trial in trials.iter_mut() {
+                    trial.run(&journeys.history, number, &clock.steps, journey)?;
                 }
             }
-            for rule in rules.iter_mut() {
-                rule.notice(&clock.steps);
+            for trial in trials.iter_mut() {
+                trial.book.notice(&clock.steps);
             }
             Ok(())
         })
@@ -239,14 +244,14 @@ impl Backtest {
 
     /// What each policy has come to so far, by name.
     fn tallies<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        self.rules.iter().map(|rule| rule.tally.said(py)).collect()
+        self.trials.iter().map(|trial| trial.book.tally.said(py)).collect()
     }
 
     /// Abandonments of each policy since the last call, as columns of bytes; `journey` counts within what was run.
     fn take_abandonments<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let mut found = Vec::new();
-        for rule in &mut self.rules {
-            let kept = rule.abandonments.as_mut().map(std::mem::take);
+        for trial in &mut self.trials {
+            let kept = trial.book.abandonments.as_mut().map(std::mem::take);
             found.push(tally::columns(py, &kept.unwrap_or_default())?);
         }
         Ok(found)

@@ -6,7 +6,8 @@
 use xxhash_rust::xxh3::{xxh3_128, xxh3_64_with_seed};
 
 use crate::backtest::clock::Steps;
-use crate::backtest::history::{Record, Request};
+use crate::backtest::history::{code_of, number_of, Kind, Record, Request};
+use crate::rule::Overrides;
 
 /// One line of a log. What its record says of clock and repeats is found here.
 #[derive(Clone, Copy, Default)]
@@ -56,7 +57,7 @@ impl Splitter {
         let behind_ms = self.clock.greatest().unwrap_or(0) - record.occurred_at;
         let journey = xxh3_128(line.journey_id);
         // A command never equals a touchpoint of the same text.
-        let id = xxh3_64_with_seed(line.id, u64::from(record.kind != 0));
+        let id = xxh3_64_with_seed(line.id, u64::from(record.kind != Kind::Touchpoint));
         self.held_for = ((journey >> 96) as usize * self.buckets.len()) >> 32;
         let mut fixed = [0; FIXED];
         fixed[..16].copy_from_slice(&journey.to_le_bytes());
@@ -64,19 +65,21 @@ impl Splitter {
         fixed[24..32].copy_from_slice(&record.occurred_at.to_le_bytes());
         fixed[32..40].copy_from_slice(&behind_ms.to_le_bytes());
         fixed[40..48].copy_from_slice(&record.cost_micros.to_le_bytes());
-        fixed[48..56].copy_from_slice(&record.value_micros.to_le_bytes());
-        fixed[56..64].copy_from_slice(&record.probability.to_le_bytes());
-        fixed[64..67].copy_from_slice(&[record.state, record.kind, u8::from(line.id.is_empty())]);
+        fixed[48..56].copy_from_slice(&number_of(record.value_micros).to_le_bytes());
+        fixed[56..64].copy_from_slice(&record.probability.get().unwrap_or(f64::NAN).to_le_bytes());
+        fixed[64..67].copy_from_slice(&[code_of(record.state), record.kind as u8, u8::from(line.id.is_empty())]);
         let name = if self.with_names { line.journey_id } else { &[] };
         fixed[68..].copy_from_slice(&(name.len() as u16).to_le_bytes());
         self.held.extend_from_slice(&fixed);
         self.held.extend_from_slice(name);
-        if record.kind != 0 {
+        if record.kind != Kind::Touchpoint {
             let request = &line.request;
-            self.held.push(request.reason);
-            for number in [request.timeout_ms, request.inactivity_ms, request.budget_micros, request.extend_by_ms] {
-                self.held.extend_from_slice(&number.to_le_bytes());
+            let Overrides { timeout_ms, inactivity_ms, budget_micros } = request.overrides;
+            self.held.push(request.reason as u8);
+            for number in [timeout_ms, inactivity_ms, budget_micros] {
+                self.held.extend_from_slice(&number_of(number).to_le_bytes());
             }
+            self.held.extend_from_slice(&request.extend_by_ms.to_le_bytes());
         }
     }
 

@@ -3,6 +3,9 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
+use crate::backtest::history::number_of;
+use crate::rule::OptionalI64;
+
 /// Counts and sums. Amounts in micros, times in ms; lists are by reason.
 #[derive(Default)]
 pub struct Tally {
@@ -60,8 +63,7 @@ pub struct Abandonment {
     pub reason: u8,
     pub state: u8,
     pub started_at: i64,
-    /// -1 without a touchpoint.
-    pub last_touchpoint_at: i64,
+    pub last_touchpoint_at: OptionalI64,
     pub abandoned_at: i64,
     pub detected_at: i64,
     pub touchpoint_count: i64,
@@ -82,7 +84,7 @@ pub fn columns<'py>(py: Python<'py>, of: &[Abandonment]) -> PyResult<Bound<'py, 
     }
     for (name, value) in [
         ("started_at", (|one| one.started_at) as fn(&Abandonment) -> i64),
-        ("last_touchpoint_at", |one| one.last_touchpoint_at),
+        ("last_touchpoint_at", |one| number_of(one.last_touchpoint_at)),
         ("abandoned_at", |one| one.abandoned_at),
         ("detected_at", |one| one.detected_at),
         ("touchpoint_count", |one| one.touchpoint_count),

@@ -86,7 +86,7 @@ def test_without_a_configured_server_the_broker_for_development_is_taken(broker,
         pytest.skip(left_out("own-kafka"))
     monkeypatch.delenv("JOURNEYS_BOOTSTRAP_SERVERS", raising=False)
     (tmp_path / "kafka").symlink_to(broker.directory)
-    assert asyncio.run(bootstrap_servers(settings_for(None, data_dir=tmp_path))) == broker.bootstrap_servers
+    assert bootstrap_servers(settings_for(None, data_dir=tmp_path)) == broker.bootstrap_servers
 
 
 @pytest.mark.broker

@@ -1,14 +1,11 @@
-"""Batches that the engine or Arrow has finished are those that aiokafka's own builder makes, byte by byte."""
+"""Batches that the engine has finished are those that aiokafka's own builder makes, byte by byte."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any, TypeAlias
 
-import pyarrow as pa
 import pytest
 from aiokafka.producer import message_accumulator
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -16,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journeys.agents.worker.transport.finished_batch import FinishedBatch
-from journeys.streams.arrow_messages import ArrowMessages
 from journeys.streams.compiled.encoded_messages import EncodedMessages
 from tests.fixtures.examples import examples
+from tests.fixtures.left_out import left_out
+
+compiled_engine = pytest.importorskip("journeys.engine", reason=left_out("engine"))
 
 Outputs: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -30,34 +29,10 @@ _LONGEST = 1 << 14
 """The first length that Arrow's table of lengths has not."""
 
 
-def _of_engine(outputs: Outputs) -> Any:
-    import journeys.engine  # noqa: PLC0415  (it may not be built)
-
-    engine = journeys.engine.Engine(0, 1, _HEAD, _HEAD, _HEAD)
+def _messages(outputs: Outputs) -> EncodedMessages[tuple[bytes, bytes]]:
+    engine = compiled_engine.Engine(0, 1, _HEAD, _HEAD, _HEAD)
     engine.add_lifecycle(outputs)
-    return engine.take_lifecycle()
-
-
-def _of_arrow(outputs: Outputs) -> ArrowMessages:
-    """Keys and values in full."""
-    keys, values = zip(*outputs, strict=True)
-    return ArrowMessages(b"", pa.array(keys, pa.binary()), b"", pa.array(values, pa.binary()))
-
-
-def _of_arrow_within(outputs: Outputs) -> ArrowMessages:
-    """The same, out of the middle of longer arrays."""
-    keys, values = zip((b"other", b"other"), *outputs, (b"other", b"other"), strict=True)
-    arrays = (pa.array(found, pa.binary()).slice(1, len(outputs)) for found in (keys, values))
-    return ArrowMessages(b"", next(arrays), b"", next(arrays))
-
-
-_MAKERS: dict[str, Callable[[Outputs], Any]] = {"arrow": _of_arrow, "arrow within": _of_arrow_within}
-if find_spec("journeys.engine") is not None:
-    _MAKERS["engine"] = _of_engine
-
-
-def _messages(maker: str, outputs: Outputs) -> EncodedMessages[tuple[bytes, bytes]]:
-    return EncodedMessages(_MAKERS[maker](outputs), tuple)
+    return EncodedMessages(engine.take_lifecycle(), tuple)
 
 
 def _filled(outputs: list[tuple[bytes, bytes]], begin: int, most_bytes: int) -> tuple[BatchBuilder, int]:
@@ -68,41 +43,25 @@ def _filled(outputs: list[tuple[bytes, bytes]], begin: int, most_bytes: int) -> 
     return builder, len(outputs)
 
 
-@pytest.mark.parametrize("maker", _MAKERS)
 @settings(max_examples=examples(1_000), deadline=None)
 @given(
     outputs=_outputs,
     most_bytes=st.integers(61, 2_000),
     producer=st.tuples(st.integers(-1, 2**62), st.integers(-1, 2**15 - 1), st.integers(-1, 2**31 - 1)),
 )
-def test_batches_are_those_of_aiokafka(
-    maker: str, outputs: Outputs, most_bytes: int, producer: tuple[int, int, int]
-) -> None:
+def test_batches_are_those_of_aiokafka(outputs: Outputs, most_bytes: int, producer: tuple[int, int, int]) -> None:
     """The same records in each, the same bytes, whoever sends them; and the same again where a send is repeated."""
-    _are_those_of_aiokafka(_messages(maker, outputs), outputs, most_bytes, producer)
+    _are_those_of_aiokafka(_messages(outputs), outputs, most_bytes, producer)
 
 
-@settings(max_examples=examples(500), deadline=None)
-@given(prefix=_bytes, head=_bytes, outputs=_outputs, most_bytes=st.integers(61, 2_000))
-def test_keys_with_a_prefix_and_values_with_a_head_are_whole(
-    prefix: bytes, head: bytes, outputs: Outputs, most_bytes: int
-) -> None:
-    """Of any length, as those behind them."""
-    keys, bodies = zip(*outputs, strict=True)
-    messages = ArrowMessages(prefix, pa.array(keys, pa.binary()), head, pa.array(bodies, pa.binary()))
-    whole = [(prefix + key, head + body) for key, body in outputs]
-    _are_those_of_aiokafka(EncodedMessages(messages, tuple), whole, most_bytes, (7, 1, 5))
-
-
-@pytest.mark.parametrize("maker", _MAKERS)
 @pytest.mark.parametrize("most_bytes", [1 << 13, 1 << 20])
-def test_long_messages_and_many_are_sent(maker: str, most_bytes: int) -> None:
+def test_long_messages_and_many_are_sent(most_bytes: int) -> None:
     """Where lengths take one, two, three and four bytes, and where a message alone is more than a batch should be."""
     lengths = [
         edge + more for edge in (0, 64, 1 << 13, _LONGEST, 1 << 20) for more in (-10, -1, 0, 1) if edge + more >= 0
     ]
     outputs = [(b"k" * min(length, 100), b"v" * length) for length in lengths] + [(b"key", b"value")] * 9_000
-    _are_those_of_aiokafka(_messages(maker, outputs), outputs, most_bytes, (7, 1, 5))
+    _are_those_of_aiokafka(_messages(outputs), outputs, most_bytes, (7, 1, 5))
 
 
 def _are_those_of_aiokafka(
@@ -125,10 +84,9 @@ def _are_those_of_aiokafka(
         begin = end
 
 
-@pytest.mark.parametrize("maker", _MAKERS)
-def test_there_is_no_batch_of_no_message(maker: str) -> None:
+def test_there_is_no_batch_of_no_message() -> None:
     """Kafka refuses one, and aiokafka would take it for sent."""
-    messages = _messages(maker, [(b"key", b"value")])
+    messages = _messages([(b"key", b"value")])
     with pytest.raises(ValueError, match="no message 1"):
         messages.record_batch(1, 1_000, _AT)
 

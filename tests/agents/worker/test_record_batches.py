@@ -1,11 +1,11 @@
-"""Batches as they lie hold the records that aiokafka's own reader finds in them, and lead to the same position."""
+"""Batches given whole hold the records that aiokafka's own reader finds in them, and lead to the same position."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from aiokafka.consumer import fetcher
@@ -17,49 +17,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journeys.agents.worker.ports.batch import Batch
+from journeys.schemas.topics import JOURNEY_EVENTS
+from tests.fixtures.examples import examples
+from tests.fixtures.left_out import left_out
+from tests.fixtures.made_batches import HEADER_BYTES, Marker, batches, markers, signed, wire, wire_batch
+
+pytest.importorskip("journeys.engine", reason=left_out("engine"))
 from journeys.agents.worker.transport.record_batches import (
     WholeBatch,
     WholeBatches,
     WholeFetchResult,
     WholePartitionRecords,
 )
-from journeys.schemas.arrays import NONE
-from journeys.schemas.topics import JOURNEY_EVENTS
-from journeys.streams import log_records
-from journeys.streams.log_records import LogRecord, LogRecords
-from journeys.streams.partition.log_entries import append_time_of
-from tests.fixtures.examples import examples
-from tests.fixtures.left_out import left_out
-from tests.fixtures.made_batches import (
-    HEADER_BYTES,
-    MadeBatch,
-    MadeRecord,
-    Marker,
-    batches,
-    markers,
-    signed,
-    wire,
-    wire_batch,
-)
+from journeys.engine import Records
 
 _TP = TopicPartition(JOURNEY_EVENTS, 0)
 _ISOLATION = st.sampled_from([fetcher.READ_UNCOMMITTED, fetcher.READ_COMMITTED])
 _MOST_CALLS = 1000
-_PLAIN: Final = MadeRecord(0, 0, b"key", b"value", [])
-_BATCH: Final = MadeBatch([_PLAIN] * 5, 0, 0, 0, -1, is_transactional=False, is_log_append_time=False)
 Kinds = tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]
-
-
-@pytest.fixture(scope="module", params=["engine", "python", "python by arrays"])
-def kind(request: pytest.FixtureRequest) -> Iterator[type[Any]]:
-    """Records as the engine takes them, and as without it: short batches by objects, or all by arrays."""
-    if request.param == "engine":
-        yield pytest.importorskip("journeys.engine", reason=left_out("engine")).Records
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "python by arrays":
-            patch.setattr(log_records, "_WORTHWHILE", 1)
-        yield LogRecords
 
 
 class Reading(NamedTuple):
@@ -110,14 +85,13 @@ def _read(
 _AIOKAFKA = (MemoryRecords, fetcher.PartitionRecords, fetcher.FetchResult)
 
 
-def _ours(kind: type[Any]) -> Kinds:
-    """Classes in the place of aiokafka's, which give records of a kind."""
-    return (WholeBatches, type("_PartitionRecords", (WholePartitionRecords,), {"kind": kind}), WholeFetchResult)
+_OURS: Kinds = (WholeBatches, WholePartitionRecords, WholeFetchResult)
+"""Classes that stand in for aiokafka's."""
 
 
-def _records_of(batch: bytes | bytearray, kind: type[Any], from_offset: int = 0) -> Any:
+def _records_of(batch: bytes | bytearray, from_offset: int = 0) -> Any:
     fetched = bytes(batch)
-    return WholeBatch(DefaultRecordBatch(fetched), fetched, 0, len(fetched)).records(from_offset, kind)
+    return WholeBatch(DefaultRecordBatch(fetched), fetched, 0, len(fetched)).records(from_offset)
 
 
 @settings(max_examples=examples(2_000), deadline=None)
@@ -131,7 +105,6 @@ def _records_of(batch: bytes | bytearray, kind: type[Any], from_offset: int = 0)
     damaged=st.none() | st.integers(0, 5),
 )
 def test_batches_as_they_lie_hold_what_aiokafka_finds(
-    kind: type[Any],
     made: list[Any],
     position: int,
     aborted: list[tuple[int, int]],
@@ -147,13 +120,13 @@ def test_batches_as_they_lie_hold_what_aiokafka_finds(
     whole = b"".join(lying)
     fetched = whole[: max(0, len(whole) - cut)]
     expected = _read(_AIOKAFKA, fetched, position, aborted, isolation, most)
-    assert _read(_ours(kind), fetched, position, aborted, isolation, most) == expected
+    assert _read(_OURS, fetched, position, aborted, isolation, most) == expected
 
 
 @settings(max_examples=examples(2_000), deadline=None)
 @given(made=batches, changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=3))
 def test_what_is_damaged_under_a_right_checksum_is_never_read_as_something_else(
-    kind: type[Any], made: Any, changes: list[tuple[int, int]]
+    made: Any, changes: list[tuple[int, int]]
 ) -> None:
     """Changed bytes are an error, or what aiokafka's reader in Python makes of them; never a crash."""
     batch, _ = wire_batch(made._replace(codec=0), 0)
@@ -163,7 +136,7 @@ def test_what_is_damaged_under_a_right_checksum_is_never_read_as_something_else(
             batch[place] = value
     fetched = bytes(signed(batch, 0))
     try:
-        ours = list(map(_fields, _records_of(fetched, kind)))
+        ours = list(map(_fields, _records_of(fetched)))
     except Exception:
         return
     assert ours == [_fields(record) for record in _ascending(_DefaultRecordBatchPy(fetched))]
@@ -180,11 +153,11 @@ def _ascending(records: Any) -> list[Any]:
 
 @settings(max_examples=examples(500), deadline=None)
 @given(made=batches.filter(lambda made: made.records), epoch=st.integers(0, 3))
-def test_a_batch_names_the_same_schemas_and_offsets_either_way(kind: type[Any], made: Any, epoch: int) -> None:
+def test_a_batch_names_the_same_schemas_and_offsets_either_way(made: Any, epoch: int) -> None:
     """Whoever looks up schemas asks batches as they lie for the heads of their values, and goes through all others."""
     batch, _ = wire_batch(made, 0)
     fetched = bytes(batch)
-    lying = Batch(_records_of(fetched, kind), epoch, None)
+    lying = Batch(_records_of(fetched), epoch, None)
     objects = Batch(list(DefaultRecordBatch(fetched)), epoch, None)
     assert lying.heads() == objects.heads()
     assert (len(lying), lying.first_offset, lying.last_offset) == (
@@ -196,68 +169,28 @@ def test_a_batch_names_the_same_schemas_and_offsets_either_way(kind: type[Any], 
 
 
 @settings(max_examples=examples(500), deadline=None)
-@given(made=st.lists(batches, max_size=4), cut=st.integers(0, 12), places=st.slices(20) | st.integers(-25, 25))
-def test_records_are_a_sequence(kind: type[Any], made: list[Any], cut: int, places: slice | int) -> None:
-    """Of several batches, and of both parts of a split: single ones, from behind, slices, and none too many."""
+@given(made=st.lists(batches, max_size=4), cut=st.integers(0, 12), place=st.integers(-25, 25))
+def test_records_are_a_sequence(made: list[Any], cut: int, place: int) -> None:
+    """Of several batches, and of both parts of a split: single ones, from behind, and none too many."""
     lying, _ = wire(made)
-    records, objects = kind(), []
+    records, objects = Records(), []
     for batch in lying:
-        records.extend(_records_of(batch, kind))
+        records.extend(_records_of(batch))
         objects += map(_fields, DefaultRecordBatch(bytes(batch)))
     assert (len(records), list(map(_fields, records))) == (len(objects), objects)
     behind = records.split_off(cut)
     for found, expected in ((records, objects[:cut]), (behind, objects[cut:])):
         assert (len(found), list(map(_fields, found))) == (len(expected), expected)
-        if isinstance(places, slice):
-            if kind is LogRecords:  # nobody asks the engine's for more than one at a time
-                assert list(map(_fields, found[places])) == expected[places]
-        elif -len(expected) <= places < len(expected):
-            assert _fields(found[places]) == expected[places]
+        if -len(expected) <= place < len(expected):
+            assert _fields(found[place]) == expected[place]
         else:
             with pytest.raises(IndexError):
-                found[places]
-
-
-@settings(max_examples=examples(500), deadline=None)
-@given(
-    made=st.lists(batches, max_size=4),
-    head=st.sampled_from([b"", b"\0", b"\0\0", b"\1"]),
-    fewest=st.sampled_from([1, 4]),
-)
-def test_records_are_split_by_the_heads_of_their_values(made: list[MadeBatch], head: bytes, fewest: int) -> None:
-    """Whichever of them lie in arrays: own ones by columns, others by their places, nulls among these."""
-    records = LogRecords()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(log_records, "_WORTHWHILE", fewest)
-        for batch in wire(made)[0]:
-            records.extend(_records_of(batch, LogRecords))
-    objects = list(records)
-    is_own = [record.value is not None and record.value.startswith(head) for record in objects]
-    own = [record for record, is_one in zip(objects, is_own, strict=True) if is_one]
-    columns = records.columns(head)
-    assert columns.others == [place for place, is_one in enumerate(is_own) if not is_one]
-    assert columns.offsets.tolist() == [record.offset for record in own]
-    assert columns.keys == [record.key for record in own]
-    assert columns.bodies == [record.value[len(head) :] for record in own]
-    times = [append_time_of(record) for record in own]
-    assert columns.append_times.tolist() == [NONE if at is None else at for at in times]
-
-
-@pytest.mark.parametrize("codec", [0, 3])
-def test_records_are_objects_where_they_are_few_or_have_headers(monkeypatch: pytest.MonkeyPatch, codec: int) -> None:
-    """And lie in arrays else: if not, these tests compare aiokafka with itself."""
-    plain, _ = wire_batch(_BATCH._replace(codec=codec), 0)
-    headed, _ = wire_batch(_BATCH._replace(records=[_PLAIN, _PLAIN._replace(headers=[("name", b"value")])]), 0)
-    monkeypatch.setattr(log_records, "_WORTHWHILE", len(_BATCH.records) + 1)
-    assert not isinstance(_records_of(plain, LogRecords)[0], LogRecord)
-    monkeypatch.setattr(log_records, "_WORTHWHILE", 2)
-    assert isinstance(_records_of(plain, LogRecords)[0], LogRecord)
-    assert not isinstance(_records_of(headed, LogRecords)[0], LogRecord)
+                found[place]
 
 
 # The older of the two has no lz4 (3).
 @pytest.mark.parametrize(("magic", "codec"), [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3)])
-def test_batches_of_older_formats_are_read_by_aiokafka(kind: type[Any], magic: int, codec: int) -> None:
+def test_batches_of_older_formats_are_read_by_aiokafka(magic: int, codec: int) -> None:
     """A broker that has not been converted still gives them."""
     builder = LegacyRecordBatchBuilder(magic, codec, 1 << 20)
     for offset in range(5):
@@ -268,14 +201,14 @@ def test_batches_of_older_formats_are_read_by_aiokafka(kind: type[Any], magic: i
     arguments = (bytes(fetched), 2, [], fetcher.READ_UNCOMMITTED, [2])
     expected = _read(_AIOKAFKA, *arguments)
     assert expected.records
-    assert _read(_ours(kind), *arguments) == expected
+    assert _read(_OURS, *arguments) == expected
 
 
-def test_a_fetch_of_nothing_but_markers_moves_the_position(kind: type[Any]) -> None:
+def test_a_fetch_of_nothing_but_markers_moves_the_position() -> None:
     """Or it would be fetched again for ever."""
     lying, _ = wire([Marker(7, is_abort=False), Marker(8, is_abort=True)])
     arguments = (b"".join(lying), 0, [], fetcher.READ_UNCOMMITTED, [None])
-    assert _read(_ours(kind), *arguments) == _read(_AIOKAFKA, *arguments) == Reading([], 2, None)
+    assert _read(_OURS, *arguments) == _read(_AIOKAFKA, *arguments) == Reading([], 2, None)
 
 
 def test_aiokafka_makes_records_where_it_is_known_to() -> None:

@@ -1,0 +1,87 @@
+//! Records of the log that are the engine's: what is decoded of each.
+
+use pyo3::prelude::*;
+
+use crate::wire::punctuation::{self, Punctuation};
+use crate::wire::records::Records;
+use crate::wire::touchpoint::{self, Touchpoint};
+
+/// Records that are decoded and looked up together: few enough that their rows stay in the processor's cache.
+const AT_ONCE: usize = 128;
+
+/// First bytes of the values that may be the engine's.
+#[derive(Default)]
+pub struct Heads {
+    pub touchpoints: Vec<Vec<u8>>,
+    pub punctuations: Vec<Vec<u8>>,
+}
+
+/// What a record says.
+pub enum Content<'a> {
+    Touchpoint(Touchpoint<'a>),
+    Punctuation(Punctuation),
+}
+
+/// A valid record.
+pub struct Entry<'a> {
+    pub offset: i64,
+    /// When the broker appended it, where it says so.
+    pub append_time: Option<i64>,
+    pub content: Content<'a>,
+}
+
+impl<'a> Entry<'a> {
+    /// A record that is valid and under its own key; None where the reference has to look at it.
+    fn of(py: Python<'a>, records: &'a Records, index: usize, heads: &Heads) -> Option<Self> {
+        let value = records.value(py, index)?;
+        let has = |heads: &[Vec<u8>]| heads.iter().any(|head| value.starts_with(head));
+        let content = if has(&heads.touchpoints) {
+            let touchpoint = touchpoint::read(value)?;
+            if records.key(py, index)? != touchpoint.journey_id.as_bytes() {
+                return None;
+            }
+            Content::Touchpoint(touchpoint)
+        } else if has(&heads.punctuations) {
+            Content::Punctuation(punctuation::read(value)?) // under whatever key
+        } else {
+            return None;
+        };
+        Some(Entry { offset: records.offset(index), append_time: records.append_time(index), content })
+    }
+
+    /// Whose it is; None for a punctuation.
+    pub fn journey_id(&self) -> Option<&'a str> {
+        match &self.content {
+            Content::Touchpoint(touchpoint) => Some(touchpoint.journey_id),
+            Content::Punctuation(_) => None,
+        }
+    }
+}
+
+/// Entries of the records from an index on; and whether what comes behind them is the reference's, or nothing.
+///
+/// They end in front of a record whose offset is not above that of the one before; of the first, `applied_offset`.
+pub fn next_entries<'a>(
+    py: Python<'a>,
+    records: &'a Records,
+    heads: &Heads,
+    begin: usize,
+    applied_offset: i64,
+) -> (Vec<Entry<'a>>, bool) {
+    let mut entries = Vec::with_capacity(AT_ONCE.min(records.len().saturating_sub(begin)));
+    let mut last_offset = applied_offset;
+    for index in begin..records.len() {
+        if records.offset(index) <= last_offset {
+            return (entries, false);
+        }
+        let Some(entry) = Entry::of(py, records, index, heads) else {
+            return (entries, true);
+        };
+        last_offset = entry.offset;
+        entries.push(entry);
+        if entries.len() == AT_ONCE {
+            return (entries, false);
+        }
+    }
+    (entries, true)
+}
