@@ -20,13 +20,8 @@ FILES = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=
 FOLDERS = {file.partition("/")[0] for file in FILES if "/" in file}
 BASENAMES = {file.rpartition("/")[2] for file in FILES}
 GONE = {page for page in DECISIONS if state(page).startswith("superseded by")}
-<<<<<<< HEAD
-_INTERRUPTED = 130  # typer's, as a shell shows a program that SIGINT ended
-CODES = {*WorkerExit, FINE, CHECK_FAILED, WRONG_INPUT, BROKEN_PIPE, _INTERRUPTED}
-=======
 INTERRUPTED = 128 + signal.SIGINT  # what typer makes of Ctrl-C
 CODES = {*WorkerExit, FINE, CHECK_FAILED, WRONG_INPUT, BROKEN_PIPE, INTERRUPTED}
->>>>>>> docs
 COMMANDS: Any = typer.main.get_command(app)
 
 
@@ -77,14 +72,8 @@ def journeys_commands(page):
 
 def options_of(command: Any) -> set[str]:
     """Options of a command, its own and those of the program."""
-<<<<<<< HEAD
-    return {
-        option for part in (command, COMMANDS) for each in part.params for option in (*each.opts, *each.secondary_opts)
-    } | {"--help"}
-=======
     parameters = [each for part in (command, COMMANDS) for each in part.params]
     return {option for each in parameters for option in (*each.opts, *each.secondary_opts)} | {"--help"}
->>>>>>> docs
 
 
 def all_commands(command: Any = COMMANDS) -> list[Any]:
