@@ -1,4 +1,4 @@
-"""Journeys that end, with no server: run it as it is. A file in the folder where it runs keeps them."""
+"""Registers journeys and abandons them, without a server; they are kept in a file in the current folder."""
 
 import asyncio
 from datetime import datetime
@@ -13,7 +13,7 @@ from training_orchestrator import (
 
 
 async def end_a_journey() -> None:
-    """Register a journey, let it cost something, and end it: the penalty is booked once."""
+    """Register a journey, record its touchpoints, and abandon it: the penalty is charged once."""
     async with create_timeout_manager(timeout_days=14, project_id="your-project", dataset_id="gaelp") as manager:
         # A naive datetime is local time.
         await manager.register_journey("journey-123", start_time=datetime.now(), user_id="user-456")  # noqa: DTZ005
@@ -21,7 +21,7 @@ async def end_a_journey() -> None:
         await manager.record_touchpoint("journey-123", state="INTENT", cost="0.75", conversion_value=90)
         expected = await manager.calculate_abandonment_cost("journey-123", AbandonmentReason.COMPETITOR_CONVERSION)
         penalty = await manager.mark_abandoned("journey-123", AbandonmentReason.COMPETITOR_CONVERSION)
-        print(f"expected {expected.total:.2f} dollars, booked {penalty.total:.2f}")
+        print(f"expected {expected.total:.2f} dollars, charged {penalty.total:.2f}")
         try:
             await manager.mark_abandoned("journey-123")
         except JourneyAlreadyAbandonedError as error:
@@ -29,7 +29,7 @@ async def end_a_journey() -> None:
 
 
 async def watch_a_training_run() -> None:
-    """Watch journeys while an agent trains, and sum up."""
+    """Watch journeys while an agent trains, and sum up the penalties."""
     async with TrainingOrchestrator(TrainingConfiguration(journey_timeout_days=14)) as orchestrator:
         await orchestrator.register_training_journey("training-journey-789", user_id="training-user-123")
         for abandoned in await orchestrator.check_journey_timeouts():
@@ -39,7 +39,7 @@ async def watch_a_training_run() -> None:
 
 
 async def main() -> None:
-    """Both, one after the other."""
+    """Run both examples."""
     await end_a_journey()
     await watch_a_training_run()
 

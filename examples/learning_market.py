@@ -1,7 +1,7 @@
-"""A small market of journeys, as an environment of Gymnasium: each step bids for one simulated customer.
+"""A small market as a Gymnasium environment: each step bids for one simulated customer.
 
-The customer's chances are drawn before the bid, so that all agents meet the same customers with the same luck. What the
-bid buys is recorded by a manager in simulated time; at the end of a day deadlines are looked at.
+The customer's random numbers are drawn before the bid, so that all agents get the same customers. A manager records the
+touchpoints in simulated time, and checks deadlines at the end of each day.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ A_DAY = 25  # customers
 BIDS = (0.5, 1.5, 4.0)  # dollars a touchpoint
 VALUE = 40.0
 KINDS = ("browsing", "comparing", "returning")
-# Chance to convert at a touchpoint, by what the agent sees of the customer and by its bid level.
+# Chance to convert at a touchpoint, by kind of customer and bid level.
 CHANCE = ((0.002, 0.004, 0.006), (0.01, 0.05, 0.06), (0.04, 0.10, 0.22))
 STAYS = (0.75, 0.65, 0.55)  # chance of one more touchpoint
 TOUCHPOINTS = 6  # of a journey, at most
 
 
 class MarketEnv(gymnasium.Env[int, int]):
-    """One customer is one environment episode of one step: the observation is its kind, the action a bid level.
+    """One customer is one episode of one step: the observation is the kind of customer, the action a bid level.
 
-    The reward is what a trainer hears of at once: value minus spend of a journey that converts, and nothing of one that
-    stops. `info` has what the journey spent, and for the wrapper the action that bought its touchpoints.
+    The reward is the immediate one: value minus spend of a journey that converts, nothing for one that stops. `info`
+    has the journey's spend, and for JourneyRewards the action that bought its touchpoints.
     """
 
     observation_space = gymnasium.spaces.Discrete(len(KINDS))
@@ -49,7 +49,7 @@ class MarketEnv(gymnasium.Env[int, int]):
         self._runner.run(self._manager.start())
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-        """Meet the next customer."""
+        """Draw the next customer."""
         super().reset(seed=seed, options=options)
         self._kind = self._market.choices(range(len(KINDS)), (6, 3, 1))[0]
         self._luck = [self._market.random() for _ in range(TOUCHPOINTS)]
@@ -57,7 +57,7 @@ class MarketEnv(gymnasium.Env[int, int]):
         return self._kind, {}
 
     def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
-        """Bid, and see whether the journey converts or stops."""
+        """Bid; the journey converts or stops."""
         name = f"day-{self.day}-{self._met}"
         began_at = self.at + self._met * 1000
         self._met += 1
@@ -79,11 +79,11 @@ class MarketEnv(gymnasium.Env[int, int]):
             if converted or not self._stays[number]:
                 break
         info = {"journey_id": name, "action_id": name, "occurred_at": moment(began_at), "spent": spent}
-        # That it stopped nobody knows yet: watching has ended, the outcome is open.
+        # A journey that stops is truncated: its outcome is not known yet.
         return self._kind, VALUE - spent if converted else 0.0, converted, not converted, info
 
     def end_day(self) -> None:
-        """Record what was bought, and let the day pass; deadlines come."""
+        """Record the touchpoints, move the clock by a day, and check deadlines."""
         if self._bought:
             self._runner.run(self._manager.record_touchpoints(self._bought))
         self._bought, self._met = [], 0

@@ -44,7 +44,7 @@ class OutputListener:
         if self._outputs is None or self._outputs.fault is None:
             return None
         fault = self._outputs.fault
-        return f"{fault}: start this manager anew" if isinstance(fault, RecordsDeletedError) else str(fault)
+        return f"{fault}: restart this manager" if isinstance(fault, RecordsDeletedError) else str(fault)
 
     async def open(self) -> None:
         """Follow the topics from their present ends. Raises OperationError."""
