@@ -102,7 +102,7 @@ def numbered(store):
 
 
 def test_what_was_applied_and_not_stored_is_made_up_for(store, clock):
-    """As after a crash: rows and outputs lag behind the log, and are computed again; stored ones are not given twice."""
+    """As after a crash: rows and outputs lag behind the log and are computed again; stored ones are not given twice."""
 
     async def run():
         async with manager_of(store, clock) as manager:
