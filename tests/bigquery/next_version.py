@@ -23,7 +23,6 @@ from .rows import abandonment
 ROOT = Path(__file__).parent.parent.parent
 CONTRACT = "JourneyAbandoned"
 DEVICE = {"name": "device", "type": ["null", "string"], "default": None, "doc": "What the journey was last seen on."}
-_ROOMS = ("schemas", "streams", "analytics", "agents")
 
 
 class NextVersion:
@@ -31,9 +30,9 @@ class NextVersion:
 
     def __init__(self, folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
         self.root = folder
-        for room in _ROOMS:
-            shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
-        place = folder / "schemas" / "avro"
+        # The links in journeys/ are followed: the copy has the rooms themselves.
+        shutil.copytree(ROOT / "journeys", folder / "journeys", ignore=shutil.ignore_patterns("__pycache__"))
+        place = folder / "journeys" / "schemas" / "avro"
         # As a release does it: the version before stays readable without a registry.
         (place / "earlier").mkdir(exist_ok=True)
         shutil.copy(place / "journey_abandoned.avsc", place / "earlier" / "journey_abandoned_before.avsc")

@@ -63,7 +63,7 @@ def test_the_times_are_those_of_the_settings():
         f"by grace ({policy.grace_ms / 1_000:g} s)",
     ):
         assert said in page
-    assert rocksdb_partition._MARGIN_SECONDS == 3_600
+    assert rocksdb_partition._MARGIN_MS == 3_600_000
     assert "clocks of workers and brokers differ by less than an hour" in page
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import signal
 import subprocess
 from typing import Any
 
@@ -19,7 +20,8 @@ FILES = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=
 FOLDERS = {file.partition("/")[0] for file in FILES if "/" in file}
 BASENAMES = {file.rpartition("/")[2] for file in FILES}
 GONE = {page for page in DECISIONS if state(page).startswith("superseded by")}
-CODES = {*WorkerExit, FINE, CHECK_FAILED, WRONG_INPUT, BROKEN_PIPE}
+INTERRUPTED = 128 + signal.SIGINT  # what typer makes of Ctrl-C
+CODES = {*WorkerExit, FINE, CHECK_FAILED, WRONG_INPUT, BROKEN_PIPE, INTERRUPTED}
 COMMANDS: Any = typer.main.get_command(app)
 
 
@@ -70,7 +72,8 @@ def journeys_commands(page):
 
 def options_of(command: Any) -> set[str]:
     """Options of a command, its own and those of the program."""
-    return {option for part in (command, COMMANDS) for each in part.params for option in each.opts} | {"--help"}
+    parameters = [each for part in (command, COMMANDS) for each in part.params]
+    return {option for each in parameters for option in (*each.opts, *each.secondary_opts)} | {"--help"}
 
 
 def all_commands(command: Any = COMMANDS) -> list[Any]:
