@@ -27,7 +27,7 @@ _WAVES = {0: 1, 1: 4}
 """Hours until the first 10,000 journeys are due, and the next 10,000."""
 
 
-class Hands:
+class ManualClock:
     """A clock that is moved by hand."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ def naive_scan(count: int) -> float:
 
 async def measure(store: Path, count: int) -> dict[str, float]:
     """Register `count` journeys, touch each, and look at deadlines when none and when 10,000 are due."""
-    clock = Hands()
+    clock = ManualClock()
     process = psutil.Process()
     configuration = TimeoutConfiguration(grace_seconds=0, inactivity_threshold_hours=24 * 80)
     names = [f"journey-{number:08d}" for number in range(count)]

@@ -35,13 +35,21 @@ LONGEST_NOTE = 10_000
 
 
 def check_input(record: InputRecord) -> None:
-    """Raise InvalidRecordError, naming the field, unless the record may be appended to the log.
+    """Raise InvalidRecordError, naming the field, unless the record may be appended to the log: types, values, lengths.
 
-    Checks types, values and lengths. Each writer of the log calls it, once for each record, and nobody else does.
+    Each writer of the log calls it, once for each record, and nobody else does. Decoded records have the right types.
     """
-    check_types(record)
+    is_any_long = False
+    for field, value in zip(_TYPED_FIELDS[type(record)], record, strict=True):
+        if type(value) not in field.common and not isinstance(value, field.kind):
+            raise InvalidRecordError(field.name, value, field.expected)
+        if isinstance(value, str):
+            is_any_long |= len(value) > LONGEST_TEXT
+            if not value.isascii():
+                _require_utf8(value, field.name)
     validate(record)
-    check_lengths(record)
+    if is_any_long:
+        check_lengths(record)
 
 
 def check_lengths(record: InputRecord) -> None:
@@ -53,20 +61,11 @@ def check_lengths(record: InputRecord) -> None:
                 raise InvalidRecordError(field, f"{len(value)} characters", f"at most {longest} characters")
 
 
-def check_types(record: InputRecord) -> None:
-    """Raise InvalidRecordError for a value of another type than its field's, such as a number in place of an id.
-
-    So does text that UTF-8 can't encode. Decoded records need no such check.
-    """
-    for field, value in zip(_TYPED_FIELDS[type(record)], record, strict=True):
-        if type(value) not in field.common and not isinstance(value, field.kind):
-            raise InvalidRecordError(field.name, value, field.expected)
-        if isinstance(value, str) and not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                expected = "text that UTF-8 can encode (no lone surrogates)"
-                raise InvalidRecordError(field.name, value, expected) from None
+def _require_utf8(value: str, field: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidRecordError(field, value, "text that UTF-8 can encode (no lone surrogates)") from None
 
 
 class _TypedField(NamedTuple):

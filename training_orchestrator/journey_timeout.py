@@ -75,7 +75,7 @@ class JourneyTimeoutManager:
                 "store_path and bootstrap_servers: give one of them; connected, Kafka is the store"
             )
         if now is not None and bootstrap_servers is not None:
-            raise ConfigurationError("now: connected, time is that of the topic's workers")
+            raise ConfigurationError("now: only for an embedded manager; connected, time is the workers'")
         if not isinstance(configuration, TimeoutConfiguration | None):
             raise ConfigurationError(f"configuration: {configuration!r} is not a TimeoutConfiguration")
         self.configuration = configuration or TimeoutConfiguration()

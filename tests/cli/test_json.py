@@ -10,7 +10,7 @@ from journeys.cli.main import app
 from journeys.cli.output import print_json
 from tests.bigquery.exports import exported
 from tests.bigquery.rows import abandonment
-from tests.trainer.store_of_journeys import Hands, fill
+from tests.trainer.store_of_journeys import ManualClock, fill
 
 from .history import HISTORY, write_lines
 from .json_keys import DOCUMENTED, checked
@@ -21,7 +21,7 @@ from .test_help import COMMANDS
 def store(tmp_path):
     """Give the store of a manager that has stopped, with open, abandoned and returned journeys."""
     path = tmp_path / "journeys.sqlite3"
-    asyncio.run(fill(path, 40, Hands()))
+    asyncio.run(fill(path, 40, ManualClock()))
     return str(path)
 
 

@@ -8,7 +8,7 @@ import pytest
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import JourneyAbandoned
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS
-from tests.trainer.store_of_journeys import Hands, fill
+from tests.trainer.store_of_journeys import ManualClock, fill
 from tests.trainer.stored import outputs
 from training_orchestrator import JourneyTimeoutManager
 
@@ -19,7 +19,7 @@ COUNT = 40
 def store(tmp_path):
     """Give a store of 40 abandonments, 8 returns and 4 conversions, whose manager has stopped."""
     path = tmp_path / "journeys.sqlite3"
-    asyncio.run(fill(path, COUNT, Hands()))
+    asyncio.run(fill(path, COUNT, ManualClock()))
     return path
 
 
@@ -37,7 +37,7 @@ def cells(stdout):
 
 
 def checked(cli, store):
-    """Exit code, counts, and what is said below the tables."""
+    """Exit code, counts, and the text below the tables."""
     result = cli("check", "--store", str(store))
     assert result.stderr == ""
     return result.exit_code, cells(result.stdout), result.stdout.splitlines()[-1]
@@ -59,7 +59,7 @@ def test_what_a_manager_leaves_is_what_its_log_makes(cli, store):
 
 
 def test_an_abandonment_that_is_gone_is_missing(cli, store):
-    """A feed would never tell of it."""
+    """A feed would not give it."""
     gone = next(each for each in outputs(store) if isinstance(each, JourneyAbandoned))
     change(store, ("DELETE FROM output WHERE value = ?", (Codec().encode(gone),)))
     code, counts, said = checked(cli, store)
@@ -79,7 +79,7 @@ def test_a_penalty_that_was_changed_is_different(cli, store):
 
 
 def test_what_stands_there_twice_is_no_store_of_a_manager(cli, store):
-    """Told as such behind its twin, as extra where another record's outputs stand between."""
+    """Reported as a duplicate after its twin, as extra if another record's outputs are between them."""
     columns = '"offset", topic, kind, detected_at, value'
     copied = f"INSERT INTO output ({columns}) SELECT {columns} FROM output WHERE sequence ="
     change(store, f"{copied} (SELECT max(sequence) FROM output)")
@@ -116,7 +116,7 @@ def test_what_a_crash_cuts_off_is_not_missing(cli, store, cut):
     assert checked(cli, store)[0] == 0
 
     async def start():
-        async with JourneyTimeoutManager(store_path=store, now=lambda: Hands().at + 8 * 86_400_000):
+        async with JourneyTimeoutManager(store_path=store, now=lambda: ManualClock().at + 8 * 86_400_000):
             pass
 
     asyncio.run(start())
@@ -133,7 +133,7 @@ def test_rows_that_stand_behind_outputs_that_are_not_there_are_told(cli, store):
 
 def test_while_a_manager_works_its_outputs_may_be_behind(cli, store):
     """What it could not store yet is not missing."""
-    clock = Hands()
+    clock = ManualClock()
     clock.at += 8 * 86_400_000
 
     async def run():

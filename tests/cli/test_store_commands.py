@@ -1,4 +1,4 @@
-"""`journeys show|abandon|extend|check --store`: a person's hands on an embedded store, and what they leave."""
+"""`journeys show|abandon|extend|check --store`: commands on an embedded store, and their audit records."""
 
 import asyncio
 import getpass
@@ -10,7 +10,7 @@ from journeys.schemas.codec import Codec
 from journeys.schemas.instants import format_instant
 from journeys.schemas.records import JourneyLifecycle
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
-from tests.trainer.store_of_journeys import BEGIN, DAY, Hands, fill
+from tests.trainer.store_of_journeys import BEGIN, DAY, ManualClock, fill
 from tests.trainer.stored import replayed
 from training_orchestrator import AbandonmentFeed, JourneyTimeoutManager
 
@@ -44,7 +44,7 @@ def audits(path):
 
 
 def test_a_journey_is_shown_extended_and_abandoned_and_each_is_audited(cli, store):
-    """As connected: the same words and exit codes; who, when and why stand in the store's lifecycle log."""
+    """As connected: the same texts and exit codes; who, when and why are in the store's lifecycle outputs."""
     shown = cli("show", "journey-1", "--store", str(store), "--note", WHY, "--requested-by", "ann")
     assert shown.exit_code == 0, shown.output
     assert "INTENT" in shown.stdout
@@ -87,7 +87,7 @@ def test_a_manager_goes_on_behind_a_hand(cli, store):
 
 
 def test_while_a_manager_holds_the_file_it_is_read_and_not_commanded(cli, store):
-    """Showing and checking go on, with what was said a moment ago; a command says who must be asked."""
+    """`show` and `check` work, with the latest records; a command is refused and names the manager."""
 
     async def run():
         async with JourneyTimeoutManager(store_path=store) as manager:
@@ -131,7 +131,7 @@ def test_check_finds_a_row_that_the_log_does_not_make(cli, store):
 
 def test_a_store_of_simulated_time_asks_for_the_instant(cli, tmp_path):
     """Now is no instant there; with --at the command is applied, and the clock stays where it was."""
-    path, clock = tmp_path / "simulated.sqlite3", Hands()
+    path, clock = tmp_path / "simulated.sqlite3", ManualClock()
     asyncio.run(fill(path, 10, clock))
     asked = cli("abandon", "journey-00005", "--store", str(path))
     assert (asked.exit_code, "keeps simulated time" in asked.stderr) == (2, True), asked.output

@@ -1,1 +1,1 @@
-"""Tests of the trainer's front door."""
+"""Tests of the trainer's API."""

@@ -1,4 +1,4 @@
-"""A market of journeys as an environment: each step bids for one touchpoint of one journey, recorded by a manager."""
+"""A market as a Gymnasium environment: each step bids for one touchpoint of a journey, which a manager records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training_orchestrator import JourneyTimeoutManager, TimeoutConfiguration, T
 from training_orchestrator.api.local_time import datetime_of
 from training_orchestrator.runtime.loop_thread import LoopThread
 
-from .store_of_journeys import DAY, Hands
+from .store_of_journeys import DAY, ManualClock
 
 BIDS = (0.5, 2.0)
 _HOUR = DAY // 24
@@ -26,7 +26,7 @@ class BiddingEnv(gymnasium.Env[Any, Any]):
     observation_space = gymnasium.spaces.Box(0, 12, (2,), np.float32)
     action_space = gymnasium.spaces.Discrete(2)
 
-    def __init__(self, store: Any, clock: Hands) -> None:
+    def __init__(self, store: Any, clock: ManualClock) -> None:
         self.clock = clock
         self.spent = 0.0
         self._thread = LoopThread()
@@ -34,7 +34,7 @@ class BiddingEnv(gymnasium.Env[Any, Any]):
         self._thread.run(self._manager.start())
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Meet the next customer; a seed gives the same customer again."""
+        """Draw the next customer; a seed gives the same customer again."""
         super().reset(seed=seed, options=options)
         self.journey = f"journey-{self.np_random.integers(1 << 62)}"
         self._steps = 0
@@ -59,7 +59,7 @@ class BiddingEnv(gymnasium.Env[Any, Any]):
         self._thread.run(self._manager.record_touchpoints([touchpoint]))
 
     def pass_days(self, days: float) -> None:
-        """Let time go on, and deadlines come."""
+        """Move the clock, and check deadlines."""
         self.clock.at += int(days * DAY)
         self._thread.run(self._manager.check_timeouts())
 

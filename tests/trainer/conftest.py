@@ -10,7 +10,7 @@ from tests.live.conftest import workers
 
 from .feed_of_store import COUNT
 from .redis_server import RedisServer
-from .store_of_journeys import Hands, fill
+from .store_of_journeys import ManualClock, fill
 
 __all__ = ["each_engine", "workers"]
 
@@ -34,7 +34,7 @@ def server(tmp_path):
 
 @pytest.fixture(scope="session")
 def full_store(tmp_path_factory):
-    """Give a store of 100 journeys, which nobody changes: 100 abandonments, 20 returns, 10 of them buy."""
+    """Give a read-only store of 100 journeys: 100 abandonments, 20 returns, 10 of which convert."""
     path = tmp_path_factory.mktemp("store") / "journeys.sqlite3"
     asyncio.run(fill(path, COUNT))
     return path
@@ -42,8 +42,8 @@ def full_store(tmp_path_factory):
 
 @pytest.fixture
 def clock():
-    """Give a clock that stands still until somebody moves it."""
-    return Hands()
+    """Give a clock that only moves when a test sets it."""
+    return ManualClock()
 
 
 @pytest.fixture

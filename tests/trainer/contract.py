@@ -1,4 +1,4 @@
-"""What a manager promises, however it runs: cases that get a started manager, and names of their own."""
+"""The contract of both backends: cases that get a started manager and use journey ids of their own."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def ago(**duration: float) -> datetime:
 
 
 async def eventually(ask: Callable[[], Awaitable[Given]], wanted: Callable[[Given], bool]) -> Given:
-    """Ask until the answer is as wanted: connected, tables and outputs follow the acknowledgement."""
+    """Retry until the answer is the expected one: connected, tables and outputs come later than the acknowledgement."""
     deadline = monotonic() + _WAIT_SECONDS
     while True:
         try:
@@ -56,7 +56,7 @@ async def eventually(ask: Callable[[], Awaitable[Given]], wanted: Callable[[Give
 
 
 async def booked(manager: JourneyTimeoutManager, journey_id: str) -> list[AbandonedJourney]:
-    """What is booked for a journey, its whole past."""
+    """All abandonments of a journey."""
     return [found for found in await manager.abandonments(ago(days=40)) if found.journey_id == journey_id]
 
 
@@ -86,7 +86,7 @@ async def an_abandoned_journey_costs_what_the_formula_says(manager):
 
 @case
 async def abandoning_twice_books_once(manager):
-    """The second call, and twenty at the same time, are told of the first; one abandonment is booked."""
+    """The second call, and twenty at the same time, get the first one's id; there is one abandonment."""
     await manager.register_journey("twice")
     await manager.record_touchpoint("twice", cost=10)
     answers = await asyncio.gather(
@@ -103,7 +103,7 @@ async def abandoning_twice_books_once(manager):
 
 @case
 async def an_unknown_journey_is_not_invented(manager):
-    """Abandoning, extending and pricing it are refused, and nothing is booked."""
+    """Abandoning, extending and pricing it are refused; no penalty is charged."""
     for ask in (
         manager.mark_abandoned("nobody"),
         manager.extend_timeout("nobody", 7),
@@ -161,7 +161,7 @@ async def rubbish_is_refused_at_the_door_with_its_field(manager):
 
 @case
 async def a_touchpoint_given_twice_counts_once(manager):
-    """The id says that it is the same, so that a caller who heard no answer can say it again."""
+    """It counts once by its id, so that a caller without an answer can repeat the call."""
     for _ in range(3):
         await manager.record_touchpoint("again", cost=25, touchpoint_id="t-1")
     penalty = await manager.mark_abandoned("again")
@@ -172,7 +172,7 @@ async def a_touchpoint_given_twice_counts_once(manager):
 
 @case
 async def inactivity_is_detected_and_given_once(manager):
-    """Silent since 20 days: it was abandoned after 72 hours, and the second check has nothing more to say."""
+    """Inactive for 20 days: it was abandoned after 72 hours; a second check gives nothing."""
     start = ago(days=20)
     await manager.register_journey("silent", start_time=start)
     found: list[AbandonedJourney] = []
@@ -214,7 +214,7 @@ async def an_extension_moves_the_timeout_and_stops_at_the_cap(manager):
 
 @case
 async def a_naive_datetime_is_local_time(manager):
-    """As `datetime.now()` gives it: an extension tells the start that was understood."""
+    """As from `datetime.now()`: an extension's answer shows the start."""
     aware = ago(hours=1)
     await manager.register_journey("naive", start_time=aware.astimezone().replace(tzinfo=None))
     assert await manager.extend_timeout("naive", 1) == aware + timedelta(days=15)
@@ -222,7 +222,7 @@ async def a_naive_datetime_is_local_time(manager):
 
 @case
 async def a_budget_ends_a_journey(manager):
-    """Spent, not overdue: told as such to whoever asks afterwards."""
+    """The budget's end, not the deadline, is the reason in later answers."""
     await manager.register_journey("budgeted", budget=5)
     await manager.record_touchpoint("budgeted", cost="2.5")
     await manager.record_touchpoint("budgeted", cost="2.5")
@@ -233,7 +233,7 @@ async def a_budget_ends_a_journey(manager):
 
 @case
 async def a_request_that_lies_before_the_last_end_is_too_late(manager):
-    """The journey returned; what is said of the time before its abandonment changes nothing."""
+    """The journey returned; requests before its abandonment change nothing."""
     await manager.register_journey("returned", start_time=ago(hours=3))
     await manager.mark_abandoned("returned", at=ago(hours=2))
     await manager.record_touchpoint("returned", occurred_at=ago(hours=1))

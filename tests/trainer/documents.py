@@ -1,4 +1,4 @@
-"""Runs the code of a document as a reader would: block after block, in one interpreter, awaiting as a notebook does."""
+"""Runs the Python blocks of a page one after the other in one interpreter, with top-level await as in a notebook."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def run_python(page: str) -> dict[str, Any]:
-    """Run all Python of a page; gives the names that it leaves."""
+    """Run all Python blocks of a page; returns the namespace."""
     namespace: dict[str, Any] = {"__name__": "document"}
 
     async def run() -> None:

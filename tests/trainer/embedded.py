@@ -7,9 +7,9 @@ from typing import Any
 
 from training_orchestrator import JourneyTimeoutManager, TimeoutConfiguration
 
-from .store_of_journeys import Hands
+from .store_of_journeys import ManualClock
 
 
-def manager_of(store: Path, clock: Hands, **configuration: Any) -> JourneyTimeoutManager:
+def manager_of(store: Path, clock: ManualClock, **configuration: Any) -> JourneyTimeoutManager:
     """Make one; `configuration` are fields of TimeoutConfiguration."""
     return JourneyTimeoutManager(TimeoutConfiguration(**configuration), store_path=store, now=clock)

@@ -1,4 +1,4 @@
-"""A log as a trainer meets it: its records one after the other, and what a feed gives of each."""
+"""Random logs: each record with the items that a feed gives for it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fed(
     rewards: RewardRule | None = None,
     corrections: CorrectionRule | None = None,
 ) -> Iterator[tuple[InputRecord | Exception, list[FeedItem]]]:
-    """Each record, and the items that a feed gives of it."""
+    """Each record, and the items that a feed gives for it."""
     processor = Processor(partition())
     checkpoint = FeedCheckpoint("log", as_of)
     progress = FeedProgress(

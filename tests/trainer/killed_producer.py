@@ -1,4 +1,4 @@
-"""A producer that is killed: says touchpoints in batches and notes what was acknowledged."""
+"""A producer for kill tests: sends touchpoints in batches and writes down the acknowledged ones."""
 
 import os
 from itertools import count

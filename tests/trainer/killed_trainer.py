@@ -1,4 +1,4 @@
-"""A trainer that is killed: registers brief journeys, abandons some, and notes what was acknowledged."""
+"""A trainer for kill tests: registers short journeys, abandons some, and writes down the acknowledged calls."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""How long an event loop does not come round: a task that beats, and what stood between two beats."""
+"""Measures how long an event loop is blocked: a task that wakes up regularly, and the gaps between its wake-ups."""
 
 from __future__ import annotations
 

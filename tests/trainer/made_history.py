@@ -1,4 +1,4 @@
-"""Journeys of every kind, said through a manager: the same calls whichever way it runs."""
+"""Journeys of every kind, made by the same manager calls for each backend."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KINDS = 8
 
 
 async def say(manager: JourneyTimeoutManager, count: int, begin: datetime) -> int:
-    """Say what happens to `count` journeys within the 50 hours behind `begin`; gives how many requests were refused.
+    """Make `count` journeys within 50 hours after `begin`; returns the number of refused requests.
 
     No deadline comes before all is said, so that it makes no difference when somebody looks at them. The last word on a
     quarter of the journeys is a timeout that has passed.

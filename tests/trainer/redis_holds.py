@@ -1,4 +1,4 @@
-"""How long Redis holds an event loop: everything that the loop runs on behalf of a mirror, piece by piece."""
+"""Measures how long callbacks of a Redis mirror block an event loop."""
 
 from __future__ import annotations
 

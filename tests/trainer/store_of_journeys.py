@@ -1,4 +1,4 @@
-"""A store full of journeys that ended, in simulated time: some came back, some of those bought."""
+"""A store full of ended journeys in simulated time: some returned, some of those converted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EVERY_RETURNS = 5
 _EVERY_BUYS = 10
 
 
-class Hands:
+class ManualClock:
     """A clock that is moved by hand, in epoch milliseconds."""
 
     def __init__(self) -> None:
@@ -23,12 +23,12 @@ class Hands:
         return self.at
 
 
-async def fill(store: Path, count: int, clock: Hands | None = None) -> None:
+async def fill(store: Path, count: int, clock: ManualClock | None = None) -> None:
     """End `count` journeys by inactivity on the fourth day; every fifth returns on the sixth, every tenth buys then.
 
     A day later the returned ones that bought nothing are still open.
     """
-    clock = clock or Hands()
+    clock = clock or ManualClock()
     async with JourneyTimeoutManager(TimeoutConfiguration(grace_seconds=0), store_path=store, now=clock) as manager:
         names = [f"journey-{number:05d}" for number in range(count)]
         await manager.record_touchpoints(

@@ -1,4 +1,4 @@
-"""What a store's file holds, and what a pure replay of its input gives."""
+"""Content of a store's file, and the outputs of a replay of its input."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def outputs(path: Path) -> list[Any]:
 
 
 def replayed(path: Path) -> list[Any]:
-    """Outputs that a replay of the input gives, in the order of storing."""
+    """Outputs of a replay of the input, in the order in which they are stored."""
     with sqlite3.connect(path) as connection:
         entries = [entry for batch in entries_of(connection, 0, Codec()) for entry in batch]
     found: list[Any] = []

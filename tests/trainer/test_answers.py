@@ -1,4 +1,4 @@
-"""What a new author gets wrong, and what they read then: the field, the value, and what would be right."""
+"""Wrong arguments: the error names the field, the value and what would be right."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
@@ -30,7 +30,7 @@ NO_REDIS = "this is not the URL of a Redis, such as redis://127.0.0.1:6379/0: "
 
 
 def said(call, *kinds):
-    """What a call says that must fail so."""
+    """Text of the error of a call that must fail."""
     with pytest.raises(kinds) as refused:
         call()
     return str(refused.value)
@@ -82,7 +82,7 @@ def test_a_call_that_means_nothing_names_its_argument(tmp_path):
 
 
 def test_what_only_the_rule_can_refuse_is_told_in_its_words(tmp_path):
-    """Not as a dead letter with a number, which nobody would look for in a file of one's own."""
+    """As an error of the call, not as a dead letter in the file."""
 
     async def run():
         async with JourneyTimeoutManager(store_path=tmp_path / "s.sqlite3") as manager:
@@ -97,7 +97,7 @@ def test_what_only_the_rule_can_refuse_is_told_in_its_words(tmp_path):
 
 
 def test_a_bad_record_takes_no_other_callers_record_with_it(tmp_path):
-    """Calls that come at once are applied in one turn."""
+    """Concurrent calls are applied in one turn."""
 
     async def run():
         async with JourneyTimeoutManager(store_path=tmp_path / "s.sqlite3") as manager:
@@ -204,7 +204,7 @@ def test_a_second_manager_of_one_process_is_told_what_to_do(tmp_path):
 
 
 def test_a_manager_belongs_to_the_event_loop_that_started_it(tmp_path):
-    """In another one its deadlines would no longer be looked at, and nobody would say so."""
+    """In another loop its deadlines would not be checked, without any error."""
     manager = JourneyTimeoutManager(store_path=tmp_path / "s.sqlite3")
     asyncio.run(manager.start())
     for call in (manager.register_journey("j"), manager.check_timeouts(), manager.stop()):

@@ -1,4 +1,4 @@
-"""Configurations as users were promised them, and the policy that they come to."""
+"""Configurations of the promised API, and the policies made of them."""
 
 from dataclasses import fields
 

@@ -1,4 +1,4 @@
-"""The contract, connected: a real Kafka, and a real worker that decides."""
+"""The contract, connected: a real Kafka and a real worker."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def settings(broker, tmp_path_factory):
-    """Give a Kafka with a worker at work; what it has published at the end is what a replay gives."""
+    """Give a Kafka with a running worker; at the end its outputs must equal a replay's."""
     given = emptied(broker, punctuation_interval_seconds=0.2)
     with Workers(tmp_path_factory.mktemp("workers")) as workers:
         workers.start(given).wait_until_logged("restored: partitions [0, 1, 2, 3]")
@@ -27,7 +27,7 @@ def settings(broker, tmp_path_factory):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_connected(case, settings):
-    """One case; journeys are told apart by their names."""
+    """One case, with journey ids of its own."""
 
     async def run() -> None:
         async with JourneyTimeoutManager(bootstrap_servers=settings.bootstrap_servers) as manager:

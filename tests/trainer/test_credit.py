@@ -26,7 +26,7 @@ def touched(*actions):
     ],
 )
 def test_a_reward_is_shared_by_the_rule(rule, expected):
-    """Three touchpoints a half-life apart, in whatever order; the one that nobody chose earns nothing."""
+    """Three touchpoints a half-life apart, in any order; one without an action earns nothing."""
     touches = [*reversed(touched("a", "b", "c")), TouchedBy(BEGIN + timedelta(days=90), None)]
     assert credit(-700, touches, rule) == expected
 

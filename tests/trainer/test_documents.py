@@ -1,4 +1,4 @@
-"""What docs/trainer.md and the example say, run as it stands: with no server, and against a real Kafka."""
+"""The code of docs/trainer.md and the examples, run as it is: without a server, and against a real Kafka."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ def nothing_set(monkeypatch, tmp_path):
 
 
 def hold(names):
-    """What the page says of its own results."""
+    """Assert the results that the page describes."""
     assert (names["timed_out"], names["analytics"].abandonments) == ([], 2)
     assert names["penalty"].abandonment_reason == "COMPETITOR_CONVERSION"
     assert names["penalty"].total > 0
@@ -91,7 +91,7 @@ def test_the_example_runs(tmp_path):
 
 
 def test_every_name_that_is_exported_is_there_and_documented():
-    """Those that come later, too; each with a docstring."""
+    """Lazily imported ones, too; each has a docstring."""
     for name in {*training_orchestrator.__all__, *training_orchestrator._LAZY}:
         assert getattr(training_orchestrator, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute"):

@@ -1,4 +1,4 @@
-"""What goes wrong with an embedded store, and is told and not booked."""
+"""Faults of an embedded store: each is an error, and nothing is charged."""
 
 import asyncio
 import resource
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("each_engine")
 
 @contextmanager
 def full_disk(limit):
-    """No file of this process may grow beyond `limit` bytes: what the kernel says then is what a full disk says."""
+    """Limit the size of this process's files: the kernel then fails writes as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
@@ -35,7 +35,7 @@ def full_disk(limit):
 
 
 def test_a_failed_store_never_invents_a_journey(store, clock):
-    """The call that failed has done nothing, in memory as on disk; when there is room again, all goes on."""
+    """The failed call has changed nothing, in memory and on disk; with space again, calls work."""
 
     async def run():
         async with manager_of(store, clock) as manager:
@@ -63,7 +63,7 @@ def test_a_failed_store_never_invents_a_journey(store, clock):
 
 
 def test_outputs_that_could_not_be_stored_come_later(store, clock):
-    """The record is in the log, so the answer stands; a reader gets the output when the store takes it again."""
+    """The record is in the log, so the answer is valid; readers get the output once it can be stored."""
 
     async def run():
         async with manager_of(store, clock) as manager:
@@ -95,7 +95,7 @@ def test_a_file_that_is_no_store_is_refused(store, clock):
 
 
 def test_a_second_owner_is_refused(store, clock):
-    """Two that decide the same journeys would book twice; the first goes on."""
+    """Two managers would charge twice; the first goes on working."""
 
     async def run():
         async with manager_of(store, clock) as manager:

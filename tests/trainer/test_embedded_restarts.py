@@ -1,4 +1,4 @@
-"""Restarts of an embedded manager: nothing is lost, nothing is told twice."""
+"""Restarts of an embedded manager: no abandonment is lost or given twice."""
 
 import asyncio
 import sqlite3
@@ -28,7 +28,7 @@ PRAGMA user_version=1;
 
 
 def test_overdue_deadlines_fire_once_after_downtime(store, clock):
-    """20 days down: both journeys end at their deadlines, in their order; a third start has nothing to say."""
+    """20 days down: both journeys end at their deadlines, in order; a third start gives nothing."""
 
     async def run():
         async with manager_of(store, clock) as manager:
@@ -72,7 +72,7 @@ def test_a_restart_resumes_where_it_was(store, clock):
 
 
 def test_a_file_of_the_earlier_format_is_taken_over(store, clock):
-    """Its outputs and rows are made again of its input, under the same sequence numbers; nothing is told twice."""
+    """Outputs and rows are computed again from the input, with the same sequence numbers; nothing is given twice."""
 
     async def run():
         async with manager_of(store, clock) as manager:
@@ -102,7 +102,7 @@ def numbered(store):
 
 
 def test_what_was_applied_and_not_stored_is_made_up_for(store, clock):
-    """As a crash leaves it: rows and outputs are behind the log. They come again; what was stored is not told twice."""
+    """As after a crash: rows and outputs lag behind the log and are computed again; stored ones are not given twice."""
 
     async def run():
         async with manager_of(store, clock) as manager:

@@ -1,4 +1,4 @@
-"""Time of an embedded manager: what is due, what lies ahead, what is long ago."""
+"""Time of an embedded manager: due deadlines, times in the future, cleanup."""
 
 import asyncio
 import sqlite3
@@ -55,7 +55,7 @@ def test_cleanup_forgets_what_ended_long_ago(store, clock):
 
 
 def test_a_deadline_fires_in_the_background(store):
-    """Nobody checks: the monitoring task has booked it by itself."""
+    """Without a call of check_timeouts: the monitoring task has abandoned it."""
 
     async def run():
         async with JourneyTimeoutManager(TimeoutConfiguration(grace_seconds=0), store_path=store) as manager:

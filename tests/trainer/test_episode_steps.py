@@ -1,4 +1,4 @@
-"""Steps of a log's episodes: worth what a feed says, as of any instant, and blind to all that came later."""
+"""Steps of a log's episodes: rewards equal a feed's as of any instant, and nothing later is known."""
 
 from collections import Counter
 
@@ -58,7 +58,7 @@ def of_nobody(items, episodes):
     rewards=some.sampled_from([RewardRule(), RewardRule(scale=0.37, clip=1.5)]),
 )
 def test_steps_earn_what_a_feed_as_of_the_same_instant_gives(entries, as_of, rule, corrections, rewards):
-    """To the micro, corrections included; nobody's are only episodes in which nobody acted."""
+    """Exactly, corrections included; only episodes without an action are uncredited."""
     episodes, recorder = recorded(entries, as_of, rule, corrections, rewards)
     items = [item for _, found in fed(entries, as_of, rewards, corrections) for item in found]
     assert recorder.credited_micros + recorder.uncredited_micros == micros(items)
@@ -75,7 +75,7 @@ def test_steps_earn_what_a_feed_as_of_the_same_instant_gives(entries, as_of, rul
 @settings(max_examples=examples(300), deadline=None)
 @given(entries=logs(), as_of=some.integers(BASE, BASE + 60 * DAY_MS), rule=RULES)
 def test_what_came_later_changes_nothing(entries, as_of, rule):
-    """A log that ends at the instant gives the same as one that goes on."""
+    """A log that ends at the instant gives the same as a longer one."""
     log = partition()
     processor = Processor(log)
     known = []
@@ -94,7 +94,7 @@ def test_what_came_later_changes_nothing(entries, as_of, rule):
 @settings(max_examples=examples(200), deadline=None)
 @given(entries=logs(), cut=some.integers(0, 40))
 def test_an_observation_is_of_what_was_before(entries, cut):
-    """What stood before a step is the same whatever followed it."""
+    """The state before a step does not depend on later records."""
 
     def before(found):
         return {(step.touchpoint, step.before) for episode in found for step in episode.steps}

@@ -1,4 +1,4 @@
-"""The feed: each abandonment once, corrections behind it, only what was known then."""
+"""The feed: each abandonment once, corrections after it, and as_of."""
 
 import asyncio
 from datetime import timedelta
@@ -33,7 +33,7 @@ def test_each_abandonment_comes_once_with_its_reward_and_components(full_store):
 
 
 def test_a_return_takes_back_what_its_abandonment_gave(full_store):
-    """A correction for every fifth journey, behind its abandonment; the two add up to nothing."""
+    """A correction for every fifth journey, after its abandonment; the two sum to zero."""
     items = all_of(full_store)
     abandoned, corrections = split(items)
     rewards = {item.abandonment_id: item.reward for item in abandoned}
@@ -73,7 +73,7 @@ def test_scaling_and_clipping_are_explicit_and_a_correction_undoes_both(full_sto
 
 
 def test_as_of_gives_what_was_known_then(full_store):
-    """Before the fourth day nothing, then the abandonments, behind the sixth the returns."""
+    """Nothing before the fourth day, then the abandonments, after the sixth the returns."""
     counts = []
     for day in (3, 5, 6.5):
         abandoned, corrections = split(all_of(full_store, as_of=datetime_of(BEGIN + int(day * DAY))))
@@ -116,7 +116,7 @@ def test_batches_by_size_cut_the_same_items(full_store, size):
 
 
 def test_a_plain_iterator_works_inside_a_running_loop(full_store):
-    """As in a notebook, where a loop runs and nobody can await."""
+    """As in a notebook: blocking calls while an event loop runs."""
 
     async def notebook():
         return all_of(full_store)

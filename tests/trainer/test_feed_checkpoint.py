@@ -1,4 +1,4 @@
-"""A feed goes on from its checkpoint: together its items are all, each once."""
+"""Checkpoints of a feed: the items before and after one are all items, each once."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from .store_of_journeys import BEGIN
 
 @pytest.mark.parametrize("stop", [0, 1, 99, 100, 105, 119, 120])
 def test_a_feed_goes_on_from_its_checkpoint(full_store, stop):
-    """Stopped behind any item, between an abandonment and its correction, too: together they are all, each once."""
+    """Stopped after any item, also between an abandonment and its correction: all items in the end, each once."""
     with AbandonmentFeed.from_store(full_store, follow=False) as feed:
         first = feed.take_blocking(stop, 5) if stop else []
         checkpoint = feed.checkpoint()
@@ -37,7 +37,7 @@ def test_a_correction_that_is_published_first_waits_for_its_abandonment(full_sto
 
 
 def test_what_is_published_twice_is_given_once(full_store, tmp_path):
-    """A worker that crashed publishes a flush again; so it is behind a checkpoint, too."""
+    """A worker that crashed publishes a flush again, also after a checkpoint."""
     paths = replay_files(full_store, tmp_path)
     for path in paths:
         path.write_text(path.read_text() * 3)

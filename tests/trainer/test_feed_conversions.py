@@ -1,4 +1,4 @@
-"""A feed that is asked for conversions gives each once, as an item of its own, and all else as without."""
+"""A feed with `conversions=True` gives each conversion once, and the other items as without."""
 
 import asyncio
 from datetime import timedelta
@@ -41,7 +41,7 @@ def conversions(items):
 
 
 def test_each_conversion_comes_once_and_changes_nothing_else(store):
-    """With its value, scaled; without one where nobody said it."""
+    """With its value, scaled; without a value where no touchpoint has one."""
     items = all_of(store, conversions=True, rewards=RewardRule(scale=0.1))
     sold = conversions(items)
     assert len({item.journey_id for item in sold}) == len(sold) == COUNT // 10 + 1
@@ -52,7 +52,7 @@ def test_each_conversion_comes_once_and_changes_nothing_else(store):
 
 
 def test_a_conversion_that_corrects_gives_both(store):
-    """One record says both, one item after the other; a checkpoint between them keeps the second."""
+    """One record makes both items; a checkpoint between them keeps the second."""
     rule = CorrectionRule("conversion")
     items = all_of(store, conversions=True, corrections=rule)
     assert sum(item.kind == "correction" for item in items) == COUNT // 10
@@ -65,7 +65,7 @@ def test_a_conversion_that_corrects_gives_both(store):
 
 
 def test_what_is_published_twice_is_given_once(store, tmp_path):
-    """As abandonments are, behind a checkpoint, too."""
+    """As abandonments are, also after a checkpoint."""
     paths = replay_files(store, tmp_path)
     for path in paths:
         path.write_text(path.read_text() * 3)

@@ -19,7 +19,7 @@ def test_a_replays_files_give_the_same(full_store, tmp_path):
 
 
 def test_files_of_the_command_line_are_read(tmp_path):
-    """What `journeys replay` writes, as it stands."""
+    """The output of `journeys replay` as it is."""
     lines = [
         {"journey_id": "a", "touchpoint_id": "1", "occurred_at": BEGIN, "cost": 25, "state": "AWARE"},
         {"journey_id": "a", "touchpoint_id": "2", "occurred_at": BEGIN + 20 * DAY, "cost": 1, "state": "INTENT"},
@@ -36,7 +36,7 @@ def test_files_of_the_command_line_are_read(tmp_path):
 
 
 def test_a_file_that_is_wrong_is_told_with_its_line(tmp_path):
-    """Neither passed over nor half read."""
+    """It is an error, not skipped."""
     path = tmp_path / "abandonments.jsonl"
     path.write_text('{"journey_id": "a"}\n')
     with AbandonmentFeed.from_files(path) as feed, pytest.raises(StoreUnavailableError, match="line 1"):

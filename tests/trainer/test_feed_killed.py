@@ -1,4 +1,4 @@
-"""A trainer killed and restored from its checkpoint 20 times: every abandonment counts exactly once in its reward."""
+"""A trainer killed and restored from its checkpoint 20 times: every abandonment counts once in its reward."""
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ def killed_and_restored(origin, model, pause):
 
 
 def expected(store):
-    """Items and sum of rewards that the stored outputs come to, worked out without a feed."""
+    """Items and sum of rewards of the stored outputs, computed without a feed."""
     records = outputs(store)
     penalties = {
         each.abandonment_id: each.total_penalty_micros for each in records if isinstance(each, JourneyAbandoned)
@@ -81,7 +81,7 @@ def test_20_kills_of_a_trainer_on_a_store(store, tmp_path):
 
 @pytest.mark.broker
 def test_20_kills_of_a_trainer_on_kafka(broker, store, tmp_path):
-    """The same from the topics, where every third message stands twice."""
+    """The same from the topics, in which every third message is duplicated."""
     settings = emptied(broker)
     asyncio.run(publish(settings, outputs(store)))
     model = killed_and_restored(settings.bootstrap_servers, tmp_path / "model.json", 0.05)

@@ -1,4 +1,4 @@
-"""The feed from the stream in Redis: what a feed of the store gives, and nothing passed over in silence."""
+"""The feed from the stream in Redis: the items of a feed of the store, and no missing one is skipped."""
 
 import asyncio
 from time import monotonic
@@ -10,7 +10,7 @@ from training_orchestrator import AbandonmentFeed, JourneyTimeoutManager, StoreU
 from training_orchestrator.redis.redis_keys import ABANDONMENTS, MIRROR, POSITION
 
 from .redis_server import PROGRAM
-from .store_of_journeys import DAY, Hands, fill
+from .store_of_journeys import DAY, ManualClock, fill
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,7 +24,7 @@ _WAIT_SECONDS = 30
 @pytest.fixture
 def store(server, tmp_path):
     """Give a store of 100 journeys, and its mirror in Redis."""
-    path, clock = tmp_path / "journeys.sqlite3", Hands()
+    path, clock = tmp_path / "journeys.sqlite3", ManualClock()
     asyncio.run(fill(path, COUNT, clock))
     asyncio.run(mirror(server, path, clock))
     return path
@@ -45,7 +45,7 @@ async def until(holds):
 
 
 def all_of(make, **more):
-    """Every item that there is now, and the checkpoint behind them."""
+    """Every present item, and the checkpoint after them."""
     with make(follow=False, **more) as feed:
         return list(feed), feed.checkpoint()
 
@@ -61,7 +61,7 @@ def stored(path):
 
 
 def some_of(make, count, **more):
-    """The first items, and the checkpoint behind them."""
+    """The first items, and the checkpoint after them."""
     with make(follow=False, **more) as feed:
         return feed.take_blocking(count), feed.checkpoint()
 
@@ -79,7 +79,7 @@ def test_the_stream_gives_what_the_store_gives(server, store):
 
 
 def test_a_checkpoint_goes_on_in_the_stream_the_store_and_back(server, store):
-    """Positions are those of the store: each item comes once, whatever gives it."""
+    """Positions are those of the store: each item comes once, from either source."""
     expected, _ = all_of(stored(store))
     first, checkpoint = some_of(redis(server), 30)
     second, checkpoint = some_of(stored(store), 30, start=checkpoint)
@@ -90,8 +90,8 @@ def test_a_checkpoint_goes_on_in_the_stream_the_store_and_back(server, store):
 
 
 def test_a_feed_follows_through_a_stream_made_anew(server, store):
-    """Deleted under the feed and filled again, with ids that lie before the old ones: each item comes once."""
-    client, clock = server.client(), Hands()
+    """Deleted under the feed and filled again, with smaller ids: each item comes once."""
+    client, clock = server.client(), ManualClock()
     clock.at += 8 * DAY
     client.xadd(ABANDONMENTS, {"of": "a clock that was ahead"}, id="99999999999999-0")
 
@@ -119,7 +119,7 @@ def test_a_feed_follows_through_a_stream_made_anew(server, store):
     ids=["trimmed", "deleted"],
 )
 def test_what_the_stream_lacks_is_told_and_the_store_goes_on(server, store, lose):
-    """An error in place of a gap; the same checkpoint then gives the rest out of the store."""
+    """An error instead of a gap; the same checkpoint then gives the rest from the store."""
     expected, _ = all_of(stored(store))
     first, checkpoint = some_of(redis(server), 20)
     lose(server.raw_client())
@@ -148,7 +148,7 @@ def test_what_is_none_of_ours_is_passed_over_and_what_is_spoilt_is_told(server, 
 
 
 def test_a_redis_that_is_away_is_told_and_a_new_feed_goes_on(server, store):
-    """Killed under a feed that follows: an error, never the end; and the checkpoint goes on in the store."""
+    """Killed under a feed that follows: an error, not the end; the checkpoint is valid for the store."""
     with AbandonmentFeed.from_redis(server.url) as feed:
         first = feed.take_blocking(10)
         server.kill()

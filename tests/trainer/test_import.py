@@ -1,4 +1,4 @@
-"""Importing the front door is cheap: neither Kafka nor the rule loads before `start()`."""
+"""Importing training_orchestrator is fast: neither Kafka nor the rule is loaded before `start()`."""
 
 import subprocess
 import sys
@@ -62,7 +62,7 @@ print(*sorted({{'.'.join(name.split('.')[:2]) for name in sys.modules}}))
 
 
 def test_a_plain_install_has_all_that_needs_no_extra_and_says_which_one_the_rest_needs(tmp_path):
-    """Neither Kafka nor Redis nor environments: nobody needs all of them."""
+    """Without Kafka, Redis and Gymnasium: the error names the extra to install."""
     program = """
 import asyncio, sys
 for name in ("aiokafka", "faust", "gymnasium", "prometheus_client", "psutil", "purgatory", "redis"):

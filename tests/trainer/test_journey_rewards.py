@@ -1,4 +1,4 @@
-"""The wrapper: what Gymnasium wants of an environment, and penalties of a real feed on the steps that earned them."""
+"""JourneyRewards: Gymnasium's own checks, and penalties of a real feed on the steps that earned them."""
 
 from collections import Counter
 from time import monotonic
@@ -11,13 +11,13 @@ from training_orchestrator.feed.feed_checkpoint import FeedCheckpoint
 
 from .bidding_env import BiddingEnv
 from .fed import micros
-from .store_of_journeys import Hands
+from .store_of_journeys import ManualClock
 
 
 @pytest.fixture
 def market(tmp_path):
     """A market with its own store, in simulated time."""
-    env = BiddingEnv(tmp_path / "journeys.sqlite3", Hands())
+    env = BiddingEnv(tmp_path / "journeys.sqlite3", ManualClock())
     yield env
     env.close()
 
@@ -28,13 +28,13 @@ def feed_of(tmp_path, **more):
 
 
 def add(late, found):
-    """Sum up by action: one may hear of its penalty and of the correction in one go."""
+    """Sum up by action: one may get its penalty and the correction together."""
     for each in found:
         late[each.action_id] += each.reward_micros
 
 
 def play(env, journeys, first=0):
-    """Bid for some customers, each to the end; gives the rewards of the environment and what came late by action."""
+    """Bid for some customers, each to the end; returns the environment's rewards and the late ones by action."""
     rewards, late, bought = {}, Counter(), 0
     for number in range(journeys):
         env.reset(seed=first + number)
@@ -50,7 +50,7 @@ def play(env, journeys, first=0):
 
 
 def drained(env, feed, tmp_path):
-    """Late rewards by action, until the feed stands behind the last output of the store."""
+    """Late rewards by action, read up to the last output of the store."""
     with feed_of(tmp_path, follow=False) as again:
         list(again)
         end = positions(again)
@@ -63,12 +63,12 @@ def drained(env, feed, tmp_path):
 
 
 def positions(feed):
-    """Where a feed stands."""
+    """Position of a feed."""
     return FeedCheckpoint.from_bytes(feed.checkpoint()).positions
 
 
 def fed_again(tmp_path):
-    """What another feed gives from the beginning."""
+    """Items of another feed from the beginning."""
     with feed_of(tmp_path, follow=False) as feed:
         return list(feed)
 
@@ -82,7 +82,7 @@ def test_gymnasiums_own_check_passes(market, tmp_path):
 
 @pytest.mark.parametrize("rule", ["last_touch", "linear", "time_decay"])
 def test_penalties_reach_their_steps_exactly_once(market, tmp_path, rule):
-    """In sum what the feed gives, a returned journey's correction included; none is paid to the step of its arrival."""
+    """The sum is the feed's, corrections included; none is credited to the step during which it arrives."""
     with feed_of(tmp_path) as feed:
         env = JourneyRewards(market, feed, now=market.now, rule=rule, half_life_days=0.1)
         rewards, late = play(env, 20)
@@ -161,7 +161,7 @@ def test_a_trainer_may_read_the_feed_by_itself(market, tmp_path):
 
 
 def test_an_environment_that_does_not_say_what_it_bought_is_refused(market):
-    """Else every penalty would go to nobody, without a word."""
+    """Otherwise no penalty would be credited, without any error."""
 
     class Silent(BiddingEnv):
         def step(self, action):
@@ -175,7 +175,7 @@ def test_an_environment_that_does_not_say_what_it_bought_is_refused(market):
 
 
 def test_a_step_that_bought_nothing_is_settled_at_once(market):
-    """No penalty can come of it."""
+    """It is final at once: it can't get a penalty."""
 
     class Declining(BiddingEnv):
         def step(self, _):

@@ -1,4 +1,4 @@
-"""Kafka goes away under a connected manager, and comes back: bounded waits, nothing invented, on by itself."""
+"""Kafka goes away under a connected manager and comes back: limited waits, no wrong results, no restart needed."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ async def refused(call):
 
 
 async def abandoned_once(manager, journey_id):
-    """Ask until Kafka and the worker answer: the penalty, or that it was booked before."""
+    """Retry until Kafka and the worker answer: the penalty, or that it was abandoned before."""
 
     async def ask():
         try:
@@ -49,7 +49,7 @@ async def abandoned_once(manager, journey_id):
 
 
 async def said_again(manager, journey_id):
-    """Say a touchpoint again until it is acknowledged; its id sees to it that it counts once."""
+    """Repeat a touchpoint until it is acknowledged; by its id it counts once."""
 
     async def ask():
         try:
@@ -92,7 +92,7 @@ def test_outputs_are_heard_again_though_nothing_is_published(broker, monkeypatch
 
 @pytest.mark.skipif(not os.environ.get("JOURNEYS_TEST_LONG"), reason=left_out("long"))
 def test_every_call_has_its_answer_while_kafka_is_away_and_goes_on_by_itself(broker, workers):
-    """A real broker is killed and started. What was said meanwhile is said again, and counts once."""
+    """A real broker is killed and started. Calls that failed meanwhile are repeated, and count once."""
     if broker.directory is None:
         pytest.skip(left_out("own-kafka"))
     settings = emptied(broker, punctuation_interval_seconds=0.2)

@@ -1,4 +1,4 @@
-"""kill -9 of an embedded trainer at random points: nothing acknowledged is lost, nothing is booked twice."""
+"""kill -9 of an embedded trainer at random points: nothing acknowledged is lost, nothing is charged twice."""
 
 import asyncio
 import random
@@ -60,7 +60,7 @@ def wait_for(acknowledged, runs, process):
 
 
 async def bring_to_an_end(store):
-    """Start once more: what is overdue fires, and the rest when its time comes."""
+    """Start once more: overdue deadlines fire, the others when they are due."""
     async with JourneyTimeoutManager(QUICK, store_path=store) as manager:
         deadline = monotonic() + 30
         while (await manager.metrics()).active_journeys:

@@ -1,4 +1,4 @@
-"""Logs of a training run: JSON lines that name journeys and abandonments, and nobody."""
+"""Logs of a training run: JSON lines with ids of journeys and abandonments, without users or notes."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ asyncio.run(main())
 
 
 def run(tmp_path, setup):
-    """Run it; gives what it printed, and its log."""
+    """Run it; returns its output and its log."""
     command = [sys.executable, "-c", PROGRAM.format(setup=setup)]
     ran = subprocess.run(
         command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
@@ -47,7 +47,7 @@ def run(tmp_path, setup):
 
 
 def test_json_lines_name_journey_and_abandonment_and_no_person(tmp_path):
-    """What ended, came back, was bought and was refused; neither users nor what people wrote."""
+    """Abandonments, returns, conversions, refusals; neither users nor notes."""
     (abandonment_id,), log = run(tmp_path, "log_as_json()")
     engine, *said = [json.loads(line) for line in log.splitlines()]
     assert engine["event"].startswith("engine: ")

@@ -1,4 +1,4 @@
-"""The offline dataset, read back: RLlib's columns, a feed's rewards, and nothing that was not known."""
+"""The offline dataset, read back: RLlib's columns, a feed's rewards, and only what was known then."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ from training_orchestrator import (
 )
 from training_orchestrator.api.local_time import datetime_of
 
-from .store_of_journeys import BEGIN, DAY, Hands, fill
+from .store_of_journeys import BEGIN, DAY, ManualClock, fill
 
 COUNT = 40
 # What RLlib's reader knows (SCHEMA of its offline_prelearner); `make check-rllib` has it train.
@@ -37,7 +37,7 @@ def store(tmp_path_factory):
 
 
 async def _fill(path):
-    clock = Hands()
+    clock = ManualClock()
     async with JourneyTimeoutManager(TimeoutConfiguration(grace_seconds=0), store_path=path, now=clock) as manager:
         for step in range(3):
             await manager.record_touchpoints(
@@ -65,7 +65,7 @@ async def _fill(path):
 
 
 def exported(store, tmp_path, **more):
-    """Rows and what was said of them."""
+    """Rows and the summary."""
     said = export_dataset(tmp_path / "steps.parquet", store_path=store, **more)
     rows = pq.read_table(said.path).to_pylist()
     assert said.rows == len(rows)
@@ -151,11 +151,11 @@ def test_a_dataset_is_there_as_a_whole_or_not_at_all(store, tmp_path):
 
 
 def test_journeys_without_actions_give_columns_without_rows(tmp_path):
-    """What nobody chose is nobody's step, and its penalty is told apart."""
+    """A touchpoint without an action is no step; its penalty is uncredited."""
     store = tmp_path / "journeys.sqlite3"
 
     async def run():
-        clock = Hands()
+        clock = ManualClock()
         async with JourneyTimeoutManager(store_path=store, now=clock) as manager:
             await manager.record_touchpoint("journey", cost=5)
             clock.at += 5 * DAY

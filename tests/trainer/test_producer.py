@@ -1,4 +1,4 @@
-"""What producers are promised: rubbish refused at the door, what is acknowledged is there once, any language may."""
+"""TouchpointProducer: invalid touchpoints are refused, acknowledged ones are in the topic once; producers in Java."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ KILLS = 5
 
 
 def test_the_page_for_producers_runs_as_it_stands(broker, monkeypatch, tmp_path, capsys):
-    """Python's blocks: their records lie where they belong."""
+    """Python's blocks: their records are in the right partitions."""
     settings = emptied(broker)
     monkeypatch.setenv("JOURNEYS_BOOTSTRAP_SERVERS", settings.bootstrap_servers)
     run_python("docs/producer.md")
@@ -40,7 +40,7 @@ def test_the_page_for_producers_runs_as_it_stands(broker, monkeypatch, tmp_path,
 
 @needs_maven
 def test_the_pages_java_runs_as_it_stands(broker, monkeypatch, tmp_path):
-    """A record from Java means what it says, and lies in the partition that it was sent to by the key."""
+    """A record from Java is decoded equally, and is in the partition of its key."""
     settings = emptied(broker)
     monkeypatch.setenv("JOURNEYS_BOOTSTRAP_SERVERS", settings.bootstrap_servers)
     (commands,) = blocks("docs/producer.md", "sh")
@@ -120,7 +120,7 @@ def test_rubbish_is_refused_with_its_field_and_the_rest_goes_on(broker):
 
 
 def test_a_kafka_that_is_not_there_is_told(broker):
-    """At the door, as StoreUnavailableError; and a producer that was not opened says so."""
+    """StoreUnavailableError when it opens; a producer that was not opened raises NotStartedError."""
     with pytest.raises(StoreUnavailableError):
         TouchpointProducer("127.0.0.1:1").__enter__()
     with pytest.raises(NotStartedError):

@@ -1,4 +1,4 @@
-"""Redis follows, and never decides: killed, started empty, frozen, flushed and spoilt under load, nothing changes."""
+"""The Redis mirror of an embedded manager: killed, started empty, frozen, flushed and damaged under load."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from training_orchestrator.redis.redis_keys import ABANDONMENTS, DEADLINES, MIRR
 from .loop_beat import LoopBeat
 from .redis_holds import RedisHolds
 from .redis_server import PROGRAM
-from .store_of_journeys import BEGIN, DAY, Hands
+from .store_of_journeys import BEGIN, DAY, ManualClock
 from .stored import outputs, replayed
 
 pytestmark = [
@@ -56,7 +56,7 @@ def mirrored(server):
 
 
 async def until_mirrored(server, store):
-    """Wait until Redis holds what the store says."""
+    """Wait until Redis equals the store."""
     expected = await asyncio.to_thread(truth, store)
     assert all(expected)
     deadline = monotonic() + WAIT_SECONDS
@@ -71,7 +71,7 @@ async def until_mirrored(server, store):
 
 
 async def load(manager, clock, rounds, begin=0, pace=0.01):
-    """Journeys that begin, go on, and end, round after round, with `pace` seconds between them."""
+    """Journeys that begin, go on, and end, in rounds with `pace` seconds between them."""
     for number in range(begin, begin + rounds):
         names = [f"journey-{number}-{each}" for each in range(40)]
         await manager.record_touchpoints(
@@ -85,7 +85,7 @@ async def load(manager, clock, rounds, begin=0, pace=0.01):
 
 
 async def load_until(manager, clock, wanted, rounds):
-    """Load goes on until the breaker is as wanted; gives how many rounds there were by then."""
+    """Make load until the breaker has the state; returns the number of rounds."""
     deadline = monotonic() + WAIT_SECONDS
     while (state := (await manager.metrics()).redis_breaker) != wanted:
         await load(manager, clock, 1, begin=rounds, pace=0.05)
@@ -95,8 +95,8 @@ async def load_until(manager, clock, wanted, rounds):
 
 
 def test_redis_holds_deadlines_summaries_stream_and_policy(server, tmp_path):
-    """All of it by the documented keys; a restart of the manager goes on, and consumer groups stay."""
-    store, clock = tmp_path / "s.sqlite3", Hands()
+    """All documented keys; after a restart of the manager they are continued, and consumer groups are kept."""
+    store, clock = tmp_path / "s.sqlite3", ManualClock()
 
     async def run():
         async with JourneyTimeoutManager(store_path=store, now=clock, redis_url=server.url) as manager:
@@ -129,7 +129,7 @@ def test_redis_holds_deadlines_summaries_stream_and_policy(server, tmp_path):
 
 
 def measured(rounds, figures, holds, beat, quiet):
-    """What is told of a run with Redis, and of one without."""
+    """Results of a run with Redis, and of one without."""
     return {
         "frozen_seconds": FROZEN_SECONDS,
         "touchpoints": rounds * 40,
@@ -157,7 +157,7 @@ def test_killed_started_empty_and_frozen_under_load_changes_nothing(server, tmp_
     The long form has Redis frozen for 30 s, and writes the figures to benchmarks/results/redis.json.
     """
     store, plain = tmp_path / "s.sqlite3", tmp_path / "plain.sqlite3"
-    clock = Hands()
+    clock = ManualClock()
 
     async def run():
         rounds = 10
@@ -189,7 +189,7 @@ def test_killed_started_empty_and_frozen_under_load_changes_nothing(server, tmp_
     rounds, beat, figures, holds = asyncio.run(run())
 
     async def without():
-        again = Hands()
+        again = ManualClock()
         async with JourneyTimeoutManager(store_path=plain, now=again) as manager:
             await load(manager, again, 10)
             async with LoopBeat() as quiet:
@@ -235,7 +235,7 @@ def test_killed_started_empty_and_frozen_under_load_changes_nothing(server, tmp_
 )
 def test_flushed_or_spoilt_it_is_rebuilt(server, tmp_path, spoil):
     """From the rows and the store's outputs, without a word to the trainer."""
-    store, clock = tmp_path / "s.sqlite3", Hands()
+    store, clock = tmp_path / "s.sqlite3", ManualClock()
 
     async def run():
         async with JourneyTimeoutManager(store_path=store, now=clock, redis_url=server.url) as manager:
@@ -250,8 +250,8 @@ def test_flushed_or_spoilt_it_is_rebuilt(server, tmp_path, spoil):
 
 
 def test_no_redis_at_the_start_is_no_reason_not_to_start(tmp_path):
-    """Nothing listens there: the manager works, and says that Redis is behind."""
-    store, clock = tmp_path / "s.sqlite3", Hands()
+    """Nothing listens there: the manager works, and its figures show that Redis lags."""
+    store, clock = tmp_path / "s.sqlite3", ManualClock()
 
     async def run():
         async with JourneyTimeoutManager(store_path=store, now=clock, redis_url="redis://127.0.0.1:1/0") as manager:

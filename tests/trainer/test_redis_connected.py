@@ -1,4 +1,4 @@
-"""Redis beside connected managers: a real Kafka, a worker that decides, and a Redis that is killed."""
+"""The Redis mirror of connected managers: a real Kafka, a worker, and a Redis that is killed."""
 
 import asyncio
 import json

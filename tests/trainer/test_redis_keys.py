@@ -1,4 +1,4 @@
-"""docs/trainer.md says which keys there are, and how large they become."""
+"""The keys in Redis and their sizes are those of docs/trainer.md."""
 
 import re
 

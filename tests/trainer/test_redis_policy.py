@@ -1,4 +1,4 @@
-"""The policy in Redis: shown there, and changed by way of the log, which decides."""
+"""The policy in Redis: shown, and changed by a record in the log."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from training_orchestrator import JourneyTimeoutManager, TimeoutConfiguration
 from training_orchestrator.redis.redis_keys import POLICY, POLICY_ANSWER, WANTED_POLICY
 
 from .redis_server import PROGRAM
-from .store_of_journeys import DAY, Hands
+from .store_of_journeys import DAY, ManualClock
 from .stored import outputs, replayed
 
 pytestmark = [
@@ -25,7 +25,7 @@ _WAIT_SECONDS = 30
 
 
 async def answered(server, wanted):
-    """Want a policy, and wait for what becomes of it."""
+    """Request a policy, and wait for the answer."""
     client = server.client()
     client.delete(POLICY_ANSWER)
     client.set(WANTED_POLICY, wanted)
@@ -42,15 +42,15 @@ async def until(look):
 
 
 async def silent_for_two_days(manager, clock, journey):
-    """Begin a journey, and give the reason of its end two days later, None if it has not ended."""
+    """Begin a journey, and return its reason two days later, None if it has not ended."""
     await manager.register_journey(journey)
     clock.at += 2 * DAY
     return next((each.reason for each in await manager.check_timeouts() if each.journey_id == journey), None)
 
 
 def test_a_policy_wanted_in_redis_goes_into_the_log_which_decides(server, tmp_path):
-    """Episodes that begin behind it are under it, after a restart, too; a replay of the log gives the same outputs."""
-    store, clock = tmp_path / "s.sqlite3", Hands()
+    """Episodes that begin after it are under it, also after a restart; a replay gives the same outputs."""
+    store, clock = tmp_path / "s.sqlite3", ManualClock()
     client = server.client()
 
     def manager():
@@ -90,8 +90,8 @@ def test_a_policy_wanted_in_redis_goes_into_the_log_which_decides(server, tmp_pa
     ids=["no JSON", "no text", "no policy", "known"],
 )
 def test_what_is_no_new_policy_is_refused_and_changes_nothing(server, tmp_path, wanted, said):
-    """An old copy of Redis that wants again what was granted long ago is one of those."""
-    store, clock = tmp_path / "s.sqlite3", Hands()
+    """Also a request in an old copy of Redis that was handled long ago."""
+    store, clock = tmp_path / "s.sqlite3", ManualClock()
 
     async def run():
         async with JourneyTimeoutManager(store_path=store, now=clock, redis_url=server.url) as manager:
@@ -104,11 +104,11 @@ def test_what_is_no_new_policy_is_refused_and_changes_nothing(server, tmp_path, 
 
 
 def test_keys_of_the_policy_that_are_spoilt_are_put_right(server, tmp_path):
-    """The shown policy is shown again; a wish that is no string is refused."""
+    """The policy in force is written again; a request that is not a string is refused."""
     client = server.client()
 
     async def run():
-        async with JourneyTimeoutManager(store_path=tmp_path / "s.sqlite3", now=Hands(), redis_url=server.url):
+        async with JourneyTimeoutManager(store_path=tmp_path / "s.sqlite3", now=ManualClock(), redis_url=server.url):
             await until(lambda: client.get(POLICY))
             client.set(POLICY, HASTY)
             await until(lambda: client.get(POLICY) == DEFAULT_POLICY.to_json())

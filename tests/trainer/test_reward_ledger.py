@@ -1,4 +1,4 @@
-"""The ledger: every penalty goes to the steps that earned it, once, whatever comes between; nothing is made up."""
+"""The ledger: every penalty goes once to the steps that earned it, and the sums are exact."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -108,7 +108,7 @@ def test_what_others_have_earned_is_credited_to_nobody_here():
 
 
 def test_a_step_settles_when_nothing_more_can_come():
-    """An abandonment when its correction came or can't come any more, a step of no end that was heard of later."""
+    """An abandonment with its correction or when none can follow, a step without an end later."""
     ledger = three_steps(longest_days=90, mature_after_days=30, lag_days=1)
     ledger.take(abandoned())
     assert ledger.settled(BEGIN + 34 * DAY) == []
@@ -160,7 +160,7 @@ def test_a_conversion_settles_its_episode_at_once_and_is_credited_if_asked_for()
     restarts=some.sets(some.integers(0, 60)),
 )
 def test_all_that_a_feed_gives_is_accounted_for_once(entries, rule, corrections, rewards, behind, restarts):
-    """Of random logs, through a feed that is some records behind, with restarts: to the micro, corrections included."""
+    """Random logs, through a feed that lags some records, with restarts: exactly, corrections included."""
     ledger = RewardLedger(rule)
     given_items, waiting, told, acted = [], [], Counter(), set()
     for number, (record, items) in enumerate(fed(entries, rewards=rewards, corrections=corrections)):

@@ -1,4 +1,4 @@
-"""What a user's type checker makes of the front door: mistakes are errors, and what is given has a type."""
+"""The types of the API, checked by mypy: mistakes are errors, and results have their types."""
 
 import re
 import subprocess
@@ -80,7 +80,7 @@ async def produce() -> None:
 
 
 def marks(pattern, text):
-    """What stands behind a mark, by line."""
+    """Text after a mark, by line."""
     found = (re.search(pattern, line) for line in text.splitlines())
     return {number: mark[1] for number, mark in enumerate(found, start=1) if mark is not None}
 

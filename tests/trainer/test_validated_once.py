@@ -1,4 +1,4 @@
-"""Every record is validated once on its way to the log, by whatever way it comes; none is appended without it."""
+"""Every record is validated once on its way to the log, on each way; none is appended without it."""
 
 import asyncio
 import json

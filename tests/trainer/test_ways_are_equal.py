@@ -24,7 +24,7 @@ INCIDENTAL = ("source_topic", "source_partition", "source_offset", "command_id",
 
 
 def decided(record):
-    """What a record says of the decision."""
+    """Fields of a record that describe the decision."""
     fields = record._asdict()
     for name in INCIDENTAL:
         fields.pop(name, None)
