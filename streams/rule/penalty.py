@@ -1,4 +1,4 @@
-"""The penalty of an abandonment, formula version 1 (DESIGN: penalty; docs/penalty.md).
+"""The penalty of an abandonment, formula version 1 (docs/penalty.md).
 
     days        = max(1, floor((abandoned_at - started_at) / 1 day))
     penalty     = total_cost * (base_rate + state_weight) * (1 - decay ** days) * reason_multiplier

@@ -1,6 +1,6 @@
 """What the naive model knows of ended episodes.
 
-Small logs whose outcome is worked out by hand from DESIGN section 2.
+Small logs whose outcome is worked out by hand from docs/rule.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The naive model on small logs whose outcome is worked out by hand from DESIGN section 2.
+"""The naive model on small logs whose outcome is worked out by hand from docs/rule.md.
 
 Unless a case says otherwise the policy is the default one.
 """

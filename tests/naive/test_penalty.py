@@ -1,4 +1,4 @@
-"""The naive penalty against amounts worked out by hand from DESIGN section 4."""
+"""The naive penalty against amounts worked out by hand from docs/penalty.md."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Policies that come in mid-log, in the naive model.
 
-Small logs whose outcome is worked out by hand from DESIGN section 2 and decision 0020.
+Small logs whose outcome is worked out by hand from docs/rule.md and decision 0020.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The naive model's clock, on small logs whose outcome is worked out by hand from DESIGN section 2."""
+"""The naive model's clock, on small logs whose outcome is worked out by hand from docs/rule.md."""
 
 from __future__ import annotations
 
