@@ -18,9 +18,9 @@ impl Overrides {
     /// These, where `self` gives none of its own.
     fn or(self, earlier: Self) -> Self {
         Overrides {
-            timeout_ms: self.timeout_ms.or(earlier.timeout_ms),
-            inactivity_ms: self.inactivity_ms.or(earlier.inactivity_ms),
-            budget_micros: self.budget_micros.or(earlier.budget_micros),
+            timeout_ms: self.timeout_ms.get().or(earlier.timeout_ms.get()).into(),
+            inactivity_ms: self.inactivity_ms.get().or(earlier.inactivity_ms.get()).into(),
+            budget_micros: self.budget_micros.get().or(earlier.budget_micros.get()).into(),
         }
     }
 }

@@ -46,9 +46,15 @@ impl Episode {
         if self.is_latest(at) {
             self.last_touchpoint_at = at.into();
             self.last_activity_at = self.last_activity_at.max(at);
-            self.state = touchpoint.state.unwrap_or(self.state);
-            self.conversion_probability = touchpoint.conversion_probability.or(self.conversion_probability);
-            self.conversion_value_micros = touchpoint.conversion_value_micros.or(self.conversion_value_micros);
+            if let Some(state) = touchpoint.state {
+                self.state = state;
+            }
+            if touchpoint.conversion_probability.is_some() {
+                self.conversion_probability = touchpoint.conversion_probability;
+            }
+            if touchpoint.conversion_value_micros.is_some() {
+                self.conversion_value_micros = touchpoint.conversion_value_micros;
+            }
         }
     }
 }

@@ -23,12 +23,6 @@ macro_rules! optional {
             pub fn get(self) -> Option<$number> {
                 self.is_some().then_some(self.0)
             }
-
-            /// This number, else the other one.
-            #[inline]
-            pub fn or(self, other: Self) -> Self {
-                if self.is_some() { self } else { other }
-            }
         }
 
         impl Default for $name {
