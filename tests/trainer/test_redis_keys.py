@@ -14,3 +14,4 @@ def test_every_key_is_documented_and_no_other():
     assert named == {value for value in vars(redis_keys).values() if str(value).startswith("journeys:")}
     assert f"{redis_keys.STREAM_LENGTH:,}" in page
     assert redis_keys.SUMMARY_SECONDS == redis_keys.ANSWER_SECONDS == 86_400  # "a day"
+    assert redis_keys.LOCK_SECONDS == 30  # "half a minute"

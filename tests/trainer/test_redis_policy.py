@@ -3,14 +3,18 @@
 import asyncio
 import json
 from time import monotonic
+from typing import NamedTuple
 
 import pytest
+import redis.asyncio
 
 from journeys.schemas.records import JourneyAbandoned
 from journeys.streams.rule.policy import DEFAULT_POLICY, policy_from_json
 from tests.fixtures.left_out import left_out
 from training_orchestrator import JourneyTimeoutManager, TimeoutConfiguration
-from training_orchestrator.redis.redis_keys import POLICY, POLICY_ANSWER, WANTED_POLICY
+from training_orchestrator.mirror.mirror_source import KnownPolicies
+from training_orchestrator.mirror.wanted_policy import handle_wanted_policy
+from training_orchestrator.redis.redis_keys import POLICY, POLICY_ANSWER, POLICY_LOCK, WANTED_POLICY
 
 from .redis_server import PROGRAM
 from .store_of_journeys import DAY, ManualClock
@@ -77,6 +81,50 @@ def test_a_policy_wanted_in_redis_goes_into_the_log_which_decides(server, tmp_pa
     assert outputs(store) == replayed(store)
     by_journey = {each.journey_id: each.policy_version for each in outputs(store) if isinstance(each, JourneyAbandoned)}
     assert (by_journey["behind"], by_journey["restarted"]) == ("hasty-1", "hasty-1")
+
+
+class SlowSource(NamedTuple):
+    """A source whose log has some versions, and takes a policy only when the test says so."""
+
+    versions: dict
+    appending: asyncio.Event
+    may_append: asyncio.Event
+
+    async def policies(self):
+        """Policies of the log."""
+        return KnownPolicies(DEFAULT_POLICY, self.versions)
+
+    async def change_policy(self, policy):
+        """Append."""
+        self.appending.set()
+        await self.may_append.wait()
+        self.versions[policy.version] = policy
+
+
+def test_of_two_managers_one_handles_a_request(server):
+    """The other one sees the new version in the log before the answer is written, and must not refuse it."""
+
+    async def run():
+        client = redis.asyncio.Redis.from_url(server.url)
+        first = SlowSource({}, asyncio.Event(), asyncio.Event())
+        second = SlowSource({"hasty-1": DEFAULT_POLICY}, asyncio.Event(), asyncio.Event())
+        await client.set(WANTED_POLICY, HASTY)
+        handling = asyncio.create_task(handle_wanted_policy(HASTY.encode(), first, client))
+        await first.appending.wait()
+        await handle_wanted_policy(HASTY.encode(), second, client)
+        meanwhile = await client.get(POLICY_ANSWER)
+        first.may_append.set()
+        await handling
+        await handle_wanted_policy(HASTY.encode(), second, client)  # of a round that began before
+        answer = await client.get(POLICY_ANSWER)
+        left = [await client.exists(WANTED_POLICY), await client.exists(POLICY_LOCK)]
+        await client.aclose()
+        return meanwhile, answer, left
+
+    meanwhile, answer, left = asyncio.run(run())
+    assert meanwhile is None
+    assert answer == b"appended: policy hasty-1, for episodes that begin after it"
+    assert left == [0, 0]
 
 
 @pytest.mark.parametrize(

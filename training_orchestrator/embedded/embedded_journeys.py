@@ -77,7 +77,7 @@ class EmbeddedJourneys:
         self._is_live = time_source == "live"
         self._interval_seconds = interval_seconds
         self._thread = ThreadPoolExecutor(1, "journeys")
-        self._waiting: list[_Call] = []
+        self._waiting: deque[_Call] = deque()
         self._turns: asyncio.Task[None] | None = None
         self._monitoring: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -248,7 +248,7 @@ class EmbeddedJourneys:
         size = 0
         while self._waiting and (not calls or size + len(self._waiting[0].records) <= _TURN_RECORDS):
             size += len(self._waiting[0].records)
-            calls.append(self._waiting.pop(0))
+            calls.append(self._waiting.popleft())
         return calls
 
     async def _punctuate(self) -> Effects:

@@ -7,13 +7,20 @@ changes nothing.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 
-from redis.exceptions import WatchError
+from redis.exceptions import LockError, WatchError
 
 from journeys.streams.rule.policy import InvalidPolicyError, policy_from_json
 from training_orchestrator.mirror.mirror_source import MirrorSource
-from training_orchestrator.redis.redis_keys import ANSWER_SECONDS, POLICY_ANSWER, WANTED_POLICY
+from training_orchestrator.redis.redis_keys import (
+    ANSWER_SECONDS,
+    LOCK_SECONDS,
+    POLICY_ANSWER,
+    POLICY_LOCK,
+    WANTED_POLICY,
+)
 
 log = logging.getLogger("journeys.redis")
 
@@ -21,8 +28,20 @@ log = logging.getLogger("journeys.redis")
 async def handle_wanted_policy(wanted: Any, source: MirrorSource, redis: Any) -> None:
     """Append the key's policy (`wanted` are its bytes, or the error of reading it), answer, and delete the key.
 
-    Raises StoreUnavailableError if it can't be appended; the key stays then.
+    Does nothing while another manager handles it. Raises StoreUnavailableError if it can't be appended; the key stays.
     """
+    lock = redis.lock(POLICY_LOCK, timeout=LOCK_SECONDS)
+    if not await lock.acquire(blocking=False):
+        return
+    try:
+        if not isinstance(wanted, bytes) or await redis.get(WANTED_POLICY) == wanted:
+            await _handle(wanted, source, redis)
+    finally:
+        with suppress(LockError):  # it took longer than the lock's TTL
+            await lock.release()
+
+
+async def _handle(wanted: Any, source: MirrorSource, redis: Any) -> None:
     answer = await _answer(wanted, source)
     log.info("request for a policy in Redis: %s", answer)
     async with redis.pipeline(transaction=True) as pipeline:

@@ -7,6 +7,7 @@ journeys:position       hash         id of that stream, and its position in each
 journeys:policy         string       JSON of the policy in force
 journeys:policy:wanted  string       JSON of a policy that a client wants in force; deleted when it is answered
 journeys:policy:answer  string       the answer; TTL a day
+journeys:policy:lock    string       held by the manager that handles the request; TTL half a minute
 journeys:mirror         string       id of the mirrored store or application; another one is overwritten completely
 """
 
@@ -21,7 +22,9 @@ POSITION: Final = "journeys:position"
 POLICY: Final = "journeys:policy"
 WANTED_POLICY: Final = "journeys:policy:wanted"
 POLICY_ANSWER: Final = "journeys:policy:answer"
+POLICY_LOCK: Final = "journeys:policy:lock"
 MIRROR: Final = "journeys:mirror"
 STREAM_LENGTH: Final = 100_000
 SUMMARY_SECONDS: Final = 86_400
 ANSWER_SECONDS: Final = 86_400
+LOCK_SECONDS: Final = 30
