@@ -21,6 +21,7 @@ MAKE = {"make bigquery-up": "journeys stack up", "make bigquery-down": "journeys
 def shell(tmp_path):
     """Give a shell that can be told commands one block after the other, in an empty folder."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JOURNEYS_")}
+    environment.pop("COLUMNS", None)  # a table is folded to it
     environment |= {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "DOCKER_HOST": "unix:///nowhere/docker.sock",  # a Kafka of its own, as where there is no Docker

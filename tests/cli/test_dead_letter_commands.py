@@ -174,7 +174,7 @@ def test_retry_of_all_sends_what_is_valid_by_now_and_names_the_rest(poisoned, cl
     assert (result.exit_code, result.stdout) == (1, f"{where[3]}: sent\n")
     assert "1 sent, 0 had been retried already, 6 failed" in result.stderr
     assert f"{where[0]}: state: 'HAPPY' is not allowed; expected one of UNAWARE" in result.stderr
-    assert f"{where[5]}: time_source: 'sundial'" in result.stderr
+    assert f"{where[5]}: a punctuation is never retried: time belongs to workers and imports" in result.stderr
     assert f"{where[6]}: a policy is not retried: put it in force with journeys policy set" in result.stderr
     ((record, _),) = retried(settings)
     assert record == Touchpoint("j", None, "t", NOW, cost_micros=1_000_000)
