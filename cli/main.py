@@ -11,18 +11,19 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from journeys.cli import (
+from journeys.cli.command_line import CommandLine, print_fault
+from journeys.cli.commands import (
     backtest,
     bigquery,
     broker,
     check,
-    command,
     config,
     dead_letters,
     demo,
     ecom,
     generate,
     import_history,
+    manual_commands,
     pack,
     policy,
     produce,
@@ -36,7 +37,6 @@ from journeys.cli import (
     watch,
     worker,
 )
-from journeys.cli.command_line import CommandLine, print_fault
 from journeys.cli.version import print_version
 
 
@@ -113,8 +113,8 @@ _add(app, "produce", produce.produce, "Append records to the input topic.", "pro
 _add(app, "import", import_history.import_history, "Append history with its own time.", "import history.parquet")
 _add(app, "watch", watch.watch, "Watch what is published.", "watch --seconds 60")
 _add(app, "show", show.show, "Show one journey.", "show journey-123")
-_add(app, "abandon", command.abandon, "Abandon a journey by hand.", "abandon journey-123 --note 'asked for it'")
-_add(app, "extend", command.extend, "Move a journey's timeout.", "extend journey-123 --days 7")
+_add(app, "abandon", manual_commands.abandon, "Abandon a journey by hand.", "abandon journey-123 --note 'asked for it'")
+_add(app, "extend", manual_commands.extend, "Move a journey's timeout.", "extend journey-123 --days 7")
 _add(app, "verify", verify.verify, "Compare live with a replay.", "verify --differences 50")
 _add(app, "check", check.check, "Compare the stored table with the log.", "check --rebuild")
 _add(app, "export", report.export, "Write the topics as Parquet files.", "export --folder parquet")

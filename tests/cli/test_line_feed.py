@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from journeys.agents.history.line_files import BadLine, LineFile, UnreadableFileError
-from journeys.cli.line_feed import line_feed
+from journeys.cli.files.line_feed import line_feed
 
 from .history import touch, write_lines
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from journeys.cli.policy_text import policy_differences, policy_toml
+from journeys.cli.views.policy_text import policy_differences, policy_toml
 from journeys.streams.rule.policy import DEFAULT_POLICY, policy_from_toml
 
 OTHER = """

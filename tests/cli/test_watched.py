@@ -3,7 +3,7 @@
 from io import StringIO
 
 from journeys.cli.screen import Screen
-from journeys.cli.watched import Watched
+from journeys.cli.views.watched import Watched
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
 

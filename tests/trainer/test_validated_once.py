@@ -12,8 +12,8 @@ from journeys.agents.history.line_files import LineFile
 from journeys.agents.inspect.dead_letter_retry import DeadLetterRetry
 from journeys.agents.inspect.dead_letters import LetterFilter
 from journeys.agents.kafka.record_producer import RecordProducer
-from journeys.cli.bad_lines import BadLines
-from journeys.cli.produce import _produce
+from journeys.cli.commands.produce import _produce
+from journeys.cli.files.bad_lines import BadLines
 from journeys.schemas import validation
 from journeys.schemas.codec import Codec
 from journeys.schemas.lines import parse_unvalidated

@@ -6,7 +6,7 @@ import pytest
 
 from journeys.agents.inspect.dead_letter_retry import DeadLetterRetry
 from journeys.agents.inspect.dead_letters import LetterFilter, Place
-from journeys.cli.dead_letter_view import letter_view
+from journeys.cli.views.dead_letter_view import letter_view
 from journeys.clock import now_ms
 from journeys.schemas.catalog import fingerprint, own_schemas
 from journeys.schemas.codec import Codec

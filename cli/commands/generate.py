@@ -27,7 +27,7 @@ def generate(
     """
     from journeys.agents.demo.load_generator import BEGIN_AT_MS
     from journeys.agents.demo.load_generator import generate as touchpoint_lines
-    from journeys.cli.output_file import OutputFile
+    from journeys.cli.files.output_file import OutputFile
 
     lines = touchpoint_lines(journeys, seed, BEGIN_AT_MS if begin is None else begin, days, touchpoints)
     with OutputFile(output) as file:

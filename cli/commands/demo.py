@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from journeys.agents.demo.demonstration import Demonstration
     from journeys.agents.demo.ecom import EcomMapping
     from journeys.agents.history.importer import ImportReport
-    from journeys.cli.demo_screen import DemoScreen
     from journeys.cli.screen import Screen
+    from journeys.cli.views.demo_screen import DemoScreen
 
 _LOOKED_EVERY_SECONDS: Final = 0.25
 _SECOND_WORKER_SECONDS: Final = 10.0
@@ -59,10 +59,10 @@ def demo(
     from journeys.agents.demo.demonstration import Demonstration
     from journeys.agents.demo.ecom import load_mapping
     from journeys.agents.verify.verification import verify
-    from journeys.cli.demo_screen import DemoScreen
+    from journeys.cli.commands.verify import print_report
     from journeys.cli.operation import run_operation
     from journeys.cli.screen import Screen
-    from journeys.cli.verify import print_report
+    from journeys.cli.views.demo_screen import DemoScreen
 
     plan = Plan(load_mapping(mapping), made, seed, seconds, second_worker)
     screen = Screen()

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from journeys.cli.output_file import OutputFile
+from journeys.cli.files.output_file import OutputFile
 from journeys.schemas.lines import output_line
 from journeys.streams.partition.effects import Effects
 

@@ -28,7 +28,7 @@ def ecom(
 
     from journeys.agents.demo.ecom import load_mapping, touchpoints
     from journeys.agents.demo.made_journeys import arrivals, merge
-    from journeys.cli.output_file import OutputFile
+    from journeys.cli.files.output_file import OutputFile
     from journeys.schemas.instants import parse_instant
 
     lines = touchpoints(load_mapping(mapping))

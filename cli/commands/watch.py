@@ -41,7 +41,7 @@ async def _watch(settings: Settings, seconds: float | None, from_beginning: bool
 
     from journeys.cli.output_tail import ends_of, output_tail
     from journeys.cli.screen import Screen
-    from journeys.cli.watched import TOPICS, Watched
+    from journeys.cli.views.watched import TOPICS, Watched
 
     ends = await ends_of(settings, TOPICS)
     starts = dict.fromkeys(ends, 0) if from_beginning else ends

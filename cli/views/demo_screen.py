@@ -16,7 +16,7 @@ from journeys.agents.demo.demonstration import Demonstration
 from journeys.agents.history.importer import ImportReport
 from journeys.cli.output_tail import ends_of, output_tail
 from journeys.cli.screen import Screen, new_table
-from journeys.cli.watched import TOPICS, Watched
+from journeys.cli.views.watched import TOPICS, Watched
 from journeys.schemas.instants import format_instant
 from journeys.schemas.money import format_dollars
 from journeys.schemas.records import REASONS

@@ -35,8 +35,8 @@ def pack(
     from journeys.agents.history.history_buckets import MIB, HistoryBuckets
     from journeys.agents.history.history_columns import history_batches
     from journeys.agents.history.packed_history import pack as write_packed
-    from journeys.cli.bad_lines import BadLines
-    from journeys.cli.regular_file import regular_file
+    from journeys.cli.files.bad_lines import BadLines
+    from journeys.cli.files.regular_file import regular_file
 
     require_engine("journeys pack")
     bad_lines = BadLines("standard input" if source == "-" else source)

@@ -15,7 +15,7 @@ from journeys.cli.output import print_error, print_json
 if TYPE_CHECKING:
     from journeys.agents.history.backtest import Abandonments
     from journeys.agents.history.line_files import LineFile
-    from journeys.cli.bad_lines import BadLines
+    from journeys.cli.files.bad_lines import BadLines
     from journeys.streams.compiled.backtest_tally import BacktestTally
     from journeys.streams.rule.policy import Policy
 
@@ -61,11 +61,11 @@ def backtest(
     """
     from journeys.agents.history.backtest import engine_is_there, require_engine
     from journeys.agents.history.backtest_files import AbandonmentFile, write_comparison
-    from journeys.cli.backtest_table import comparison, comparison_json
-    from journeys.cli.backtest_topic import TOPIC, topic_tallies
-    from journeys.cli.bad_lines import BadLines
-    from journeys.cli.regular_file import regular_file
+    from journeys.cli.commands.backtest_topic import TOPIC, topic_tallies
+    from journeys.cli.files.bad_lines import BadLines
+    from journeys.cli.files.regular_file import regular_file
     from journeys.cli.screen import Screen
+    from journeys.cli.views.backtest_table import comparison, comparison_json
 
     policies = _policies(policy or [])
     if reference and abandonments is not None:
@@ -143,7 +143,7 @@ def _by_reference(
     from journeys.agents.history.history_columns import NO_PUNCTUATIONS
     from journeys.agents.history.packed_history import is_packed
     from journeys.agents.settings.operation_error import OperationError
-    from journeys.cli.regular_file import holds_punctuations
+    from journeys.cli.files.regular_file import holds_punctuations
     from journeys.streams.compiled.backtest_tally import tally_of
     from journeys.streams.partition.driver import replay_unpunctuated
 

@@ -33,7 +33,7 @@ def show(
 
     That is the policy of the last flush: an open episode keeps the one under which it began.
     """
-    from journeys.cli.policy_text import policy_toml
+    from journeys.cli.views.policy_text import policy_toml
     from journeys.streams.rule.policy import DEFAULT_POLICY
 
     if default:
@@ -71,8 +71,8 @@ def check(file: File, as_json: Json = False) -> None:
     Exits with 2 where it is not valid, and names the key and the value.
     """
     from journeys.agents.settings.policy_file import load_policy
-    from journeys.cli.policy_text import policy_differences
     from journeys.cli.screen import Screen, new_table
+    from journeys.cli.views.policy_text import policy_differences
     from journeys.streams.rule.policy import DEFAULT_POLICY
 
     policy = load_policy(file)

@@ -13,9 +13,9 @@ from journeys.cli.options import Json, Quiet, Servers, settings_of
 
 if TYPE_CHECKING:
     from journeys.agents.settings.settings import Settings
+    from journeys.cli.files.replay_output import ReplayOutput
     from journeys.cli.progress import Advance
-    from journeys.cli.replay_output import ReplayOutput
-    from journeys.cli.replay_summary import ReplaySummary
+    from journeys.cli.views.replay_summary import ReplaySummary
     from journeys.streams.rule.policy import Policy
 
 _TOPIC: Final = "topic:"
@@ -97,10 +97,10 @@ def _replay_file(
     source: str, policy: Policy | None, until: int | None, output: str, lifecycle: str | None, show: _Show
 ) -> int:
     """Replay a file and return the number of its bad lines."""
-    from journeys.cli.bad_lines import BadLines
-    from journeys.cli.regular_file import holds_punctuations, regular_file
-    from journeys.cli.replay_output import ReplayOutput
-    from journeys.cli.replay_summary import ReplaySummary
+    from journeys.cli.files.bad_lines import BadLines
+    from journeys.cli.files.regular_file import holds_punctuations, regular_file
+    from journeys.cli.files.replay_output import ReplayOutput
+    from journeys.cli.views.replay_summary import ReplaySummary
     from journeys.streams.partition.driver import replay_punctuated, replay_unpunctuated
 
     summary = ReplaySummary()
@@ -128,10 +128,10 @@ def _replay_topic(
     show: _Show,
 ) -> None:
     from journeys.agents.verify.topic_replay import TopicReplay
+    from journeys.cli.files.replay_output import ReplayOutput
     from journeys.cli.operation import run_operation
     from journeys.cli.progress import progress_bar
-    from journeys.cli.replay_output import ReplayOutput
-    from journeys.cli.replay_summary import ReplaySummary
+    from journeys.cli.views.replay_summary import ReplaySummary
     from journeys.schemas.topics import JOURNEY_EVENTS
 
     if topic != JOURNEY_EVENTS:

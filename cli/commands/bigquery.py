@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from journeys.cli.command_line import CHECK_FAILED
+from journeys.cli.commands.report import Folder
 from journeys.cli.options import Json, settings_of
 from journeys.cli.output import print_error, print_json, print_line, print_lines
-from journeys.cli.report import Folder
 
 if TYPE_CHECKING:
     from journeys.agents.bigquery.archive import ArchiveRun

@@ -13,7 +13,7 @@ from journeys.cli.output import print_json, print_note
 if TYPE_CHECKING:
     from journeys.agents.history.line_files import LineFile
     from journeys.agents.settings.settings import Settings
-    from journeys.cli.bad_lines import BadLines
+    from journeys.cli.files.bad_lines import BadLines
     from journeys.cli.progress import Advance
 
 
@@ -32,7 +32,7 @@ def produce(
     on a live topic time belongs to the workers, and history with its own time goes in by `journeys import`.
     """
     from journeys.agents.history.line_files import LineFile
-    from journeys.cli.bad_lines import BadLines
+    from journeys.cli.files.bad_lines import BadLines
     from journeys.cli.operation import run_operation
     from journeys.cli.progress import progress_bar
 
@@ -51,7 +51,7 @@ def produce(
 async def _produce(settings: Settings, file: LineFile, rejected: BadLines, advance: Advance) -> int:
     from journeys.agents.history.line_files import BadLine
     from journeys.agents.kafka.record_producer import RecordProducer
-    from journeys.cli.line_feed import line_feed
+    from journeys.cli.files.line_feed import line_feed
     from journeys.schemas.invalid import InvalidRecordError
     from journeys.schemas.lines import parse_unvalidated
     from journeys.schemas.records import PolicyChanged, Punctuation

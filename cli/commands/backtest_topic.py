@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from journeys.agents.history.backtest import Abandonments
     from journeys.agents.history.topic_history import TopicHistory
     from journeys.agents.settings.settings import Settings
-    from journeys.cli.bad_lines import BadLines
+    from journeys.cli.files.bad_lines import BadLines
     from journeys.streams.compiled.backtest_tally import BacktestTally
     from journeys.streams.rule.policy import Policy
 

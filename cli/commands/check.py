@@ -95,7 +95,7 @@ def _print_rebuild(report: RebuildReport, *, as_json: bool) -> None:
 
 def _print_store_report(report: StoreReport) -> None:
     from journeys.cli.screen import Screen
-    from journeys.cli.topic_table import print_differences, topic_table
+    from journeys.cli.views.topic_table import print_differences, topic_table
 
     _print_report(report.table)
     Screen().print(topic_table("stored outputs against replay", report.outputs))
@@ -129,6 +129,6 @@ def _table_json(report: TableReport) -> dict[str, Any]:
 
 
 def _store_json(report: StoreReport) -> dict[str, Any]:
-    from journeys.cli.topic_table import topics_json
+    from journeys.cli.views.topic_table import topics_json
 
     return _table_json(report.table) | {"ok": report.ok, "rebuilt": None, "topics": topics_json(report.outputs)}

@@ -43,8 +43,8 @@ def list_letters(
     topic from the oldest letter that is meant: --since makes that short.
     """
     from journeys.agents.inspect.dead_letters import LetterFilter
-    from journeys.cli.dead_letter_list import DeadLetterList
     from journeys.cli.operation import run_operation
+    from journeys.cli.views.dead_letter_list import DeadLetterList
 
     settings = settings_of(bootstrap_servers=bootstrap_servers)
     listed = DeadLetterList(limit)
@@ -57,8 +57,8 @@ def list_letters(
 
 def show(place: Where, bootstrap_servers: Servers = None, as_json: Json = False) -> None:
     """Show one dead letter: where its record is, why it was not processed, and its fields as far as readable."""
-    from journeys.cli.dead_letter_view import letter_view
     from journeys.cli.operation import run_operation
+    from journeys.cli.views.dead_letter_view import letter_view
 
     view = run_operation(letter_view(settings_of(bootstrap_servers=bootstrap_servers), _place(place)))
     if as_json:

@@ -49,7 +49,7 @@ def _topics(report: VerifyReport) -> tuple[TopicComparison, ...]:
 
 def _json(report: VerifyReport) -> dict[str, Any]:
     from journeys.cli.json_fields import json_attributes
-    from journeys.cli.topic_table import topics_json
+    from journeys.cli.views.topic_table import topics_json
 
     return {
         "ok": report.ok,
@@ -64,7 +64,7 @@ def _json(report: VerifyReport) -> dict[str, Any]:
 def print_report(report: VerifyReport) -> None:
     """Print a verification: counts as a table, then the differences, then warnings."""
     from journeys.cli.screen import Screen
-    from journeys.cli.topic_table import print_differences, topic_table
+    from journeys.cli.views.topic_table import print_differences, topic_table
 
     compared = _topics(report)
     Screen().print(topic_table("live against replay", compared))

@@ -38,10 +38,10 @@ def import_history(
     on; one that keeps live time is refused. The numbers of bad lines are printed, and the rest is imported.
     """
     from journeys.agents.history.importer import import_history as run_import
-    from journeys.cli.bad_lines import BadLines
+    from journeys.cli.files.bad_lines import BadLines
+    from journeys.cli.files.regular_file import holds_punctuations, regular_file
     from journeys.cli.operation import run_operation
     from journeys.cli.progress import progress_bar
-    from journeys.cli.regular_file import holds_punctuations, regular_file
     from journeys.schemas.lines import parse_unvalidated
 
     settings = settings_of(bootstrap_servers=bootstrap_servers)

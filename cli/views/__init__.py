@@ -1,0 +1,1 @@
+"""What commands print of larger results: tables, summaries and texts."""
