@@ -84,6 +84,16 @@ class Journey:
     episodes: list[Episode] = field(default_factory=list)
     registrations: list[Line] = field(default_factory=list)  # applied ones, in the order of the log
     identities: list[tuple[str, str]] = field(default_factory=list)  # of all records applied
+    forgotten_identities: int = 0  # the first of them, which are no longer remembered
+
+    def remembered(self) -> list[tuple[str, str]]:
+        """Identities that make a record with one of them a duplicate."""
+        return self.identities[self.forgotten_identities :]
+
+    def remember_last(self, policy: dict[str, Any]) -> None:
+        """Forgets the identities before the last ones, of which the policy says how many."""
+        forgotten = len(self.identities) - policy["remembered_ids"]
+        self.forgotten_identities = max(self.forgotten_identities, forgotten)
 
     def open_episode(self) -> Episode | None:
         """The episode that has no end."""

@@ -156,10 +156,11 @@ class Model:
             self._apply_order(line, journey, episode)
         if line.identity is not None:
             journey.identities.append(line.identity)
+            journey.remember_last(journey.episodes[-1].policy)
         return "applied"
 
     def _is_duplicate(self, line: Line, journey: Journey) -> bool:
-        return line.identity is not None and line.identity in journey.identities[-8:]
+        return line.identity is not None and line.identity in journey.remembered()
 
     def _is_forgotten_by_then(self, line: Line, journey: Journey) -> bool:
         """Whether the open episode, extended if it is engaged, ends so long before the line that memory ends, too."""
@@ -246,6 +247,7 @@ class Model:
         past = journey.last_abandonment() if line.kind == "touchpoint" else None
         episode = Episode(line.at, line.raw.get("user_id"), self.policy, past)
         journey.episodes.append(episode)
+        journey.remember_last(episode.policy)
         if past is None:
             self._say("started", line, journey, episode)
         else:

@@ -84,7 +84,7 @@ def _absent(model: Model, line: Line) -> Iterator[str]:
     earlier = [j for j in model.journeys if j.journey_id == line.raw["journey_id"]]
     if earlier:
         yield "record after cleanup"
-    if line.identity is not None and any(line.identity in j.identities[-8:] for j in earlier):
+    if line.identity is not None and any(line.identity in j.remembered() for j in earlier):
         yield "id again after cleanup"
     if model.clock is None:
         return
@@ -100,8 +100,8 @@ def _identity(journey: Journey, line: Line) -> Iterator[str]:
         if line.identity is not None and line.identity[1] in {name for _, name in journey.identities}:
             yield "touchpoint and command with one id"
         return
-    if line.identity not in journey.identities[-8:]:
-        yield "id again after eight others"
+    if line.identity not in journey.remembered():
+        yield "id again after as many others as are remembered"
         return
     yield f"duplicate {line.kind}"
     episode = journey.open_episode()
@@ -112,7 +112,7 @@ def _identity(journey: Journey, line: Line) -> Iterator[str]:
 
 def _order(journey: Journey, episode: Episode, line: Line) -> Iterator[str]:
     last = episode.last_touchpoint_at()
-    if last is not None and line.at < last and line.identity not in journey.identities[-8:]:
+    if last is not None and line.at < last and line.identity not in journey.remembered():
         yield "touchpoint older than the latest"
         if line.raw.get("state") == "CONVERTED":
             yield "older touchpoint converts"

@@ -60,7 +60,7 @@ extended_automatically
 extended_automatically and abandoned at the cap at once
 extended_automatically to the cap
 id again after cleanup
-id again after eight others
+id again after as many others as are remembered
 late by the conversion
 late by the quiet period
 late touchpoint of a conversion

@@ -51,6 +51,8 @@ def policy_of(differing: dict[str, Any]) -> Policy:
         "cleanup": {"stale_data_days": units("cleanup_ms", DAY_MS, 30 * DAY_MS)},
         "limits": {"conversion_quiet_period_hours": units("conversion_quiet_period_ms", HOUR_MS, 0)},
     }
+    if "remembered_ids" in differing:
+        policy["duplicates"] = {"remembered": differing["remembered_ids"]}
     if differing.get("budget_micros"):
         policy["limits"]["budget"] = Decimal(differing["budget_micros"]) / MICROS
     if rule := differing.get("fatigue"):
