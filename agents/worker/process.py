@@ -57,7 +57,7 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
         self.app.guard.start()
         if self._metrics is not None:
             app = self.app
-            self._metrics.serve(WorkerMetrics(app, app.journey_agent, app.memory, app.store.progress))
+            self._metrics.serve(WorkerMetrics(app, app.journey_agent, app.memory, app.store.progress, app.clock_check))
 
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
         if self._signal_stop_time:

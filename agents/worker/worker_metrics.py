@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from faust.types import TP
 
     from journeys.agents.settings.settings import Settings
+    from journeys.agents.worker.guards.clock_check import ClockCheck
     from journeys.agents.worker.guards.memory_limit import MemoryLimit
     from journeys.agents.worker.journey_agent import JourneyAgent
     from journeys.agents.worker.ports.worker_ports import Worker
@@ -63,11 +64,19 @@ class MetricsServer:
 class WorkerMetrics:
     """Metrics of a worker's parts. It runs in the worker's event loop, so never while a batch is applied."""
 
-    def __init__(self, worker: Worker, agent: JourneyAgent, memory: MemoryLimit, progress: RestoreProgress) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        agent: JourneyAgent,
+        memory: MemoryLimit,
+        progress: RestoreProgress,
+        clock_check: ClockCheck,
+    ) -> None:
         self._worker = worker
         self._agent = agent
         self._limit = memory
         self._progress = progress
+        self._clock_check = clock_check
         self._process = Process()
 
     async def read(self) -> Sequence[Sample]:
@@ -97,10 +106,15 @@ class WorkerMetrics:
         yield Sample(metrics.DROPPED_BATCHES, agent.batches_dropped)
 
     def _lags(self, partitions: dict[int, JourneyPartition]) -> Iterator[Sample]:
-        now = now_ms()
+        now, differences_ms = now_ms(), self._clock_check.differences_ms
         for number, partition in sorted(partitions.items()):
+            difference_ms = differences_ms.get(number)
+            if difference_ms is not None:
+                yield Sample(metrics.CLOCK_DIFFERENCE, difference_ms / _MS, (str(number),))
             if partition.time_source == "live" and partition.clock is not None:
-                yield Sample(metrics.CLOCK_LAG, max(0, now - partition.clock) / _MS, (str(number),))
+                # By the broker's time, where it is known: a wrong clock of this machine must not hide a standstill.
+                lag_ms = now - (difference_ms or 0) - partition.clock
+                yield Sample(metrics.CLOCK_LAG, max(0, lag_ms) / _MS, (str(number),))
         consumer = self._worker.consumer
         for tp, position in sorted(consumer.next_position.items()):
             end = self._end(tp)
