@@ -54,8 +54,10 @@ def replay_punctuated(
     numbered: Iterable[tuple[int, InputRecord]], *, policy: Policy | None = None, until: int | None = None
 ) -> Iterator[Effects]:
     """Replay records that hold their own punctuations, as one partition, with the policy's grace."""
+    partition = Partition(policy=policy)
+    partition.time_source = "simulated"  # lines have no append time
     entries = (_entry(number, record) for number, record in numbered)
-    return replay_partition(entries, Partition(policy=policy), until=until, provenance=False)
+    return replay_partition(entries, partition, until=until, provenance=False)
 
 
 def replay_partition(
