@@ -167,7 +167,7 @@ class Partition(PartitionState):
         self.set_clock(at, offset)
         return sorted(changed, key=_BY_JOURNEY)
 
-    def forget_stale(self, offset: int) -> dict[str, int]:
+    def delete_stale(self, offset: int) -> dict[str, int]:
         """Delete rows that count as absent, at most a policy's batch; by journey, `offset` of the punctuation."""
         gone: dict[str, int] = {}
         ahead: list[Row] = []

@@ -11,8 +11,8 @@ impl Partition {
             if self.store.row(slot).offset >= offset {
                 continue;
             }
-            let forgotten_at = self.forgotten_at(slot);
-            let was_forgotten = forgotten_at.is_some_and(|forgotten| clock.is_some_and(|clock| forgotten <= clock));
+            let cleanup_at = self.cleanup_at(slot);
+            let was_forgotten = cleanup_at.is_some_and(|at| clock.is_some_and(|clock| at <= clock));
             let row = self.store.row_mut(slot);
             if row.journey.correct_clock(at, was_forgotten) {
                 changed.push((row.labels.journey_id.clone(), slot));
