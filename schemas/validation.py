@@ -180,7 +180,15 @@ _TYPES: dict[Any, tuple[frozenset[type], Any, str]] = {
 }
 _TYPED_FIELDS: dict[type, list[_TypedField]] = {
     kind: [_TypedField(name, *_TYPES[hint]) for name, hint in get_type_hints(kind).items()]
-    for kind in (Touchpoint, JourneyRegistered, JourneySignal, JourneyCommand, PolicyChanged, Punctuation, ClockCorrected)
+    for kind in (
+        Touchpoint,
+        JourneyRegistered,
+        JourneySignal,
+        JourneyCommand,
+        PolicyChanged,
+        Punctuation,
+        ClockCorrected,
+    )
 }
 _CHECKS: dict[type, Any] = {
     Touchpoint: _touchpoint,

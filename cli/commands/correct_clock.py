@@ -14,8 +14,8 @@ from journeys.cli.store import Note, RequestedBy, Store, audit, open_store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from journeys.agents.inspect.partition_clock import PartitionClock
     from journeys.agents.settings.settings import Settings
+    from journeys.agents.verify.partition_clock import PartitionClock
     from journeys.schemas.records import ClockCorrected, JourneyLifecycle
 
 
@@ -48,7 +48,7 @@ def correct_clock(
     import getpass
 
     from journeys.agents.inspect.audit import ALL_JOURNEYS
-    from journeys.agents.inspect.partition_clock import is_simulated
+    from journeys.agents.verify.partition_clock import is_simulated
     from journeys.cli.answer import NoInstantError
     from journeys.clock import now_ms
     from journeys.schemas.records import ClockCorrected
@@ -76,7 +76,7 @@ def _settings(servers: str | None, application_id: str | None) -> Settings:
 def _found(settings: Settings | None, store: Path | None, at: int) -> list[PartitionClock]:
     if store is not None:
         return [open_store(store).clock(at)]
-    from journeys.agents.inspect.clock_correction import find_clocks
+    from journeys.agents.verify.clock_correction import find_clocks
     from journeys.cli.operation import run_operation
 
     assert settings is not None
@@ -91,7 +91,9 @@ def _require_no_future(at: int) -> None:
 
     latest = now_ms() + CLOCK_GUARD_MS
     if at > latest:
-        raise typer.BadParameter(f"--at: {format_instant(at)} is not allowed; expected at most {format_instant(latest)}")
+        raise typer.BadParameter(
+            f"--at: {format_instant(at)} is not allowed; expected at most {format_instant(latest)}"
+        )
 
 
 def _correct(
@@ -103,7 +105,7 @@ def _correct(
     is_live: bool,
 ) -> None:
     from journeys.agents.inspect.audit_trail import leave_audit
-    from journeys.agents.inspect.clock_correction import correct_clocks
+    from journeys.agents.verify.clock_correction import correct_clocks
     from journeys.cli.operation import run_operation
     from journeys.schemas.invalid import InvalidRecordError
 
@@ -121,7 +123,7 @@ def _correct(
 
 
 def _print(clocks: list[PartitionClock], at: int, *, dry_run: bool, as_json: bool) -> None:
-    from journeys.agents.inspect.partition_clock import described
+    from journeys.agents.verify.partition_clock import described
     from journeys.cli.screen import Screen, new_table
     from journeys.schemas.instants import format_instant
 

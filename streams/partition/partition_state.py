@@ -9,7 +9,6 @@ from journeys.schemas.rows import PartitionRow
 from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 from journeys.streams.rule.row import UNKNOWN_OFFSET, Row
 
-
 FIRST_RULE_VERSION: Final = 1
 
 

@@ -97,9 +97,7 @@ class RecordProcessor:
         punctuate(record.at, offset, effects)
         effects.counts.punctuations += 1
 
-    def _clock_corrected(
-        self, record: ClockCorrected, offset: int, append_time: int | None, effects: Effects
-    ) -> None:
+    def _clock_corrected(self, record: ClockCorrected, offset: int, append_time: int | None, effects: Effects) -> None:
         partition = self._partition
         require_counting(partition.time_source, record, append_time)
         for row in partition.correct_clock(record.at, offset):

@@ -14,8 +14,8 @@ Times count from day 0, 2025-01-01 UTC; clock time is hours, minutes, and where 
 Behind `gives` stand all outputs, in order, those of one record with abandonments first, or the word `nothing`;
 each names the fields that its case is about. `counts` names all that is not zero. Row n of a log has the
 touchpoint_id `t<n>` unless it says another `id`. With `clock` rows (punctuations) the log keeps its own time,
-without them the driver makes it. Where one is `live`, the log is a live partition's, and a row of the time has the append
-time that it says is its own, else none. `correct` is a correction of the clock. `#` begins a remark.
+without them the driver makes it. Where one is `live`, the log is a live partition's, and a row of the time has the
+append time that it says is its own, else none. `correct` is a correction of the clock. `#` begins a remark.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def punctuation(pick: Pick, log: Draft) -> dict[str, Any]:
 
 
 def time_line(pick: Pick, log: Draft, at: int, kind: str = "punctuation") -> dict[str, Any]:
-    """A line of the time; on a live log mostly appended when it says, else at the limit, beyond it, or without a time."""
+    """A line of the time; on a live log mostly appended when it says, else at the limit, beyond it, or at no time."""
     raw: dict[str, Any] = {"kind": kind, "at": _written(pick, at)}
     if log.live:
         if kind == "punctuation":

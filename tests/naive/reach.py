@@ -161,12 +161,7 @@ def _lifecycle(model: Model, line: Line, said: list[dict[str, Any]]) -> Iterator
             yield f"refused {line.kind} " + ("late" if entry["started_at"] else "without an episode")
         if entry["kind"] == "converted" and _concerned(model, entry)[1].returned_from is not None:
             yield "conversion after a return" + ("" if entry["abandonment_id"] else ", after cleanup")
-        if entry["kind"] == "returned":
-            before = _concerned(model, entry)[1].returned_from
-            if before is not None and before["abandoned_at"] > line.at:
-                yield "returned before its end"
-        if entry["kind"] == "late_touchpoint" and model.known_after is not None and line.at <= model.known_after:
-            yield "late by a corrected clock"
+        yield from _after_a_correction(model, line, entry)
         if entry.get("converts_at_once"):
             yield "return that converts at once"
         if entry["kind"].startswith("extended"):
@@ -182,6 +177,15 @@ def _lifecycle(model: Model, line: Line, said: list[dict[str, Any]]) -> Iterator
     kinds = [entry["kind"] for entry in said]
     if line.kind == "touchpoint" and kinds[-1:] == ["started"] and len(model.find(line.raw["journey_id"]).episodes) > 1:
         yield "started after a conversion"
+
+
+def _after_a_correction(model: Model, line: Line, entry: dict[str, Any]) -> Iterator[str]:
+    if entry["kind"] == "returned":
+        before = _concerned(model, entry)[1].returned_from
+        if before is not None and before["abandoned_at"] > line.at:
+            yield "returned before its end"
+    if entry["kind"] == "late_touchpoint" and model.known_after is not None and line.at <= model.known_after:
+        yield "late by a corrected clock"
 
 
 def _corrected(model: Model, line: Line, clock: int | None, *, is_dead: bool) -> Iterator[str]:

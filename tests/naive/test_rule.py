@@ -29,9 +29,9 @@ from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 from tests.fixtures.examples import examples
 
 from . import draft, model
+from .line import instant
 from .logs import cases, seeded_case
 from .policy import DEFAULT_POLICY as MODELS_POLICY
-from .line import instant
 from .replay import is_live, run
 
 # Ids that the model does not make, and fields of Kafka.

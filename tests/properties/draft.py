@@ -68,7 +68,7 @@ class Draft:
             self._now = max(self._now, self.partition.clock)
 
     def add_wrong_time(self, ahead_ms: int, *, broker_too: bool) -> None:
-        """Append a punctuation that is ahead of the present. On live topics it is a dead letter, unless the broker is, too."""
+        """Append a punctuation ahead of the present: a dead letter on live topics, unless the broker is, too."""
         append_time = self._append_time
         self._clock_is_wrong = True
         at = self._now + ahead_ms

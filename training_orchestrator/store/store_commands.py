@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from journeys.agents.inspect.journey_view import SHOWN_RECORDS, JourneyView
-from journeys.agents.inspect.partition_clock import PartitionClock, as_found
+from journeys.agents.verify.partition_clock import PartitionClock, as_found
 from journeys.agents.verify.store_report import StoreReport
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import ClockCorrected, JourneyAbandoned, JourneyCommand, JourneyLifecycle
@@ -33,6 +33,9 @@ _INSERT: Final = """
 INSERT INTO output ("offset", topic, kind, detected_at, value)
 VALUES (coalesce((SELECT "offset" FROM output ORDER BY sequence DESC LIMIT 1), -1), ?, ?, ?, ?)
 """
+_UNAPPLIED: Final = f"""
+SELECT {INPUT_COLUMNS} FROM input WHERE "offset" > ? AND ("key" = ? OR "key" IS NULL) ORDER BY "offset"
+"""  # noqa: S608  (constants)
 _NO_JOURNEYS: Final = "\"key\" < x'6a' OR \"key\" >= x'6b'"  # keys of journeys begin with j
 
 
@@ -54,7 +57,7 @@ class StoreCommands:
         with self._reading() as connection:
             partition = self._restored(connection, f'{_NO_JOURNEYS} OR "key" = ?', journey_key(journey_id))
             unapplied = connection.execute(
-                f'SELECT {INPUT_COLUMNS} FROM input WHERE "offset" > ? AND ("key" = ? OR "key" IS NULL) ORDER BY "offset"',
+                _UNAPPLIED,
                 (partition.applied_offset, key),
             ).fetchall()
             records = self._codec.decode_inputs([value for *_, value in unapplied])

@@ -60,7 +60,7 @@ class ClockCheck:
             end_now(
                 WorkerExit.CLOCK,
                 f"this machine's clock is {abs(difference_ms) / _MS:.0f} s {side} the broker's (append time in "
-                f"{acknowledged.topic}[{number}]): set the wrong one of the two right (NTP), and start the worker again",
+                f"{acknowledged.topic}[{number}]): set the wrong one right (NTP), and start the worker again",
             )
 
 

@@ -30,8 +30,8 @@ def ends_where_refused(topic: str) -> Iterator[None]:
     except InvalidTimestampError:
         end_now(
             WorkerExit.CLOCK,
-            f"{topic} refuses a batch because its time is too far from the broker's: set the wrong one of the two clocks "
-            "right (NTP), and start the worker again",
+            f"{topic} refuses a batch because its time is too far from the broker's: set the wrong clock right (NTP), "
+            "and start the worker again",
         )
     except (MessageSizeTooLargeError, RecordListTooLargeError):
         end_now(

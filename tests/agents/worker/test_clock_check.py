@@ -19,9 +19,7 @@ class EndedError(Exception):
 
 def acknowledged(append_time, offset=17, timestamp_type=1):
     """What aiokafka gives for a punctuation that a broker appended."""
-    return SimpleNamespace(
-        topic="journey-events", offset=offset, timestamp=append_time, timestamp_type=timestamp_type
-    )
+    return SimpleNamespace(topic="journey-events", offset=offset, timestamp=append_time, timestamp_type=timestamp_type)
 
 
 @pytest.fixture
@@ -85,7 +83,7 @@ def test_an_answer_without_a_time_says_nothing(check):
 
 def test_a_topic_that_lost_its_append_times_ends_the_worker(check):
     """All punctuations are dead letters then: time stands still, and a restart checks the topics."""
-    with pytest.raises(EndedError, match="no longer has message.timestamp.type=LogAppendTime") as ended:
+    with pytest.raises(EndedError, match=r"no longer has message\.timestamp\.type=LogAppendTime") as ended:
         check(acknowledged(AT, timestamp_type=0))
     assert ended.value.args[0] == WorkerExit.SETUP
 

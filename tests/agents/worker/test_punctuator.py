@@ -55,6 +55,7 @@ class Worker:
 
     async def append(self, number, value):
         """Append a value with the right append time, and read it."""
+        assert number == 0
         record = CODEC.decode_input(value)
         self.written.append(record)
         if self._reads:
@@ -103,7 +104,7 @@ def test_a_deadline_is_punctuated_when_it_is_due(worker):
 
 @pytest.mark.parametrize("jump_ms", [-DAY, -3_600_000, 4 * DAY])
 def test_a_clock_that_jumps_is_written_within_a_minute(worker, jump_ms):
-    """A clock that stands behind the partition's says that nothing is due for a day: it must be found out all the same."""
+    """A clock that stands behind the partition's says that nothing is due for a day: it is found out all the same."""
     worker.look(0)
     wrote = worker.look(1, jump_ms)
     assert wrote + worker.look(59) >= 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from journeys.agents.inspect.partition_clock import PartitionClock, as_found
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.record_producer import RecordProducer
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
+from journeys.agents.verify.partition_clock import PartitionClock, as_found
 from journeys.agents.verify.stored_table import read_stored_partition
 from journeys.schemas.codec import Codec
 from journeys.schemas.instants import format_instant
@@ -26,11 +26,11 @@ async def find_clocks(settings: Settings, at: int) -> list[PartitionClock]:
     UnreadableRowError.
     """
     codec = Codec()
-    found: list[PartitionClock] = []
     async with open_log(settings, changelog_name(settings.application_id), catalog=codec.catalog) as log:
-        for number in range(log.partition_count):
-            found.append(as_found((await read_stored_partition(log, number, codec)).partition, at))
-    return found
+        return [
+            as_found((await read_stored_partition(log, number, codec)).partition, at)
+            for number in range(log.partition_count)
+        ]
 
 
 async def correct_clocks(settings: Settings, correction: ClockCorrected, *, is_live: bool) -> int:
@@ -47,7 +47,7 @@ async def correct_clocks(settings: Settings, correction: ClockCorrected, *, is_l
             appended_at = producer.append_time
             if is_live and appended_at is not None and correction.at > appended_at + CLOCK_GUARD_MS:
                 raise ClockNotCorrectedError(
-                    f"the broker's time is {format_instant(appended_at)}, so a clock of {format_instant(correction.at)} "
-                    "is a dead letter: give an earlier --at, and see that all clocks are right"
+                    f"the broker's time is {format_instant(appended_at)}, so {format_instant(correction.at)} is a dead "
+                    "letter: give an earlier --at, and see that all clocks are right"
                 )
         return producer.partition_count
