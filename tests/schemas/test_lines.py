@@ -14,6 +14,7 @@ from journeys.schemas.instants import DAY_MS, HOUR_MS
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.lines import FIELDS, output_line, parse_line
 from journeys.schemas.records import (
+    ClockCorrected,
     DeadLetter,
     JourneyAbandoned,
     JourneyCommand,
@@ -77,7 +78,7 @@ def test_a_whole_touchpoint():
 
 
 def test_the_other_kinds():
-    """Registration, signal, both commands, punctuation; durations in milliseconds, money in micros."""
+    """Registration, signal, commands, punctuation, correction of the clock; durations in ms, money in micros."""
     said = {"command_id": "c", "requested_by": "ann", "note": "why"}
     own = {"user_id": "ann", "timeout_days": 1.5, "inactivity_hours": "36", "budget": "0.01"}
     assert parse_line(REGISTRATION | own) == JourneyRegistered("j", "ann", T0, 3 * DAY_MS // 2, 36 * HOUR_MS, 10_000)
@@ -88,6 +89,8 @@ def test_the_other_kinds():
     extend = COMMAND | {"command": "extend", "days": 7, "reason": "no matter"}
     assert parse_line(extend) == JourneyCommand("j", T0, "extend", None, 7 * DAY_MS)
     assert parse_line({"kind": "punctuation", "at": T0}) == Punctuation(T0, "simulated")
+    corrected = {"kind": "clock_corrected", "at": T0, "requested_by": "ann", "note": "why"}
+    assert parse_line(corrected) == ClockCorrected(T0, "ann", "why")
 
 
 @pytest.mark.parametrize("absent", [None, ""])
