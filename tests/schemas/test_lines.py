@@ -81,7 +81,9 @@ def test_the_other_kinds():
     """Registration, signal, both commands, punctuation; durations in milliseconds, money in micros."""
     said = {"command_id": "c", "requested_by": "ann", "note": "why"}
     own = {"user_id": "ann", "timeout_days": 1.5, "inactivity_hours": "36", "budget": "0.01", "segment": "new"}
-    assert parse_line(REGISTRATION | own) == JourneyRegistered("j", "ann", T0, 3 * DAY_MS // 2, 36 * HOUR_MS, 10_000, "new")
+    assert parse_line(REGISTRATION | own) == JourneyRegistered(
+        "j", "ann", T0, 3 * DAY_MS // 2, 36 * HOUR_MS, 10_000, "new"
+    )
     assert parse_line(REGISTRATION) == JourneyRegistered("j", None, T0)
     assert parse_line(SIGNAL | said) == JourneySignal("j", T0, "fatigue", "c", "ann", "why")
     assert parse_line(COMMAND | said) == JourneyCommand("j", T0, "abandon", None, None, "c", "ann", "why")
