@@ -95,7 +95,7 @@ class WrongClock:
             assert monotonic() < deadline, "\n".join(self._kafka.log_tail(20))
 
     async def _go_wrong(self, workers: Workers, settings: Settings, load: Load) -> tuple[float, list[int]]:
-        """Let the clock go wrong under load, then be right again; gives the seconds until a worker was out, and codes."""
+        """Let the clock go wrong under load, then be right again; gives the seconds until the first exit, and codes."""
         running = [workers.start(settings)]
         if self._place == "worker":
             with self._clock.for_new_processes():
