@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -19,13 +19,23 @@ from journeys.schemas.metrics import Sample
 
 if TYPE_CHECKING:
     from journeys.agents.bigquery.retrying_writer import RetryingWriter
-    from journeys.agents.bigquery.sink import BigQuerySink
     from journeys.agents.settings.settings import Settings
 
 _MODE: Final = "sink"
 _BIGQUERY_AWAY_SECONDS: Final = 5.0
 _KAFKA_SECONDS: Final = 3.0
 _LOG = structlog.get_logger("sink")
+
+
+class WatchedSink(Protocol):
+    """What is looked at of a sink."""
+
+    written: int
+    has_joined: bool
+
+    @property
+    def refused(self) -> int:
+        """Records that became dead letters of the sink."""
 
 
 class SinkHealth(HealthServer):
@@ -38,7 +48,7 @@ class SinkHealth(HealthServer):
         super().__init__(settings, self._figures)
         _LOG.info("metrics and health are served", at=self.address)
 
-    def watch(self, sink: BigQuerySink, consumer: Any, writer: RetryingWriter) -> None:
+    def watch(self, sink: WatchedSink, consumer: Any, writer: RetryingWriter) -> None:
         """Serve the sink's condition and figures; to be called in its event loop."""
         watched = _Watched(sink, consumer, writer)
         self._figures.register(LoopMetrics(self._application, _MODE, watched.figures))
@@ -48,7 +58,7 @@ class SinkHealth(HealthServer):
 class _Watched:
     """The parts of a sink that is running."""
 
-    def __init__(self, sink: BigQuerySink, consumer: Any, writer: RetryingWriter) -> None:
+    def __init__(self, sink: WatchedSink, consumer: Any, writer: RetryingWriter) -> None:
         self._sink = sink
         self._consumer = consumer
         self._writer = writer
