@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import os
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -191,8 +192,10 @@ def _listening(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listening = socket.create_server(address, family=family, backlog=_MOST_CONNECTIONS)
     except OSError as error:
+        # create_server adds the address to the system's text; errors of a host's name have negative numbers.
+        why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
         raise OperationError(
-            f"{host}:{port} can't be listened on for metrics ({error.strerror or error}): set "
+            f"{host}:{port} can't be listened on for metrics ({why or error}): set "
             "JOURNEYS_METRICS_HOST and JOURNEYS_METRICS_PORT (0 takes a free port)"
         ) from None
     listening.setblocking(False)
