@@ -193,7 +193,8 @@ def _listening(host: str, port: int) -> socket.socket:
         listening = socket.create_server(address, family=family, backlog=_MOST_CONNECTIONS)
     except OSError as error:
         # create_server adds the address to the system's text; errors of a host's name have negative numbers.
-        why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
+        number = error.errno or 0
+        why = os.strerror(number) if number > 0 else error.strerror
         raise OperationError(
             f"{host}:{port} can't be listened on for metrics ({why or error}): set "
             "JOURNEYS_METRICS_HOST and JOURNEYS_METRICS_PORT (0 takes a free port)"
