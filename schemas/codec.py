@@ -64,17 +64,16 @@ class Codec:
     def decode_fields(self, value: bytes) -> tuple[str, dict[str, Any]]:
         """Name and fields of a record of any schema of the catalog; raises InvalidRecordError."""
         writer = self.catalog.writer(schema_id_of(value))
-        body = BytesIO(value)
-        body.seek(HEADER_BYTES)
         try:
-            fields = schemaless_reader(body, writer.parsed, writer.reader)
-        # fastavro raises what its C code happens to meet on bytes that are not Avro: EOFError, ValueError,
-        # IndexError, OverflowError, UnicodeDecodeError, MemoryError for absurd lengths, and its own. What it says
-        # names addresses in memory, and a dead letter's reason must be the same live and in replay.
+            # fastavro believes whatever a length or a count says.
+            body, end = writer.bounded.wanted(value, HEADER_BYTES)
+            fields = schemaless_reader(BytesIO(body), writer.parsed, writer.reader)
+        # fastavro raises what its C code happens to meet on text that is no UTF-8, and on what Avro's rules can't
+        # resolve. What it says names addresses in memory, and a dead letter's reason must be the same live and in replay.
         except Exception:
             raise InvalidRecordError("value", value[:16], f"Avro of {writer.name}, whole and in UTF-8") from None
         # They would be dropped in silence: two records in one value, or fields that the writer's schema does not say.
-        if behind := len(value) - body.tell():
+        if behind := len(value) - end:
             raise InvalidRecordError("value", f"{behind} bytes behind the record", f"Avro of {writer.name} and no more")
         return writer.name, fields
 
