@@ -11,6 +11,7 @@ from fastavro import schemaless_reader, schemaless_writer
 from journeys.schemas import records, rows
 from journeys.schemas.catalog import INPUT_RECORDS, Catalog, WriterSchema, own_schemas
 from journeys.schemas.columns import WORTHWHILE, PackedLongs, bodies_of, columns_of, whole_arrays_of
+from journeys.schemas.cut_value import size_of
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import InputRecord, Touchpoint
 from journeys.schemas.valid_columns import are_valid
@@ -187,7 +188,7 @@ def check_frame(value: bytes | None) -> None:
     if value is None:
         raise InvalidRecordError("value", None, "a record; this topic is not compacted and has no tombstones")
     if len(value) > MAX_RECORD_BYTES:
-        raise InvalidRecordError("value", f"{len(value)} bytes", f"at most {MAX_RECORD_BYTES} bytes")
+        raise InvalidRecordError("value", f"{size_of(value)} bytes", f"at most {MAX_RECORD_BYTES} bytes")
     schema_id_of(value)
 
 
