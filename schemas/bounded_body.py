@@ -49,7 +49,8 @@ class BoundedFields:
         self.by_name = dict(fields)
         """What walks over each field."""
         self._runs = [
-            (wanted, [end_of for _, end_of in run]) for wanted, run in groupby(fields, lambda field: is_wanted(field[0]))
+            (wanted, [end_of for _, end_of in run])
+            for wanted, run in groupby(fields, lambda field: is_wanted(field[0]))
         ]
 
     def wanted(self, value: bytes, begin: int) -> tuple[bytes, int]:
@@ -194,7 +195,7 @@ def _union(branches: Sequence[EndOf]) -> EndOf:
             raise IndexError
         return branches[index](body, at)
 
-    if len(branches) != 2 or branches[0] is not _null:  # noqa: PLR2004  (null, or something)
+    if len(branches) != 2 or branches[0] is not _null:
         return union
     something = branches[1]
 

@@ -91,7 +91,7 @@ class Catalog:
             return why_unreadable(own, schema) or WriterSchema(name, schema, own)
         except SchemaRefusedError as error:
             return str(error)
-        # fastavro raises what its code happens to meet on JSON that is no schema; avro is laxer, about defaults for one.
+        # fastavro raises what its code happens to meet on JSON that is no schema; avro is laxer, as about defaults.
         except Exception as error:
             why = str(error) if isinstance(error, SchemaParseException) else type(error).__name__
             return f"not an Avro schema: {why[:_SHOWN_CHARACTERS]}"

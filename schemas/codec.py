@@ -69,8 +69,8 @@ class Codec:
             # fastavro believes whatever a length or a count says.
             body, end = writer.bounded.wanted(value, HEADER_BYTES)
             fields = schemaless_reader(BytesIO(body), writer.parsed, writer.reader)
-        # fastavro raises what its C code happens to meet on text that is no UTF-8, and on what Avro's rules can't
-        # resolve. What it says names addresses in memory, and a dead letter's reason must be the same live and in replay.
+        # fastavro raises what its C code happens to meet on text that is no UTF-8 and on what it can't resolve. What it
+        # says names addresses in memory, and a dead letter's reason must be the same live and in replay.
         except Exception:
             raise InvalidRecordError("value", value[:16], f"Avro of {writer.name}, whole and in UTF-8") from None
         # They would be dropped in silence: two records in one value, or fields that the writer's schema does not say.

@@ -43,7 +43,7 @@ def read_partly(value: bytes, catalog: Catalog) -> PartialRecord:
         except Exception:  # fastavro raises what its C code happens to meet, as in journeys.schemas.codec
             return None
 
-    readable = bisect_left(range(1, len(bounds)), True, key=lambda count: first(count) is None)  # noqa: FBT003  (a key)
+    readable = bisect_left(range(1, len(bounds)), True, key=lambda count: first(count) is None)
     fields = first(readable) or {}
     if readable < len(schema["fields"]):
         name = schema["fields"][readable]["name"]

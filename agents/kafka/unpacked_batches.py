@@ -41,7 +41,7 @@ _CODEC_BITS: Final = 0x07
 _LAST_DELTA_AT: Final = 23
 _FORMAT_AT: Final = 16
 _FORMAT: Final = 2
-"""Of batches that have records as here; those of an older one, which no broker has written for years, are aiokafka's."""
+"""Of batches that have records as here; those of an older one, which no broker writes any more, are aiokafka's."""
 _SNAPPY: Final = 2
 _STREAMED: Final = {1: "gzip", 3: "lz4", 4: "zstd"}
 _LONGEST_NUMBER: Final = 10
@@ -77,7 +77,7 @@ class Piece(NamedTuple):
     """
 
     records: bytes
-    count: int
+    record_count: int
     last_offset: int
     cut: UnpackedRecord | None = None
 
@@ -146,7 +146,7 @@ class UnpackedBatch:
     @property
     def count(self) -> int:
         """Records, by its header."""
-        (count,) = INT.unpack_from(self._fetched, self._begin + COUNT_AT)
+        count: int = INT.unpack_from(self._fetched, self._begin + COUNT_AT)[0]
         return max(0, count)
 
     @property
@@ -177,7 +177,7 @@ class UnpackedBatch:
     def _records_of(self, piece: Piece) -> Iterator[Any]:
         head = bytearray(self._fetched[self._begin : self._begin + RECORDS_AT])
         head[_ATTRIBUTES_AT] &= ~_CODEC_BITS
-        INT.pack_into(head, COUNT_AT, piece.count)
+        INT.pack_into(head, COUNT_AT, piece.record_count)
         INT.pack_into(head, LENGTH_AT, RECORDS_AT - UNCOUNTED + len(piece.records))
         records = iter(DefaultRecordBatch(bytes(head) + piece.records))
         given = 0
@@ -186,7 +186,7 @@ class UnpackedBatch:
                 yield record
                 given += 1
         except UnicodeDecodeError:  # the name of a header, which is no business of ours
-            yield from _Splitter(self._batch, piece.records, BytesIO()).records(piece.count, given)
+            yield from _Splitter(self._batch, piece.records, BytesIO()).records(piece.record_count, given)
 
 
 class _Splitter:
@@ -267,7 +267,7 @@ class _Splitter:
                 raise CorruptRecordException(f"the record at offset {offset} is longer than it says")
             parts.append(None if length < 0 else self._read[at : at + length])
             at += max(length, 0)
-            if len(parts) == 2:  # noqa: PLR2004  (key and value)
+            if len(parts) == 2:
                 count, at = _number(self._read, at)
                 names += ["name", "value"] * min(max(count, 0), end - at)
         headers = [(_name(name or b""), value) for name, value in zip(parts[2::2], parts[3::2], strict=True)]
@@ -346,6 +346,8 @@ class _Left:
 
 class BoundedFetchResult(fetcher.FetchResult):  # type: ignore[misc]  # aiokafka publishes no types
     """Gives the records of a fetch, with each call no more bytes than a piece has."""
+
+    _partition_records: Any
 
     def getall(self, max_records: int | None = None) -> list[Any]:
         """Give the next records."""
@@ -449,7 +451,7 @@ class _SnappyStream:
         size = 0
         for place in range(5):  # of 32 bits, 7 in a byte
             size |= (block[place] & 0x7F) << 7 * place
-            if block[place] < 0x80:  # noqa: PLR2004  (the number goes on from there)
+            if block[place] < 0x80:
                 break
         if size > self._MOST_FOR_A_BYTE * len(block):
             raise ValueError(f"a block of {len(block)} bytes says that it unpacks to {size}")
@@ -463,7 +465,7 @@ def _number(read: bytes, at: int) -> tuple[int, int]:
     for place in range(_LONGEST_NUMBER):
         byte = read[at + place]
         number |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:  # noqa: PLR2004  (the number goes on from there)
+        if byte < 0x80:
             return (number >> 1) ^ -(number & 1), at + place + 1
     raise ValueError("a number of more than 64 bits")
 

@@ -72,7 +72,9 @@ class Gathering:
         self.events.append(event)
         self._records += len(batch)
         for letter in self._effects.dead_letters[self._dead_letters :]:
-            self._dead_letter_bytes += len(letter.record_value or b"") + len(letter.record_key or b"") + _DEAD_LETTER_BYTES
+            self._dead_letter_bytes += (
+                len(letter.record_value or b"") + len(letter.record_key or b"") + _DEAD_LETTER_BYTES
+            )
         self._dead_letters = len(self._effects.dead_letters)
         batch.clear()  # the event is kept until the flush, which may wait for Kafka; the records are not needed
 

@@ -147,7 +147,9 @@ def _refused() -> Iterator[Foreign]:
         "a number": "1",
         "not a number": "NaN",
         "lists 100,000 deep": deep_text,
-        "arrays 5,000 deep": plain.replace('"string"', '{"type": "array", "items": ' * 5_000 + '"long"' + "}" * 5_000, 1),
+        "arrays 5,000 deep": plain.replace(
+            '"string"', '{"type": "array", "items": ' * 5_000 + '"long"' + "}" * 5_000, 1
+        ),
         "a name 100,000 deep": plain.replace('"Touchpoint"', deep_text, 1),
         "a doc 100,000 deep": plain[:-1] + ', "doc": ' + deep_text + "}",
         "a doc 5,000 deep": plain[:-1] + ', "doc": ' + "[" * 5_000 + "]" * 5_000 + "}",
@@ -207,7 +209,9 @@ def _impossible() -> Iterator[Foreign]:
         in_front = _HEAD + body if "without an end" in name or name == "nothing" else _HEAD + body + _SMALL_BODY
         if name not in ("a text of one byte too many", "half a double", "half a float", "nothing"):
             yield Foreign(f"{name}, in front", json.dumps(touchpoint_with(kind, in_front=True)), in_front, DEAD_LETTER)
-    yield Foreign("a byte behind it", json.dumps(touchpoint_with("long")), _HEAD + _SMALL_BODY + b"\x00\x00", DEAD_LETTER)
+    yield Foreign(
+        "a byte behind it", json.dumps(touchpoint_with("long")), _HEAD + _SMALL_BODY + b"\x00\x00", DEAD_LETTER
+    )
 
 
 def _possible() -> Iterator[Foreign]:

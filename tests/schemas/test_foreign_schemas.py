@@ -1,4 +1,4 @@
-"""Schemas that other writers register, and bodies under them: bounded by the schema's text and the body's bytes alone."""
+"""Schemas that other writers register, and bodies under them: bounded by the schema and the body alone."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class WholeBatch(UnpackedBatch):
         if piece is None:
             found, begin, end, count = self._fetched, self._begin + RECORDS_AT, self._end, self.count
         else:
-            found, begin, end, count = piece.records, 0, len(piece.records), piece.count
+            found, begin, end, count = piece.records, 0, len(piece.records), piece.record_count
         append_time = batch.max_timestamp if batch.timestamp_type else None
         try:
             return Records.of_batch(

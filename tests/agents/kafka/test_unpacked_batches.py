@@ -128,7 +128,9 @@ def test_a_record_that_was_cut_is_the_dead_letter_that_the_whole_one_is() -> Non
 
 def test_a_long_record_with_a_valid_value_is_taken(kinds: Kinds) -> None:
     """Its headers make it long, and nobody reads those."""
-    found = [record for call in read(kinds, _batch(4, [(b"j", b"value")], [("h", b"x" * 10_000_000)])) for record in call]
+    found = [
+        record for call in read(kinds, _batch(4, [(b"j", b"value")], [("h", b"x" * 10_000_000)])) for record in call
+    ]
     assert [(record.key, record.value, list(record.headers)) for record in found] == [(b"j", b"value", [])]
 
 
@@ -235,7 +237,7 @@ def bomb(codec: int, records: int, size: int) -> bytes:
         return number(len(head) + size + 1) + head, size, b"\x00"
 
     out = pa.BufferOutputStream()
-    if codec == 2:  # noqa: PLR2004  (snappy has no stream: one block for all)
+    if codec == 2:
         whole = b"".join(head + b"\x00" * zeros + tail for head, zeros, tail in map(record, range(records)))
         out.write(pa.Codec("snappy").compress(whole))
     else:
