@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import CommitFailedError, TopicAlreadyExistsError
 from aiokafka.structs import OffsetAndMetadata
@@ -37,6 +37,7 @@ from journeys.agents.bigquery.touchpoint_writer import TouchpointWriter
 from journeys.agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
 from journeys.agents.kafka.connection import admin, client_options, producer, require_broker
 from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
+from journeys.agents.kafka.unpacked_batches import UnpackingConsumer
 from journeys.agents.settings.settings import Settings
 from journeys.analytics.table import Table, all_tables, touchpoint_table
 from journeys.clock import now_ms
@@ -258,7 +259,7 @@ async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = 
         writer = await stack.enter_async_context(StreamWriter.connected(target))
         rebalances = _Rebalances()
         options: Mapping[str, Any] = await client_options(settings)
-        consumer = AIOKafkaConsumer(
+        consumer = UnpackingConsumer(
             **options,
             group_id=group,
             enable_auto_commit=False,

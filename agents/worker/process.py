@@ -19,6 +19,7 @@ from journeys.agents.kafka.connection import KafkaUnreachableError, NoKafkaError
 from journeys.agents.kafka.required_rights import require_worker_rights
 from journeys.agents.kafka.schema_registry import RegistryUnreachableError, own_catalog
 from journeys.agents.kafka.topic_setup import require_topics
+from journeys.agents.kafka.unpacked_batches import unpack_in_pieces_everywhere
 from journeys.agents.settings.log_setup import set_up_logging
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.policy_file import load_policy
@@ -94,6 +95,8 @@ def run_worker(settings: Settings) -> int:
         from journeys.agents.worker.transport.record_batches import fetch_record_batches  # noqa: PLC0415  (it wants the compiled engine)
 
         fetch_record_batches()
+    else:
+        unpack_in_pieces_everywhere()
     instance_id = slot.instance_id() if settings.static_membership else None
     app = create_app(named, options, partition_count, catalog, policy, local_copy, instance_id, engine)
     gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 100)
