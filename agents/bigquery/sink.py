@@ -35,6 +35,7 @@ from journeys.agents.bigquery.row_encoder import RowEncoder
 from journeys.agents.bigquery.touchpoint_writer import TouchpointWriter
 from journeys.agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
 from journeys.agents.kafka.connection import admin, client_options, producer, require_broker
+from journeys.agents.kafka.followed_cluster import follow_cluster
 from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.settings.settings import Settings
 from journeys.analytics.table import Table, all_tables, touchpoint_table
@@ -260,6 +261,7 @@ async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = 
             session_timeout_ms=round(settings.session_timeout_seconds * 1000),
             heartbeat_interval_ms=round(settings.session_timeout_seconds * 1000 / _HEARTBEATS_PER_SESSION),
         )
+        follow_cluster(consumer._client)
         consumer.subscribe([table.topic for table in wanted], listener=rebalances)
         await consumer.start()
         stack.push_async_callback(consumer.stop)

@@ -25,6 +25,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+from journeys.agents.kafka.followed_cluster import follow_cluster
 from journeys.agents.kafka.missing_rights import MissingRightsError
 from journeys.agents.kafka.refusal import refusal
 from journeys.agents.kafka.rights import Operation, Right
@@ -92,6 +93,7 @@ async def admin(settings: Settings) -> AsyncIterator[Any]:
     options = await client_options(settings)
     await _probe(settings, options)
     client = AIOKafkaAdminClient(**options)
+    follow_cluster(client._client)
     async with _running(client, client.close, settings, options["bootstrap_servers"], "Describe"):
         yield client
 
@@ -102,6 +104,7 @@ async def consumer(settings: Settings, **more: Any) -> AsyncIterator[Any]:
     options = await client_options(settings)
     await _probe(settings, options)
     client = AIOKafkaConsumer(**options, **more, enable_auto_commit=False)
+    follow_cluster(client._client)
     async with _running(client, client.stop, settings, options["bootstrap_servers"], "Read"):
         yield client
 
@@ -112,6 +115,7 @@ async def producer(settings: Settings, **more: Any) -> AsyncIterator[Any]:
     options = await client_options(settings)
     await _probe(settings, options)
     client = AIOKafkaProducer(**options, **more, acks="all", enable_idempotence=True)
+    follow_cluster(client.client)
     async with _running(client, client.stop, settings, options["bootstrap_servers"], "Write"):
         yield client
 
