@@ -37,7 +37,7 @@ from journeys.agents.settings.settings import Settings
 _START_ONE: Final = "start one with `journeys broker start` or set JOURNEYS_BOOTSTRAP_SERVERS"
 _PROBE_MS: Final = 5_000  # for each server
 _STOP_SECONDS: Final = 5.0
-_UNREACHABLE: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, KafkaTimeoutError)
+_UNREACHABLE: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, KafkaTimeoutError, TimeoutError)
 _SILENCED_LOGGERS: Final = ("aiokafka", "aiokafka.conn", "aiokafka.consumer.fetcher", "aiokafka.producer.sender")
 
 

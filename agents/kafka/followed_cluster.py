@@ -64,16 +64,33 @@ class _Follower:
         client._get_conn_lock_value = nullcontext()  # one for all brokers: `_locks` has one for each
         client._metadata_update = self._update
         client._get_conn = self._connection
+        client.get_random_node = self._reachable_node
         client.bootstrap = self._bootstrapped
 
     async def _bootstrapped(self) -> None:
-        """Ask one server after the other, each for no longer than a connection may take."""
+        """Ask one server after the other, each for no longer than a connection may take, and connect to a broker."""
         patience_ms = self._client._request_timeout_ms
         self._client._request_timeout_ms = min(patience_ms, round(_CONNECT_SECONDS * 1000))
         try:
             await self._bootstrap()
         finally:
             self._client._request_timeout_ms = patience_ms
+        for node in self._brokers():
+            if await self._connection(node) is not None:
+                break
+
+    def _brokers(self) -> list[Any]:
+        """Node ids of the known brokers, in random order."""
+        brokers = [broker.nodeId for broker in self._client.cluster.brokers()]
+        random.shuffle(brokers)
+        return brokers
+
+    def _reachable_node(self) -> Any:
+        """A broker for a question that any can answer: one with an open connection, if there is one."""
+        brokers = self._brokers()
+        connections = self._client._conns
+        is_open = {node for (node, group), connection in connections.items() if not group and connection.connected()}
+        return next((node for node in brokers if node in is_open), brokers[0] if brokers else None)
 
     async def _connection(self, node: Any, *, group: Any = ConnectionGroup.DEFAULT, no_hint: bool = False) -> Any:
         """Give an open connection to a broker, or None: one that doesn't answer keeps no other from being opened."""
@@ -87,10 +104,9 @@ class _Follower:
 
     async def _update(self, cluster: Any, topics: Collection[str] | None) -> bool:
         """Bring news of the cluster and of these topics, of all without any; False if no broker has them."""
-        brokers = [broker.nodeId for broker in self._client.cluster.brokers()]
+        brokers = self._brokers()
         if not brokers:
             return bool(await self._update_at_start(cluster, topics))
-        random.shuffle(brokers)
         response = await self._first_news(brokers, Metadata(sorted(topics) if topics else None))
         if response is not None:
             cluster.update_metadata(_read(response))

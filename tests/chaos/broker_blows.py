@@ -25,7 +25,9 @@ BlowKind = Literal[
     "two cut from each other",
 ]
 OF_THE_NETWORK: Final = frozenset({"leader cut off", "two cut from each other"})
-# Longer than Kafka waits for a broker that says nothing, and than a session of a worker.
+# Longer than the cluster waits for a broker that says nothing; what the cluster may not notice lasts longer than a
+# worker's session, too.
+_AWAY_SECONDS: Final = 6.0
 _LASTS_SECONDS: Final = 12.0
 # A broker that stands still for most of each second is slow, and is not taken for dead.
 _STANDS_SECONDS: Final = 0.7
@@ -66,6 +68,7 @@ async def strike(cluster: KafkaCluster, blow: BrokerBlow, struck: list[int], sup
     match blow.kind:
         case "leader stopped":
             await asyncio.to_thread(nodes[0].stop, 30.0)
+            return
         case "leader frozen":
             nodes[0].freeze()
         case "leader slow":
@@ -85,6 +88,8 @@ async def strike(cluster: KafkaCluster, blow: BrokerBlow, struck: list[int], sup
             await asyncio.gather(*(asyncio.to_thread(node.kill) for node in nodes))
             if blow.kind == "leader and worker killed" and blow.worker in supervisor.running:
                 supervisor.strike(blow.worker, signal.SIGKILL)
+            await asyncio.sleep(_AWAY_SECONDS)
+            return
     await asyncio.sleep(_LASTS_SECONDS)
 
 

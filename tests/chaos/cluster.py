@@ -28,6 +28,7 @@ from tests.chaos.traces import Progress, longest_pauses, read_progress
 from tests.fixtures.kafka_cluster import KafkaCluster
 
 _PARTITIONS: Final = 4
+_ANSWER_SECONDS: Final = 60.0
 _LONGEST_BLOW_SECONDS: Final = 300.0
 Say = Callable[[str], None]
 
@@ -45,7 +46,7 @@ class ClusterForm:
 
 LONG: Final = ClusterForm(
     {
-        "leader killed": 7,
+        "leader killed": 6,
         "coordinator killed": 4,
         "controller killed": 4,
         "two killed": 3,
@@ -56,7 +57,7 @@ LONG: Final = ClusterForm(
         "leader cut off": 4,
         "two cut from each other": 3,
     },
-    settle_seconds=5,
+    settle_seconds=4,
     touchpoints_per_second=500,
     inactivity_seconds=60,
 )
@@ -146,7 +147,7 @@ class ClusterChaos:
         async with load.running():
             for blow in blows:
                 await asyncio.sleep(self._form.settle_seconds)
-                struck = await victims(self._cluster, blow, settings.application_id)
+                struck = await self._victims(blow, settings.application_id)
                 at = time()
                 await strike(self._cluster, blow, struck, supervisor)
                 undone_at = time()
@@ -157,6 +158,16 @@ class ClusterChaos:
             await asyncio.sleep(self._form.settle_seconds)
         self._say(f"{load.touchpoints:,} touchpoints written; waiting until all is applied")
         await wait_until_applied(settings, supervisor)
+
+    async def _victims(self, blow: BrokerBlow, group: str) -> list[int]:
+        found: list[list[int]] = []
+
+        async def are_known() -> bool:
+            found.append(await victims(self._cluster, blow, group))
+            return True
+
+        await self._cluster.wait_until(are_known, "the cluster says whom to strike", _ANSWER_SECONDS)
+        return found[0]
 
     async def _figures(
         self, settings: Settings, supervisor: Supervisor, load: Load, acknowledged: set[str], seconds: float
