@@ -25,6 +25,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+from journeys.agents.kafka.followed_cluster import follow_cluster
 from journeys.agents.kafka.missing_rights import MissingRightsError
 from journeys.agents.kafka.refusal import refusal
 from journeys.agents.kafka.rights import Operation, Right
@@ -37,7 +38,7 @@ from journeys.agents.settings.settings import Settings
 _START_ONE: Final = "start one with `journeys broker start` or set JOURNEYS_BOOTSTRAP_SERVERS"
 _PROBE_MS: Final = 5_000  # for each server
 _STOP_SECONDS: Final = 5.0
-_UNREACHABLE: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, KafkaTimeoutError)
+_UNREACHABLE: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, KafkaTimeoutError, TimeoutError)
 _SILENCED_LOGGERS: Final = ("aiokafka", "aiokafka.conn", "aiokafka.consumer.fetcher", "aiokafka.producer.sender")
 
 
@@ -93,6 +94,7 @@ async def admin(settings: Settings) -> AsyncIterator[Any]:
     options = await client_options(settings)
     await _probe(settings, options)
     client = AIOKafkaAdminClient(**options)
+    follow_cluster(client._client)
     async with _running(client, client.close, settings, options["bootstrap_servers"], "Describe"):
         yield client
 
@@ -103,6 +105,7 @@ async def consumer(settings: Settings, **more: Any) -> AsyncIterator[Any]:
     options = await client_options(settings)
     await _probe(settings, options)
     client = UnpackingConsumer(**options, **more, enable_auto_commit=False)
+    follow_cluster(client._client)
     async with _running(client, client.stop, settings, options["bootstrap_servers"], "Read"):
         yield client
 
@@ -113,6 +116,7 @@ async def producer(settings: Settings, **more: Any) -> AsyncIterator[Any]:
     options = await client_options(settings)
     await _probe(settings, options)
     client = AIOKafkaProducer(**options, **more, acks="all", enable_idempotence=True)
+    follow_cluster(client.client)
     async with _running(client, client.stop, settings, options["bootstrap_servers"], "Write"):
         yield client
 
