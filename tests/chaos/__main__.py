@@ -1,4 +1,4 @@
-"""The long forms by hand, figures to benchmarks/results: `python -m tests.chaos [chaos] [outage] [shutdown] [clocks] [cluster]`.
+"""The long forms by hand: `python -m tests.chaos [PART...]`; figures to benchmarks/results.
 
 Exit code 1 if an output is missing, extra or different, or a worker does not do what it must.
 """
