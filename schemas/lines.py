@@ -14,6 +14,7 @@ from journeys.schemas.instants import DAY_MS, HOUR_MS, format_instant, parse_ins
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.money import LARGEST_MICROS, dollars_to_micros
 from journeys.schemas.records import (
+    ClockCorrected,
     InputRecord,
     JourneyAbandoned,
     JourneyCommand,
@@ -35,7 +36,7 @@ FIELDS: Final = frozenset(
     {
         *("kind", "journey_id", "user_id", "occurred_at", "touchpoint_id", "channel", "event_type", "state"),
         *("cost", "cost_micros", "conversion_probability", "conversion_value"),
-        *("action_id", "policy_version", "propensity"),
+        *("action_id", "policy_version", "propensity", "segment"),
         *("signal", "command", "reason", "days", "command_id", "requested_by", "note"),
         *("timeout_days", "inactivity_hours", "budget", "at"),
     }
@@ -80,6 +81,7 @@ def _touchpoint(line: Line) -> Touchpoint:
         action_id=_text(line, "action_id"),
         policy_version=_text(line, "policy_version"),
         propensity=_number(line, "propensity"),
+        segment=_text(line, "segment"),
     )
 
 
@@ -91,6 +93,7 @@ def _registration(line: Line) -> JourneyRegistered:
         timeout_ms=_duration_ms(line, "timeout_days", DAY_MS),
         inactivity_ms=_duration_ms(line, "inactivity_hours", HOUR_MS),
         budget_micros=_budget_micros(line),
+        segment=_text(line, "segment"),
     )
 
 
@@ -126,12 +129,17 @@ def _punctuation(line: Line) -> Punctuation:
     return Punctuation(at=_instant(line, "at"), time_source="simulated")
 
 
+def _clock_corrected(line: Line) -> ClockCorrected:
+    return ClockCorrected(_instant(line, "at"), _text(line, "requested_by"), _text(line, "note"))
+
+
 _KINDS: Final[dict[str, Callable[[Line], InputRecord]]] = {
     "touchpoint": _touchpoint,
     "registration": _registration,
     "signal": _signal,
     "command": _command,
     "punctuation": _punctuation,
+    "clock_corrected": _clock_corrected,
 }
 
 

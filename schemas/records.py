@@ -53,6 +53,7 @@ class Touchpoint(NamedTuple):
     action_id: str | None = None
     policy_version: str | None = None
     propensity: float | None = None
+    segment: str | None = None
 
 
 class JourneyRegistered(NamedTuple):
@@ -64,6 +65,7 @@ class JourneyRegistered(NamedTuple):
     timeout_ms: int | None = None
     inactivity_ms: int | None = None
     budget_micros: int | None = None
+    segment: str | None = None
 
 
 class JourneySignal(NamedTuple):
@@ -105,10 +107,19 @@ class Punctuation(NamedTuple):
     at: int
     time_source: str
     written_by: str | None = None
+    rule_version: int | None = None
+
+
+class ClockCorrected(NamedTuple):
+    """Sets the clock of its partition by hand."""
+
+    at: int
+    requested_by: str | None = None
+    note: str | None = None
 
 
 JourneyRecord: TypeAlias = Touchpoint | JourneyRegistered | JourneySignal | JourneyCommand
-InputRecord: TypeAlias = JourneyRecord | PolicyChanged | Punctuation
+InputRecord: TypeAlias = JourneyRecord | PolicyChanged | Punctuation | ClockCorrected
 
 
 class JourneyAbandoned(NamedTuple):

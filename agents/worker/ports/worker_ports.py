@@ -26,6 +26,10 @@ class Membership(Protocol):
         """Whether a rebalance, or the restore after it, is under way."""
 
     @property
+    def rebalancing_count(self) -> int:
+        """How many rebalances have begun; 0 before the worker has tried to join."""
+
+    @property
     def consumer_generation_id(self) -> int:
         """Number of the latest assignment."""
 
@@ -47,6 +51,15 @@ class Positions(Protocol):
 
     def seek_back(self, tp: TP) -> None:
         """Fetch again from the next position."""
+
+    def is_held(self, tp: TP) -> bool:
+        """Whether a partition is not fetched for the time being."""
+
+    def hold(self, tp: TP) -> None:
+        """Fetch no more of a partition; what was fetched before may be dropped."""
+
+    def let_go(self, tp: TP) -> None:
+        """Fetch a partition again, from its next position on."""
 
     def has_sought_since(self, tp: TP, batch: Batch) -> bool:
         """Whether a seek back was made or requested since the batch was fetched."""

@@ -21,3 +21,5 @@ pub const REMEMBERED_IDS: usize = 8;
 pub const MOST_REMEMBERED_IDS: usize = 1024;
 /// Times of touchpoints that an episode keeps, where the policy has a rule that needs them.
 pub const KEPT_TOUCHPOINTS: usize = 64;
+/// Characters of the longest segment.
+pub const LONGEST_SEGMENT: usize = 200;
