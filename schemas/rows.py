@@ -19,6 +19,7 @@ class PartitionRow(NamedTuple):
     time_source: str | None
     policy_version: str
     partition_count: int
+    topic_ids: dict[str, str] | None = None
 
 
 class PolicyRow(NamedTuple):

@@ -12,6 +12,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from journeys.agents.kafka.connection import consumer, require_broker
 from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
+from journeys.agents.kafka.topic_identity import Identities, topic_identities
 from journeys.agents.kafka.topic_setup import UnknownTopicError, partition_count
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
@@ -22,6 +23,7 @@ __all__ = [
     "LogReader",
     "ReaderStalledError",
     "RecordsDeletedError",
+    "TopicReplacedError",
     "UnknownTopicError",
     "open_log",
     "tail",
@@ -31,6 +33,8 @@ _BATCH_RECORDS: Final = 5_000
 _FETCH_BYTES: Final = 4 * 1024 * 1024  # for each partition; a larger record batch is fetched whole nevertheless
 _POLL_MS: Final = 1_000
 _STALL_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 5.0
+"""How often a follower looks whether its topics are still the same."""
 # A position outside the log must be an error: a reset would skip records without notice.
 _OPTIONS: Final = {"auto_offset_reset": "none", "max_partition_fetch_bytes": _FETCH_BYTES}
 
@@ -45,6 +49,10 @@ class LogBatch(NamedTuple):
 
 class RecordsDeletedError(OperationError):
     """The first records of a partition were deleted, so a replay can't give what the worker gave."""
+
+
+class TopicReplacedError(RecordsDeletedError):
+    """A topic was deleted and created again while, or since, it was read: positions in it mean nothing any more."""
 
 
 class ReaderStalledError(OperationError):
@@ -182,19 +190,27 @@ async def tail(
 
     `start_offsets` by (topic, partition); partitions that it leaves out begin at their present end. `on_answer` is
     called when Kafka has answered, with records or without. `catalog` as for `open_log`.
-    Raises as `open_log`, and RecordsDeletedError for a start that was deleted.
+    Raises as `open_log`, RecordsDeletedError for a start that was deleted, and TopicReplacedError for one beyond the
+    end, or when a topic is deleted and created again meanwhile.
     """
     counts = {topic: await partition_count(settings, topic, "Read") for topic in topics}
     async with consumer(settings, **_OPTIONS) as client, _registry(settings, catalog) as registry:
         tps = [TopicPartition(topic, partition) for topic, count in counts.items() for partition in range(count)]
-        positions = await client.end_offsets(tps) | {
+        ends = await client.end_offsets(tps)
+        positions = ends | {
             TopicPartition(*start): offset for start, offset in (start_offsets or {}).items()
         }
+        _require_within(positions, ends)
         client.assign(tps)
         for tp in tps:
             client.seek(tp, positions[tp])
+        known = await topic_identities(client._client, topics)
+        looked_at = monotonic()
         answered_at: float | None = None
         while True:
+            if monotonic() - looked_at > _LOOK_SECONDS:
+                _require_same(known, await topic_identities(client._client, topics))
+                looked_at = monotonic()
             try:
                 fetched = await client.getmany(timeout_ms=_POLL_MS, max_records=_BATCH_RECORDS)
             except OffsetOutOfRangeError as error:
@@ -208,6 +224,24 @@ async def tail(
                 await require_broker(settings)
             answered_at = monotonic()
             on_answer()
+
+
+def _require_same(known: Identities, now: Identities) -> None:
+    for name, was in known.items():
+        found = now.get(name)
+        if was is not None and found is not None and found != was:
+            raise TopicReplacedError(
+                f"{name} was deleted and created again, or got more partitions: read it again from its beginning"
+            )
+
+
+def _require_within(positions: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> None:
+    for tp, position in positions.items():
+        if position > ends[tp]:
+            raise TopicReplacedError(
+                f"{tp.topic}[{tp.partition}] ends at offset {ends[tp]} and was read up to {position}: it was deleted and "
+                "created again, or brought back from an older state; read it again from its beginning"
+            )
 
 
 @asynccontextmanager

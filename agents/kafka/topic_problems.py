@@ -42,7 +42,7 @@ def problems(topics: Sequence[Topic], states: Mapping[str, TopicState], servers:
             continue
         wanted = states[reference].partition_count
         if state.partition_count != wanted:
-            text = _other_count(topic.name, state.partition_count, reference, wanted, servers)
+            text = _other_count(topic.name, state.partition_count, reference, wanted)
             differences.append(Problem("error", topic.name, text))
         differences.extend(_setting_problems(topic, state, servers))
     return differences
@@ -57,14 +57,12 @@ def create_command(topic: Topic, count: int, replication_factor: int, servers: s
     )
 
 
-def _other_count(name: str, count: int, reference: str, wanted: int, servers: str) -> str:
-    difference = f"{name} has {count} partitions but {reference} has {wanted}, and one count must hold for all: "
-    tool = f"kafka-topics.sh --bootstrap-server {servers}"
-    if count < wanted:
-        return difference + f"before its first use, raise it with `{tool} --alter --topic {name} --partitions {wanted}`"
-    return difference + (
-        f"partitions can't be taken away, so before its first use delete it with `{tool} --delete --topic {name}` "
-        "and run `journeys topics create`"
+def _other_count(name: str, count: int, reference: str, wanted: int) -> str:
+    return (
+        f"{name} has {count} partitions but {reference} has {wanted}, and one count must hold for all from their first "
+        "record on: copy the input into new topics, `journeys topics copy NEW.env --partitions N` (docs/topics.md). "
+        "Where nothing was written yet, delete them all and run `journeys topics create`. Don't raise the count of "
+        "topics in use: journeys would be looked for in partitions where they are not"
     )
 
 

@@ -15,6 +15,7 @@ from journeys.agents.kafka.connection import admin, bootstrap_servers
 from journeys.agents.kafka.missing_rights import MissingRightsError
 from journeys.agents.kafka.required_rights import hidden_topics
 from journeys.agents.kafka.rights import Operation, Right
+from journeys.agents.kafka.topic_identity import TopicIdentity, topic_identities
 from journeys.agents.kafka.topic_problems import Problem, TopicState, create_command, problems
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
@@ -96,6 +97,13 @@ async def require_topics(settings: Settings) -> int:
     if errors:
         raise TopicSetupError(errors)
     return (await partition_counts(settings))[JOURNEY_EVENTS]
+
+
+async def present_identities(settings: Settings) -> dict[str, TopicIdentity]:
+    """Identities of the topics of the topic map that exist; empty where Kafka has no topic ids."""
+    async with admin(settings) as client:
+        found = await topic_identities(client._client, [topic.name for topic in topic_map(settings.application_id)])
+    return {name: identity for name, identity in found.items() if identity is not None}
 
 
 async def partition_counts(settings: Settings) -> dict[str, int]:

@@ -281,10 +281,12 @@ def _policy_of(row: PolicyRow) -> Policy:
 def _take_partition_row(partition: JourneyPartition, row: PartitionRow) -> None:
     if row.partition_count != partition.count:
         raise TableMismatchError(
-            f"the table was made for {row.partition_count} partitions, the input topic has {partition.count}: "
-            "journeys would be looked for in partitions where they are not; replay the input into a new application"
+            f"the table was made for {row.partition_count} partitions, the input topic has {partition.count}, and "
+            "journeys would be looked for in partitions where they are not: partitions can't be taken away, so copy the "
+            f"input into new topics, `journeys topics copy NEW.env --partitions {partition.count}` (docs/topics.md)"
         )
     partition.policy = policy_of(partition.policies, row.policy_version, "the partition's own row")
     partition.applied_offset = row.applied_offset
     partition.clock = row.clock
     partition.time_source = row.time_source
+    partition.topic_ids = row.topic_ids

@@ -28,11 +28,15 @@ class PartitionState(ABC):
         self.policies: dict[str, Policy] = {self.policy.version: self.policy}
         self.policy_offsets: dict[str, int] = {self.policy.version: UNKNOWN_OFFSET}
         """Offset of the record that first brought each policy."""
+        self.topic_ids: dict[str, str] | None = None
+        """Kafka's id of each topic by its name, as far as it is known: only stored, nothing is decided by it."""
         self._grace_ms = grace_ms
 
     def row(self) -> PartitionRow:
         """Row that says how far this partition has come."""
-        return PartitionRow(self.applied_offset, self.clock, self.time_source, self.policy.version, self.count)
+        return PartitionRow(
+            self.applied_offset, self.clock, self.time_source, self.policy.version, self.count, self.topic_ids
+        )
 
     def counts_as_absent(self, row: Row, occurred_at: int) -> bool:
         """Whether an ended journey is forgotten for a record of that time, be its row deleted or not.

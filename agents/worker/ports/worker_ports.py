@@ -60,6 +60,9 @@ class Positions(Protocol):
     async def highwaters(self, *partitions: TP) -> dict[TP, int | None]:
         """End offsets of partitions, requested from Kafka."""
 
+    async def lost_positions(self) -> dict[TP, str]:
+        """Partitions whose next record is not in the log any more, with what happened to it."""
+
 
 class Partitions(Protocol):
     """Partitions that are restored, by number."""
@@ -131,6 +134,7 @@ class TableOwner(Membership, Protocol):
     local_copy: LocalCopy
     registry: SchemaRegistry | None
     partition_count: int
+    topic_ids: dict[str, str]
     client_options: dict[str, Any]
     tables: Any
 
