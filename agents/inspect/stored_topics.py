@@ -27,7 +27,8 @@ async def replaced_since_stored(settings: Settings, *names: str) -> list[str]:
     """
     present = ids_of(await present_identities(settings))
     lines: dict[str, None] = {}
-    for stored in await _stored_ids(settings):
+    for row in await _stored_rows(settings):
+        stored = row.topic_ids or {}
         wanted = {name: stored[name] for name in names or stored if name in stored}
         lines.update(dict.fromkeys(replaced_topics(wanted, present)))
     return list(lines)
@@ -43,10 +44,15 @@ async def check_topics_and_table(settings: Settings) -> list[Problem]:
     return [*problems, *(Problem("error", line.partition(" ")[0], line) for line in replaced)]
 
 
-async def _stored_ids(settings: Settings) -> list[dict[str, str]]:
-    """Stored ids of each partition that has some, by name of the topic."""
+async def stored_partition_count(settings: Settings) -> int | None:
+    """Partitions of the topics that the table was made with; None where there is no table."""
+    return next((row.partition_count for row in await _stored_rows(settings)), None)
+
+
+async def _stored_rows(settings: Settings) -> list[PartitionRow]:
+    """Partition rows of the table, of those partitions that have one."""
     codec = Codec()
-    found: list[dict[str, str]] = []
+    found: list[PartitionRow] = []
     try:
         async with open_log(settings, changelog_name(settings.application_id), catalog=codec.catalog) as log:
             for number in range(log.partition_count):
@@ -54,8 +60,8 @@ async def _stored_ids(settings: Settings) -> list[dict[str, str]]:
                 row = await _last_row(log, number, max(first, end - _TAIL_RECORDS), codec)
                 if row is None and end - _TAIL_RECORDS > first:
                     row = await _last_row(log, number, first, codec)
-                if row is not None and row.topic_ids is not None:
-                    found.append(row.topic_ids)
+                if row is not None:
+                    found.append(row)
     except UnknownTopicError:
         pass
     return found

@@ -77,6 +77,8 @@ class LogReader:
         stall_seconds: float,
     ) -> None:
         self.topic = topic
+        self.name = settings.topic(topic)
+        """Its name in Kafka."""
         self.start_offsets = start_offsets
         self.end_offsets = end_offsets
         self._settings = settings
@@ -94,7 +96,7 @@ class LogReader:
         for partition, offset in sorted(self.start_offsets.items()):
             if offset > 0:
                 raise RecordsDeletedError(
-                    f"{self.topic}[{partition}] begins at offset {offset}: records before it were deleted, so a "
+                    f"{self.name}[{partition}] begins at offset {offset}: records before it were deleted, so a "
                     "replay can't give what live gave; keep them next time (retention.ms=-1, retention.bytes=-1)"
                 )
 
@@ -109,7 +111,7 @@ class LogReader:
         end = self.end_offsets[partition] if end is None else end
         if position >= end:
             return
-        tp = TopicPartition(self.topic, partition)
+        tp = TopicPartition(self.name, partition)
         self._client.assign([tp])
         self._client.seek(tp, position)
         moved_at = monotonic()
@@ -129,11 +131,11 @@ class LogReader:
 
     async def end_offsets_now(self) -> dict[int, int]:
         """End offsets by partition, as of now."""
-        return await _end_offsets(self._client, self.topic, self.partition_count)
+        return await _end_offsets(self._client, self.name, self.partition_count)
 
     async def offsets_at_time(self, at: int) -> dict[int, int]:
         """By partition, the offset of the first record with a timestamp of `at` (ms) or later, else the end offset."""
-        tps = {TopicPartition(self.topic, partition): at for partition in self.end_offsets}
+        tps = {TopicPartition(self.name, partition): at for partition in self.end_offsets}
         offsets = await self._client.offsets_for_times(tps)
         return {
             tp.partition: self.end_offsets[tp.partition] if first is None else first.offset
@@ -163,7 +165,7 @@ class LogReader:
 async def open_log(
     settings: Settings, topic: str, *, catalog: Catalog | None, stall_seconds: float = _STALL_SECONDS
 ) -> AsyncIterator[LogReader]:
-    """Give a reader of a topic.
+    """Give a reader of a topic, which is given by its name without prefix, as everywhere in this module.
 
     `catalog` is that of the codec which will decode the values: the reader fetches the schemas that they name from the
     schema registry into it, if one is configured. None is for a caller that decodes nothing.
@@ -171,10 +173,11 @@ async def open_log(
     """
     count = await partition_count(settings, topic, "Read")
     async with consumer(settings, **_OPTIONS) as client, _registry(settings, catalog) as registry:
-        tps = [TopicPartition(topic, partition) for partition in range(count)]
+        name = settings.topic(topic)
+        tps = [TopicPartition(name, partition) for partition in range(count)]
         first = await client.beginning_offsets(tps)
         starts = {tp.partition: offset for tp, offset in first.items()}
-        ends = await _end_offsets(client, topic, count)
+        ends = await _end_offsets(client, name, count)
         yield LogReader(settings, topic, client, starts, ends, registry, stall_seconds)
 
 
@@ -195,28 +198,34 @@ async def tail(
     """
     counts = {topic: await partition_count(settings, topic, "Read") for topic in topics}
     async with consumer(settings, **_OPTIONS) as client, _registry(settings, catalog) as registry:
-        tps = [TopicPartition(topic, partition) for topic, count in counts.items() for partition in range(count)]
+        names = {settings.topic(topic): topic for topic in topics}
+        tps = [
+            TopicPartition(settings.topic(topic), partition)
+            for topic, count in counts.items()
+            for partition in range(count)
+        ]
         ends = await client.end_offsets(tps)
         positions = ends | {
-            TopicPartition(*start): offset for start, offset in (start_offsets or {}).items()
+            TopicPartition(settings.topic(topic), partition): offset
+            for (topic, partition), offset in (start_offsets or {}).items()
         }
         _require_within(positions, ends)
         client.assign(tps)
         for tp in tps:
             client.seek(tp, positions[tp])
-        known = await topic_identities(client._client, topics)
+        known = await topic_identities(client._client, list(names))
         looked_at = monotonic()
         answered_at: float | None = None
         while True:
             if monotonic() - looked_at > _LOOK_SECONDS:
-                _require_same(known, await topic_identities(client._client, topics))
+                _require_same(known, await topic_identities(client._client, list(names)))
                 looked_at = monotonic()
             try:
                 fetched = await client.getmany(timeout_ms=_POLL_MS, max_records=_BATCH_RECORDS)
             except OffsetOutOfRangeError as error:
                 raise RecordsDeletedError(f"records were deleted before they were read ({error})") from None
             for tp, records in fetched.items():
-                yield await _learned(registry, LogBatch(tp.topic, tp.partition, records))
+                yield await _learned(registry, LogBatch(names[tp.topic], tp.partition, records))
             if not fetched and answered_at is not None:
                 if monotonic() - answered_at <= _STALL_SECONDS:
                     continue

@@ -55,7 +55,7 @@ def require_same_count(table: LogReader, log: LogReader) -> None:
     """Raise OperationError if the changelog has another number of partitions than the input topic."""
     if table.partition_count != log.partition_count:
         raise OperationError(
-            f"{table.topic} has {table.partition_count} partitions, {log.topic} has {log.partition_count}: "
+            f"{table.name} has {table.partition_count} partitions, {log.name} has {log.partition_count}: "
             "see `journeys topics check`"
         )
 

@@ -64,6 +64,7 @@ async def rebuild_table(
     await require_no_members(settings)
     codec = Codec(await own_catalog(settings))
     report = RebuildReport()
+    changelog = settings.topic(changelog_name(settings.application_id))
     async with open_log(settings, JOURNEY_EVENTS, catalog=codec.catalog) as log:
         if not without_deleted:
             log.require_complete()
@@ -86,7 +87,7 @@ async def rebuild_table(
                 replayed.partition.topic_ids = topic_ids or None
                 report.records_read += end - first
                 await require_no_members(settings)
-                report.rows += await _write(client, changelog_name(settings.application_id), replayed, codec)
+                report.rows += await _write(client, changelog, replayed, codec)
     await require_no_members(settings)
     return report
 
@@ -94,7 +95,7 @@ async def rebuild_table(
 async def _published_ends(settings: Settings, log: LogReader, report: RebuildReport) -> dict[int, int]:
     """By partition, the input offset up to which all outputs are certainly published; at least its first offset."""
     lag: dict[int, int | None]
-    if await replaced_since_stored(settings, log.topic):
+    if await replaced_since_stored(settings, log.name):
         lag = dict.fromkeys(log.end_offsets)  # what the group has committed are offsets of the topic before this one
     else:
         lag = await group_lag(settings, log.end_offsets)
@@ -110,7 +111,7 @@ async def _published_ends(settings: Settings, log: LogReader, report: RebuildRep
 
 async def _drop(settings: Settings) -> None:
     """Delete the changelog if it exists, and create it empty."""
-    name = changelog_name(settings.application_id)
+    name = settings.topic(changelog_name(settings.application_id))
     async with admin(settings) as client:
         if name in await client.list_topics():
             await client.delete_topics([name])

@@ -55,7 +55,8 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     client_options: dict[str, Any]
     local_copy: LocalCopy
     engine: Engine
-    input_topic = JOURNEY_EVENTS
+    input_topic: str
+    topic_prefix: str
     table: JourneyTable
     topic_ids: dict[str, str]
 
@@ -120,7 +121,7 @@ def create_app(
     restarts within the session. `engine` applies the records.
     """
     app = JourneyApp(
-        settings.application_id,
+        settings.group,
         broker=[f"kafka://{server.strip()}" for server in client_options["bootstrap_servers"].split(",")],
         broker_credentials=faust_credentials(client_options),
         store="memory://",
@@ -151,6 +152,8 @@ def create_app(
         worker_redirect_stdouts=False,
     )
     app.transport = BatchTransport(app.conf.broker_consumer, app)
+    app.input_topic = settings.topic(JOURNEY_EVENTS)
+    app.topic_prefix = settings.topic_prefix
     app.partition_count = partition_count
     app.topic_ids = {}
     app.client_options = client_options

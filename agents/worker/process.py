@@ -89,7 +89,7 @@ def run_worker(settings: Settings) -> int:
     metrics = None if settings.metrics_port is None else MetricsServer(settings)
     if metrics is not None:
         log.info("metrics at %s", metrics.address)
-    slot = WorkerSlot(settings.data_dir / "tables" / settings.application_id)
+    slot = WorkerSlot(settings.data_dir / "tables" / settings.group)
     engine = engine_of(settings.engine)
     local_copy = open_local_copy(settings, slot)
     options, partition_count, identities, catalog = asyncio.run(_prepare(settings))
@@ -104,9 +104,9 @@ def run_worker(settings: Settings) -> int:
     gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 100)
     log.info("engine: %s", engine.description)
     log.info(
-        "worker %s: application %s at %s, %d partitions, policy %s",
+        "worker %s: group %s at %s, %d partitions, policy %s",
         worker_id,
-        settings.application_id,
+        settings.group,
         options["bootstrap_servers"],
         partition_count,
         "of the log" if policy is None else policy.version,

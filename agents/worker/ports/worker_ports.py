@@ -87,7 +87,9 @@ class Outbox(Protocol):
 
 
 class Changelog(Protocol):
-    """The table's changelog, and how far Faust has read it."""
+    """The table's changelog, and how far Faust has read it. Output topics have the `topic_prefix` in their names."""
+
+    topic_prefix: str
 
     @property
     def changelog_topic(self) -> str:
