@@ -27,10 +27,10 @@ class GroupActiveError(OperationError):
 
 async def require_no_members(settings: Settings) -> None:
     """Raise GroupActiveError if the worker's group has members; also KafkaUnreachableError, KafkaRequestError."""
-    members = await members(settings)
-    if members:
+    present = await members(settings)
+    if present:
         raise GroupActiveError(
-            f"the group {settings.group} has {len(members)} members ({', '.join(sorted(members))}): "
+            f"the group {settings.group} has {len(present)} members ({', '.join(sorted(present))}): "
             "stop its workers; one that was killed leaves when its session is over"
         )
 

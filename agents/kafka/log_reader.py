@@ -248,8 +248,8 @@ def _require_within(positions: Mapping[TopicPartition, int], ends: Mapping[Topic
     for tp, position in positions.items():
         if position > ends[tp]:
             raise TopicReplacedError(
-                f"{tp.topic}[{tp.partition}] ends at offset {ends[tp]} and was read up to {position}: it was deleted and "
-                "created again, or brought back from an older state; read it again from its beginning"
+                f"{tp.topic}[{tp.partition}] ends at offset {ends[tp]} and was read up to {position}: it was deleted "
+                "and created again, or brought back from an older state; read it again from its beginning"
             )
 
 

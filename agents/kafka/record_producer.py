@@ -188,8 +188,9 @@ class RecordProducer:
         if isinstance(self._failure, TopicAuthorizationFailedError):
             raise missing_rights(self._settings, "Write", self._failure) from self._failure
         if self._failure is not None:
+            topic = self._settings.topic(JOURNEY_EVENTS)
             raise RecordsNotSentError(
-                f"{self._settings.topic(JOURNEY_EVENTS)}: {self.sent - self.acknowledged} of {self.sent} records were not acknowledged "
+                f"{topic}: {self.sent - self.acknowledged} of {self.sent} records were not acknowledged "
                 f"({self._failure!r})"
             ) from self._failure
 

@@ -68,9 +68,7 @@ def replaced_topics(stored: Mapping[str, str] | None, present: Mapping[str, str]
     if stored is None:
         return []
     return [
-        _replaced(name, present[name], was)
-        for name, was in stored.items()
-        if name in present and present[name] != was
+        _replaced(name, present[name], was) for name, was in stored.items() if name in present and present[name] != was
     ]
 
 
@@ -81,8 +79,8 @@ def ids_of(identities: Mapping[str, TopicIdentity | None]) -> dict[str, str]:
 
 def _replaced(name: str, topic_id: str, was: str) -> str:
     return (
-        f"{name} is another topic than the one that the table was made with (its id is {topic_id}, the table has {was}):"
-        f" it was deleted and created again, or this is another cluster; {_after_deletion(name)}"
+        f"{name} is another topic than the one that the table was made with (its id is {topic_id}, the table has "
+        f"{was}): it was deleted and created again, or this is another cluster; {_after_deletion(name)}"
     )
 
 

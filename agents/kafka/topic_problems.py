@@ -103,8 +103,8 @@ def _copy_problems(name: str, copies: int | None, cluster: Cluster) -> Iterator[
     meant = " (as JOURNEYS_REPLICATION_FACTOR=1 says)" if is_one and cluster.one_copy_is_meant else ""
     loss = "what its broker loses is lost" if is_one else "one broker's loss stops it or leaves no second copy"
     text = (
-        f"{name} has {copies} of {SAFE_REPLICAS} replicas on a cluster of {cluster.broker_count} brokers{meant}: {loss}; "
-        f"add replicas with `kafka-reassign-partitions.sh --bootstrap-server {cluster.servers}`"
+        f"{name} has {copies} of {SAFE_REPLICAS} replicas on a cluster of {cluster.broker_count} brokers{meant}: "
+        f"{loss}; add replicas with `kafka-reassign-partitions.sh --bootstrap-server {cluster.servers}`"
     )
     if is_one and not cluster.one_copy_is_meant:
         yield Problem("error", name, f"{text}, or say that one is meant with JOURNEYS_REPLICATION_FACTOR=1")

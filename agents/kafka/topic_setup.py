@@ -16,7 +16,14 @@ from journeys.agents.kafka.missing_rights import MissingRightsError
 from journeys.agents.kafka.required_rights import hidden_topics
 from journeys.agents.kafka.rights import Operation, Right
 from journeys.agents.kafka.topic_identity import TopicIdentity, topic_identities
-from journeys.agents.kafka.topic_problems import COMMITTED_OFFSETS, Cluster, Problem, TopicState, create_command, problems
+from journeys.agents.kafka.topic_problems import (
+    COMMITTED_OFFSETS,
+    Cluster,
+    Problem,
+    TopicState,
+    create_command,
+    problems,
+)
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.topics import JOURNEY_EVENTS, SAFE_REPLICAS, Topic, replica_settings

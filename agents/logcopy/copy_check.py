@@ -1,8 +1,8 @@
 """Compares a copied log with the old one: per journey, both must give the same abandonments and open episodes.
 
 Both logs are replayed up to where the copy ended, group by group, and then told the same time: the latest that an old
-partition of the group has read. What lies in one partition only does not count: offsets, ids of lifecycle records. Where
-several old partitions went into one, `detected_at` does not count either: it is when the end was noticed.
+partition of the group has read. Where a record lay in its log does not count. Where several old partitions went into
+one, `detected_at` does not count either: it is when the end was noticed.
 """
 
 from __future__ import annotations
@@ -156,4 +156,3 @@ def _compare(old: _Results, new: _Results, result: CopyComparison) -> None:
     result.open_different += len(differing)
     result.open_equal += len(old.open.keys() | new.open.keys()) - len(differing)
     note(f"journey {journey_id}: its open episode differs" for journey_id in sorted(differing))
-

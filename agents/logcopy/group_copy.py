@@ -19,6 +19,7 @@ from journeys.agents.logcopy.copied_records import COPIED_FROM, Copied, origin_h
 from journeys.agents.logcopy.copy_groups import CopyGroup
 from journeys.schemas.catalog import INPUT_RECORDS
 from journeys.schemas.codec import HEADER_BYTES, Codec, head_of, schema_id_of
+from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.partitioner import partition_of
 from journeys.schemas.records import JourneyRecord, Punctuation
 from journeys.streams.partition.protocols import JourneyProcessor
@@ -103,20 +104,23 @@ class GroupCopy:
         """
         while not self.wanted(ended):
             ready = [source for source in self._sources.values() if source.queue and not source.is_held]
-            if ready:
-                yield from self._copy_some(ready)
-                continue
             held = [source for source in self._sources.values() if source.is_held]
-            if not held or not (release or len(held) == len(self._sources)):
+            # An old partition without time, as one that was added, is told nothing, and so nobody waits for it.
+            has_all = all(source.is_held or self._is_timeless(source) for source in self._sources.values())
+            if held and (release or has_all) and not (ready and _next_at(ready) <= _next_at(held)):
+                yield from self._release(held)
+            elif ready:
+                yield from self._copy_some(ready, held if has_all else [])
+            else:
                 return
-            yield from self._release(held)
 
-    def _copy_some(self, ready: list[_Source]) -> Iterator[CopiedRecord]:
+    def _copy_some(self, ready: list[_Source], held: list[_Source]) -> Iterator[CopiedRecord]:
         """Copy from the source whose next record is the oldest, up to the next one's."""
-        source = min(ready, key=lambda one: (one.queue[0].timestamp, one.number))
-        rest = [one.queue[0].timestamp for one in ready if one is not source]
+        source = _oldest(ready)
+        rest = [one.queue[0].timestamp for one in (*ready, *held) if one is not source]
         until = min(rest, default=None)
-        queue, taken = source.queue, []
+        queue = source.queue
+        taken: list[Any] = []
         while queue and (until is None or queue[0].timestamp <= until):
             if not self.group.is_exact and self._is_for_all(queue[0]):
                 source.is_held = not taken
@@ -141,16 +145,15 @@ class GroupCopy:
             if kind in _JOURNEYS:
                 target = self._target(record.key)
                 if not copied[target].has(number, record.offset):
-                    yield self._copy(target, number, record, kind, head)
+                    yield self._copy(target, number, record, head)
             elif is_exact and not any(name == _MARK for name, _ in record.headers):
                 for target in self.group.targets:
                     if not copied[target].has(number, record.offset):
-                        yield self._copy(target, number, record, kind, head)
+                        yield self._copy(target, number, record, head)
 
     def _time(self, number: int, offset: int) -> Iterator[CopiedRecord]:
         """Punctuate the new partitions at the least clock of the old ones, if that has moved."""
-        sources = self._sources.values()
-        clocks = [one.clock for one in sources if one.number not in self.timeless or one.clock is not None]
+        clocks = [source.clock for source in self._sources.values() if not self._is_timeless(source)]
         if not clocks or any(clock is None for clock in clocks):
             return
         least = min(clock for clock in clocks if clock is not None)
@@ -165,8 +168,7 @@ class GroupCopy:
 
     def _release(self, held: list[_Source]) -> Iterator[CopiedRecord]:
         """Copy the records for whole partitions at which sources wait: those that are the same as the oldest, once."""
-        oldest = min(held, key=lambda one: (one.queue[0].timestamp, one.number))
-        said = self._content(oldest.queue[0])
+        said = self._content(_oldest(held).queue[0])
         for source in held:
             if self._content(source.queue[0]) != said:
                 continue
@@ -176,13 +178,16 @@ class GroupCopy:
             if effects.dead_letters:
                 self.dead[source.number] += 1
                 continue
-            kind, head = self._kind(record.value)
+            _, head = self._kind(record.value)
             for target in self.group.targets:
                 if self._policies.get(target) == said:
                     continue
                 self._policies[target] = said
                 if not self._copied[target].has(source.number, record.offset):
-                    yield self._copy(target, source.number, record, kind, head)
+                    yield self._copy(target, source.number, record, head)
+
+    def _is_timeless(self, source: _Source) -> bool:
+        return source.clock is None and source.number in self.timeless
 
     def _content(self, record: Any) -> bytes:
         """What a record for a whole partition says, apart from when and by whom it was said."""
@@ -217,7 +222,7 @@ class GroupCopy:
             known = self._heads[head] = name, head_of(self._new.catalog.id_of(name)) if is_own else None
         return known
 
-    def _copy(self, target: int, number: int, record: Any, kind: str, head: bytes | None) -> CopiedRecord:
+    def _copy(self, target: int, number: int, record: Any, head: bytes | None) -> CopiedRecord:
         if head is None:
             value = self._new.encode(self._old.decode_input(record.value))
         else:
@@ -232,6 +237,16 @@ class GroupCopy:
                 self._targets.clear()
             found = self._targets[key] = partition_of(key, self._new_count)
         return found
+
+
+def _next_at(sources: Sequence[_Source]) -> int:
+    """Append time of the oldest record that waits."""
+    at: int = _oldest(sources).queue[0].timestamp
+    return at
+
+
+def _oldest(sources: Sequence[_Source]) -> _Source:
+    return min(sources, key=lambda source: (source.queue[0].timestamp, source.number))
 
 
 _WHEN_AND_WHO: Final = frozenset({"occurred_at", "requested_by", "written_by", "note"})

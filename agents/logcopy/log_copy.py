@@ -198,8 +198,8 @@ class _Copying:
             if running and not self._has_said_level:
                 self._has_said_level = True
                 self._say(
-                    f"level with the old log at {self._reader.name}, and following it: for the switch stop its producers "
-                    f"and its {len(running)} workers; this ends by itself when both are done"
+                    f"level with {self._reader.name}, and following it: for the switch stop its producers and its "
+                    f"{len(running)} workers; this ends by itself when both are done"
                 )
             self._stopped_since = None if running else self._stopped_since or now
         return self._stopped_since is not None and now - self._stopped_since >= _STOPPED_FOR_SECONDS
@@ -213,8 +213,8 @@ async def _require_other(old: Settings, new: Settings) -> None:
     is_same = here[old_name] == there.get(new_name) if old_name in here else old == new
     if is_same:
         raise CopyRefusedError(
-            f"{new_name} is the topic that would be copied: give the new topics a JOURNEYS_TOPIC_PREFIX of their own, or "
-            "another cluster in JOURNEYS_BOOTSTRAP_SERVERS"
+            f"{new_name} is the topic that would be copied: give the new topics a JOURNEYS_TOPIC_PREFIX of their own, "
+            "or another cluster in JOURNEYS_BOOTSTRAP_SERVERS"
         )
 
 
@@ -231,8 +231,8 @@ async def _present(new: Settings, codec: Codec, say: Say) -> dict[int, Copied]:
     others = sum(copied.others for copied in found.values())
     if others:
         raise CopyRefusedError(
-            f"{name} has {others:,} records that are no copies: producers or workers have begun there, and older records "
-            "behind theirs would be late; take new topics, with another JOURNEYS_TOPIC_PREFIX"
+            f"{name} has {others:,} records that are no copies: producers or workers have begun there, and older "
+            "records behind theirs would be late; take new topics, with another JOURNEYS_TOPIC_PREFIX"
         )
     repeated = sum(copied.repeated for copied in found.values())
     if repeated:

@@ -57,9 +57,9 @@ async def rebuild_table(
     """Delete the table and rebuild it; holds the rows of one partition in memory.
 
     With `without_deleted` a partition whose first records were deleted is rebuilt from what is left; what that makes is
-    not what a worker had made. `progress` gets the input offsets read and their total. Raises GroupActiveError, RecordsDeletedError,
-    UnknownTopicError, ReaderStalledError, TopicSetupError, KafkaUnreachableError, KafkaRequestError,
-    RegistryUnreachableError, RegistryRefusedError.
+    not what a worker had made. `progress` gets the input offsets read and their total.
+    Raises GroupActiveError, RecordsDeletedError, UnknownTopicError, ReaderStalledError, TopicSetupError,
+    KafkaUnreachableError, KafkaRequestError, RegistryUnreachableError, RegistryRefusedError.
     """
     await require_no_members(settings)
     codec = Codec(await own_catalog(settings))
@@ -93,7 +93,7 @@ async def rebuild_table(
 
 
 async def _published_ends(settings: Settings, log: LogReader, report: RebuildReport) -> dict[int, int]:
-    """By partition, the input offset up to which all outputs are certainly published; at least its first offset."""
+    """By partition, the input offset up to which outputs are certainly published; at least its first offset."""
     lag: dict[int, int | None]
     if await replaced_since_stored(settings, log.name):
         lag = dict.fromkeys(log.end_offsets)  # what the group has committed are offsets of the topic before this one

@@ -52,7 +52,13 @@ class VerifyReport:
     @property
     def ok(self) -> bool:
         """Whether the published outputs equal the replay, and are of the topics that the workers know."""
-        return not self.replaced and self.counts_add_up and self.abandonments.ok and self.lifecycle.ok and self.dead_letters.ok
+        return (
+            not self.replaced
+            and self.counts_add_up
+            and self.abandonments.ok
+            and self.lifecycle.ok
+            and self.dead_letters.ok
+        )
 
 
 async def verify(

@@ -69,9 +69,7 @@ def copy(
         print_note(text, quiet=quiet)
 
     with progress_bar("copying", quiet=quiet) as advance:
-        report = run_operation(
-            copy_log(old, new, engine, say, advance, keeps_count="partitions" not in in_file)
-        )
+        report = run_operation(copy_log(old, new, engine, say, advance, keeps_count="partitions" not in in_file))
     if not as_json:
         _print_copied(report, old, new)
     compared = None
@@ -109,8 +107,8 @@ def _print_copied(report: CopyReport, old: Settings, new: Settings) -> None:
 
     print_line(
         f"copied: {report.copied:,} records of {old.topic(JOURNEY_EVENTS)} ({len(report.old_ends)} partitions) to "
-        f"{new.topic(JOURNEY_EVENTS)} ({len(report.new_ends)} partitions), which has {sum(report.new_ends.values()):,}; "
-        f"{report.dead:,} dead letters were left out"
+        f"{new.topic(JOURNEY_EVENTS)} ({len(report.new_ends)} partitions), which has "
+        f"{sum(report.new_ends.values()):,}; {report.dead:,} dead letters were left out"
     )
 
 

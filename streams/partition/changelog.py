@@ -282,8 +282,8 @@ def _take_partition_row(partition: JourneyPartition, row: PartitionRow) -> None:
     if row.partition_count != partition.count:
         raise TableMismatchError(
             f"the table was made for {row.partition_count} partitions, the input topic has {partition.count}, and "
-            "journeys would be looked for in partitions where they are not: partitions can't be taken away, so copy the "
-            f"input into new topics, `journeys topics copy NEW.env --partitions {partition.count}` (docs/topics.md)"
+            "journeys would be looked for in partitions where they are not: partitions can't be taken away, so copy "
+            f"the input into new topics, `journeys topics copy NEW.env --partitions {partition.count}` (docs/topics.md)"
         )
     partition.policy = policy_of(partition.policies, row.policy_version, "the partition's own row")
     partition.applied_offset = row.applied_offset

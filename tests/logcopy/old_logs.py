@@ -30,6 +30,7 @@ from journeys.streams.rule.policy import Policy, policy_from_toml
 
 CODEC = Codec()
 BEGIN = 1_760_000_000_000
+COPIED_AT = BEGIN + 1_000 * 24 * 3_600_000
 HOUR = 3_600_000
 DAY = 24 * HOUR
 
@@ -79,7 +80,7 @@ def policies() -> list[Policy]:
     ]
 
 
-def on_time_log(count: int, seed: int, *, events: int = 300) -> Log:
+def on_time_log(count: int, seed: int, *, events: int = 200) -> Log:
     """Log of about 40 journeys in which no record is behind its partition's clock by grace."""
     chance, log, now = random.Random(seed), Log(count), BEGIN
     journeys = [f"journey-{chance.randrange(10_000)}" for _ in range(40)]
@@ -151,7 +152,7 @@ def copied(
         while True:
             ended = {number for number, records in left.items() if not records}
             for one in copy.advance(ended, release=len(ended) == len(left)):
-                new.add(one.partition, one.key, one.value, BEGIN, one.headers)
+                new.add(one.partition, one.key, one.value, COPIED_AT, one.headers)
             wanted = copy.wanted(ended)
             if not wanted:
                 break
@@ -170,4 +171,3 @@ def _has_time(records: Sequence[LogRecord]) -> bool:
 def cut(log: Log, chance: random.Random) -> Log:
     """What a copy leaves behind that is killed: of each partition a beginning, of any length."""
     return Log(log.count, [records[: chance.randrange(len(records) + 1)] for records in log.partitions])
-

@@ -16,8 +16,8 @@ from faust.stores.memory import Store as MemoryStore
 from faust.types import TP
 
 from journeys.agents.kafka.changelog_state import ChangelogState, changelog_state
-from journeys.agents.kafka.topic_identity import replaced_topics
 from journeys.agents.kafka.tombstone import tombstone_offset
+from journeys.agents.kafka.topic_identity import replaced_topics
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.restore.restore_progress import RestoreProgress
 from journeys.clock import now_ms
