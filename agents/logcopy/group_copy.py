@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from journeys.agents.logcopy.copied_records import COPIED_FROM, Copied, origin_header
 from journeys.agents.logcopy.copy_groups import CopyGroup
 from journeys.schemas.catalog import INPUT_RECORDS
-from journeys.schemas.codec import HEADER_BYTES, Codec, head_of, schema_id_of
+from journeys.schemas.codec import HEADER_BYTES, Codec, prefix_of, schema_id_of
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.partitioner import partition_of
 from journeys.schemas.records import JourneyRecord, Punctuation
@@ -219,7 +219,7 @@ class GroupCopy:
                 return "", None  # not remembered: a registry may come to know it
             # Under the project's present schema the body stays as it is; another one is not known in the new log.
             is_own = schema_id == self._old.catalog.id_of(name)
-            known = self._heads[head] = name, head_of(self._new.catalog.id_of(name)) if is_own else None
+            known = self._heads[head] = name, prefix_of(self._new.catalog.id_of(name)) if is_own else None
         return known
 
     def _copy(self, target: int, number: int, record: Any, head: bytes | None) -> CopiedRecord:
