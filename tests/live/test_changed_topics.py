@@ -97,7 +97,9 @@ def test_a_topic_that_is_created_anew_under_a_running_worker(settings, workers, 
     worker = begin(settings, workers)
     asyncio.run(make_anew(settings, name))
     said = last_words(worker)
-    assert f"{name} is another topic than the one that the table was made with" in said
+    # By its id, or by its end at the seek of the rebalance that the change brings about, whichever is first.
+    assert name in said
+    assert "was deleted and created again" in said
     assert ("`journeys check --rebuild`" if name == CHANGELOG else "a new JOURNEYS_APPLICATION_ID") in said
 
 

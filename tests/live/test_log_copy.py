@@ -1,4 +1,4 @@
-"""`journeys topics copy` on a real Kafka: more partitions and fewer, under load, killed, and after partitions were added."""
+"""`journeys topics copy` on a real Kafka: 4 to 16 and back under load, killed, and after partitions were added."""
 
 import asyncio
 import json
