@@ -87,7 +87,7 @@ def _replaced(name: str, topic_id: str, was: str) -> str:
 def _after_deletion(name: str) -> str:
     if name.endswith(_CHANGELOG_END):
         return "stop all workers and make the table anew from the input topic with `journeys check --rebuild`"
-    if name == JOURNEY_EVENTS:
+    if name.endswith(JOURNEY_EVENTS):  # behind a prefix
         what = "what it holds is read from its beginning"
     else:
         what = "everything is published again, under the same ids,"
