@@ -67,7 +67,7 @@ def topic_map(application_id: str, prefix: str = "") -> tuple[Topic, ...]:
     return (
         Topic(
             prefix + JOURNEY_EVENTS,
-            "journey_id; none for PolicyChanged and Punctuation, which go to an explicit partition",
+            "journey_id; none for PolicyChanged, Punctuation and ClockCorrected, which go to an explicit partition",
             (
                 "JourneyRegistered",
                 "Touchpoint",
@@ -75,6 +75,7 @@ def topic_map(application_id: str, prefix: str = "") -> tuple[Topic, ...]:
                 "JourneyCommand",
                 "PolicyChanged",
                 "Punctuation",
+                "ClockCorrected",
             ),
             kept | {"max.message.bytes": str(MAX_MESSAGE_BYTES)},
         ),

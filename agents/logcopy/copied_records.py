@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
-from journeys.schemas.records import Punctuation
+from journeys.schemas.records import ClockCorrected, Punctuation
 
 COPIED_FROM: Final = "copied-from"
 """Header of a copied record: partition:offset in the old log."""
@@ -39,7 +39,7 @@ class Copied:
     last: dict[int, int] = field(default_factory=dict)
     """By old partition, the greatest offset that was copied. Each old partition is copied in its order."""
     clock: int | None = None
-    """Greatest punctuation, in milliseconds."""
+    """Greatest punctuation since the last correction of the clock, in milliseconds."""
     records: int = 0
     others: int = 0
     """Records that are no copies."""
@@ -70,5 +70,7 @@ class Copied:
             decoded = codec.decode_input(value)
         except InvalidRecordError:
             return
-        if isinstance(decoded, Punctuation):
+        if isinstance(decoded, ClockCorrected):
+            self.clock = decoded.at
+        elif isinstance(decoded, Punctuation):
             self.clock = decoded.at if self.clock is None else max(self.clock, decoded.at)

@@ -21,7 +21,7 @@ from journeys.schemas.catalog import INPUT_RECORDS
 from journeys.schemas.codec import HEADER_BYTES, Codec, prefix_of, schema_id_of
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.partitioner import partition_of
-from journeys.schemas.records import JourneyRecord, Punctuation
+from journeys.schemas.records import ClockCorrected, JourneyRecord, Punctuation
 from journeys.streams.partition.protocols import JourneyProcessor
 
 _JOURNEYS: Final = frozenset(kind.__name__ for kind in JourneyRecord.__args__)
@@ -158,12 +158,14 @@ class GroupCopy:
             return
         least = min(clock for clock in clocks if clock is not None)
         time_source = self._sources[number].processor.partition.time_source
+        # In force once each of the old partitions has it.
+        rule_version = min(source.processor.partition.rule_version for source in self._sources.values())
         for target in self.group.targets:
             copied = self._copied[target]
             if copied.clock is not None and copied.clock >= least:
                 continue
             copied.clock = least
-            value = self._new.encode(Punctuation(least, time_source or "live", _WRITTEN_BY))
+            value = self._new.encode(Punctuation(least, time_source or "live", _WRITTEN_BY, rule_version))
             yield CopiedRecord(target, None, value, [origin_header(number, offset)])
 
     def _release(self, held: list[_Source]) -> Iterator[CopiedRecord]:
@@ -178,11 +180,13 @@ class GroupCopy:
             if effects.dead_letters:
                 self.dead[source.number] += 1
                 continue
-            _, head = self._kind(record.value)
+            kind, head = self._kind(record.value)
             for target in self.group.targets:
                 if self._policies.get(target) == said:
                     continue
                 self._policies[target] = said
+                if kind == ClockCorrected.__name__:
+                    self._copied[target].clock = source.clock
                 if not self._copied[target].has(source.number, record.offset):
                     yield self._copy(target, source.number, record, head)
 

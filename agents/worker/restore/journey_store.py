@@ -25,6 +25,7 @@ from journeys.schemas.codec import Codec
 from journeys.streams.partition.changelog import Restore, TableMismatchError, UnreadableRowError
 from journeys.streams.partition.garbage_collector import kept_for_ever
 from journeys.streams.partition.protocols import JourneyProcessor
+from journeys.streams.rule.clock import UnknownRuleVersionError
 
 if TYPE_CHECKING:
     from journeys.agents.worker.ports.worker_ports import TableOwner
@@ -107,7 +108,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         del standby_tps
         try:
             await self._complete(active_tps)
-        except TableMismatchError as error:
+        except (TableMismatchError, UnknownRuleVersionError) as error:
             end_now(WorkerExit.SETUP, str(error))
         except UnreadableRowError as error:
             end_now(WorkerExit.SETUP, _unreadable(error))
