@@ -13,6 +13,7 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 from journeys.agents.inspect.audit import audit_record
 from journeys.agents.inspect.stored_topics import check_topics_and_table
 from journeys.agents.kafka.connection import admin
+from journeys.agents.kafka.group_members import members
 from journeys.agents.kafka.log_reader import RecordsDeletedError, TopicReplacedError, tail
 from journeys.agents.kafka.topic_setup import create_topics, partition_counts
 from journeys.agents.settings.settings import Settings
@@ -132,6 +133,7 @@ def test_row_8_an_input_topic_that_was_created_anew_while_no_worker_ran(settings
 
     anew = settings.model_copy(update={"application_id": "journeys-2"})
     worker = workers.start(anew, application_id="journeys-2")
+    worker.wait_until_logged("restored: partitions")
     workers.wait_until_applied(anew)
     worker.stop()
     report = asyncio.run(verify(anew))
@@ -146,6 +148,7 @@ def test_an_input_topic_that_was_created_anew_can_be_begun_by_a_rebuild(settings
     begin(settings, workers).stop()
     asyncio.run(make_anew(settings, JOURNEY_EVENTS))
     append(settings, punctuation(0), *(touch(name, 2, 2 * HOUR) for name in NAMES * 2), punctuation(40 * DAY))
+    workers.wait_until(lambda: not asyncio.run(members(settings)), "the worker did not leave the group")
     report = asyncio.run(rebuild_table(settings))
     assert report.never_committed == [0, 1, 2, 3]
     worker = workers.start(settings)
@@ -164,6 +167,7 @@ def test_an_output_topic_that_was_created_anew_is_filled_again(settings, workers
     assert f"{JOURNEY_ABANDONMENTS} is another topic" in last_words(workers.start(settings))
     anew = settings.model_copy(update={"application_id": "journeys-2"})
     worker = workers.start(anew, application_id="journeys-2")
+    worker.wait_until_logged("restored: partitions")
     workers.wait_until_applied(anew)
     worker.stop()
     report, _ = verified(anew)
@@ -188,6 +192,7 @@ def test_row_9_a_head_that_was_trimmed_and_a_changelog_that_is_lost(settings, wo
     assert "] begins at offset 2, there is no table of what stood before" in said
     assert "`journeys check --rebuild --without-deleted-records --note WHY`" in said
 
+    workers.wait_until(lambda: not asyncio.run(members(settings)), "the worker that ended did not leave the group")
     monkeypatch.setenv("JOURNEYS_BOOTSTRAP_SERVERS", settings.bootstrap_servers)
     assert cli("check", "--rebuild").exit_code == 2
     refused = cli("check", "--rebuild", "--without-deleted-records")
