@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import CommitFailedError, TopicAlreadyExistsError
 from aiokafka.structs import OffsetAndMetadata
@@ -36,8 +36,10 @@ from journeys.agents.bigquery.sink_health import SinkHealth
 from journeys.agents.bigquery.touchpoint_writer import TouchpointWriter
 from journeys.agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
 from journeys.agents.kafka.connection import admin, client_options, producer, require_broker
+from journeys.agents.kafka.followed_cluster import follow_cluster
 from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.kafka.topic_setup import new_replication_factor
+from journeys.agents.kafka.unpacked_batches import UnpackingConsumer
 from journeys.agents.settings.settings import Settings
 from journeys.analytics.table import Table, all_tables, touchpoint_table
 from journeys.clock import now_ms
@@ -263,7 +265,7 @@ async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = 
         writer = await stack.enter_async_context(StreamWriter.connected(target))
         rebalances = _Rebalances()
         options: Mapping[str, Any] = await client_options(settings)
-        consumer = AIOKafkaConsumer(
+        consumer = UnpackingConsumer(
             **options,
             group_id=group,
             enable_auto_commit=False,
@@ -273,6 +275,7 @@ async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = 
             session_timeout_ms=round(settings.session_timeout_seconds * 1000),
             heartbeat_interval_ms=round(settings.session_timeout_seconds * 1000 / _HEARTBEATS_PER_SESSION),
         )
+        follow_cluster(consumer._client)
         consumer.subscribe([settings.topic(table.topic) for table in wanted], listener=rebalances)
         await consumer.start()
         stack.push_async_callback(consumer.stop)

@@ -18,6 +18,7 @@ import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
+from journeys.agents.kafka.followed_cluster import follow_cluster
 from journeys.agents.kafka.tombstone import TOMBSTONE_OFFSET_HEADER, tombstone_offset
 from journeys.agents.worker.guards.freeze_guard import FreezeGuard
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
@@ -158,6 +159,7 @@ class Flusher:
     async def _read_changelog(self, number: int, begin: int, end: int) -> list[Any]:
         tp = TopicPartition(self._changelog.changelog_topic, number)
         consumer = AIOKafkaConsumer(**self._client_options, enable_auto_commit=False)
+        follow_cluster(consumer._client)
         await consumer.start()
         try:
             consumer.assign([tp])

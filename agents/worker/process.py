@@ -20,6 +20,7 @@ from journeys.agents.kafka.required_rights import require_worker_rights
 from journeys.agents.kafka.schema_registry import RegistryUnreachableError, own_catalog
 from journeys.agents.kafka.topic_identity import TopicIdentity
 from journeys.agents.kafka.topic_setup import present_identities, require_topics
+from journeys.agents.kafka.unpacked_batches import unpack_in_pieces_everywhere
 from journeys.agents.settings.log_setup import set_up_logging
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.policy_file import load_policy
@@ -95,6 +96,8 @@ def run_worker(settings: Settings) -> int:
         from journeys.agents.worker.transport.record_batches import fetch_record_batches  # noqa: PLC0415  (it wants the compiled engine)
 
         fetch_record_batches()
+    else:
+        unpack_in_pieces_everywhere()
     instance_id = slot.instance_id() if settings.static_membership else None
     app = create_app(named, options, partition_count, catalog, policy, local_copy, instance_id, engine)
     app.watch_topics(identities)

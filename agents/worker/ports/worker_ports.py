@@ -52,6 +52,15 @@ class Positions(Protocol):
     def seek_back(self, tp: TP) -> None:
         """Fetch again from the next position."""
 
+    def is_held(self, tp: TP) -> bool:
+        """Whether a partition is not fetched for the time being."""
+
+    def hold(self, tp: TP) -> None:
+        """Fetch no more of a partition; what was fetched before may be dropped."""
+
+    def let_go(self, tp: TP) -> None:
+        """Fetch a partition again, from its next position on."""
+
     def has_sought_since(self, tp: TP, batch: Batch) -> bool:
         """Whether a seek back was made or requested since the batch was fetched."""
 
