@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
@@ -29,6 +29,7 @@ from journeys.agents.kafka.followed_cluster import follow_cluster
 from journeys.agents.kafka.missing_rights import MissingRightsError
 from journeys.agents.kafka.refusal import refusal
 from journeys.agents.kafka.rights import Operation, Right
+from journeys.agents.kafka.unpacked_batches import UnpackingConsumer
 from journeys.agents.settings.development_servers import development_kafka
 from journeys.agents.settings.kafka_security import security_options
 from journeys.agents.settings.operation_error import OperationError
@@ -73,7 +74,7 @@ async def client_options(settings: Settings) -> dict[str, Any]:
     They contain the password in clear text. Raises NoKafkaError, SecurityFileError.
     """
     servers = bootstrap_servers(settings)
-    return {"bootstrap_servers": servers, "client_id": settings.application_id} | security_options(settings)
+    return {"bootstrap_servers": servers, "client_id": settings.group} | security_options(settings)
 
 
 async def require_broker(settings: Settings, options: dict[str, Any] | None = None) -> None:
@@ -103,7 +104,7 @@ async def consumer(settings: Settings, **more: Any) -> AsyncIterator[Any]:
     """Give a started AIOKafkaConsumer without a group, with `more` options. Raises as `admin`."""
     options = await client_options(settings)
     await _probe(settings, options)
-    client = AIOKafkaConsumer(**options, **more, enable_auto_commit=False)
+    client = UnpackingConsumer(**options, **more, enable_auto_commit=False)
     follow_cluster(client._client)
     async with _running(client, client.stop, settings, options["bootstrap_servers"], "Read"):
         yield client
