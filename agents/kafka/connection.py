@@ -74,7 +74,7 @@ async def client_options(settings: Settings) -> dict[str, Any]:
     They contain the password in clear text. Raises NoKafkaError, SecurityFileError.
     """
     servers = bootstrap_servers(settings)
-    return {"bootstrap_servers": servers, "client_id": settings.application_id} | security_options(settings)
+    return {"bootstrap_servers": servers, "client_id": settings.group} | security_options(settings)
 
 
 async def require_broker(settings: Settings, options: dict[str, Any] | None = None) -> None:

@@ -91,7 +91,8 @@ class Flusher:
         number = partition.number
         by_topic = outputs_by_topic(effects, self._codec)
         if by_topic:
-            await asyncio.gather(*(self._send(topic, number, records) for topic, records in by_topic.items()))
+            prefix = self._changelog.topic_prefix
+            await asyncio.gather(*(self._send(prefix + topic, number, sent) for topic, sent in by_topic.items()))
         rows = stored_rows(effects, self._codec)
         if rows:
             await self.write_rows(number, rows)

@@ -73,6 +73,9 @@ class Positions(Protocol):
     async def highwaters(self, *partitions: TP) -> dict[TP, int | None]:
         """End offsets of partitions, requested from Kafka."""
 
+    async def lost_positions(self) -> dict[TP, str]:
+        """Partitions whose next record is not in the log any more, with what happened to it."""
+
 
 class Partitions(Protocol):
     """Partitions that are restored, by number."""
@@ -97,7 +100,9 @@ class Outbox(Protocol):
 
 
 class Changelog(Protocol):
-    """The table's changelog, and how far Faust has read it."""
+    """The table's changelog, and how far Faust has read it. Output topics have the `topic_prefix` in their names."""
+
+    topic_prefix: str
 
     @property
     def changelog_topic(self) -> str:
@@ -144,6 +149,7 @@ class TableOwner(Membership, Protocol):
     local_copy: LocalCopy
     registry: SchemaRegistry | None
     partition_count: int
+    topic_ids: dict[str, str]
     client_options: dict[str, Any]
     tables: Any
 

@@ -17,6 +17,7 @@ from faust.types import TP
 
 from journeys.agents.kafka.changelog_state import ChangelogState, changelog_state
 from journeys.agents.kafka.tombstone import tombstone_offset
+from journeys.agents.kafka.topic_identity import replaced_topics
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.restore.restore_progress import RestoreProgress
 from journeys.clock import now_ms
@@ -159,6 +160,9 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         if self.app.registry is not None:
             await self.app.registry.learn_from(restore.schema_heads())
         rewrites = restore.onto(processor.partition, self.codec)
+        if replaced := replaced_topics(processor.partition.topic_ids, self.app.topic_ids):
+            raise TableMismatchError("; ".join(replaced))
+        processor.partition.topic_ids = self.app.topic_ids or None
         if held is None:
             rewrites = [*restore.missing_schemas(self.codec), *rewrites]
         self.app.flusher.begin(number, highwater + 1)

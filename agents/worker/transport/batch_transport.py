@@ -21,6 +21,7 @@ from journeys.agents.kafka.followed_cluster import follow_cluster
 from journeys.agents.worker.ports.batch import Batch
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.transport.idempotent_producer import IdempotentProducer
+from journeys.agents.worker.transport.lost_position import lost_position
 
 if TYPE_CHECKING:
     from journeys.agents.worker.ports.worker_ports import InputOwner
@@ -207,22 +208,24 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
             self._acked[tp].append(position - 1)
 
     def _checked_position(self, tp: TP, position: int, first: int, end: int) -> int:
-        if position > end:
-            end_now(
-                WorkerExit.SETUP,
-                f"{tp.topic}[{tp.partition}] ends at offset {end}, the table has applied it up to {position - 1}: "
-                "the topic was deleted and created again, or truncated; use a new application id for the new topic",
-            )
-        if position >= first:
-            return position
-        if position > 0:
-            end_now(
-                WorkerExit.SETUP,
-                f"{tp.topic}[{tp.partition}] begins at offset {first}, the table needs {position}: "
-                "records were deleted before they were applied",
-            )
-        log.warning("%s[%d] begins at offset %d: earlier records were deleted", tp.topic, tp.partition, first)
-        return first
+        lost = lost_position(tp, position, first, end)
+        if lost is not None:
+            end_now(WorkerExit.SETUP, lost)
+        return position
+
+    async def lost_positions(self) -> dict[TP, str]:
+        """Partitions whose next record is not in the log any more, with what happened to it."""
+        positions = dict(self.next_position)
+        if not positions:
+            return {}
+        first = await self._thread.earliest_offsets(*positions)
+        ends = await self.highwaters(*positions)
+        found = {
+            tp: lost_position(tp, position, first.get(tp) or 0, end)
+            for tp, position in positions.items()
+            if (end := ends.get(tp)) is not None
+        }
+        return {tp: why for tp, why in found.items() if why is not None}
 
     def is_gap(self, tp: TP, batch: Batch) -> bool:
         """Whether records are missing between the next position and a batch that begins behind it.
