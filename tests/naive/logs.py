@@ -63,7 +63,7 @@ def _case(pick: Pick, punctuations: bool | None, longest: int) -> Case:
     live = punctuated and pick([True, False, False])
     lines = _lines(pick, policy, punctuated, longest, live=live)
     until = None
-    if not live and pick(range(4)) == 0:
+    if lines and not live and pick(range(4)) == 0:
         instants = [Line.parse(raw, offset).at for offset, raw in enumerate(lines, start=1)]
         until = pick(instants) + pick([-1, 0, 1, 3 * DAY, 100 * DAY])
     return policy, lines, until

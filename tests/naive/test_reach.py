@@ -131,8 +131,8 @@ SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
 def test_every_feature_is_reached():
-    """Each way to end, each boundary, tie and refusal occurs in several of the first 500 seeds."""
-    counted = count(500)
+    """Each way to end, each boundary, tie and refusal occurs in several of the first 1,000 seeds."""
+    counted = count(1000)
     wanted = REACHED.strip().splitlines()
     assert {name: counted[name] for name in wanted if counted[name] < 5} == {}
     assert set(counted) == set(wanted)

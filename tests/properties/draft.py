@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from journeys.schemas.instants import DAY_MS, HOUR_MS
+from journeys.schemas.instants import DAY_MS, EARLIEST, HOUR_MS
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.partitioner import partition_of
 from journeys.schemas.records import (
@@ -114,7 +114,7 @@ class Draft:
             at = self._now + self.pick(_STEPS)
         if self.in_time and clock is not None:
             at = max(at, clock - SHORTEST_GRACE_MS + 1)
-        return at
+        return max(at, EARLIEST)  # a row that a wrong clock had forgotten has its edges there
 
     def clock_instant(self) -> int:
         """Instant for a punctuation: often the first that fires or forgets, or the last that does not."""
