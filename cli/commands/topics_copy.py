@@ -24,8 +24,6 @@ def copy(
         Path,
         typer.Argument(
             metavar="NEW.env",
-            exists=True,
-            dir_okay=False,
             help="Settings of the new topics, as in .env; what it leaves out is as now.",
         ),
     ],
@@ -91,6 +89,8 @@ def _settings_in(path: Path) -> dict[str, Any]:
 
     from journeys.agents.settings.settings import Settings
 
+    if not path.is_file():
+        raise typer.BadParameter(f"{path} is no file of settings")
     found: dict[str, Any] = {}
     for variable, value in dotenv_values(path).items():
         if not variable.startswith(_PREFIX):
