@@ -52,12 +52,12 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
         """Do nothing: `create_app` has registered everything."""
 
     async def on_first_start(self) -> None:
-        """Start the freeze guard and the metrics with the service."""
+        """Start the guards and the metrics with the service."""
         await super().on_first_start()
-        self.app.guard.start()
+        self.app.guards.start()
         if self._metrics is not None:
             app = self.app
-            self._metrics.serve(WorkerMetrics(app, app.journey_agent, app.memory, app.store.progress))
+            self._metrics.serve(WorkerMetrics(app, app.journey_agent, app.memory, app.store.progress, app.guards.freeze))
 
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
         if self._signal_stop_time:
@@ -70,8 +70,8 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
         super()._schedule_shutdown(signal)
 
     def on_worker_shutdown(self) -> None:
-        """Stop the freeze guard: a slow shutdown is no freeze."""
-        self.app.guard.stop()
+        """Stop the guards: a slow shutdown is no freeze."""
+        self.app.guards.stop()
 
 
 def run_worker(settings: Settings) -> int:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from psutil import Process
 
 from journeys.agents.settings.operation_error import OperationError
+from journeys.agents.worker.guards.condition import WAITS_FOR_KAFKA_SECONDS
 from journeys.agents.worker.metric_families import LoopMetrics
 from journeys.clock import now_ms
 from journeys.schemas import metrics
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from faust.types import TP
 
     from journeys.agents.settings.settings import Settings
+    from journeys.agents.worker.guards.freeze_guard import FreezeGuard
     from journeys.agents.worker.guards.memory_limit import MemoryLimit
     from journeys.agents.worker.journey_agent import JourneyAgent
     from journeys.agents.worker.ports.worker_ports import Worker
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from journeys.streams.partition.protocols import JourneyPartition
 
 _MODE: Final = "worker"
-# A flush takes milliseconds; one that takes this long is waiting for Kafka.
-_WAITS_FOR_KAFKA_SECONDS: Final = 5.0
 _MS: Final = 1_000
 
 
@@ -63,11 +63,19 @@ class MetricsServer:
 class WorkerMetrics:
     """Metrics of a worker's parts. It runs in the worker's event loop, so never while a batch is applied."""
 
-    def __init__(self, worker: Worker, agent: JourneyAgent, memory: MemoryLimit, progress: RestoreProgress) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        agent: JourneyAgent,
+        memory: MemoryLimit,
+        progress: RestoreProgress,
+        freeze_guard: FreezeGuard,
+    ) -> None:
         self._worker = worker
         self._agent = agent
         self._limit = memory
         self._progress = progress
+        self._freeze_guard = freeze_guard
         self._process = Process()
 
     async def read(self) -> Sequence[Sample]:
@@ -80,11 +88,13 @@ class WorkerMetrics:
             *self._lags(partitions),
             *self._restore(),
             *self._memory(held),
+            Sample(metrics.LONGEST_HOLD, self._freeze_guard.longest_hold_seconds, ("wall",)),
+            Sample(metrics.LONGEST_HOLD, self._freeze_guard.longest_hold_cpu_seconds, ("cpu",)),
         ]
 
     def _records(self) -> Iterator[Sample]:
         agent = self._agent
-        longest = monotonic() - _WAITS_FOR_KAFKA_SECONDS
+        longest = monotonic() - WAITS_FOR_KAFKA_SECONDS
         yield Sample(metrics.HEALTHY, all(since > longest for since in agent.flushing_since.values()))
         yield from booked_samples(agent.tally)
         counts = agent.counts

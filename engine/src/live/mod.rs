@@ -12,6 +12,7 @@ mod row;
 mod situation;
 mod store;
 mod stored_row;
+mod turns;
 
 pub use engine::Engine;
 pub use progress::Progress;
