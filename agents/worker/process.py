@@ -57,7 +57,8 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
         self.app.guards.start()
         if self._metrics is not None:
             app = self.app
-            self._metrics.serve(WorkerMetrics(app, app.journey_agent, app.memory, app.store.progress, app.guards.freeze))
+            worker = WorkerMetrics(app, app.journey_agent, app.memory, app.store.progress, app.guards.freeze)
+            self._metrics.serve(worker)
 
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
         if self._signal_stop_time:

@@ -58,7 +58,8 @@ class Punctuator:
             return f"no time was written for {now - self._ran_at:.0f} s: its timer is dead, or waits for an answer"
         number, since = min(self._waiting.items(), key=itemgetter(1), default=(0, now))
         if now - since > seconds:
-            return f"a punctuation of partition {number} was not acknowledged for {now - since:.0f} s though Kafka answers"
+            seconds = now - since
+            return f"a punctuation of partition {number} was not acknowledged for {seconds:.0f} s though Kafka answers"
         return None
 
     async def _punctuate(self) -> None:

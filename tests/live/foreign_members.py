@@ -85,8 +85,6 @@ async def member(
     client.subscribe([JOURNEY_EVENTS], listener=listener)
     await client.start()
     joined = client._coordinator
-    while joined.generation < 1 or client._subscription.subscription.assignment is None:
-        await asyncio.sleep(0.05)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""A worker whose guards look five times a second and have three seconds of patience; FAULT says what is wrong with it.
+"""A worker whose guards look five times a second and have ten seconds of patience; FAULT says what is wrong with it.
 
 Started as a program, with the settings of its environment.
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from journeys.agents.worker import app as app_module
+from journeys.agents.worker.flusher import Flusher
 from journeys.agents.worker.guards import loop_guard, patience
 from journeys.agents.worker.journey_agent import JourneyAgent
 from journeys.agents.worker.punctuator import Punctuator
@@ -31,6 +32,10 @@ async def _wait_for_ever(_: Any) -> None:
     await asyncio.Event().wait()
 
 
+async def _send_for_ever(_flusher: Flusher, *_: Any) -> None:
+    await asyncio.Event().wait()
+
+
 async def _never_come_back(_agent: JourneyAgent, _event: Any) -> None:
     time.sleep(3_600)  # noqa: ASYNC251  (that it blocks the loop is what it is for)
 
@@ -39,6 +44,8 @@ def _break(fault: str) -> None:
     match fault:
         case "restore without end":
             BatchConsumer._getmany = _fetch_no_changelog
+        case "flush without end":
+            Flusher._send_batch = _send_for_ever
         case "dead timer":
             Punctuator._punctuate = _wait_for_ever
         case "call without end":
@@ -51,7 +58,7 @@ def _break(fault: str) -> None:
 
 if __name__ == "__main__":
     patience.CHECK_EVERY_SECONDS = 0.2
-    patience.STUCK_AFTER_SECONDS = 3.0
+    patience.STUCK_AFTER_SECONDS = 10.0
     loop_guard._TICK_SECONDS = 0.2
     _break(os.environ.get("FAULT", ""))
     app()

@@ -93,6 +93,9 @@ class ConditionReader:
             )
         if not self.membership.is_member or self.worker.rebalancing:
             return Condition(State.JOINING, "its group has not given it its partitions yet")
+        return self._of_member()
+
+    def _of_member(self) -> Condition:
         if self.memory.is_reached:
             return Condition(State.NO_MEMORY, "the memory limit is reached: no input is taken")
         if self.group_guard.unowned:

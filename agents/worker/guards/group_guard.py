@@ -1,4 +1,4 @@
-"""The group guard: ends a worker that its consumer group does not take in, or that has no work while partitions lie idle.
+"""The group guard: ends a worker that its group does not take in, or that has no work while partitions lie idle.
 
 aiokafka stops to join at an error and leaves it to the caller to ask; Faust does not ask. Such a worker would live on
 without partitions. A worker that is one too many is none of these: it waits to take over.
@@ -23,6 +23,7 @@ from aiokafka.errors import (
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.worker.guards import patience
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
+from journeys.agents.worker.transport.group_membership import FencedInstanceIdError, GroupMaxSizeReachedError
 
 if TYPE_CHECKING:
     from journeys.agents.kafka.group_members import Group
@@ -35,6 +36,9 @@ _LOOK_EVERY_SECONDS: Final = 1.0
 # A membership that ends because of missing heartbeats has lasted for a session. One that is lost more often than that
 # is taken by somebody else.
 _SESSIONS_LOOKED_AT: Final = 10
+
+
+_OWN_FOLDER: Final = "give each a JOURNEYS_DATA_DIR of its own, not a copy of another's"
 
 
 class _Settings(Protocol):
@@ -90,8 +94,7 @@ class GroupGuard:
                 WorkerExit.FAILED,
                 f"the group {self._settings.application_id} has forgotten it {lost} times in {_SESSIONS_LOOKED_AT} "
                 "sessions: another worker "
-                f"uses the same group.instance.id ({self._membership.instance_id}); give each a JOURNEYS_DATA_DIR of "
-                "its own, not a copy of another's, or set JOURNEYS_STATIC_MEMBERSHIP=false",
+                f"uses the same group.instance.id ({self._membership.instance_id}); {_OWN_FOLDER}",
             )
 
     async def check(self) -> None:
@@ -122,7 +125,7 @@ class GroupGuard:
             end_now(*self._why_not_settled(group, waited_seconds))
 
     def _check_share(self, group: Group, over_seconds: float | None) -> None:
-        """Look whether the partitions have owners, as this worker has none; `over_seconds` is what it waited too long."""
+        """Look whether the partitions have owners, as this worker has none. None: it has not waited too long yet."""
         if not group.is_stable:
             return
         unowned = frozenset(range(self._partition_count)) - group.owned
@@ -149,61 +152,55 @@ class GroupGuard:
         self.is_surplus, self.unowned = is_surplus, unowned
 
     def _why_not_settled(self, group: Group, seconds: float) -> tuple[WorkerExit, str]:
-        progress = self._progress
         if not self._membership.is_member:
-            return (
-                WorkerExit.FAILED,
+            why = (
                 f"it has not got into its group for {seconds:.0f} s; {group}; a member that comes and goes, or never "
-                "answers, keeps all others waiting: stop it",
+                "answers, keeps all others waiting: stop it"
             )
-        if progress.is_under_way:
-            return (
-                WorkerExit.STALLED,
-                f"its restore has read {progress.read} changelog records of {progress.read + progress.remaining}, made "
-                f"{progress.made} journeys, and did not get on for {seconds:.0f} s; if a restart does not help, rebuild "
-                "the table from the input topic with `journeys check --rebuild`",
-            )
-        return (WorkerExit.STALLED, f"its rebalance did not end within {seconds:.0f} s; {group}")
+            return WorkerExit.FAILED, why
+        progress = self._progress
+        if not progress.is_under_way:
+            return WorkerExit.STALLED, f"its rebalance did not end within {seconds:.0f} s; {group}"
+        why = (
+            f"its restore has read {progress.read} changelog records of {progress.read + progress.remaining}, made "
+            f"{progress.made} journeys, and did not get on for {seconds:.0f} s; if a restart does not help, rebuild "
+            "the table from the input topic with `journeys check --rebuild`"
+        )
+        return WorkerExit.STALLED, why
 
     def _why_refused(self, error: BaseException) -> tuple[WorkerExit, str]:
         """Exit code and reason for an error of the group's coordination."""
-        name = self._settings.application_id
-        if isinstance(error, InconsistentGroupProtocolError):
-            return (
-                WorkerExit.FAILED,
-                f"the group {name} has members that are no workers (another protocol): stop them, or set "
-                "JOURNEYS_APPLICATION_ID to a name of its own",
-            )
-        if isinstance(error, InvalidSessionTimeoutError):
-            return (
-                WorkerExit.SETUP,
-                f"the brokers do not allow JOURNEYS_SESSION_TIMEOUT_SECONDS={self._settings.session_timeout_seconds:g}: "
-                "it must be within their group.min.session.timeout.ms (6000 by default) and "
-                "group.max.session.timeout.ms",
-            )
+        name, session_seconds = self._settings.application_id, self._settings.session_timeout_seconds
         if isinstance(error, InvalidGroupIdError):
             return WorkerExit.SETUP, f"Kafka does not allow the group name {name!r}: set JOURNEYS_APPLICATION_ID"
+        if isinstance(error, InvalidSessionTimeoutError):
+            why = (
+                f"the brokers do not allow JOURNEYS_SESSION_TIMEOUT_SECONDS={session_seconds:g}: it must be within "
+                "their group.min.session.timeout.ms (6000 by default) and group.max.session.timeout.ms"
+            )
+            return WorkerExit.SETUP, why
+        said = repr(error)
         if isinstance(error, GroupAuthorizationFailedError | TopicAuthorizationFailedError):
             # The restart checks all rights and names the missing one, with the command that grants it.
-            return WorkerExit.FAILED, f"no right to Read group {name} any more ({error!r})"
-        said = repr(error)
-        if "GroupMaxSizeReached" in said:
-            return (
-                WorkerExit.FAILED,
+            why = f"no right to Read group {name} any more ({said})"
+        elif isinstance(error, InconsistentGroupProtocolError):
+            why = (
+                f"the group {name} has members that are no workers (another protocol): stop them, or set "
+                "JOURNEYS_APPLICATION_ID to a name of its own"
+            )
+        elif GroupMaxSizeReachedError.__name__ in said:
+            why = (
                 f"the group {name} has as many members as the brokers' group.max.size allows: run fewer workers, or "
-                "raise it",
+                "raise it"
             )
-        if "FencedInstanceId" in said:
-            return (
-                WorkerExit.FAILED,
-                f"another worker uses the same group.instance.id ({self._membership.instance_id}): give each a "
-                "JOURNEYS_DATA_DIR of its own, not a copy of another's",
+        elif FencedInstanceIdError.__name__ in said:
+            why = f"another worker uses the same group.instance.id ({self._membership.instance_id}); {_OWN_FOLDER}"
+        else:
+            why = (
+                f"it can't go on in the group {name}: {said}; if it has members that are no workers of this version, "
+                "stop them, or set JOURNEYS_APPLICATION_ID to a name of its own"
             )
-        return (
-            WorkerExit.FAILED,
-            f"it can't go on in the group {name}: {said}; if it has members that are no workers of this version, stop "
-            "them, or set JOURNEYS_APPLICATION_ID to a name of its own",
-        )
+        return WorkerExit.FAILED, why
 
 
 def _partitions(numbers: frozenset[int]) -> str:

@@ -48,6 +48,11 @@ class Guards:
         """Stop all: a slow shutdown is no freeze."""
         self.freeze.stop()
         self.loop.stop()
+        log.info(
+            "longest hold of the interpreter: %.3f s, in CPU time %.3f s",
+            self.freeze.longest_hold_seconds,
+            self.freeze.longest_hold_cpu_seconds,
+        )
         for task in self._tasks:
             task.cancel()
 

@@ -53,13 +53,15 @@ class Watchdog:
         self._moved: dict[TP, tuple[int, float]] = {}
         self._silent_since: float | None = None
         """Since when the consumer's thread has not answered."""
+        self._paused_at = monotonic()
+        """When it last had no partitions to get on with, or was not to."""
 
     async def watch(self) -> None:
         """Check every few seconds, without end."""
         while True:
             await asyncio.sleep(patience.CHECK_EVERY_SECONDS)
             if self._memory.is_reached or self._worker.rebalancing:
-                self._moved.clear()  # it pauses on purpose, and has logged it; a rebalance is the group guard's
+                self._pause()  # on purpose, and it has logged it; a rebalance is the group guard's
             else:
                 await self.check()
 
@@ -73,16 +75,18 @@ class Watchdog:
         """Compare positions with end offsets; ends the process if one has not moved for too long."""
         consumer = self._worker.consumer
         positions = dict(consumer.next_position)
+        if not positions:
+            self._pause()
+            return
         try:
-            asked = consumer.highwaters(*positions)
-            ends = await asyncio.wait_for(asked, _ANSWER_SECONDS) if positions else {}
+            ends = await asyncio.wait_for(consumer.highwaters(*positions), _ANSWER_SECONDS)
         except TimeoutError:
             await self._check_consumer()
             return
         except KafkaError as error:
             # Without a broker nothing can be fetched, and that is no stall: the time counts from its return on.
             log.warning("the end offsets are not known: %s", error)
-            self._moved.clear()
+            self._pause()
             return
         now = monotonic()
         self._silent_since = None
@@ -92,8 +96,15 @@ class Watchdog:
         for tp, (position, since) in self._moved.items():
             if now - since > patience.STUCK_AFTER_SECONDS:
                 end_now(WorkerExit.STALLED, self._why_still(tp, position, ends.get(tp) or 0, now - since))
-        if positions and (stalled := self._time_writer.stalled(patience.STUCK_AFTER_SECONDS)) is not None:
-            end_now(WorkerExit.STALLED, stalled)
+        # Faust starts timers only behind the first restore, and they do nothing while it rebalances.
+        if now - self._paused_at > patience.STUCK_AFTER_SECONDS:
+            stalled = self._time_writer.stalled(patience.STUCK_AFTER_SECONDS)
+            if stalled is not None:
+                end_now(WorkerExit.STALLED, stalled)
+
+    def _pause(self) -> None:
+        self._moved.clear()
+        self._paused_at = monotonic()
 
     def _moved_since(self, tp: TP, position: int, end: int, now: float) -> tuple[int, float]:
         """Position of a partition, and since when it stands there although there is more."""
@@ -118,7 +129,7 @@ class Watchdog:
             await self._require_kafka()
         except OperationError as error:
             log.warning("the end offsets are not known: %s", error)
-            self._moved.clear()
+            self._pause()
             self._silent_since = None
             return
         if self._silent_since is None:

@@ -16,14 +16,14 @@ from aiokafka.errors import BrokerResponseError
 _KEPT_LOSSES: Final = 100
 
 
-class GroupMaxSizeReachedError(BrokerResponseError):
+class GroupMaxSizeReachedError(BrokerResponseError):  # type: ignore[misc]  # aiokafka publishes no types
     """The group has as many members as `group.max.size` of the brokers allows; aiokafka has no name for it."""
 
     errno = 81
     message = "GROUP_MAX_SIZE_REACHED"
 
 
-class FencedInstanceIdError(BrokerResponseError):
+class FencedInstanceIdError(BrokerResponseError):  # type: ignore[misc]  # aiokafka publishes no types
     """Another member has taken this one's group.instance.id; aiokafka has no name for it."""
 
     errno = 82
@@ -55,7 +55,8 @@ class GroupMembership:
         coordinator = self._coordinator
         if coordinator is None:
             return False
-        has_assignment = coordinator._subscription.subscription.assignment is not None
+        subscription = coordinator._subscription.subscription
+        has_assignment = subscription is not None and subscription.assignment is not None
         return coordinator.generation > 0 and has_assignment and not coordinator._rejoin_needed_fut.done()
 
     @property

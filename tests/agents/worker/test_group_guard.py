@@ -121,7 +121,7 @@ def test_a_place_that_is_taken_again_and_again_ends_the_worker(clock):
     watched.losses = 10
     watched.guard.check_refusal()
     watched.losses = 11
-    with pytest.raises(EndedError, match="another worker uses the same group.instance.id"):
+    with pytest.raises(EndedError, match=r"another worker uses the same group\.instance\.id"):
         watched.guard.check_refusal()
 
 

@@ -156,9 +156,16 @@ def test_a_consumer_whose_thread_does_not_answer_ends_the_process(clock, monkeyp
 
 
 def test_a_clock_that_is_not_written_ends_the_process(clock):
-    """With the reason of whoever should write it."""
+    """With the reason of whoever should write it; Faust's timers begin only behind the first restore."""
     dog = Dog()
     dog.time_stalled = "no time was written for 121 s"
+    dog.consumer.next_position = {}
+    clock[0] += 500
+    dog.check()
+    dog.consumer.next_position = {PARTITION: 10}
+    clock[0] += 120
+    dog.check()
+    clock[0] += 1
     with pytest.raises(EndedError, match="no time was written") as ended:
         dog.check()
     assert ended.value.args[0] == WorkerExit.STALLED
@@ -199,9 +206,7 @@ def test_a_punctuation_that_is_not_acknowledged_is_seen(clock, acknowledged):
 
     said = asyncio.run(stalled())
     assert said == (
-        None
-        if acknowledged
-        else "a punctuation of partition 0 was not acknowledged for 130 s though Kafka answers"
+        None if acknowledged else "a punctuation of partition 0 was not acknowledged for 130 s though Kafka answers"
     )
 
 
