@@ -89,11 +89,11 @@ class Catalog:
 
     def writer(self, schema_id: int) -> WriterSchema:
         """Schema under a wire id; raises InvalidRecordError for an unknown or refused one."""
-        found = self._writers.get(schema_id)
-        if found is None:
+        writer = self._writers.get(schema_id)
+        if writer is None:
             why = self._refused.get(schema_id, "no such schema is known here, nor in the registry if one is set")
             raise InvalidRecordError("schema id", schema_id, f"the id of a readable schema ({why})")
-        return found
+        return writer
 
 
 def fingerprint(schema: dict[str, Any]) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastavro import schemaless_reader
 
-from journeys.schemas.codec import HEADER_BYTES, Codec, head_of, schema_id_of
+from journeys.schemas.codec import HEADER_BYTES, Codec, prefix_of, schema_id_of
 from journeys.streams.partition.partition_state import PartitionState
 from journeys.streams.rule.penalty import PenaltyTable
 from journeys.streams.rule.policy import Policy
@@ -61,7 +61,7 @@ class CompiledPartition(PartitionState):
         self.engine = engine
         self._codec = codec
         self._numbers: dict[str, int] = {}
-        self._heads: set[bytes] = set()
+        self._prefixes: set[bytes] = set()
         self.rows = CompiledRows(engine, self.policies, codec)
 
     def number_of(self, policy: Policy) -> int:
@@ -75,14 +75,14 @@ class CompiledPartition(PartitionState):
         """Of each policy so far, the offset of the record that brought it, and how long it remembers (ms)."""
         return [(at, self.policies[version].cleanup_ms) for version, at in self.policy_offsets.items()]
 
-    def learn_head(self, head: bytes) -> None:
-        """Have the engine take records of this head, too, if their schema is the present one under another id."""
-        if head in self._heads:
+    def learn_prefix(self, prefix: bytes) -> None:
+        """Have the engine take records of this prefix, too, if their schema is the present one under another id."""
+        if prefix in self._prefixes:
             return
-        writer = self._codec.catalog.writer(schema_id_of(head))
+        writer = self._codec.catalog.writer(schema_id_of(prefix))
         if writer.is_own:
-            self._heads.add(head)
-            self.engine.take_head(writer.name, head)
+            self._prefixes.add(prefix)
+            self.engine.take_prefix(writer.name, prefix)
 
     def keep(self, row: Row) -> None:
         """Hold a row that a record has changed; the engine sees to its deadline, and has it stored."""
@@ -129,8 +129,8 @@ class CompiledPartition(PartitionState):
 
 def compiled_partition(engine_type: type[Engine], number: int, count: int, codec: Codec) -> CompiledPartition:
     """Partition of an engine of its own, without rows."""
-    heads = [head_of(codec.catalog.id_of(name)) for name in ("JourneyRow", "JourneyAbandoned", "JourneyLifecycle")]
-    partition = CompiledPartition(engine_type(number, count, *heads), number, count, codec)
+    prefixes = [prefix_of(codec.catalog.id_of(name)) for name in ("JourneyRow", "JourneyAbandoned", "JourneyLifecycle")]
+    partition = CompiledPartition(engine_type(number, count, *prefixes), number, count, codec)
     for name in ("Touchpoint", "Punctuation"):
-        partition.learn_head(head_of(codec.catalog.id_of(name)))
+        partition.learn_prefix(prefix_of(codec.catalog.id_of(name)))
     return partition

@@ -76,11 +76,11 @@ def output_messages(effects: Effects, codec: Codec) -> list[OutputMessage]:
 
 def outputs_by_topic(effects: Effects, codec: Codec) -> dict[str, Sequence[EncodedOutput]]:
     """Outputs of a batch in firing order, by topic; topics that get none are left out."""
-    found: dict[str, Sequence[EncodedOutput]] = {**encoded_outputs(effects, codec)}
+    by_topic: dict[str, Sequence[EncodedOutput]] = {**encoded_outputs(effects, codec)}
     for topic, outputs in effects.encoded.items():
-        found[topic] = [*found[topic], *outputs] if found[topic] else outputs
-    found[DEAD_LETTERS] = [(dead_letter_key(letter), codec.encode(letter)) for letter in effects.dead_letters]
-    return {topic: outputs for topic, outputs in found.items() if outputs}
+        by_topic[topic] = [*by_topic[topic], *outputs] if by_topic[topic] else outputs
+    by_topic[DEAD_LETTERS] = [(dead_letter_key(letter), codec.encode(letter)) for letter in effects.dead_letters]
+    return {topic: outputs for topic, outputs in by_topic.items() if outputs}
 
 
 def encoded_outputs(effects: Effects, codec: Codec) -> dict[str, list[EncodedOutput]]:
@@ -125,7 +125,7 @@ def tombstones(effects: Effects) -> list[StoredRow]:
     Kafka drops tombstones after a day. Had a crash left one ahead, its journey would then be unknown to a worker that
     comes back and applies again what stands before the deletion.
     """
-    return [StoredRow(journey_key(journey_id), None, offset) for journey_id, offset in effects.forgotten.items()]
+    return [StoredRow(journey_key(journey_id), None, offset) for journey_id, offset in effects.deleted.items()]
 
 
 class Restore:
@@ -171,22 +171,22 @@ class Restore:
         """
         self.read += len(records)
         read, kept = self._read, self._kept
-        for key, found in records:
+        for key, raw in records:
             known = read.get(key)
             if known is None:
                 known = kept.get(key)
-            if known is not None and _offset_of(key, known) > _offset_of(key, found):
+            if known is not None and _offset_of(key, known) > _offset_of(key, raw):
                 self.stale += 1
                 self._shadowed.add(key)
                 continue
-            read[key] = found
+            read[key] = raw
             if self._shadowed:
                 self._shadowed.discard(key)
 
     def winners(self) -> Iterator[StoredRow]:
         """What was read and is not stale."""
-        for key, found in self._read.items():
-            yield _stored(key, found)
+        for key, raw in self._read.items():
+            yield _stored(key, raw)
 
     def missing_schemas(self, codec: Codec) -> list[StoredRow]:
         """Rows of present schemas that the table lacks, where all of it was read: they belong before any other row."""
@@ -203,10 +203,7 @@ class Restore:
     def schema_heads(self) -> set[bytes]:
         """First bytes of all rows, which name their schemas."""
         return {
-            found[:HEADER_BYTES]
-            for rows in (self._kept, self._read)
-            for found in rows.values()
-            if not isinstance(found, int)
+            raw[:HEADER_BYTES] for rows in (self._kept, self._read) for raw in rows.values() if not isinstance(raw, int)
         }
 
     def onto(self, partition: JourneyPartition, codec: Codec) -> list[StoredRow]:
@@ -229,9 +226,9 @@ class Restore:
             others.update((key, found) for key, found in piece if not is_journey(key))
             yield []
         learn_schemas(others.items(), codec)
-        for key, found in others.items():
-            if is_policy(key) and not isinstance(found, int):
-                row: PolicyRow = _decoded(key, found, codec)
+        for key, raw in others.items():
+            if is_policy(key) and not isinstance(raw, int):
+                row: PolicyRow = _decoded(key, raw, codec)
                 partition.policies.setdefault(row.policy_version, _policy_of(row))
                 partition.policy_offsets.setdefault(row.policy_version, row.offset)
         rewrites = [_stored(key, winners[key]) for key in sorted(self._shadowed)]
@@ -276,39 +273,39 @@ def _choose(
 
     It knows all journeys up to the offset `known_until`.
     """
-    for key, found in winners:
+    for key, raw in winners:
         journey_id = journey_of(key)
         if journey_id is None:
             continue
         held = partition.rows.get(journey_id)
-        if isinstance(found, int):
-            if held is None or held.offset <= found:
+        if isinstance(raw, int):
+            if held is None or held.offset <= raw:
                 partition.remove(journey_id)
                 continue
         elif known_until == UNKNOWN_OFFSET and held is None:
-            wanted.append((journey_id, found))
+            wanted.append((journey_id, raw))
             continue
-        offset = _offset_of(key, found)
+        offset = _offset_of(key, raw)
         if held is not None and held.offset > offset:
             yield StoredRow(key, codec.encode_fields("JourneyRow", held.stored()), held.offset)
         elif held is None and offset <= known_until:
             # Deleted here since: taken back, an open row would be abandoned a second time.
             yield StoredRow(key, None, known_until)
-        elif not isinstance(found, int):
-            wanted.append((journey_id, found))
+        elif not isinstance(raw, int):
+            wanted.append((journey_id, raw))
 
 
-def _stored(key: bytes, found: Winner) -> StoredRow:
-    return StoredRow(key, None, found) if isinstance(found, int) else StoredRow(key, found, _offset_of(key, found))
+def _stored(key: bytes, raw: Winner) -> StoredRow:
+    return StoredRow(key, None, raw) if isinstance(raw, int) else StoredRow(key, raw, _offset_of(key, raw))
 
 
-def _offset_of(key: bytes, found: Winner) -> int:
-    if isinstance(found, int):
-        return found
+def _offset_of(key: bytes, raw: Winner) -> int:
+    if isinstance(raw, int):
+        return raw
     try:
-        return row_offset(found)
+        return row_offset(raw)
     except IndexError:
-        raise UnreadableRowError(f"the row under the key {key!r} is {found!r}: no row of any schema") from None
+        raise UnreadableRowError(f"the row under the key {key!r} is {raw!r}: no row of any schema") from None
 
 
 def _decoded(key: bytes, value: bytes, codec: Codec) -> Any:

@@ -1,4 +1,4 @@
-//! What a punctuation does to a partition: deadlines fire, and ended journeys are forgotten.
+//! What a punctuation does to a partition: deadlines fire, and ended journeys are cleaned up.
 
 use std::cmp::Reverse;
 
@@ -16,7 +16,7 @@ impl Partition {
     pub fn punctuate(&mut self, clock: i64, offset: i64, policy: u32, turns: &mut Turns<'_>) -> PyResult<()> {
         self.fire(clock, offset, turns)?;
         let most = self.rules[policy as usize].policy.cleanup_batch_size;
-        self.forget(clock, offset, most, turns);
+        self.clean_up(clock, offset, most, turns);
         Ok(())
     }
 
