@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from journeys.agents.worker import app as app_module
 from journeys.agents.worker.flusher import Flusher
 from journeys.agents.worker.guards import loop_guard, patience
 from journeys.agents.worker.journey_agent import JourneyAgent
@@ -50,8 +49,6 @@ def _break(fault: str) -> None:
             Punctuator._punctuate = _wait_for_ever
         case "call without end":
             JourneyAgent._handle = _never_come_back
-        case "short poll interval":
-            app_module._POLL_INTERVAL_SECONDS = 2.0
         case _:
             assert not fault, fault
 

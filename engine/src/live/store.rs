@@ -52,8 +52,8 @@ impl Default for Store {
             hasher: RandomState::default(),
             changed: Vec::new(),
             gone: HashMap::new(),
-            forgotten: Vec::new(),
-            forgotten_at: HashMap::new(),
+            deleted: Vec::new(),
+            deleted_at: HashMap::new(),
         }
     }
 }
