@@ -17,7 +17,6 @@ from journeys.agents.settings.kafka_security import faust_credentials
 from journeys.agents.settings.settings import Settings
 from journeys.agents.worker.flusher import BATCH_BYTES, Flusher
 from journeys.agents.worker.guards.admission import Admission
-from journeys.agents.worker.guards.condition import ConditionReader
 from journeys.agents.worker.guards.freeze_guard import FreezeGuard
 from journeys.agents.worker.guards.group_guard import GroupGuard
 from journeys.agents.worker.guards.guards import Guards
@@ -25,6 +24,7 @@ from journeys.agents.worker.guards.loop_guard import LoopGuard
 from journeys.agents.worker.guards.memory_limit import MemoryLimit
 from journeys.agents.worker.guards.watchdog import Watchdog
 from journeys.agents.worker.journey_agent import JourneyAgent
+from journeys.agents.worker.log_ends import LogEnds
 from journeys.agents.worker.ports.local_copy import LocalCopy, NoLocalCopy
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.punctuator import Punctuator
@@ -58,6 +58,7 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     membership: GroupMembership
     memory: MemoryLimit
     punctuator: Punctuator
+    log_ends: LogEnds
     codec: Codec
     registry: SchemaRegistry | None
     partition_count: int
@@ -179,6 +180,7 @@ def create_app(
     app.table = app.Table(TABLE, recovery_buffer_size=4, key_type=bytes, value_type=bytes, partitions=partition_count)
     app.membership = GroupMembership(partial(_aiokafka_consumer, app))
     app.guards = _guards(app, freeze_guard, settings)
+    app.log_ends = LogEnds(app)
     _attach(app, raw, settings, policy)
     return app
 
@@ -186,7 +188,6 @@ def create_app(
 def _guards(app: JourneyApp, freeze_guard: FreezeGuard, settings: Settings) -> Guards:
     """Guards of an app whose other parts are there."""
     progress, flushing_since = app.store.progress, app.journey_agent.flushing_since
-    loop_guard = LoopGuard()
     admission = Admission(partial(_aiokafka_consumer, app), app.client_options, settings)
     group_guard = GroupGuard(
         app, app.membership, progress, partial(describe_group, settings), app.partition_count, settings
@@ -194,10 +195,7 @@ def _guards(app: JourneyApp, freeze_guard: FreezeGuard, settings: Settings) -> G
     watchdog = Watchdog(
         app, app.memory, app.punctuator, flushing_since, partial(require_broker, settings, app.client_options)
     )
-    condition = ConditionReader(
-        app, app.membership, admission, group_guard, watchdog, loop_guard, app.memory, progress, flushing_since
-    )
-    return Guards(freeze_guard, loop_guard, group_guard, watchdog, admission, condition)
+    return Guards(freeze_guard, LoopGuard(), group_guard, watchdog, admission)
 
 
 def _aiokafka_consumer(app: JourneyApp) -> Any:
@@ -210,6 +208,7 @@ def _attach(app: JourneyApp, raw: dict[str, Any], settings: Settings, policy: Po
     """Register the agent, the timer and the tasks."""
     app.agent(app.topic(app.input_topic, **raw), name="journeys", concurrency=1)(app.journey_agent.run)
     app.on_partitions_revoked.connect(_barrier)
+    app.task(app.log_ends.watch)
     app.timer(settings.punctuation_interval_seconds)(app.punctuator.punctuate)
     if settings.gather_seconds:
         app.timer(settings.gather_seconds / 2)(app.journey_agent.flush_due)

@@ -28,12 +28,6 @@ class Admission:
         self._client_options = client_options
         self._settings = settings
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether the consumer has a connection to any broker."""
-        consumer = self._consumer()
-        return consumer is not None and is_connected(consumer)
-
     async def watch(self) -> None:
         """Check every few seconds, without end."""
         while True:

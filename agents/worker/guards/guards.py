@@ -16,7 +16,6 @@ from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 
 if TYPE_CHECKING:
     from journeys.agents.worker.guards.admission import Admission
-    from journeys.agents.worker.guards.condition import ConditionReader
     from journeys.agents.worker.guards.freeze_guard import FreezeGuard
     from journeys.agents.worker.guards.group_guard import GroupGuard
     from journeys.agents.worker.guards.loop_guard import LoopGuard
@@ -27,14 +26,13 @@ log = logging.getLogger("journeys.guards")
 
 @dataclass(slots=True)
 class Guards:
-    """Each ends the process for a reason of its own; `condition` says how the worker is."""
+    """Each ends the process for a reason of its own."""
 
     freeze: FreezeGuard
     loop: LoopGuard
     group: GroupGuard
     watchdog: Watchdog
     admission: Admission
-    condition: ConditionReader
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self) -> None:
