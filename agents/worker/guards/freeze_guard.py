@@ -71,8 +71,9 @@ class FreezeGuard:
     def start(self) -> None:
         """Tick until the process ends or `stop` is called; to be called by the thread that does the work."""
         self._work_of_worker = work_of_this_thread()
-        self._last = self._look()
-        Thread(target=self._start_ticking, name="freeze-guard", daemon=True).start()
+        begun = Event()
+        Thread(target=self._start_ticking, args=(begun,), name="freeze-guard", daemon=True).start()
+        begun.wait()  # a freeze before its first look would be missed
 
     def stop(self) -> None:
         """Stop ticking."""
@@ -109,9 +110,10 @@ class FreezeGuard:
             )
         return look
 
-    def _start_ticking(self) -> None:
+    def _start_ticking(self, begun: Event) -> None:
         self._work_of_guard = work_of_this_thread()
         self._last = self._look()
+        begun.set()
         self._tick()
 
     def _tick(self) -> None:
