@@ -18,6 +18,7 @@ from journeys.cli.commands import (
     broker,
     check,
     config,
+    correct_clock,
     dead_letters,
     demo,
     ecom,
@@ -117,6 +118,13 @@ _add(app, "abandon", manual_commands.abandon, "Abandon a journey by hand.", "aba
 _add(app, "extend", manual_commands.extend, "Move a journey's timeout.", "extend journey-123 --days 7")
 _add(app, "verify", verify.verify, "Compare live with a replay.", "verify --differences 50")
 _add(app, "check", check.check, "Compare the stored table with the log.", "check --rebuild")
+_add(
+    app,
+    "correct-clock",
+    correct_clock.correct_clock,
+    "Set a clock that was moved wrongly.",
+    "correct-clock --dry-run",
+)
 _add(app, "export", report.export, "Write the topics as Parquet files.", "export --folder parquet")
 _add(app, "report", report.report, "Show what was abandoned and what it cost.", "report --days 30 --html report.html")
 _add(app, "config", config.config, "Show the settings.", "config")

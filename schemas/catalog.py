@@ -25,6 +25,7 @@ INPUT_RECORDS: Final = (
     "JourneyCommand",
     "PolicyChanged",
     "Punctuation",
+    "ClockCorrected",
 )
 _NAMESPACE = "gaelp.journeys."
 

@@ -66,6 +66,12 @@ CLEANUP_LAG: Final = Metric(
 CLOCK_LAG: Final = Metric(
     "journeys_clock_lag_seconds", "gauge", "Time since the last punctuation that was applied", ("partition",)
 )
+CLOCK_DIFFERENCE: Final = Metric(
+    "journeys_clock_difference_seconds",
+    "gauge",
+    "How far this worker's clock was ahead of the broker's at its last punctuation; below 0: behind",
+    ("partition",),
+)
 RECORD_LAG: Final = Metric(
     "journeys_lag_records", "gauge", "Records of the input topic that wait to be applied", ("partition",)
 )

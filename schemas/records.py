@@ -107,10 +107,19 @@ class Punctuation(NamedTuple):
     at: int
     time_source: str
     written_by: str | None = None
+    rule_version: int | None = None
+
+
+class ClockCorrected(NamedTuple):
+    """Sets the clock of its partition by hand."""
+
+    at: int
+    requested_by: str | None = None
+    note: str | None = None
 
 
 JourneyRecord: TypeAlias = Touchpoint | JourneyRegistered | JourneySignal | JourneyCommand
-InputRecord: TypeAlias = JourneyRecord | PolicyChanged | Punctuation
+InputRecord: TypeAlias = JourneyRecord | PolicyChanged | Punctuation | ClockCorrected
 
 
 class JourneyAbandoned(NamedTuple):

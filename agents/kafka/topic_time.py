@@ -11,6 +11,8 @@ from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import PolicyChanged, Punctuation
 from journeys.schemas.topics import JOURNEY_EVENTS
+from journeys.streams.partition.log_entries import append_time_of
+from journeys.streams.rule.clock import require_counting
 
 
 class TopicTime(NamedTuple):
@@ -51,7 +53,16 @@ async def _first_punctuation(log: LogReader, partition: int, codec: Codec) -> tu
                 except InvalidRecordError:
                     has_others = True
                     continue
-                if isinstance(decoded, Punctuation):
+                if isinstance(decoded, Punctuation) and _counts(decoded, append_time_of(record)):
                     return decoded, has_others
                 has_others = has_others or not isinstance(decoded, PolicyChanged)
     return None, has_others
+
+
+def _counts(punctuation: Punctuation, append_time: int | None) -> bool:
+    """Whether a partition's first punctuation is none that becomes a dead letter, which says nothing of its time."""
+    try:
+        require_counting(None, punctuation, append_time)
+    except InvalidRecordError:
+        return False
+    return True

@@ -17,6 +17,7 @@ from journeys.agents.settings.kafka_security import faust_credentials
 from journeys.agents.settings.settings import Settings
 from journeys.agents.worker.flusher import BATCH_BYTES, Flusher
 from journeys.agents.worker.guards.admission import Admission
+from journeys.agents.worker.guards.clock_check import ClockCheck
 from journeys.agents.worker.guards.freeze_guard import FreezeGuard
 from journeys.agents.worker.guards.group_guard import GroupGuard
 from journeys.agents.worker.guards.guards import Guards
@@ -54,6 +55,7 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     consumer: BatchConsumer
     flusher: Flusher
     guards: Guards
+    clock_check: ClockCheck
     journey_agent: JourneyAgent
     membership: GroupMembership
     memory: MemoryLimit
@@ -167,7 +169,8 @@ def create_app(
     app.local_copy = local_copy or NoLocalCopy()
     app.memory = MemoryLimit(settings.memory_limit_mib)
     app.flusher = Flusher(app, app.codec, freeze_guard, app.local_copy, client_options)
-    app.punctuator = Punctuator(app, app.codec, app.append, worker_id)
+    app.clock_check = ClockCheck()
+    app.punctuator = Punctuator(app, app.codec, app.append, worker_id, app.clock_check)
     app.journey_agent = JourneyAgent(app, app.codec, app.registry, app.memory, settings.gather_seconds)
     raw: dict[str, Any] = {
         "key_type": bytes,

@@ -22,6 +22,7 @@ from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.schemas.codec import Codec
 from journeys.streams.partition.abandonment_tally import Tally
 from journeys.streams.partition.effects import Counts
+from journeys.streams.rule.clock import UnknownRuleVersionError
 
 if TYPE_CHECKING:
     from journeys.agents.kafka.schema_registry import SchemaRegistry
@@ -137,6 +138,8 @@ class JourneyAgent:
             if self._worker.should_stop:
                 raise
             end_now(WorkerExit.FAILED, "the agent was cancelled")
+        except UnknownRuleVersionError as error:
+            end_now(WorkerExit.SETUP, str(error))
         except BaseException as error:
             log.exception("batch")
             end_now(WorkerExit.FAILED, f"a batch failed: {error!r}")

@@ -128,7 +128,7 @@ def restart_may_help(error: OperationError) -> bool:
 def _make_data_dir(data_dir: Path) -> None:
     """Create the data folder; Faust creates its own in it, with any store."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # copies of rows hold user ids
     except OSError as error:
         raise OperationError(f"{data_dir} can't be written ({error.strerror}): set JOURNEYS_DATA_DIR") from None
 

@@ -27,12 +27,13 @@ class Counts:
     dead: int = 0
     punctuations: int = 0
     policies: int = 0
+    clock_corrections: int = 0
     skipped: int = 0
 
     @property
     def read(self) -> int:
         """All records read, without those that had been applied before a restart."""
-        return self.applied + self.late + self.duplicate + self.refused + self.dead + self.punctuations + self.policies
+        return sum(getattr(self, name) for name in self.__slots__ if name != "skipped")
 
     def add(self, other: Counts) -> None:
         """Add another batch's counts."""

@@ -21,13 +21,13 @@ def log_entries(records: Sequence[Any], codec: Codec) -> Iterable[EntryFields]:
     return zip(
         [record.offset for record in records],
         [record.key for record in records],
-        map(_append_time_of, records),
+        map(append_time_of, records),
         codec.decode_inputs(values),
         values,
         strict=True,
     )
 
 
-def _append_time_of(record: Any) -> int | None:
+def append_time_of(record: Any) -> int | None:
     """When the broker appended a record, where it was the broker that said so."""
     return record.timestamp if record.timestamp_type == LOG_APPEND_TIME else None

@@ -1,4 +1,4 @@
-"""The long forms by hand: `python -m tests.chaos [chaos] [outage] [shutdown]`; figures to benchmarks/results.
+"""The long forms by hand: `python -m tests.chaos [chaos] [outage] [shutdown] [clocks]`; figures to benchmarks/results.
 
 Exit code 1 if an output is missing, extra or different, or a worker does not do what it must.
 """
@@ -24,6 +24,7 @@ from benchmarks.results import RESULTS, write_results
 from journeys.agents.devserver.kafka_probe import answers
 from journeys.agents.devserver.local_kafka import LocalKafka
 from journeys.agents.settings.settings import Settings
+from tests.chaos.clocks import OFFSETS, PLACES, WrongClock, is_right
 from tests.chaos.outage import KINDS, Outage
 from tests.chaos.run import Chaos
 from tests.chaos.schedule import LONG, SHORT, STORM
@@ -40,7 +41,7 @@ _BROKER_SECONDS: Final = 60.0
 def main() -> int:
     """Run what is asked for; without a word, all of it."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="chaos|outage|shutdown")
+    parser.add_argument("parts", nargs="*", metavar="chaos|outage|shutdown|clocks")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same schedule of blows")
     parser.add_argument("--form", choices=_FORMS, default="long", help="of chaos")
     parser.add_argument("--store", choices=["memory://", "rocksdb://"], default="memory://")
@@ -48,7 +49,7 @@ def main() -> int:
     parser.add_argument("--note", help="what else there is to say of the machine during the run")
     parser.add_argument("--logs", type=Path, help="folder to keep the logs of the workers in")
     chosen = parser.parse_args()
-    parts = {"chaos": _chaos, "outage": _outages, "shutdown": _stops}
+    parts = {"chaos": _chaos, "outage": _outages, "shutdown": _stops, "clocks": _clocks}
     unknown = set(chosen.parts) - parts.keys()
     if unknown:
         parser.error(f"{', '.join(sorted(unknown))}: expected some of {', '.join(parts)}")
@@ -90,6 +91,16 @@ def _stops(chosen: argparse.Namespace) -> dict[str, Any]:
     _say(str(figures))
     right = all(stop.exit_code == 0 and not any(stop.uncommitted.values()) and not stop.members_left for stop in stops)
     return {"right": right, **figures, "all": [stop._asdict() for stop in stops]}
+
+
+def _clocks(chosen: argparse.Namespace) -> dict[str, Any]:
+    found = []
+    for place in PLACES:
+        for offset in OFFSETS:
+            with _folder(f"clock-{place}-{offset}", chosen.logs) as folder:
+                found.append(asyncio.run(WrongClock(folder, offset, place, _say).run()))
+            _say(str(found[-1]))
+    return {"right": all(map(is_right, found)), "clocks": [asdict(one) for one in found]}
 
 
 @contextmanager

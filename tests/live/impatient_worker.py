@@ -46,7 +46,7 @@ def _break(fault: str) -> None:
         case "flush without end":
             Flusher._send_batch = _send_for_ever
         case "dead timer":
-            Punctuator._punctuate = _wait_for_ever
+            Punctuator._punctuate_all = _wait_for_ever
         case "call without end":
             JourneyAgent._handle = _never_come_back
         case _:

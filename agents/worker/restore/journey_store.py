@@ -32,6 +32,7 @@ from journeys.streams.partition.changelog import (
 )
 from journeys.streams.partition.garbage_collector import kept_for_ever
 from journeys.streams.partition.protocols import JourneyProcessor
+from journeys.streams.rule.clock import UnknownRuleVersionError
 
 if TYPE_CHECKING:
     from journeys.agents.worker.ports.worker_ports import TableOwner
@@ -123,7 +124,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
             await self._complete(active_tps)
         except _InterruptedError:
             log.info("a rebalance interrupted a restore")
-        except TableMismatchError as error:
+        except (TableMismatchError, UnknownRuleVersionError) as error:
             end_now(WorkerExit.SETUP, str(error))
         except UnreadableRowError as error:
             end_now(WorkerExit.SETUP, _unreadable(error))

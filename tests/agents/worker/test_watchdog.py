@@ -184,7 +184,7 @@ async def punctuated(clock: list[float], acknowledged: bool) -> tuple[Punctuator
     worker = SimpleNamespace(
         rebalancing=False, input_partitions=lambda: [0], store=SimpleNamespace(processors={0: Processor(partition)})
     )
-    punctuator = Punctuator(worker, Codec(), append, "worker-1")
+    punctuator = Punctuator(worker, Codec(), append, "worker-1", SimpleNamespace(check=lambda *_: None))
     await punctuator.punctuate()
     if acknowledged:
         sent.set_result(None)
