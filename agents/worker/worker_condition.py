@@ -7,6 +7,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from journeys.agents.health.condition import Reason
+from journeys.schemas import metrics
+from journeys.schemas.metrics import Sample
 
 if TYPE_CHECKING:
     from journeys.agents.worker.guards.guards import Guards
@@ -48,6 +50,12 @@ class WorkerCondition:
             yield Reason("kafka", kafka)
         if self._memory.is_reached:
             yield Reason("memory", "no input is taken for want of memory (JOURNEYS_MEMORY_LIMIT_MIB)")
+
+    def longest_hold(self) -> Iterator[Sample]:
+        """For how long one call kept all other threads from running, by both clocks."""
+        guard = self._guards.freeze
+        yield Sample(metrics.LONGEST_HOLD, guard.longest_hold_seconds, ("wall",))
+        yield Sample(metrics.LONGEST_HOLD, guard.longest_hold_cpu_seconds, ("cpu",))
 
     def waiting_for_kafka(self) -> str | None:
         """Since when Kafka is waited for, in words; None if it is not."""

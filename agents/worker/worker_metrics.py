@@ -15,7 +15,6 @@ from journeys.streams.partition.abandonment_metrics import booked_samples
 
 if TYPE_CHECKING:
     from journeys.agents.worker.guards.clock_check import ClockCheck
-    from journeys.agents.worker.guards.freeze_guard import FreezeGuard
     from journeys.agents.worker.journey_agent import JourneyAgent
     from journeys.agents.worker.log_ends import LogEnds
     from journeys.agents.worker.ports.worker_ports import MemoryGate, Worker
@@ -39,7 +38,6 @@ class WorkerMetrics:
         condition: WorkerCondition,
         partition_count: int,
         clock_check: ClockCheck,
-        freeze_guard: FreezeGuard,
     ) -> None:
         self._worker = worker
         self._agent = agent
@@ -48,7 +46,6 @@ class WorkerMetrics:
         self._log_ends = log_ends
         self._condition = condition
         self._partition_count = partition_count
-        self._freeze_guard = freeze_guard
         self._clock_check = clock_check
         self._process = Process()
 
@@ -64,8 +61,7 @@ class WorkerMetrics:
             *self._lags(partitions),
             *self._restore(),
             *self._memory(held),
-            Sample(metrics.LONGEST_HOLD, self._freeze_guard.longest_hold_seconds, ("wall",)),
-            Sample(metrics.LONGEST_HOLD, self._freeze_guard.longest_hold_cpu_seconds, ("cpu",)),
+            *self._condition.longest_hold(),
         ]
 
     def _records(self) -> Iterator[Sample]:
