@@ -113,11 +113,11 @@ class Watchdog:
 
     def _why_still(self, tp: TP, position: int, end: int, seconds: float) -> str:
         place = f"{tp.topic}[{tp.partition}] ends at {end}"
-        flushing = self._flushing_since.get(tp)
-        if flushing is not None and monotonic() - flushing > patience.STUCK_AFTER_SECONDS:
+        flushing_seconds = monotonic() - self._flushing_since.get(tp, monotonic())
+        if flushing_seconds > seconds / 2:  # it may have begun some time after the first look
             return (
                 f"{place}, and what was applied behind {position} waits for its acknowledgement for "
-                f"{monotonic() - flushing:.0f} s though Kafka answers: do the outputs and the changelog have a leader, "
+                f"{flushing_seconds:.0f} s though Kafka answers: do the outputs and the changelog have a leader, "
                 "and as many replicas in sync as their min.insync.replicas says?"
             )
         return f"{place}, nothing beyond {position} was fetched for {seconds:.0f} s"

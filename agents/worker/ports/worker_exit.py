@@ -13,6 +13,8 @@ class WorkerExit(IntEnum):
     """Exit codes of `journeys worker`; with codes from 70 on a supervisor should restart it."""
 
     STOPPED = 0
+    HUNG = 1
+    """Native code kept the interpreter; Python's faulthandler ends the process, always with this code."""
     SETUP = 2
     """Topics, settings or the stored table can't be used; a restart does not help."""
     FAILED = 70
