@@ -89,6 +89,7 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     def _crash(self, reason: BaseException) -> None:
         """End the process: a crashed Faust app stops working and waits for services that may never end."""
         if not self._stopped.is_set():
+            self.guards.group.check_refusal()  # its reason is the better one
             end_now(WorkerExit.FAILED, f"a part of it crashed: {reason!r}")
         super()._crash(reason)
 
@@ -203,7 +204,7 @@ def _guards(app: JourneyApp, freeze_guard: FreezeGuard, settings: Settings) -> G
 
 def _aiokafka_consumer(app: JourneyApp) -> Any:
     """The running AIOKafkaConsumer; None before its thread has started it."""
-    consumer = app.consumer._thread._consumer
+    consumer = None if app._consumer is None else app._consumer._thread._consumer
     return None if consumer is None or consumer._coordinator is None else consumer
 
 
