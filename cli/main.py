@@ -34,6 +34,7 @@ from journeys.cli.commands import (
     sink,
     stack,
     topics,
+    topics_copy,
     verify,
     watch,
     worker,
@@ -137,6 +138,7 @@ app.add_typer(_broker, name="broker")
 
 _add(_topics, "create", topics.create, "Create those that are missing.", "topics create --partitions 4")
 _add(_topics, "check", topics.check, "Compare them with the topic map.", "topics check")
+_add(_topics, "copy", topics_copy.copy, "Copy the log into new topics.", "topics copy new.env --partitions 16")
 app.add_typer(_topics, name="topics")
 
 _add(_policy, "show", policy.show, "Print the policy in force.", "policy show --default")

@@ -21,6 +21,7 @@ class PartitionRow(NamedTuple):
     partition_count: int
     rule_version: int | None = None
     unknown_late_until: int | None = None
+    topic_ids: dict[str, str] | None = None
 
 
 class PolicyRow(NamedTuple):

@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import CommitFailedError, TopicAlreadyExistsError
 from aiokafka.structs import OffsetAndMetadata
@@ -36,12 +36,16 @@ from journeys.agents.bigquery.sink_health import SinkHealth
 from journeys.agents.bigquery.touchpoint_writer import TouchpointWriter
 from journeys.agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
 from journeys.agents.kafka.connection import admin, client_options, producer, require_broker
+from journeys.agents.kafka.followed_cluster import follow_cluster
 from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
+from journeys.agents.kafka.topic_setup import new_replication_factor
+from journeys.agents.kafka.unpacked_batches import UnpackingConsumer
 from journeys.agents.settings.settings import Settings
 from journeys.analytics.table import Table, all_tables, touchpoint_table
 from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.topics import replica_settings
 
 GROUP: Final = "journeys-bigquery-sink"
 _BATCH_RECORDS: Final = 500
@@ -91,7 +95,7 @@ class BigQuerySink:
         self._consumer = consumer
         self._writer = writer
         self._refused_rows = refused
-        self._tables: dict[str, Table] = {table.topic: table for table in all_tables()}
+        self._tables: dict[str, Table] = {settings.topic(table.topic): table for table in all_tables()}
         self._touchpoints = TouchpointWriter(touchpoint_table(), writer, refused, codec)
         self._encoders = {topic: RowEncoder(table) for topic, table in self._tables.items()}
         self._streams: dict[TopicPartition, OpenStream] = {}
@@ -127,7 +131,7 @@ class BigQuerySink:
                     break
 
     async def _write(self, tp: TopicPartition, records: Sequence[Any]) -> None:
-        if tp.topic == touchpoint_table().topic:
+        if tp.topic == self._settings.topic(touchpoint_table().topic):
             self.written += await self._touchpoints.write(records)
             await self._consumer.commit({tp: records[-1].offset + 1})
             return
@@ -247,18 +251,21 @@ async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = 
     With JOURNEYS_METRICS_PORT it serves its health and figures meanwhile. Raises OperationError if the port can't be
     had, BigQueryError, RegistryUnreachableError, and as `journeys.agents.kafka.connection`.
     """
+    group = settings.topic_prefix + group
     async with AsyncExitStack() as stack:
         health = None if settings.metrics_port is None else stack.enter_context(SinkHealth(settings))
         target = warehouse(settings)
         await require_broker(settings)
         async with admin(settings) as client:
             with suppress(TopicAlreadyExistsError):
-                await client.create_topics([NewTopic(DEAD_LETTERS, 1, settings.replication_factor)])
+                factor = await new_replication_factor(client, settings)
+                durable = replica_settings(factor)
+                await client.create_topics([NewTopic(settings.topic(DEAD_LETTERS), 1, factor, topic_configs=durable)])
         dead_letter_producer = await stack.enter_async_context(producer(settings))
         writer = await stack.enter_async_context(StreamWriter.connected(target))
         rebalances = _Rebalances()
         options: Mapping[str, Any] = await client_options(settings)
-        consumer = AIOKafkaConsumer(
+        consumer = UnpackingConsumer(
             **options,
             group_id=group,
             enable_auto_commit=False,
@@ -268,12 +275,13 @@ async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = 
             session_timeout_ms=round(settings.session_timeout_seconds * 1000),
             heartbeat_interval_ms=round(settings.session_timeout_seconds * 1000 / _HEARTBEATS_PER_SESSION),
         )
-        consumer.subscribe([table.topic for table in wanted], listener=rebalances)
+        follow_cluster(consumer._client)
+        consumer.subscribe([settings.topic(table.topic) for table in wanted], listener=rebalances)
         await consumer.start()
         stack.push_async_callback(consumer.stop)
         codec = Codec()
         registry = await stack.enter_async_context(registry_of(settings, codec.catalog))
-        retrying, refused = RetryingWriter(writer), RefusedRows(dead_letter_producer)
+        retrying, refused = RetryingWriter(writer), RefusedRows(dead_letter_producer, settings.topic(DEAD_LETTERS))
         rebalances.sink = BigQuerySink(settings, target, group, consumer, retrying, refused, codec)
         if health is not None:
             health.watch(rebalances.sink, consumer, retrying)

@@ -113,7 +113,8 @@ class Demonstration:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"JOURNEYS_DATA_DIR": str(self.folder)},
+                env=os.environ
+                | {"JOURNEYS_DATA_DIR": str(self.folder), "JOURNEYS_TOPIC_PREFIX": self._settings.topic_prefix},
             )
         self._workers.append(process)
         return process

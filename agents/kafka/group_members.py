@@ -58,13 +58,17 @@ class Group(NamedTuple):
 
 async def require_no_members(settings: Settings) -> None:
     """Raise GroupActiveError if the worker's group has members; also KafkaUnreachableError, KafkaRequestError."""
-    members = (await describe_group(settings)).members
-    if members:
-        names = ", ".join(sorted(member.name for member in members))
+    present = await members(settings)
+    if present:
         raise GroupActiveError(
-            f"the group {settings.application_id} has {len(members)} members ({names}): "
+            f"the group {settings.group} has {len(present)} members ({', '.join(sorted(present))}): "
             "stop its workers; one that was killed leaves when its session is over"
         )
+
+
+async def members(settings: Settings) -> list[str]:
+    """Members of the group, each as client id and host."""
+    return [member.name for member in (await describe_group(settings)).members]
 
 
 async def describe_group(settings: Settings) -> Group:
@@ -72,27 +76,29 @@ async def describe_group(settings: Settings) -> Group:
     async with admin(settings) as client:
         for _ in range(_POLLS):
             try:
-                (response,) = await client.describe_consumer_groups([settings.application_id])
-                code, _, state, _, _, members, *_ = response.groups[0]
+                (response,) = await client.describe_consumer_groups([settings.group])
+                code, _, state, _, _, found, *_ = response.groups[0]
                 if code:
                     raise for_code(code)
             except _RETRIED:
                 # The first request about any group makes the broker create the internal topic of offsets.
                 await asyncio.sleep(_POLL_SECONDS)
             else:
-                return Group(state, tuple(_member(*member) for member in members))
-    raise OperationError(f"Kafka does not list the members of the group {settings.application_id}: try again")
+                return Group(state, tuple(_member(settings.topic(JOURNEY_EVENTS), *member) for member in found))
+    raise OperationError(f"Kafka does not list the members of the group {settings.group}: try again")
 
 
-def _member(member_id: str, client_id: str, host: str, metadata: bytes, assignment: bytes, *_: Any) -> GroupMember:
+def _member(
+    topic: str, member_id: str, client_id: str, host: str, metadata: bytes, assignment: bytes, *_: Any
+) -> GroupMember:
     del member_id, metadata
-    return GroupMember(f"{client_id} at {host.lstrip('/')}", _input_partitions(assignment))
+    return GroupMember(f"{client_id} at {host.lstrip('/')}", _input_partitions(topic, assignment))
 
 
-def _input_partitions(assignment: bytes) -> frozenset[int]:
+def _input_partitions(topic: str, assignment: bytes) -> frozenset[int]:
     """Partitions of the input topic in an assignment; none in one that is not of the consumer protocol."""
     try:
         assigned = ConsumerProtocol.ASSIGNMENT.decode(assignment).partitions() if assignment else ()
     except Exception:  # whatever a foreign member was given
         return frozenset()
-    return frozenset(tp.partition for tp in assigned if tp.topic == JOURNEY_EVENTS)
+    return frozenset(tp.partition for tp in assigned if tp.topic == topic)

@@ -81,7 +81,7 @@ class RecordProducer:
         except KafkaRequestError as error:
             if isinstance(error.__cause__, ClusterAuthorizationFailedError):
                 # Kafka refuses an idempotent producer that may not write to any topic.
-                right = Right("Write", "topic", JOURNEY_EVENTS)
+                right = Right("Write", "topic", self._settings.topic(JOURNEY_EVENTS))
                 raise MissingRightsError(self._settings, [right]) from error
             raise
         return self
@@ -169,8 +169,9 @@ class RecordProducer:
         # Locks are fair: batches go in the order in which they were taken out.
         async with self._partition_locks[partition]:
             self._check()
+            topic = self._settings.topic(JOURNEY_EVENTS)
             try:
-                acknowledgement = await self._producer.send_batch(batch, JOURNEY_EVENTS, partition=partition)
+                acknowledgement = await self._producer.send_batch(batch, topic, partition=partition)
             except KafkaError as error:
                 self._failure = error
                 self._check()
@@ -192,8 +193,9 @@ class RecordProducer:
         if isinstance(self._failure, TopicAuthorizationFailedError):
             raise missing_rights(self._settings, "Write", self._failure) from self._failure
         if self._failure is not None:
+            topic = self._settings.topic(JOURNEY_EVENTS)
             raise RecordsNotSentError(
-                f"{JOURNEY_EVENTS}: {self.sent - self.acknowledged} of {self.sent} records were not acknowledged "
+                f"{topic}: {self.sent - self.acknowledged} of {self.sent} records were not acknowledged "
                 f"({self._failure!r})"
             ) from self._failure
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from faust.types import TP
 from journeys.agents.kafka.connection import require_broker
 from journeys.agents.kafka.group_members import describe_group
 from journeys.agents.kafka.schema_registry import SchemaRegistry
+from journeys.agents.kafka.topic_identity import TopicIdentity, ids_of
 from journeys.agents.settings.kafka_security import faust_credentials
 from journeys.agents.settings.settings import Settings
 from journeys.agents.worker.flusher import BATCH_BYTES, Flusher
@@ -23,6 +25,7 @@ from journeys.agents.worker.guards.group_guard import GroupGuard
 from journeys.agents.worker.guards.guards import Guards
 from journeys.agents.worker.guards.loop_guard import LoopGuard
 from journeys.agents.worker.guards.memory_limit import MemoryLimit
+from journeys.agents.worker.guards.topic_watch import TopicWatch
 from journeys.agents.worker.guards.watchdog import Watchdog
 from journeys.agents.worker.journey_agent import JourneyAgent
 from journeys.agents.worker.log_ends import LogEnds
@@ -67,8 +70,10 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     client_options: dict[str, Any]
     local_copy: LocalCopy
     engine: Engine
-    input_topic = JOURNEY_EVENTS
+    input_topic: str
+    topic_prefix: str
     table: JourneyTable
+    topic_ids: dict[str, str]
 
     @property
     def changelog_topic(self) -> str:
@@ -92,6 +97,11 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
             self.guards.group.check_refusal()  # its reason is the better one
             end_now(WorkerExit.FAILED, f"a part of it crashed: {reason!r}")
         super()._crash(reason)
+
+    def watch_topics(self, identities: Mapping[str, TopicIdentity]) -> None:
+        """Require that topics are and stay what they are now, by name: of the table, and while the worker runs."""
+        self.topic_ids = ids_of(identities)
+        self.task(TopicWatch(lambda: self.batch_producer().client, identities).watch)
 
     def batch_producer(self) -> Any:
         """The running AIOKafkaProducer: Faust's own send takes one record at a time."""
@@ -127,7 +137,7 @@ def create_app(
     restarts within the session. `engine` applies the records.
     """
     app = JourneyApp(
-        settings.application_id,
+        settings.group,
         broker=[f"kafka://{server.strip()}" for server in client_options["bootstrap_servers"].split(",")],
         broker_credentials=faust_credentials(client_options),
         store="memory://",
@@ -159,7 +169,10 @@ def create_app(
         worker_redirect_stdouts=False,
     )
     app.transport = BatchTransport(app.conf.broker_consumer, app)
+    app.input_topic = settings.topic(JOURNEY_EVENTS)
+    app.topic_prefix = settings.topic_prefix
     app.partition_count = partition_count
+    app.topic_ids = {}
     app.client_options = client_options
     app.engine = engine
     app.codec = Codec(catalog)

@@ -1,7 +1,8 @@
 """The agent: applies batches of the input topic, each from its partition's next offset on.
 
 While more input is waiting, batches are gathered. A partition's next batch is applied only when its flush is
-acknowledged, because the effects to be flushed refer to live rows. Meanwhile batches of other partitions are applied.
+acknowledged, because the effects to be flushed refer to live rows. Meanwhile batches of other partitions are applied;
+a partition whose flush waits for a broker is held: its input is not fetched, and keeps no other from being applied.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from journeys.agents.worker.ports.worker_ports import MemoryGate, Worker
 
 log = logging.getLogger("journeys.agent")
+# Many times what a flush takes where all brokers are there.
+_PATIENCE_SECONDS = 1.0
 
 
 class JourneyAgent:
@@ -90,8 +93,9 @@ class JourneyAgent:
         batch: Batch = message.value
         tp = TP(message.topic, message.partition)
         flush = self._flushes.get(tp)
-        if flush is not None:
-            await flush
+        if flush is not None and not await self._ends_soon(tp, flush):
+            self.batches_dropped += 1
+            return
         gathering = self._gatherings.get(tp)
         if gathering is not None and not gathering.is_followed_by(batch, message.generation_id):
             await self._begin_flush(tp)
@@ -108,6 +112,19 @@ class JourneyAgent:
         if gathering.is_due:
             self._begin_flush(tp)
         await asyncio.sleep(0)  # so that a flush has been sent before the next batch occupies the loop
+
+    async def _ends_soon(self, tp: TP, flush: asyncio.Task[None]) -> bool:
+        """Wait for a flush, but not for long: while a broker is away those of other brokers' partitions go on.
+
+        What is dropped meanwhile is fetched again when the flush has ended.
+        """
+        if not self._worker.consumer.is_held(tp):
+            patience = self.flushing_since.get(tp, 0.0) + _PATIENCE_SECONDS - monotonic()
+            await asyncio.wait({flush}, timeout=max(0.0, patience))
+            if not flush.done():
+                self._worker.consumer.hold(tp)
+                flush.add_done_callback(lambda _: self._worker.consumer.let_go(tp))
+        return flush.done()
 
     def _begin_flush(self, tp: TP) -> asyncio.Task[None]:
         gathering = self._gatherings.pop(tp)

@@ -25,7 +25,7 @@ class WorkerHealth:
 
     def __init__(self, settings: Settings, engine: str) -> None:
         """Raises as HealthServer."""
-        self._application = settings.application_id
+        self._application = settings.group
         self._registry = process_registry(self._application, _MODE, engine)
         self._server = HealthServer(settings, self._registry)
         log.info("metrics at %s/metrics, health at /live and /ready", self._server.address)

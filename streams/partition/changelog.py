@@ -326,8 +326,9 @@ def _policy_of(row: PolicyRow) -> Policy:
 def _take_partition_row(partition: JourneyPartition, row: PartitionRow) -> None:
     if row.partition_count != partition.count:
         raise TableMismatchError(
-            f"the table was made for {row.partition_count} partitions, the input topic has {partition.count}: "
-            "journeys would be looked for in partitions where they are not; replay the input into a new application"
+            f"the table was made for {row.partition_count} partitions, the input topic has {partition.count}, and "
+            "journeys would be looked for in partitions where they are not: partitions can't be taken away, so copy "
+            f"the input into new topics, `journeys topics copy NEW.env --partitions {partition.count}` (docs/topics.md)"
         )
     partition.rule_version = version_in_force(partition.rule_version, row.rule_version, "the table")
     partition.policy = policy_of(partition.policies, row.policy_version, "the partition's own row")
@@ -335,3 +336,4 @@ def _take_partition_row(partition: JourneyPartition, row: PartitionRow) -> None:
     partition.clock = row.clock
     partition.time_source = row.time_source
     partition.unknown_late_until = row.unknown_late_until
+    partition.topic_ids = row.topic_ids

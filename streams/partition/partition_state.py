@@ -35,6 +35,8 @@ class PartitionState(ABC):
         self.policies: dict[str, Policy] = {self.policy.version: self.policy}
         self.policy_offsets: dict[str, int] = {self.policy.version: UNKNOWN_OFFSET}
         """Offset of the record that first brought each policy."""
+        self.topic_ids: dict[str, str] | None = None
+        """Kafka's id of each topic by its name, as far as it is known: only stored, nothing is decided by it."""
         self._grace_ms = grace_ms
 
     def row(self) -> PartitionRow:
@@ -47,6 +49,7 @@ class PartitionState(ABC):
             self.count,
             self.rule_version,
             self.unknown_late_until,
+            self.topic_ids,
         )
 
     def counts_as_absent(self, row: Row, occurred_at: int) -> bool:

@@ -29,6 +29,7 @@ class JourneyPartition(Protocol):
     policy: Policy
     policies: dict[str, Policy]
     policy_offsets: dict[str, int]
+    topic_ids: dict[str, str] | None
 
     @property
     def rows(self) -> Mapping[str, Row]:

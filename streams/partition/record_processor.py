@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import TypeAlias
 
+from journeys.schemas.cut_value import CutValue, size_of
 from journeys.schemas.identity import touchpoint_hash
 from journeys.schemas.instants import format_instant
 from journeys.schemas.invalid import InvalidRecordError
@@ -223,9 +224,13 @@ class RecordProcessor:
             append_time=entry.append_time,
             record_key=None if entry.key is None else entry.key[:_DEAD_LETTER_BYTES],
             record_value=None if value is None else value[:_DEAD_LETTER_BYTES],
-            value_size=0 if value is None else len(value),
-            value_sha256="" if value is None else sha256(value).hexdigest(),
+            value_size=0 if value is None else size_of(value),
+            value_sha256="" if value is None else _sha256_of(value),
         )
+
+
+def _sha256_of(value: bytes) -> str:
+    return value.whole_sha256 if isinstance(value, CutValue) else sha256(value).hexdigest()
 
 
 def require_own(partition: DecidedPartition, record: JourneyRecord, key: bytes | None, append_time: int | None) -> None:

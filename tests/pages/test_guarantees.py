@@ -37,7 +37,7 @@ def test_every_target_of_make_exists(command):
     assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), command
     for name, value in (variable.split("=") for variable in variables):
         assert f"$({name})" in makefile, command
-        assert value in {"FAULT": {*FAULTS, "all"}, "CHAOS": {"chaos", "outage", "shutdown"}}[name], command
+        assert value in {"FAULT": {*FAULTS, "all"}, "CHAOS": {"chaos", "outage", "shutdown", "cluster"}}[name], command
 
 
 def test_the_parts_of_chaos_are_those_named_above():

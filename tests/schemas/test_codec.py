@@ -73,7 +73,7 @@ def test_fingerprints_are_pinned():
         "JourneyRegistered": 2106725166,
         "JourneyRow": 1840407694,
         "JourneySignal": 890124556,
-        "PartitionRow": 616257847,
+        "PartitionRow": 788766888,
         "PolicyChanged": 1214401913,
         "PolicyRow": 1005447428,
         "Punctuation": 1727689279,

@@ -257,6 +257,13 @@ class GapsNotLookedAt(Worker):
         return super().look_at_gaps()
 
 
+class TopicIdentityNotLookedAt(Worker):
+    """An input topic of the same name is taken for the same: its beginning is skipped, as if it had been applied."""
+
+    def require_own_topics(self) -> None:
+        """Take whatever has the name."""
+
+
 class StaleRowsLeft(Worker):
     """A restore takes the greatest offset, and leaves the stale row where it hides it."""
 
@@ -319,4 +326,5 @@ FAULTS: Final[dict[str, type[Worker]]] = {
     "stale-rows-left": StaleRowsLeft,
     "clock-guard-off": ClockGuardOff,
     "correction-not-stored": CorrectionNotStored,
+    "topic-identity-not-looked-at": TopicIdentityNotLookedAt,
 }

@@ -42,7 +42,7 @@ _OWN_FOLDER: Final = "give each a JOURNEYS_DATA_DIR of its own, not a copy of an
 
 
 class _Settings(Protocol):
-    application_id: str
+    group: str
     session_timeout_seconds: float
 
 
@@ -92,7 +92,7 @@ class GroupGuard:
         if lost > _SESSIONS_LOOKED_AT:
             end_now(
                 WorkerExit.FAILED,
-                f"the group {self._settings.application_id} has forgotten it {lost} times in {_SESSIONS_LOOKED_AT} "
+                f"the group {self._settings.group} has forgotten it {lost} times in {_SESSIONS_LOOKED_AT} "
                 "sessions: another worker "
                 f"uses the same group.instance.id ({self._membership.instance_id}); {_OWN_FOLDER}",
             )
@@ -170,7 +170,7 @@ class GroupGuard:
 
     def _why_refused(self, error: BaseException) -> tuple[WorkerExit, str]:
         """Exit code and reason for an error of the group's coordination."""
-        name, session_seconds = self._settings.application_id, self._settings.session_timeout_seconds
+        name, session_seconds = self._settings.group, self._settings.session_timeout_seconds
         if isinstance(error, InvalidGroupIdError):
             return WorkerExit.SETUP, f"Kafka does not allow the group name {name!r}: set JOURNEYS_APPLICATION_ID"
         if isinstance(error, InvalidSessionTimeoutError):

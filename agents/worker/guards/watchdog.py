@@ -1,4 +1,4 @@
-"""The watchdog: ends a worker that has its partitions and does not get on with them.
+"""The watchdog: ends a worker that has its partitions and does not get on with them, or has lost records of them.
 
 After a rebalance Faust's consumer may stop fetching a partition (faust #629) without an error; a flush may wait for an
 acknowledgement that never comes; a timer may be dead. The watchdog compares positions with end offsets, and leaves the
@@ -55,6 +55,7 @@ class Watchdog:
         """Since when the consumer's thread has not answered."""
         self._paused_at = monotonic()
         """When it last had no partitions to get on with, or was not to."""
+        self._lost: dict[TP, str] = {}
 
     async def watch(self) -> None:
         """Check every few seconds, without end."""
@@ -72,13 +73,14 @@ class Watchdog:
         return max((now - since for _, since in list(self._moved.values())), default=0.0)
 
     async def check(self) -> None:
-        """Compare positions with end offsets; ends the process if one has not moved for too long."""
+        """Compare positions with the log; ends the process if one has not moved for too long, or is outside."""
         consumer = self._worker.consumer
         positions = dict(consumer.next_position)
         if not positions:
             self._pause()
             return
         try:
+            lost = await asyncio.wait_for(consumer.lost_positions(), _ANSWER_SECONDS)
             ends = await asyncio.wait_for(consumer.highwaters(*positions), _ANSWER_SECONDS)
         except TimeoutError:
             await self._check_consumer()
@@ -88,6 +90,10 @@ class Watchdog:
             log.warning("the end offsets are not known: %s", error)
             self._pause()
             return
+        for tp, why in lost.items():
+            if self._lost.get(tp) == why:  # twice, because a leader may just have changed
+                end_now(WorkerExit.SETUP, why)
+        self._lost = lost
         now = monotonic()
         self._silent_since = None
         self._moved = {

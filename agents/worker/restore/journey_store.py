@@ -19,6 +19,7 @@ from faust.types import TP
 
 from journeys.agents.kafka.changelog_state import ChangelogState, changelog_state
 from journeys.agents.kafka.tombstone import tombstone_offset
+from journeys.agents.kafka.topic_identity import replaced_topics
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.restore.restore_progress import RestoreProgress
 from journeys.clock import now_ms
@@ -182,6 +183,9 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         else:
             processor = held
             rewrites = restore.onto(held.partition, self.codec)
+        if replaced := replaced_topics(processor.partition.topic_ids, self.app.topic_ids):
+            raise TableMismatchError("; ".join(replaced))
+        processor.partition.topic_ids = self.app.topic_ids or None
         self.app.flusher.begin(number, highwater + 1)
         await self._store(number, restore, rewrites, assignments)
         self.app.local_copy.put(number, (), highwater, self._assigned_at_ms)

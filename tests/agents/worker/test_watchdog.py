@@ -31,6 +31,11 @@ class Consumer:
     def __init__(self) -> None:
         self.next_position = {PARTITION: 5}
         self.is_away = self.is_silent = False
+        self.lost = ""
+
+    async def lost_positions(self) -> dict[TP, str]:
+        """Say what the test says."""
+        return {PARTITION: self.lost} if self.lost else {}
 
     async def highwaters(self, *partitions: TP) -> dict[TP, int]:
         """Ends of the log, as Faust's consumer gives them."""
@@ -92,6 +97,17 @@ def test_a_partition_with_records_that_stands_still_ends_the_process(clock):
     with pytest.raises(EndedError, match="nothing beyond 5 was fetched") as ended:
         dog.check()
     assert ended.value.args[0] == WorkerExit.STALLED
+
+
+def test_a_record_that_is_gone_ends_the_process_when_it_is_seen_twice(clock):
+    """Once may be a leader that has just changed."""
+    dog = Dog()
+    for lost in ("begins at offset 7", "", "begins at offset 7"):
+        dog.consumer.lost = lost
+        dog.check()
+    with pytest.raises(EndedError, match="begins at offset 7") as ended:
+        dog.check()
+    assert ended.value.args[0] == WorkerExit.SETUP
 
 
 def test_time_without_a_broker_is_no_stall(clock):
