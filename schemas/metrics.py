@@ -88,6 +88,12 @@ RESTORE_REMAINING: Final = Metric(
     "journeys_restore_remaining_records", "gauge", "Changelog records that the restore under way has yet to read"
 )
 RESTORE_SECONDS: Final = Metric("journeys_restore_seconds", "gauge", "How long the last restore took")
+LONGEST_HOLD: Final = Metric(
+    "journeys_longest_hold_seconds",
+    "gauge",
+    "Longest time since the start for which one call kept all other threads from running",
+    ("clock",),
+)
 MEMORY: Final = Metric("journeys_memory_bytes", "gauge", "Resident memory of the whole process")
 MEMORY_PER_JOURNEY: Final = Metric(
     "journeys_memory_bytes_per_journey", "gauge", "That, divided by the journeys that have a row"

@@ -55,6 +55,11 @@ def schema_key(schema_id: int) -> bytes:
     return _SCHEMA + str(schema_id).encode()
 
 
+def is_journey(key: bytes) -> bool:
+    """Whether it is the key of a journey's row."""
+    return key.startswith(_JOURNEY)
+
+
 def is_policy(key: bytes) -> bool:
     """Whether it is the key of a policy's row."""
     return key.startswith(_POLICY)

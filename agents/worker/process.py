@@ -54,9 +54,9 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
         """Do nothing: `create_app` has registered everything."""
 
     async def on_first_start(self) -> None:
-        """Start the freeze guard and the health with the service."""
+        """Start the guards and the health with the service."""
         await super().on_first_start()
-        self.app.guard.start()
+        self.app.guards.start()
         if self._health is not None:
             self._health.watch(self.app)
 
@@ -71,8 +71,8 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
         super()._schedule_shutdown(signal)
 
     def on_worker_shutdown(self) -> None:
-        """Stop the freeze guard: a slow shutdown is no freeze."""
-        self.app.guard.stop()
+        """Stop the guards: a slow shutdown is no freeze."""
+        self.app.guards.stop()
 
 
 def run_worker(settings: Settings) -> int:

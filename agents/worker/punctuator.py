@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from operator import itemgetter
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiokafka.errors import TopicAuthorizationFailedError
@@ -43,10 +45,28 @@ class Punctuator:
         self._append = append
         self._worker_id = worker_id
         self._sent: dict[int, Reading] = {}
+        self._waiting: dict[int, float] = {}
+        """By partition, since when a record has not been acknowledged, by the monotonic clock."""
+        self._ran_at = monotonic()
         self._policy_checked: set[int] = set()
 
     async def punctuate(self) -> None:
         """Punctuate the partitions that need it; called by a Faust timer."""
+        await self._punctuate_all()
+        self._ran_at = monotonic()
+
+    def stalled(self, seconds: float) -> str | None:
+        """Why no time is written, if that has been so for longer than this; else None."""
+        now = monotonic()
+        if now - self._ran_at > seconds:
+            return f"no time was written for {now - self._ran_at:.0f} s: its timer is dead, or waits for an answer"
+        number, since = min(self._waiting.items(), key=itemgetter(1), default=(0, now))
+        if now - since > seconds:
+            seconds = now - since
+            return f"a punctuation of partition {number} was not acknowledged for {seconds:.0f} s though Kafka answers"
+        return None
+
+    async def _punctuate_all(self) -> None:
         if self._worker.rebalancing:
             return
         partitions = self._worker.input_partitions()
@@ -107,8 +127,13 @@ class Punctuator:
     async def _write(self, number: int, record: Punctuation | PolicyChanged) -> asyncio.Future[Any]:
         value = self._codec.encode(record)
         sent = await self._append(number, value)
-        sent.add_done_callback(_require_right)
+        self._waiting.setdefault(number, monotonic())
+        sent.add_done_callback(lambda sent: self._acknowledged(number, sent))
         return sent
+
+    def _acknowledged(self, number: int, sent: asyncio.Future[Any]) -> None:
+        self._waiting.pop(number, None)
+        _require_right(sent)
 
 
 def _require_right(sent: asyncio.Future[Any]) -> None:

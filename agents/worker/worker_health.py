@@ -33,7 +33,7 @@ class WorkerHealth:
     def watch(self, app: JourneyApp) -> None:
         """Serve a worker's condition and metrics; to be called in its event loop."""
         agent, memory, progress, log_ends = app.journey_agent, app.memory, app.store.progress, app.log_ends
-        condition = WorkerCondition(app, agent, memory, progress, log_ends)
+        condition = WorkerCondition(app, agent, memory, progress, log_ends, app.guards)
         figures = WorkerMetrics(app, agent, memory, progress, log_ends, condition, app.partition_count, app.clock_check)
         self._registry.register(LoopMetrics(self._application, _MODE, figures.read))
         self._server.condition = LoopCondition(condition.reasons)

@@ -61,6 +61,7 @@ class WorkerMetrics:
             *self._lags(partitions),
             *self._restore(),
             *self._memory(held),
+            *self._condition.longest_hold(),
         ]
 
     def _records(self) -> Iterator[Sample]:

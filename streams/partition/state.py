@@ -70,8 +70,9 @@ class Partition(PartitionState):
         for chunk in rows_of(stored, self.policies, codec):
             rows.extend(chunk)
         for row in rows:
+            held = self.rows.get(row.journey_id)
+            self._open_count += row.open - (held is not None and held.open)
             self.keep(row)
-        self._open_count = sum(row.open for row in self.rows.values())
 
     def remove(self, journey_id: str) -> None:
         """Drop a journey's row, if it has one."""

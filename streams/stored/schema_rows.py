@@ -7,7 +7,7 @@ of a schema that was made later is not known to what was there before.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Container, Iterable
 from functools import cache
 from typing import Final
 
@@ -21,7 +21,7 @@ _ROWS: Final = ("JourneyRow", "PartitionRow", "PolicyRow")
 _NO_RECORD: Final = 0
 
 
-def missing_schemas(keys: Collection[bytes], codec: Codec) -> list[StoredRow]:
+def missing_schemas(keys: Container[bytes], codec: Codec) -> list[StoredRow]:
     """Rows of the schemas under which this codec writes rows, without those whose key the table has."""
     ids = {name: codec.catalog.id_of(name) for name in _ROWS}
     return [

@@ -137,8 +137,9 @@ class WorkerProcess:
 class Workers:
     """The workers of one test; a context manager. Each has the settings given here, and its own folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, process_type: type[WorkerProcess] = WorkerProcess) -> None:
         self._folder = folder
+        self._process_type = process_type
         self._started: list[WorkerProcess] = []
 
     def __enter__(self) -> Self:
@@ -155,7 +156,7 @@ class Workers:
     def start(self, settings: Settings, **environment: Any) -> WorkerProcess:
         """Start a worker; it may not have partitions yet when this returns."""
         worker_id = f"worker-{len(self._started) + 1}"
-        worker = WorkerProcess(settings, self._folder / worker_id, worker_id, **environment)
+        worker = self._process_type(settings, self._folder / worker_id, worker_id, **environment)
         self._started.append(worker)
         return worker
 

@@ -162,6 +162,13 @@ class TableOwner(Membership, Protocol):
         """Writer of rows that are written again."""
 
 
+class TimeWriter(Protocol):
+    """Writes the time into the input topic."""
+
+    def stalled(self, seconds: float) -> str | None:
+        """Why no time is written, if that has been so for longer than this; else None."""
+
+
 class MemoryGate(Protocol):
     """Makes the agent wait while memory is short."""
 

@@ -7,8 +7,10 @@ one record at a time.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -22,7 +24,13 @@ from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.restore.restore_progress import RestoreProgress
 from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
-from journeys.streams.partition.changelog import Restore, TableMismatchError, UnreadableRowError
+from journeys.streams.partition.changelog import (
+    PIECE_RECORDS,
+    Restore,
+    StoredRow,
+    TableMismatchError,
+    UnreadableRowError,
+)
 from journeys.streams.partition.garbage_collector import kept_for_ever
 from journeys.streams.partition.protocols import JourneyProcessor
 from journeys.streams.rule.clock import UnknownRuleVersionError
@@ -31,6 +39,10 @@ if TYPE_CHECKING:
     from journeys.agents.worker.ports.worker_ports import TableOwner
 
 log = logging.getLogger("journeys.store")
+
+
+class _InterruptedError(Exception):
+    """A rebalance has begun while a partition was being made: it is read anew, or somebody else's."""
 
 
 class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
@@ -45,6 +57,8 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         self.progress = RestoreProgress()
         self._assigned_at_ms = 0
         """When partitions were last assigned: before the ends of their changelogs were read."""
+        self._assignments = 0
+        """How often partitions were assigned: a restore of an earlier time is of no use."""
 
     @property
     def codec(self) -> Codec:
@@ -86,6 +100,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         """Drop partitions that were revoked, and open the local copies of new ones."""
         del revoked, newly_assigned, generation_id
         self._assigned_at_ms = now_ms()
+        self._assignments += 1
         changelog = self.table.changelog_topic_name
         mine = {tp.partition for tp in assigned if tp.topic == changelog}
         for number in {*self.processors, *self._restores} - mine:
@@ -108,6 +123,8 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         del standby_tps
         try:
             await self._complete(active_tps)
+        except _InterruptedError:
+            log.info("a rebalance interrupted a restore")
         except (TableMismatchError, UnknownRuleVersionError) as error:
             end_now(WorkerExit.SETUP, str(error))
         except UnreadableRowError as error:
@@ -124,10 +141,8 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         read = stale = kept = 0
         with kept_for_ever():
             for tp in sorted(active_tps):
-                restore = await self._complete_one(tp)
+                restore = await self._complete_one(tp, read)
                 read, stale, kept = read + restore.read, stale + restore.stale, kept + restore.kept
-                waiting = sum(one.read for one in self._restores.values())
-                self.progress.report(read + waiting, 0, self._journey_count())
         log.info(
             "restored: partitions %s, %d changelog records (%d stale)%s, %d journeys, %.2f s",
             sorted(tp.partition for tp in active_tps),
@@ -145,34 +160,78 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         ends, read = recovery.active_highwaters, recovery.active_offsets
         return all(tp in ends and read.get(tp) is not None and read[tp] >= ends[tp] for tp in active_tps)
 
-    async def _complete_one(self, tp: TP) -> Restore:
+    async def _complete_one(self, tp: TP, read_before: int) -> Restore:
+        """Make a partition of its changelog. Raises _InterruptedError where a rebalance has begun meanwhile."""
         number, highwater = tp.partition, self.app.tables.recovery.active_highwaters[tp]
         restore = self._restore_of(number)
         del self._restores[number]
         held = self.processors.get(number)
-        if held is None and restore.lacks_its_beginning():
+        # One that is held takes all that others wrote meanwhile, or nothing: no rebalance may find it half done.
+        assignments = self._assignments if held is None else None
+        if held is None:
+            await self._take_kept(number, restore, assignments)
+        if self.app.registry is not None:
+            await self.app.registry.learn_from(restore.schema_heads())
+        if held is None:
+            processor = self.app.engine.processor(number, self.app.partition_count, self.codec)
+            rewrites = restore.missing_schemas(self.codec)
+            made = self._journey_count()
+            for rows in restore.pieces_onto(processor.partition, self.codec):
+                rewrites += rows
+                self._report(read_before + restore.read, made + len(processor.partition.rows))
+                await self._let_others_run(assignments)
+        else:
+            processor = held
+            rewrites = restore.onto(held.partition, self.codec)
+        if replaced := replaced_topics(processor.partition.topic_ids, self.app.topic_ids):
+            raise TableMismatchError("; ".join(replaced))
+        processor.partition.topic_ids = self.app.topic_ids or None
+        self.app.flusher.begin(number, highwater + 1)
+        await self._store(number, restore, rewrites, assignments)
+        self.app.local_copy.put(number, (), highwater, self._assigned_at_ms)
+        self.processors[number] = processor
+        for _ in restore.forget():
+            await asyncio.sleep(0)
+        return restore
+
+    async def _take_kept(self, number: int, restore: Restore, assignments: int | None) -> None:
+        """Begin with the rows of the local copy, and look whether the changelog has its beginning."""
+        rows = iter(self.app.local_copy.rows(number))
+        while piece := list(islice(rows, PIECE_RECORDS)):
+            restore.keep(piece)
+            await self._let_others_run(assignments)
+        if restore.lacks_its_beginning():
             raise TableMismatchError(
                 f"the changelog lacks the beginning of partition {number}, because it was deleted and created again "
                 "under a running worker: stop all workers and rebuild the table from the input topic with "
                 "`journeys check --rebuild`"
             )
-        processor = held or self.app.engine.processor(number, self.app.partition_count, self.codec)
-        if self.app.registry is not None:
-            await self.app.registry.learn_from(restore.schema_heads())
-        rewrites = restore.onto(processor.partition, self.codec)
-        if replaced := replaced_topics(processor.partition.topic_ids, self.app.topic_ids):
-            raise TableMismatchError("; ".join(replaced))
-        processor.partition.topic_ids = self.app.topic_ids or None
-        if held is None:
-            rewrites = [*restore.missing_schemas(self.codec), *rewrites]
-        self.app.flusher.begin(number, highwater + 1)
+
+    async def _store(
+        self, number: int, restore: Restore, rewrites: Sequence[StoredRow], assignments: int | None
+    ) -> None:
+        """Store what was read in the local copy, and write rows again that a stale one hides."""
         # The copy may become complete to a stale record only after the newer row that it hides was written again.
         newer = {row.key for row in rewrites}
-        self.app.local_copy.put(number, (row for row in restore.winners() if row.key not in newer), None, 0)
+        rows = (row for row in restore.winners() if row.key not in newer)
+        for _ in range(0, restore.read, PIECE_RECORDS):
+            self.app.local_copy.put(number, islice(rows, PIECE_RECORDS), None, 0)
+            await self._let_others_run(assignments)
         await self.app.flusher.write_rows(number, rewrites)
-        self.app.local_copy.put(number, (), highwater, self._assigned_at_ms)
-        self.processors[number] = processor
-        return restore
+        await self._let_others_run(assignments)
+
+    async def _let_others_run(self, assignments: int | None) -> None:
+        """Give the event loop its turn.
+
+        Raises _InterruptedError if partitions were assigned anew since there were so many assignments; None never does.
+        """
+        await asyncio.sleep(0)
+        if assignments is not None and self._assignments != assignments:
+            raise _InterruptedError
+
+    def _report(self, read: int, made: int) -> None:
+        waiting = sum(one.read for one in self._restores.values())
+        self.progress.report(read + waiting, 0, made)
 
     def _journey_count(self) -> int:
         return sum(len(processor.partition.rows) for processor in self.processors.values())
@@ -182,13 +241,9 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         return number in self.processors or number in self._restores
 
     def _restore_of(self, number: int) -> Restore:
-        """Restore under way of a partition; a new one begins with the local copy."""
+        """Restore under way of a partition."""
         self.progress.begin()
-        restore = self._restores.get(number)
-        if restore is None:
-            restore = Restore(() if number in self.processors else self.app.local_copy.rows(number))
-            self._restores[number] = restore
-        return restore
+        return self._restores.setdefault(number, Restore())
 
     async def _changelog(self) -> ChangelogState:
         return await changelog_state(self.app.client_options, self.app.changelog_topic)

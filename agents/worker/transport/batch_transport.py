@@ -20,6 +20,7 @@ from mode.threads import MethodQueue
 from journeys.agents.kafka.followed_cluster import follow_cluster
 from journeys.agents.worker.ports.batch import Batch
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
+from journeys.agents.worker.transport.group_membership import name_more_errors
 from journeys.agents.worker.transport.idempotent_producer import IdempotentProducer
 from journeys.agents.worker.transport.lost_position import lost_position
 
@@ -56,6 +57,11 @@ class WorkerConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     aiokafka keeps static members in the group when they stop, so that they get their partitions back. A worker that was
     stopped on purpose may not come back, and its partitions would wait for the end of its session: so it leaves.
     """
+
+    async def on_start(self) -> None:
+        """Start the consumer, and note from then on what becomes of its membership."""
+        await super().on_start()
+        self.app.membership.note_losses(self._consumer._coordinator)
 
     @property
     def method_queue(self) -> MethodQueue:
@@ -315,3 +321,7 @@ class BatchTransport(driver.Transport):  # type: ignore[misc]  # Faust is not ty
 
     Consumer = BatchConsumer
     Producer = IdempotentProducer
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        name_more_errors()

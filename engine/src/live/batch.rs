@@ -6,6 +6,7 @@ use crate::live::entry::{next_entries, Content, Entry, Prefixes};
 use crate::live::partition::Partition;
 use crate::live::progress::Progress;
 use crate::live::situation::{Fate, Situation};
+use crate::live::turns::Turns;
 use crate::rule::clock::is_near_append_time;
 use crate::rule::TimeSource;
 use crate::wire::punctuation::Punctuation;
@@ -21,6 +22,7 @@ impl Partition {
         prefixes: &Prefixes,
         progress: &mut Progress,
         now: &mut Situation<'_>,
+        turns: &mut Turns<'_>,
     ) -> PyResult<bool> {
         while progress.index < records.len() && records.offset(progress.index) <= progress.applied_offset {
             progress.skipped += 1;
@@ -37,7 +39,7 @@ impl Partition {
                     touchpoints += 1;
                     self.take_touchpoint(entry, touchpoint, self.hashes[touchpoints - 1], progress, now)?
                 }
-                Content::Punctuation(punctuation) => self.take_punctuation(entry, punctuation, progress, now)?,
+                Content::Punctuation(punctuation) => self.take_punctuation(entry, punctuation, progress, now, turns)?,
             };
             if !is_taken {
                 return Ok(false);
@@ -45,6 +47,7 @@ impl Partition {
             progress.index += 1;
             progress.applied_offset = entry.offset;
         }
+        turns.worked(entries.len() as u32);
         Ok(!is_all)
     }
 
@@ -81,6 +84,7 @@ impl Partition {
         punctuation: &Punctuation,
         progress: &mut Progress,
         now: &mut Situation<'_>,
+        turns: &mut Turns<'_>,
     ) -> PyResult<bool> {
         let time_source = punctuation.time_source.name();
         let is_live = punctuation.time_source == TimeSource::Live;
@@ -92,7 +96,7 @@ impl Partition {
         now.time_source = Some(time_source);
         let clock = now.clock.map_or(punctuation.at, |clock| clock.max(punctuation.at));
         now.clock = Some(clock);
-        self.punctuate(clock, entry.offset, now.policy)?;
+        self.punctuate(clock, entry.offset, now.policy, turns)?;
         progress.punctuations += 1;
         Ok(true)
     }

@@ -14,6 +14,7 @@ use crate::live::progress::Progress;
 use crate::live::row::Row;
 use crate::live::situation::Situation;
 use crate::live::store::Changed;
+use crate::live::turns::Turns;
 use crate::rule::Rule;
 use crate::wire::messages::Messages;
 use crate::wire::records::Records;
@@ -86,7 +87,8 @@ impl Engine {
     ) -> PyResult<Progress> {
         let mut now = Situation { clock, time_source, policy, memories, unknown_late_until };
         let mut progress = Progress::before(start, applied_offset);
-        while self.partition.apply_some(py, &records, &self.prefixes, &mut progress, &mut now)? {}
+        let mut turns = Turns::of(py);
+        while self.partition.apply_some(py, &records, &self.prefixes, &mut progress, &mut now, &mut turns)? {}
         progress.clock = now.clock;
         progress.time_source = now.time_source.map(Into::into);
         Ok(progress)
@@ -94,8 +96,8 @@ impl Engine {
 
     /// Fire what is due at the clock, because of the punctuation at `offset`, and delete rows that count as absent then,
     /// at most as many as the policy says.
-    fn punctuate(&mut self, clock: i64, offset: i64, policy: u32) -> PyResult<()> {
-        self.partition.punctuate(clock, offset, policy)
+    fn punctuate(&mut self, py: Python<'_>, clock: i64, offset: i64, policy: u32) -> PyResult<()> {
+        self.partition.punctuate(clock, offset, policy, &mut Turns::of(py))
     }
 
     /// Take back what a wrong clock has made of rows, because of the correction to `at` at `offset`.
@@ -105,8 +107,8 @@ impl Engine {
     }
 
     /// Clock at which the next deadline fires; None when nothing is open.
-    fn next_due_at(&mut self) -> Option<i64> {
-        self.partition.next_due_at()
+    fn next_due_at(&mut self, py: Python<'_>) -> Option<i64> {
+        self.partition.next_due_at(&mut Turns::of(py))
     }
 
     /// Take abandonments of the reference among the engine's own: (key, value), in firing order.
@@ -144,12 +146,14 @@ impl Engine {
     }
 
     /// Changelog records of the rows that changed since the last call: (key, value, offset).
-    fn take_changed(&mut self) -> Messages {
+    fn take_changed(&mut self, py: Python<'_>) -> Messages {
+        let mut turns = Turns::of(py);
         let mut found = Messages::default();
         let (mut key, mut value) = (Vec::new(), Vec::new());
         for changed in self.partition.store.take_changed() {
+            turns.worked(1);
             let row = match &changed {
-                Changed::Here(slot) => self.partition.store.row(*slot),
+                Changed::Here(slot) => self.partition.store.unmark(*slot),
                 Changed::Gone(row) => row,
             };
             key.clear();

@@ -13,6 +13,7 @@ mod row;
 mod situation;
 mod store;
 mod stored_row;
+mod turns;
 
 pub use engine::Engine;
 pub use progress::Progress;
