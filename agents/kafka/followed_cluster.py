@@ -106,7 +106,10 @@ class _Follower:
         """Bring news of the cluster and of these topics, of all without any; False if no broker has them."""
         brokers = self._brokers()
         if not brokers:
-            return bool(await self._update_at_start(cluster, topics))
+            is_known = bool(await self._update_at_start(cluster, topics))
+            if not is_known:
+                await asyncio.sleep(_RETRY_SECONDS)
+            return is_known
         response = await self._first_news(brokers, Metadata(sorted(topics) if topics else None))
         if response is not None:
             cluster.update_metadata(_read(response))

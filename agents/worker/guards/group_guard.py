@@ -42,8 +42,10 @@ _OWN_FOLDER: Final = "give each a JOURNEYS_DATA_DIR of its own, not a copy of an
 
 
 class _Settings(Protocol):
-    group: str
     session_timeout_seconds: float
+
+    @property
+    def group(self) -> str: ...
 
 
 class GroupGuard:
