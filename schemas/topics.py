@@ -52,7 +52,7 @@ def topic_map(application_id: str) -> tuple[Topic, ...]:
     return (
         Topic(
             JOURNEY_EVENTS,
-            "journey_id; none for PolicyChanged and Punctuation, which go to an explicit partition",
+            "journey_id; none for PolicyChanged, Punctuation and marks, which go to an explicit partition",
             (
                 "JourneyRegistered",
                 "Touchpoint",
@@ -60,6 +60,8 @@ def topic_map(application_id: str) -> tuple[Topic, ...]:
                 "JourneyCommand",
                 "PolicyChanged",
                 "Punctuation",
+                "OffsetSkipped",
+                "SchemaDecided",
             ),
             kept | {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_MESSAGE_BYTES)},
         ),

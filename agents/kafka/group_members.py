@@ -27,7 +27,7 @@ class GroupActiveError(OperationError):
 
 async def require_no_members(settings: Settings) -> None:
     """Raise GroupActiveError if the worker's group has members; also KafkaUnreachableError, KafkaRequestError."""
-    members = await _members(settings)
+    members = await group_members(settings)
     if members:
         raise GroupActiveError(
             f"the group {settings.application_id} has {len(members)} members ({', '.join(sorted(members))}): "
@@ -35,7 +35,7 @@ async def require_no_members(settings: Settings) -> None:
         )
 
 
-async def _members(settings: Settings) -> list[str]:
+async def group_members(settings: Settings) -> list[str]:
     """Members of the group, each as client id and host."""
     async with admin(settings) as client:
         for _ in range(_POLLS):

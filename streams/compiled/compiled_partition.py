@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastavro import schemaless_reader
 
 from journeys.schemas.codec import HEADER_BYTES, Codec, head_of, schema_id_of
+from journeys.schemas.invalid import InvalidRecordError
 from journeys.streams.partition.partition_state import PartitionState
 from journeys.streams.rule.penalty import PenaltyTable
 from journeys.streams.rule.policy import Policy
@@ -62,6 +63,8 @@ class CompiledPartition(PartitionState):
         self._codec = codec
         self._numbers: dict[str, int] = {}
         self._heads: set[bytes] = set()
+        self._reading: tuple[int, int] | None = None
+        self._catalog = codec.catalog
         self.rows = CompiledRows(engine, self.policies, codec)
 
     def number_of(self, policy: Policy) -> int:
@@ -79,10 +82,27 @@ class CompiledPartition(PartitionState):
         """Have the engine take records of this head, too, if their schema is the present one under another id."""
         if head in self._heads:
             return
-        writer = self._codec.catalog.writer(schema_id_of(head))
+        writer = self._catalog.writer(schema_id_of(head))
         if writer.is_own:
             self._heads.add(head)
             self.engine.take_head(writer.name, head)
+
+    def read_from(self, offset: int) -> None:
+        """Have the engine read records from an offset on as the partition's marks say there."""
+        reading = self.marks.reading(offset)
+        if reading == self._reading:
+            return
+        self._reading = reading
+        self._catalog = self.marks.catalog_at(self._codec.catalog, offset)
+        for head in [head for head in self._heads if not self._is_own(head)]:
+            self._heads.discard(head)
+            self.engine.drop_head(head)
+
+    def _is_own(self, head: bytes) -> bool:
+        try:
+            return self._catalog.writer(schema_id_of(head)).is_own
+        except InvalidRecordError:
+            return False
 
     def keep(self, row: Row) -> None:
         """Hold a row that a record has changed; the engine sees to its deadline, and has it stored."""

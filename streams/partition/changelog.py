@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from journeys.schemas.codec import HEADER_BYTES, Codec
+from journeys.schemas.codec import HEADER_BYTES, Codec, schema_id_of
 from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
@@ -18,11 +18,13 @@ from journeys.schemas.rows import (
     PARTITION_KEY,
     PartitionRow,
     PolicyRow,
+    is_mark,
     is_policy,
     is_schema,
     journey_key,
     journey_keys,
     journey_of,
+    mark_key,
     policy_key,
 )
 from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
@@ -31,6 +33,7 @@ from journeys.streams.partition.protocols import JourneyPartition
 from journeys.streams.rule.policy import InvalidPolicyError, Policy, policy_from_json
 from journeys.streams.rule.row import UNKNOWN_OFFSET, stored_columns
 from journeys.streams.stored.restored_rows import UnreadableRowError, policy_of
+from journeys.streams.stored.mark_rows import mark_of_row, mark_row_value
 from journeys.streams.stored.schema_rows import learn_schemas, missing_schemas
 from journeys.streams.stored.stored_row import StoredRow, row_offset
 
@@ -99,8 +102,9 @@ def dead_letter_key(letter: DeadLetter) -> bytes:
 
 
 def stored_rows(effects: Effects, codec: Codec) -> Sequence[StoredRow]:
-    """Changelog records of a batch: policies before the journeys that name them."""
-    stored = [StoredRow(policy_key(row.policy_version), codec.encode(row), row.offset) for row in effects.policies]
+    """Changelog records of a batch: marks, and policies before the journeys that name them."""
+    stored = [StoredRow(mark_key(row.offset), mark_row_value(row), row.offset) for row in effects.marks]
+    stored += [StoredRow(policy_key(row.policy_version), codec.encode(row), row.offset) for row in effects.policies]
     rows = list(effects.changed.values())
     if rows:
         values = codec.encode_columns("JourneyRow", stored_columns(rows))
@@ -180,14 +184,13 @@ class Restore:
         both = (self._read, self._kept)
         return any(PARTITION_KEY in rows for rows in both) and not any(is_schema(key) for rows in both for key in rows)
 
-    def schema_heads(self) -> set[bytes]:
-        """First bytes of all rows, which name their schemas."""
-        return {
-            found[:HEADER_BYTES]
-            for rows in (self._kept, self._read)
-            for found in rows.values()
-            if not isinstance(found, int)
-        }
+    def unknown_heads(self, codec: Codec) -> set[bytes]:
+        """First bytes of rows whose schemas neither the catalog knows nor the table tells."""
+        both = (self._kept, self._read)
+        for rows in both:
+            learn_schemas(rows.items(), codec)
+        heads = {found[:HEADER_BYTES] for rows in both for found in rows.values() if not isinstance(found, int)}
+        return {head for head in heads if not _is_known(head, codec)}
 
     def onto(self, partition: JourneyPartition, codec: Codec) -> list[StoredRow]:
         """Put what was read onto a partition: an empty one, or one that missed what others wrote meanwhile.
@@ -206,6 +209,8 @@ class Restore:
                 row: PolicyRow = _decoded(key, found, codec)
                 partition.policies.setdefault(row.policy_version, _policy_of(row))
                 partition.policy_offsets.setdefault(row.policy_version, row.offset)
+            elif is_mark(key) and not isinstance(found, int):
+                partition.marks.add(*mark_of_row(found))
         own = winners.get(PARTITION_KEY)
         if own is not None and not isinstance(own, int):
             if _offset_of(PARTITION_KEY, own) < partition.applied_offset:
@@ -249,6 +254,13 @@ def _choose(
             yield StoredRow(key, None, known_until)
         elif not isinstance(found, int):
             wanted.append((journey_id, found))
+
+
+def _is_known(head: bytes, codec: Codec) -> bool:
+    try:
+        return codec.catalog.knows(schema_id_of(head))
+    except InvalidRecordError:
+        return True  # it names no schema
 
 
 def _stored(key: bytes, found: Winner) -> StoredRow:

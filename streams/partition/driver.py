@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from journeys.schemas.instants import DAY_MS
 from journeys.schemas.invalid import InvalidRecordError
-from journeys.schemas.records import InputRecord, JourneyRecord, PolicyChanged, Punctuation
+from journeys.schemas.records import InputRecord, JourneyRecord, Mark, PolicyChanged, Punctuation
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.entry import Entry, EntryFields
 from journeys.streams.partition.processor import Processor
@@ -70,10 +70,10 @@ def replay_partition(
         yield processor.process([entry])
 
 
-def _lies_after(record: InputRecord | InvalidRecordError, until: int) -> bool:
+def _lies_after(record: InputRecord | Mark | InvalidRecordError, until: int) -> bool:
     if isinstance(record, Punctuation):
         return record.at > until
-    if isinstance(record, PolicyChanged | Exception):
+    if isinstance(record, PolicyChanged | Mark | Exception):
         return False
     return record.occurred_at > until
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from journeys.schemas.marks import Marks
 from journeys.schemas.rows import PartitionRow
 from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 from journeys.streams.rule.row import UNKNOWN_OFFSET, Row
@@ -28,6 +29,8 @@ class PartitionState(ABC):
         self.policies: dict[str, Policy] = {self.policy.version: self.policy}
         self.policy_offsets: dict[str, int] = {self.policy.version: UNKNOWN_OFFSET}
         """Offset of the record that first brought each policy."""
+        self.marks = Marks()
+        """How records of the log are read, if not as they say themselves: known before they are applied."""
         self._grace_ms = grace_ms
 
     def row(self) -> PartitionRow:

@@ -10,8 +10,8 @@ from journeys.schemas.identity import touchpoint_hash
 from journeys.schemas.instants import format_instant
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.partitioner import partition_of
-from journeys.schemas.records import DeadLetter, JourneyRecord, PolicyChanged, Punctuation, Touchpoint
-from journeys.schemas.rows import PolicyRow
+from journeys.schemas.records import DeadLetter, JourneyRecord, Mark, PolicyChanged, Punctuation, Touchpoint
+from journeys.schemas.rows import MarkRow, PolicyRow
 from journeys.schemas.topics import JOURNEY_EVENTS
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.entry import Entry, EntryFields
@@ -68,6 +68,10 @@ class RecordProcessor:
                     self._punctuation(record, offset, effects, punctuate)
                 elif isinstance(record, PolicyChanged):
                     self._policy_changed(record, offset, effects)
+                elif isinstance(record, Mark):  # it has said its word already: whoever reads a partition knew it before
+                    assert value is not None
+                    effects.marks.append(MarkRow(offset, value))
+                    effects.counts.marks += 1
                 else:
                     raise record
             except InvalidRecordError as error:

@@ -56,7 +56,7 @@ class Watchdog:
         now = monotonic()
         for tp, position in positions.items():
             known, since = self._moved.get(tp, (position, now))
-            if position != known or position >= (ends.get(tp) or 0):
+            if tp in self._worker.held_back or position != known or position >= (ends.get(tp) or 0):
                 known, since = position, now
             self._moved[tp] = (known, since)
             if now - since > _STALLED_AFTER_SECONDS:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from faust.types import TP
 
     from journeys.agents.kafka.schema_registry import SchemaRegistry
+    from journeys.agents.worker.mark_keeper import MarkKeeper
     from journeys.agents.worker.ports.batch import Batch
     from journeys.agents.worker.ports.local_copy import LocalCopy
     from journeys.schemas.codec import Codec
@@ -105,6 +106,10 @@ class Worker(Membership, Protocol):
         """Positions in the input topic."""
 
     @property
+    def held_back(self) -> Collection[TP]:
+        """Input partitions of which nothing is fetched: they wait for the schema registry."""
+
+    @property
     def store(self) -> Partitions:
         """Partitions of this worker."""
 
@@ -119,6 +124,10 @@ class InputOwner(Membership, Protocol):
     input_topic: str
 
     @property
+    def held_back(self) -> Collection[TP]:
+        """Input partitions of which nothing is fetched: they wait for the schema registry."""
+
+    @property
     def store(self) -> Partitions:
         """Partitions of this worker."""
 
@@ -130,6 +139,7 @@ class TableOwner(Membership, Protocol):
     engine: Engine
     local_copy: LocalCopy
     registry: SchemaRegistry | None
+    marks: MarkKeeper
     partition_count: int
     client_options: dict[str, Any]
     tables: Any

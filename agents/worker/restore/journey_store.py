@@ -7,6 +7,7 @@ one record at a time.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from faust.stores.memory import Store as MemoryStore
 from faust.types import TP
 
 from journeys.agents.kafka.changelog_state import ChangelogState, changelog_state
+from journeys.agents.kafka.schema_registry import RegistryUnreachableError
 from journeys.agents.kafka.tombstone import tombstone_offset
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.restore.restore_progress import RestoreProgress
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from journeys.agents.worker.ports.worker_ports import TableOwner
 
 log = logging.getLogger("journeys.store")
+_ASK_AGAIN_SECONDS = 2.0
 
 
 class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
@@ -126,6 +129,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
                 read, stale, kept = read + restore.read, stale + restore.stale, kept + restore.kept
                 waiting = sum(one.read for one in self._restores.values())
                 self.progress.report(read + waiting, 0, self._journey_count())
+        await self.app.marks.read(tp.partition for tp in active_tps)
         log.info(
             "restored: partitions %s, %d changelog records (%d stale)%s, %d journeys, %.2f s",
             sorted(tp.partition for tp in active_tps),
@@ -155,8 +159,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
                 "`journeys check --rebuild`"
             )
         processor = held or self.app.engine.processor(number, self.app.partition_count, self.codec)
-        if self.app.registry is not None:
-            await self.app.registry.learn_from(restore.schema_heads())
+        await self._learn_schemas(restore)
         rewrites = restore.onto(processor.partition, self.codec)
         if held is None:
             rewrites = [*restore.missing_schemas(self.codec), *rewrites]
@@ -168,6 +171,16 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         self.app.local_copy.put(number, (), highwater, self._assigned_at_ms)
         self.processors[number] = processor
         return restore
+
+    async def _learn_schemas(self, restore: Restore) -> None:
+        """Ask the registry for schemas of rows that the table does not tell itself; waits while it is away."""
+        heads = restore.unknown_heads(self.codec)
+        while heads and self.app.registry is not None:
+            try:
+                return await self.app.registry.learn_from(heads)
+            except RegistryUnreachableError as error:
+                log.warning("a restore waits for schemas of rows: %s", error)
+                await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
     def _journey_count(self) -> int:
         return sum(len(processor.partition.rows) for processor in self.processors.values())

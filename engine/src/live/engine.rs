@@ -52,6 +52,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Leave records whose values have this head to the reference from now on.
+    fn drop_head(&mut self, head: &[u8]) {
+        self.heads.touchpoints.retain(|known| known != head);
+        self.heads.punctuations.retain(|known| known != head);
+    }
+
     /// Know a policy; gives its number. `penalties` is its penalty table.
     fn add_policy(&mut self, policy: &Bound<'_, PyAny>, penalties: Py<PyAny>) -> PyResult<u32> {
         self.partition.rules.push(Rule::of(policy, penalties)?);
@@ -67,16 +73,17 @@ impl Engine {
         }
     }
 
-    /// Apply a batch of the log from an index on, up to the first record that is the reference's.
+    /// Apply a batch of the log from an index on, up to the first record that is the reference's, or up to `stop`.
     ///
     /// `time_source`, `clock` and `policy` are those of the partition.
-    #[pyo3(signature = (records, start, applied_offset, time_source, clock, policy, memories))]
+    #[pyo3(signature = (records, start, stop, applied_offset, time_source, clock, policy, memories))]
     #[allow(clippy::too_many_arguments)] // all that holds for the whole partition
     fn apply(
         &mut self,
         py: Python<'_>,
         records: PyRef<'_, Records>,
         start: usize,
+        stop: usize,
         applied_offset: i64,
         time_source: Option<&str>,
         clock: Option<i64>,
@@ -85,7 +92,8 @@ impl Engine {
     ) -> PyResult<Progress> {
         let mut now = Situation { clock, time_source, policy, memories };
         let mut progress = Progress::before(start, applied_offset);
-        while self.partition.apply_some(py, &records, &self.heads, &mut progress, &mut now)? {}
+        let stop = stop.min(records.len());
+        while self.partition.apply_some(py, &records, stop, &self.heads, &mut progress, &mut now)? {}
         progress.clock = now.clock;
         progress.time_source = now.time_source.map(Into::into);
         Ok(progress)
