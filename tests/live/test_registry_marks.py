@@ -1,0 +1,116 @@
+"""What a registry says is in the log: whatever it answers, a worker goes on, and a replay without it gives the same."""
+
+import asyncio
+import json
+
+import pytest
+
+from journeys.agents.kafka.log_reader import open_log
+from journeys.agents.settings.settings import Settings
+from journeys.schemas.codec import head_of
+from journeys.schemas.records import Mark, SchemaDecided
+from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS
+from tests.fixtures.fresh_kafka import emptied
+from tests.fixtures.marked_logs import NEWER, foreign
+from tests.fixtures.topic_contents import DAY, HOUR, Raw, home, punctuation, read, touch, write
+from tests.fixtures.troubled_registry import ENDLESS, KNOWN, LAGGING, NOWHERE, REFUSED, troubled_registry
+
+from .test_registry_live import with_registry
+from .topic_exchange import append
+from .verified import verified
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+
+def _raw(value: bytes, journey_id: str = "a") -> Raw:
+    return Raw(JOURNEY_EVENTS, home(journey_id), journey_id.encode(), value)
+
+
+def _marks(settings: Settings, partition: int) -> dict[int, Mark]:
+    async def marks() -> dict[int, Mark]:
+        async with open_log(settings, JOURNEY_EVENTS, catalog=None) as log:
+            return (await log.marks(partition)).by_offset
+
+    return asyncio.run(marks())
+
+
+def _decided(settings: Settings, partition: int) -> dict[int, SchemaDecided]:
+    found = _marks(settings, partition).values()
+    return {mark.schema_id: mark for mark in found if isinstance(mark, SchemaDecided)}
+
+
+def test_rows_5_and_6_no_answer_of_a_registry_ends_a_worker_or_splits_it_from_its_replay(broker, workers):
+    """302 to 422, no schema, 300 MB and the like; unknown at first and known a second later; and nowhere known.
+
+    Then the registry is gone for good: verify, and a worker that begins anew, read its answers in the log.
+    """
+    plain = emptied(broker)
+    with troubled_registry() as url:
+        settings = plain.model_copy(update={"schema_registry_url": url})
+        worker = workers.start(settings)
+        worker.wait_until_logged("restored: partitions [")
+        append(plain, punctuation(0))
+        bad = [*REFUSED, ENDLESS, NOWHERE]
+        lagging = [_raw(foreign(NEWER, LAGGING, touch("a", number, number * HOUR))) for number in (1, 2)]
+        asyncio.run(
+            write(
+                plain,
+                [
+                    lagging[0],
+                    *(_raw(head_of(schema_id) + b"body") for schema_id in bad),
+                    _raw(foreign(NEWER, KNOWN, touch("a", 3, 3 * HOUR))),
+                    lagging[1],
+                ],
+            )
+        )
+        append(settings, touch("a", 4, 4 * HOUR))
+        append(plain, punctuation(9 * DAY))
+        workers.wait_until_applied(plain)
+        worker.require_running()
+        worker.stop()
+    for without in (settings, plain):  # its address answers no more, or is not even set
+        report, _ = verified(without)
+        assert (report.counts.applied, report.counts.dead) == (4, len(bad))
+    decided = _decided(plain, home("a"))
+    assert {schema_id for schema_id, mark in decided.items() if mark.refusal is not None} == set(bad)
+    assert json.loads(str(decided[LAGGING].schema)) == NEWER
+    assert len(decided) == len(bad) + 3  # the two that are known, and the registry's own id of a touchpoint
+    again = workers.start(plain)
+    again.wait_until_logged("restored: partitions [")
+    append(plain, punctuation(10 * DAY))
+    workers.wait_until_applied(plain)
+    again.stop()
+    verified(plain)
+
+
+def test_a_registry_that_is_away_holds_back_one_partition_and_no_other(broker, workers):
+    """The worker says so and lives; when the registry is back, what waited is read."""
+
+    def scenario(registry) -> None:
+        plain = emptied(broker)
+        settings = plain.model_copy(update={"schema_registry_url": registry.url})
+        worker = workers.start(settings)
+        worker.wait_until_logged("restored: partitions [")
+        newer_id = registry.add_avro(NEWER)
+        registry.failures = 1_000_000
+        there = next(name for name in map(str, range(100)) if home(name) != home("a"))
+        asyncio.run(write(plain, [_raw(foreign(NEWER, newer_id, touch("a", 1, HOUR)))]))
+        worker.wait_until_logged("waits for the schema registry")
+        append(plain, touch("a", 2, 2 * HOUR), touch(there, 1, HOUR), punctuation(9 * DAY))
+        abandonments = f"nothing came of journey {there}"
+        workers.wait_until(lambda: bool(_of(plain, JOURNEY_ABANDONMENTS, home(there))), abandonments)
+        worker.require_running()
+        assert not _of(plain, JOURNEY_ABANDONMENTS, home("a"))
+        assert "goes on after" not in worker.log
+        registry.failures = 0
+        workers.wait_until_applied(plain)
+        report, _ = verified(plain)
+        assert (report.counts.applied, report.counts.dead) == (3, 0)
+        assert not _of(plain, DEAD_LETTERS, home("a"))
+        worker.stop()
+
+    with_registry(scenario)
+
+
+def _of(settings: Settings, topic: str, partition: int) -> list:
+    return asyncio.run(read(settings, topic))[partition]
