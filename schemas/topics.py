@@ -70,8 +70,8 @@ def topic_map(application_id: str) -> tuple[Topic, ...]:
         Topic(DEAD_LETTERS, "topic:partition:offset of the record", ("DeadLetter",), dict(kept)),
         Topic(
             changelog_name(application_id),
-            "row kind and journey_id, policy_version or schema id",
-            ("JourneyRow", "PartitionRow", "PolicyRow", "SchemaRow"),
+            "row kind and journey_id, policy_version, schema id or offset of a mark",
+            ("JourneyRow", "PartitionRow", "PolicyRow", "SchemaRow", "MarkRow"),
             # A day before anything is compacted: a stale row that a frozen worker wrote late
             # must not be all that is left before the next owner has rewritten the newer one.
             {

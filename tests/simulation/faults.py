@@ -17,6 +17,7 @@ from journeys.streams.partition.entry import Entry
 from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.state import Partition
 from journeys.streams.rule.row import Row
+from tests.simulation.mark_faults import AnswersNotLogged, MarksNotLookedFor, OwnAnswerFirst
 from tests.simulation.transport import Delivery, Transport
 from tests.simulation.worker import CODEC, EntryProcessor, Worker
 
@@ -286,4 +287,7 @@ FAULTS: Final[dict[str, type[Worker]]] = {
     "no-freeze-guard": NoFreezeGuard,
     "gaps-not-looked-at": GapsNotLookedAt,
     "stale-rows-left": StaleRowsLeft,
+    "registry-answer-not-logged": AnswersNotLogged,
+    "own-answer-first": OwnAnswerFirst,
+    "marks-not-looked-for": MarksNotLookedFor,
 }
