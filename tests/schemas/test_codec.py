@@ -71,10 +71,13 @@ def test_fingerprints_are_pinned():
         "JourneyRegistered": 658009093,
         "JourneyRow": 1840407694,
         "JourneySignal": 890124556,
+        "MarkRow": 1841349407,
+        "OffsetSkipped": 992223210,
         "PartitionRow": 39725137,
         "PolicyChanged": 1214401913,
         "PolicyRow": 1005447428,
         "Punctuation": 601888827,
+        "SchemaDecided": 292242156,
         "SchemaRow": 1464780102,
         "Touchpoint": 118953163,
     }
