@@ -1,1 +1,1 @@
-"""What is said: Avro contracts, typed records, codec, topic map. Pure: no clock, no network."""
+"""Contracts: Avro contracts, typed records, codec, topic map. Pure: no clock, no network."""

@@ -13,7 +13,7 @@ def why_not_admitted(text: str) -> str | None:
 
     `text` is the schema's JSON as a registry, a mark or a row of the table has it, not parsed yet. This is asked before
     anything else is done with it; what passes is then held against Avro's rules. The answer is part of the rule: it
-    depends on the text alone, it becomes the refusal of the id's SchemaDecided, and every reader of that mark asks again.
+    depends on the text alone, it becomes the refusal of the id's SchemaDecided, and every reader of a mark asks again.
     Never raises.
     """
     try:

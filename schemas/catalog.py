@@ -40,6 +40,7 @@ class WriterSchema:
     """A schema that some writer used, ready to be read into the project's own record of that name."""
 
     __slots__ = ("field_names", "has_columns", "is_own", "name", "parsed", "plain_json", "reader")
+    is_own: bool
 
     def __init__(self, name: str, schema: dict[str, Any], own: dict[str, Any]) -> None:
         self.name = name
@@ -105,10 +106,10 @@ class Catalog:
 
     def writer(self, schema_id: int) -> WriterSchema:
         """Schema under a wire id; raises InvalidRecordError for an unknown or refused one."""
-        found = self._writers.get(schema_id)
-        if found is None:
+        writer = self._writers.get(schema_id)
+        if writer is None:
             raise unreadable(schema_id, self._refused.get(schema_id, UNKNOWN_SCHEMA))
-        return found
+        return writer
 
 
 UNKNOWN_SCHEMA: Final = "no such schema is known here, nor in the registry if one is set"

@@ -44,7 +44,7 @@ class Codec:
         """Wire bytes of a record given as its name and fields."""
         schema_id = self.catalog.id_of(name)
         out = BytesIO()
-        out.write(head_of(schema_id))
+        out.write(prefix_of(schema_id))
         schemaless_writer(out, self.catalog.writer(schema_id).parsed, fields)
         return out.getvalue()
 
@@ -53,8 +53,8 @@ class Codec:
         schema_id = self.catalog.id_of(name)
         writer = self.catalog.writer(schema_id)
         if writer.has_columns and len(columns[0]) >= WORTHWHILE:
-            head = head_of(schema_id)
-            return [head + body for body in bodies_of(columns, writer.plain_json)]
+            prefix = prefix_of(schema_id)
+            return [prefix + body for body in bodies_of(columns, writer.plain_json)]
         rows = zip(*map(_listed, columns), strict=True)
         return [self.encode_fields(name, dict(zip(writer.field_names, row, strict=True))) for row in rows]
 
@@ -82,12 +82,12 @@ class Codec:
     def decode_all(self, name: str, values: Sequence[bytes]) -> list[Any]:
         """Record tuples that are all of one name, of whatever schema, not validated; raises InvalidRecordError."""
         make: Any = _TUPLES[name]._make  # type: ignore[attr-defined]  # they are NamedTuples
-        found: list[Any] = []
+        records: list[Any] = []
         for start in range(0, len(values), _AT_ONCE):
             some = values[start : start + _AT_ONCE]
             columns = self._own_columns(name, some)
-            found += map(self.decode, some) if columns is None else map(make, zip(*columns, strict=True))
-        return found
+            records += map(self.decode, some) if columns is None else map(make, zip(*columns, strict=True))
+        return records
 
     def decode_all_fields(self, name: str, values: Sequence[bytes]) -> list[dict[str, Any]]:
         """Fields of records that are all of one name, of whatever schema; raises InvalidRecordError."""
@@ -101,8 +101,8 @@ class Codec:
         """Columns of records that are all of the present schema; None where they are to be decoded one by one."""
         schema_id = self.catalog.id_of(name)
         writer = self.catalog.writer(schema_id)
-        head = head_of(schema_id)
-        if not writer.has_columns or len(values) < WORTHWHILE or not all(value.startswith(head) for value in values):
+        prefix = prefix_of(schema_id)
+        if not writer.has_columns or len(values) < WORTHWHILE or not all(value.startswith(prefix) for value in values):
             return None
         return columns_of([value[HEADER_BYTES:] for value in values], writer.plain_json)
 
@@ -135,21 +135,23 @@ class Codec:
             writer = self.catalog.writer(schema_id)
         except InvalidRecordError:  # a mark refuses it
             return [self._decoded(value) for value in values]
-        head = head_of(schema_id)
+        prefix = prefix_of(schema_id)
         alike = [
             position
             for position, value in enumerate(values)
-            if value is not None and value.startswith(head) and len(value) <= MAX_RECORD_BYTES
+            if value is not None and value.startswith(prefix) and len(value) <= MAX_RECORD_BYTES
         ]
         if not (writer.has_columns and writer.is_own) or len(alike) < WORTHWHILE:
             return [self._decoded(value) for value in values]
         if len(alike) == len(values):
             return self._touchpoints(values, writer)
-        found: list[Any] = [None] * len(values)
+        records: list[Any] = [None] * len(values)
         touchpoints = self._touchpoints([values[position] for position in alike], writer)
         for position, touchpoint in zip(alike, touchpoints, strict=True):
-            found[position] = touchpoint
-        return [self._decoded(value) if record is None else record for record, value in zip(found, values, strict=True)]
+            records[position] = touchpoint
+        return [
+            self._decoded(value) if record is None else record for record, value in zip(records, values, strict=True)
+        ]
 
     def _touchpoints(self, values: Sequence[Any], writer: WriterSchema) -> Sequence[InputRecord | InvalidRecordError]:
         """Touchpoints of wire bytes that all have the header of their own schema."""
@@ -194,7 +196,7 @@ def _check(record: InputRecord, value: bytes) -> None:
 
 
 def check_frame(value: bytes | None) -> None:
-    """Raise InvalidRecordError for a null value, one that is too large, and one without the wire format's head."""
+    """Raise InvalidRecordError for a null value, one that is too large, and one without the wire format's prefix."""
     if value is None:
         raise InvalidRecordError("value", None, "a record; this topic is not compacted and has no tombstones")
     if len(value) > MAX_RECORD_BYTES:
@@ -202,13 +204,13 @@ def check_frame(value: bytes | None) -> None:
     schema_id_of(value)
 
 
-def head_of(schema_id: int) -> bytes:
+def prefix_of(schema_id: int) -> bytes:
     """Head of the wire bytes of a schema's records."""
     return _MAGIC + schema_id.to_bytes(4, "big")
 
 
 def schema_id_of(value: bytes) -> int:
-    """Schema id in the head of wire bytes; raises InvalidRecordError where there is no such head."""
+    """Schema id in the prefix of wire bytes; raises InvalidRecordError where there is no such prefix."""
     if len(value) < HEADER_BYTES or value[:1] != _MAGIC:
         raise InvalidRecordError(
             "value", value[:16], "Avro in Confluent's wire format: byte 0, schema id in 4 bytes, body"

@@ -29,8 +29,8 @@ def origin_of(topic: str, partition: int) -> bytes:
 
 def lifecycle_id_from(origin: bytes, offset: int, kind: str, journey_id: str) -> str:
     """`lifecycle_id` of the topic and partition that `origin_of` was asked for."""
-    said = origin + offset.to_bytes(8, "big") + f"{kind}\0{journey_id}".encode()
-    return blake2b(said, digest_size=16).hexdigest()
+    content = origin + offset.to_bytes(8, "big") + f"{kind}\0{journey_id}".encode()
+    return blake2b(content, digest_size=16).hexdigest()
 
 
 def touchpoint_hash(touchpoint_id: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What is said of a record that is not allowed."""
+"""Errors that name what is wrong with a record: field, value and what would be right."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ HEALTHY: Final = Metric(
 ACTIVE: Final = Metric("journeys_active", "gauge", "Journeys with an open episode")
 HELD: Final = Metric("journeys_held", "gauge", "Journeys that have a row, those among them that have ended")
 ABANDONMENTS: Final = Metric("journeys_abandonments", "counter", "Abandonments by reason", ("reason",))
-PENALTY: Final = Metric("journeys_penalty_dollars", "counter", "Penalties booked, opportunity costs among them")
+PENALTY: Final = Metric("journeys_penalty_dollars", "counter", "Penalties, opportunity costs among them")
 AVERAGE_PENALTY: Final = Metric(
     "journeys_average_penalty_dollars", "gauge", "Average total penalty of the abandonments since the start"
 )
@@ -47,7 +47,7 @@ TIMEOUT_SHARE: Final = Metric(
     "journeys_timeout_share", "gauge", "Share of the abandonments since the start that came by deadline"
 )
 DETECTION_DELAY: Final = Metric(
-    "journeys_detection_delay_seconds", "histogram", "How long after its end an abandonment was found out"
+    "journeys_detection_delay_seconds", "histogram", "How long after its end an abandonment was detected"
 )
 APPLIED: Final = Metric("journeys_applied", "counter", "Records that changed a journey")
 LATE: Final = Metric(

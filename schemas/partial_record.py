@@ -21,7 +21,7 @@ class PartialRecord(NamedTuple):
 
 
 def read_partly(value: bytes, catalog: Catalog) -> PartialRecord:
-    """Read fields one after the other until one can't be. Without a head or a known schema there are none."""
+    """Read fields one after the other until one can't be. Without a prefix or a known schema there are none."""
     try:
         writer = catalog.writer(schema_id_of(value))
     except InvalidRecordError as error:

@@ -30,10 +30,10 @@ from training_orchestrator.journey_timeout import JourneyTimeoutManager, create_
 if TYPE_CHECKING:
     from journeys.schemas.invalid import InvalidRecordError
     from training_orchestrator.connected.touchpoint_producer import TouchpointProducer as TouchpointProducer
-    from training_orchestrator.datasets.offline_dataset import ExportedDataset, export_dataset
     from training_orchestrator.feed.abandonment_feed import AbandonmentFeed
     from training_orchestrator.feed.feed_checkpoint import BadCheckpointError
     from training_orchestrator.feed.feed_progress import CorrectionRule
+    from training_orchestrator.offline_dataset import ExportedDataset, export_dataset
     from training_orchestrator.rewards.episode_view import EpisodeView
     from training_orchestrator.rewards.journey_rewards import JourneyRewards as JourneyRewards
     from training_orchestrator.rewards.journey_rewards import Transition as Transition
@@ -45,13 +45,13 @@ _LAZY = {
     "BadCheckpointError": "training_orchestrator.feed.feed_checkpoint",
     "CorrectionRule": "training_orchestrator.feed.feed_progress",
     "EpisodeView": "training_orchestrator.rewards.episode_view",
-    "ExportedDataset": "training_orchestrator.datasets.offline_dataset",
+    "ExportedDataset": "training_orchestrator.offline_dataset",
     "InvalidRecordError": "journeys.schemas.invalid",
     "JourneyRewards": "training_orchestrator.rewards.journey_rewards",
     "LateReward": "training_orchestrator.rewards.reward_ledger",
     "RewardLedger": "training_orchestrator.rewards.reward_ledger",
     "Transition": "training_orchestrator.rewards.journey_rewards",
-    "export_dataset": "training_orchestrator.datasets.offline_dataset",
+    "export_dataset": "training_orchestrator.offline_dataset",
     "log_as_json": "training_orchestrator.runtime.json_logs",
     "TouchpointProducer": "training_orchestrator.connected.touchpoint_producer",
 }

@@ -31,8 +31,9 @@ BadRecord = Callable[[int, int, str], None]
 class TopicHistory:
     """The topic as of its opening. A context manager, which reads in an event loop of its own.
 
-    `left_out` counts the punctuations, policies and marks that were read. Raises RecordsDeletedError if a partition does not
-    begin at 0, UnknownTopicError, ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError.
+    `left_out` counts the punctuations, policies and marks that were read.
+    Raises RecordsDeletedError if a partition does not begin at 0, UnknownTopicError, ReaderStalledError,
+    KafkaUnreachableError, RegistryUnreachableError.
     """
 
     def __init__(self, settings: Settings, bad_record: BadRecord, progress: Progress) -> None:
@@ -97,7 +98,7 @@ class TopicHistory:
             self._progress(before + batch.records[-1].offset + 1, total)
 
     def _left_out(self, number: int, effects: Effects) -> None:
-        """Count punctuations, policies and marks. They are applied: they limit how far in the future a record may be."""
+        """Count punctuations, policies and marks, applied: they limit how far in the future a record may be."""
         for letter in effects.dead_letters:
             self._bad_record(number, letter.offset, letter.reason)
         self.left_out += effects.counts.punctuations + effects.counts.policies + effects.counts.marks

@@ -8,8 +8,8 @@ from hashlib import sha256
 from typing import Final
 
 from journeys.agents.inspect.dead_letters import FoundLetter, LetterFilter, Place, dead_letters, retries, retry_headers
-from journeys.agents.inspect.policies_in_force import policies_in_force
 from journeys.agents.inspect.letter_schemas import LetterSchemas
+from journeys.agents.inspect.policies_in_force import policies_in_force
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.record_producer import RecordProducer
 from journeys.agents.kafka.schema_registry import own_catalog

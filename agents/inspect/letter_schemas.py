@@ -1,4 +1,4 @@
-"""Schemas of the records that dead letters are about: as marks of their partition say, else as the registry says now."""
+"""Schemas of the records that dead letters are about: as marks of their partition say, else as a registry says now."""
 
 from __future__ import annotations
 

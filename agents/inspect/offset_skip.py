@@ -81,9 +81,13 @@ async def skip_offset(settings: Settings, place: Place, reason: str, requested_b
 async def _record_at(log: LogReader, place: Place) -> Any:
     first, end = log.start_offsets.get(place.partition), log.end_offsets.get(place.partition)
     if first is None or end is None:
-        raise NotSkippableError(f"{log.topic} has no partition {place.partition}: it has {log.partition_count}, from 0 on")
+        raise NotSkippableError(
+            f"{log.topic} has no partition {place.partition}: it has {log.partition_count}, from 0 on"
+        )
     if not first <= place.offset < end:
-        raise NotSkippableError(f"{place} is not in the log: partition {place.partition} has offsets {first} to {end - 1}")
+        raise NotSkippableError(
+            f"{place} is not in the log: partition {place.partition} has offsets {first} to {end - 1}"
+        )
     async for batch in log.read_partition(place.partition, start=place.offset, end=place.offset + 1):
         return batch.records[0]
     raise NotSkippableError(f"{place} holds no record: workers pass by it as it is")

@@ -109,7 +109,8 @@ class LogReader:
     ) -> AsyncGenerator[LogBatch, None]:
         """Yield records from `start` (default: the first) up to and without `end` (default: `end_offsets`).
 
-        No registry is asked for ids that `marks` decide. Raises ReaderStalledError, RecordsDeletedError, KafkaUnreachableError, RegistryUnreachableError.
+        No registry is asked for ids that `marks` decide.
+        Raises ReaderStalledError, RecordsDeletedError, KafkaUnreachableError, RegistryUnreachableError.
         """
         async for records in self._fetched(partition, start, end):
             yield await _learned(self._registry, LogBatch(self.topic, partition, records), marks)

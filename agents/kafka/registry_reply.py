@@ -13,6 +13,7 @@ _NOT_FOUND: Final = 404
 # These speak of whoever asks, not of the id.
 _NOT_LET_IN: Final = frozenset({401, 407})
 _SHOWN_CHARACTERS: Final = 200
+_SHOWN_WORD: Final = 40
 _SHOWN_BYTES: Final = 4 * _SHOWN_CHARACTERS
 
 
@@ -62,19 +63,27 @@ def answer_of(reply: RegistryReply) -> SchemaAnswer:
         return SchemaAnswer(refusal="the schema registry does not know it", is_unknown=True)
     if reply.status in _NOT_LET_IN:
         return SchemaAnswer(fault=reply.summary)
-    if not reply.is_success:
-        return SchemaAnswer(refusal=f"the schema registry answers {reply.summary}")
-    if reply.encoding not in ("", "identity"):
-        return SchemaAnswer(refusal=f"the schema registry answers in the encoding {printable(reply.encoding)[:40]}")
-    if len(reply.body) > 2 * LONGEST_SCHEMA_BYTES:
-        return SchemaAnswer(refusal=f"the schema registry answers more than {2 * LONGEST_SCHEMA_BYTES} bytes")
+    why = _no_answer_at_all(reply)
+    if why is not None:
+        return SchemaAnswer(refusal=f"the schema registry answers {why}")
     answer = reply.json()
     schema = answer.get("schema") if isinstance(answer, dict) else None
     if not isinstance(schema, str):
         return SchemaAnswer(refusal=f"the schema registry answers without a schema: {reply.summary}")
     kind = answer.get("schemaType", "AVRO")
     if kind != "AVRO":
-        return SchemaAnswer(refusal=f"its schema is {printable(str(kind))[:40]}, not AVRO", is_final=True)
+        return SchemaAnswer(refusal=f"its schema is {printable(str(kind))[:_SHOWN_WORD]}, not AVRO", is_final=True)
     if answer.get("references"):
         return SchemaAnswer(refusal="its schema refers to others", is_final=True)
     return SchemaAnswer(schema=schema)
+
+
+def _no_answer_at_all(reply: RegistryReply) -> str | None:
+    """What is wrong with a reply before its content is looked at."""
+    if not reply.is_success:
+        return reply.summary
+    if reply.encoding not in ("", "identity"):
+        return f"in the encoding {printable(reply.encoding)[:_SHOWN_WORD]}"
+    if len(reply.body) > 2 * LONGEST_SCHEMA_BYTES:
+        return f"more than {2 * LONGEST_SCHEMA_BYTES} bytes"
+    return None

@@ -204,12 +204,12 @@ async def own_catalog(settings: Settings) -> Catalog:
     return catalog
 
 
-def schema_ids_of(heads: Iterable[bytes]) -> set[int]:
-    """Schema ids in the heads of wire values; what is no such head is left out."""
+def schema_ids_of(prefixes: Iterable[bytes]) -> set[int]:
+    """Schema ids in the prefixes of wire values; what is no such prefix is left out."""
     found = set()
-    for head in set(heads):
+    for prefix in set(prefixes):
         try:
-            found.add(schema_id_of(head))
+            found.add(schema_id_of(prefix))
         except InvalidRecordError:
             continue
     return found

@@ -50,9 +50,7 @@ async def _first_punctuation(log: LogReader, partition: int, codec: Codec) -> tu
     return found, has_others
 
 
-async def _look(
-    log: LogReader, partition: int, codec: Codec, marks: Marks
-) -> tuple[Punctuation | None, bool, bool]:
+async def _look(log: LogReader, partition: int, codec: Codec, marks: Marks) -> tuple[Punctuation | None, bool, bool]:
     """First punctuation, and whether others precede it, and some that can't be read."""
     has_others = has_unreadable = False
     async with aclosing(log.read_partition(partition, marks=marks)) as batches:

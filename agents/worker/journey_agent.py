@@ -149,9 +149,9 @@ class JourneyAgent:
             del self.flushing_since[tp]
             self.counts.add(effects.counts)
             self.tally.abandonments(effects.abandonments)
-            if effects.booked is not None:
-                self.tally.add(effects.booked)
-            self.journeys_deleted += len(effects.forgotten)
+            if effects.tally is not None:
+                self.tally.add(effects.tally)
+            self.journeys_deleted += len(effects.deleted)
             self._worker.consumer.next_position[tp] = gathering.position
             for event in gathering.events:
                 event.ack()

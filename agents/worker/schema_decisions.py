@@ -1,4 +1,4 @@
-"""Schema decisions: what the registry says of an unknown schema id is a mark in the log before any record is read by it.
+"""Schema decisions: what the registry says of an unknown schema id becomes a mark before any record is read by it.
 
 While an id's question is open, its partition waits and fetches nothing; the other partitions go on. A registry that is
 away makes it wait for as long as that lasts. One that answers, but gives no schema, is asked again for a while: a
@@ -79,10 +79,11 @@ class SchemaDecisions:
         now = monotonic()
         for schema_id in schema_ids_of(batch.schema_prefixes()):
             mark = partition.marks.decision(schema_id, batch.last_offset)
-            if mark is not None and mark.refusal is not None:
-                if now - self._looked_at.setdefault((tp, schema_id), now) > _LOOK_AGAIN_SECONDS:
-                    self._looked_at[tp, schema_id] = now
-                    self._start(self._ask_again(tp.partition, schema_id))
+            if mark is None or mark.refusal is None:
+                continue
+            if now - self._looked_at.setdefault((tp, schema_id), now) > _LOOK_AGAIN_SECONDS:
+                self._looked_at[tp, schema_id] = now
+                self._start(self._ask_again(tp.partition, schema_id))
 
     def stop(self) -> None:
         """Drop all questions: partitions are released, and whoever gets them asks anew."""
@@ -137,13 +138,16 @@ class SchemaDecisions:
                 is_fault, since, pause = not is_fault, now, _FIRST_PAUSE_SECONDS
             if answer.fault is None and now - since >= _PATIENCE_SECONDS:
                 return self._decided_by(schema_id, answer)
-            if answer.fault is not None and now - since >= _FAULT_PATIENCE_SECONDS and await self._others_are_answered():
+            if (
+                answer.fault is not None
+                and now - since >= _FAULT_PATIENCE_SECONDS
+                and await self._others_are_answered()
+            ):
                 why = f"the schema registry answers for other ids, not for this one: {answer.fault}"
                 return self._decided_by(schema_id, answer._replace(refusal=why))
             if now - reported_at >= _REPORT_EVERY_SECONDS:
                 reported_at = now
-                why = answer.fault or answer.refusal
-                log.warning("%s[%d] still waits for schema id %d: %s", *tp, schema_id, why)
+                log.warning("%s[%d] still waits for schema id %d: %s", *tp, schema_id, answer.fault or answer.refusal)
             asked_for = min(answer.retry_after_seconds or 0.0, _LONGEST_RETRY_AFTER_SECONDS)
             await asyncio.sleep(max(pause, asked_for))
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

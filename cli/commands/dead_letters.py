@@ -118,9 +118,7 @@ def skip(
     partition: Annotated[int, typer.Argument(min=0, metavar="PARTITION", help="Its partition.")],
     offset: Annotated[int, typer.Argument(min=0, metavar="OFFSET", help="Offset of the record to pass over.")],
     *,
-    reason: Annotated[
-        str, typer.Option(metavar="TEXT", help="Why; the dead letter says it.")
-    ] = "skipped by hand",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; the dead letter says it.")] = "skipped by hand",
     bootstrap_servers: Servers = None,
     application_id: Application = None,
     requested_by: RequestedBy = None,

@@ -75,26 +75,26 @@ def tally_of(replayed: Iterable[Effects]) -> BacktestTally:
 
 
 def _add_lifecycle(tally: BacktestTally, effects: Effects, journeys: set[str]) -> None:
-    for said in effects.lifecycle:
-        if said.kind in ("started", "returned"):
+    for record in effects.lifecycle:
+        if record.kind in ("started", "returned"):
             tally.episodes += 1
-            journeys.add(said.journey_id)
-        if said.kind == "returned":
+            journeys.add(record.journey_id)
+        if record.kind == "returned":
             tally.returns += 1
-            tally.returned_penalty_micros += said.total_penalty_micros or 0
-        elif said.kind == "converted":
+            tally.returned_penalty_micros += record.total_penalty_micros or 0
+        elif record.kind == "converted":
             tally.conversions += 1
-            tally.returns_converted += said.abandonment_id is not None
+            tally.returns_converted += record.abandonment_id is not None
 
 
 def _add_abandonments(tally: BacktestTally, effects: Effects) -> None:
-    for found in effects.abandonments:
-        reason = REASONS.index(found.abandonment_reason)
+    for abandonment in effects.abandonments:
+        reason = REASONS.index(abandonment.abandonment_reason)
         tally.abandonments[reason] += 1
-        tally.penalty_micros[reason] += found.penalty_amount_micros
-        tally.opportunity_micros[reason] += found.opportunity_cost_micros
-        detection_ms = found.detected_at - found.abandoned_at
+        tally.penalty_micros[reason] += abandonment.penalty_amount_micros
+        tally.opportunity_micros[reason] += abandonment.opportunity_cost_micros
+        detection_ms = abandonment.detected_at - abandonment.abandoned_at
         tally.detection_ms += detection_ms
         tally.detection_ms_most = max(tally.detection_ms_most, detection_ms)
-        last_at = found.started_at if found.last_touchpoint_at is None else found.last_touchpoint_at
-        tally.silence_ms += found.detected_at - max(found.started_at, last_at)
+        last_at = abandonment.started_at if abandonment.last_touchpoint_at is None else abandonment.last_touchpoint_at
+        tally.silence_ms += abandonment.detected_at - max(abandonment.started_at, last_at)

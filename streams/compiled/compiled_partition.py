@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastavro import schemaless_reader
 
-from journeys.schemas.codec import HEADER_BYTES, Codec, head_of, schema_id_of
+from journeys.schemas.codec import HEADER_BYTES, Codec, prefix_of, schema_id_of
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.streams.partition.partition_state import PartitionState
 from journeys.streams.rule.penalty import PenaltyTable
@@ -62,7 +62,7 @@ class CompiledPartition(PartitionState):
         self.engine = engine
         self._codec = codec
         self._numbers: dict[str, int] = {}
-        self._heads: set[bytes] = set()
+        self._prefixes: set[bytes] = set()
         self._reading: tuple[int, int] | None = None
         self._catalog = codec.catalog
         self.rows = CompiledRows(engine, self.policies, codec)
@@ -78,14 +78,14 @@ class CompiledPartition(PartitionState):
         """Of each policy so far, the offset of the record that brought it, and how long it remembers (ms)."""
         return [(at, self.policies[version].cleanup_ms) for version, at in self.policy_offsets.items()]
 
-    def learn_head(self, head: bytes) -> None:
-        """Have the engine take records of this head, too, if their schema is the present one under another id."""
-        if head in self._heads:
+    def learn_prefix(self, prefix: bytes) -> None:
+        """Have the engine take records of this prefix, too, if their schema is the present one under another id."""
+        if prefix in self._prefixes:
             return
-        writer = self._catalog.writer(schema_id_of(head))
+        writer = self._catalog.writer(schema_id_of(prefix))
         if writer.is_own:
-            self._heads.add(head)
-            self.engine.take_head(writer.name, head)
+            self._prefixes.add(prefix)
+            self.engine.take_prefix(writer.name, prefix)
 
     def read_from(self, offset: int) -> None:
         """Have the engine read records from an offset on as the partition's marks say there."""
@@ -94,13 +94,13 @@ class CompiledPartition(PartitionState):
             return
         self._reading = reading
         self._catalog = self.marks.catalog_at(self._codec.catalog, offset)
-        for head in [head for head in self._heads if not self._is_own(head)]:
-            self._heads.discard(head)
-            self.engine.drop_head(head)
+        for prefix in [prefix for prefix in self._prefixes if not self._is_own(prefix)]:
+            self._prefixes.discard(prefix)
+            self.engine.drop_prefix(prefix)
 
-    def _is_own(self, head: bytes) -> bool:
+    def _is_own(self, prefix: bytes) -> bool:
         try:
-            return self._catalog.writer(schema_id_of(head)).is_own
+            return self._catalog.writer(schema_id_of(prefix)).is_own
         except InvalidRecordError:
             return False
 
@@ -149,8 +149,8 @@ class CompiledPartition(PartitionState):
 
 def compiled_partition(engine_type: type[Engine], number: int, count: int, codec: Codec) -> CompiledPartition:
     """Partition of an engine of its own, without rows."""
-    heads = [head_of(codec.catalog.id_of(name)) for name in ("JourneyRow", "JourneyAbandoned", "JourneyLifecycle")]
-    partition = CompiledPartition(engine_type(number, count, *heads), number, count, codec)
+    prefixes = [prefix_of(codec.catalog.id_of(name)) for name in ("JourneyRow", "JourneyAbandoned", "JourneyLifecycle")]
+    partition = CompiledPartition(engine_type(number, count, *prefixes), number, count, codec)
     for name in ("Touchpoint", "Punctuation"):
-        partition.learn_head(head_of(codec.catalog.id_of(name)))
+        partition.learn_prefix(prefix_of(codec.catalog.id_of(name)))
     return partition

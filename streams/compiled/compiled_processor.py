@@ -50,7 +50,7 @@ class CompiledProcessor:
 
     def begin(self) -> Effects:
         """Effects of nothing yet; the engine notes which rows change."""
-        return Effects(booked=Tally())
+        return Effects(tally=Tally())
 
     def complete(self, effects: Effects) -> Effects:
         """Give the effects of all batches since `begin`, with the rows as they are now."""
@@ -61,9 +61,9 @@ class CompiledProcessor:
             JOURNEY_LIFECYCLE: EncodedMessages(engine.take_lifecycle(), tuple),
         }
         effects.stored = EncodedMessages(engine.take_changed(), StoredRow._make)
-        effects.forgotten = dict(engine.take_forgotten())
-        assert effects.booked is not None
-        effects.booked.counted(*engine.take_booked(DELAY_BOUNDS_MS))
+        effects.deleted = dict(engine.take_deleted())
+        assert effects.tally is not None
+        effects.tally.counted(*engine.take_tally(DELAY_BOUNDS_MS))
         return effects
 
     def apply_log(self, records: Sequence[Any], codec: Codec, effects: Effects) -> None:
@@ -118,12 +118,12 @@ class CompiledProcessor:
         encoded = encoded_outputs(effects, codec)
         self.partition.engine.add_abandonments(encoded[JOURNEY_ABANDONMENTS])
         self.partition.engine.add_lifecycle(encoded[JOURNEY_LIFECYCLE])
-        assert effects.booked is not None
-        effects.booked.abandonments(effects.abandonments)
+        assert effects.tally is not None
+        effects.tally.abandonments(effects.abandonments)
         effects.abandonments.clear()
         effects.lifecycle.clear()
         if isinstance(entry[3], Touchpoint | Punctuation):
-            self.partition.learn_head(record.value[:HEADER_BYTES])
+            self.partition.learn_prefix(record.value[:HEADER_BYTES])
 
     def _punctuate(self, at: int, offset: int, effects: Effects) -> None:  # noqa: ARG002  (the engine has them)
         """Move the clock to `at` (ms) unless it is further, fire what is due, and clean up."""

@@ -16,7 +16,7 @@ _BOUNDS: Final = tuple(bound / _MS for bound in DELAY_BOUNDS_MS)
 
 
 def booked_samples(tally: Tally) -> Iterator[Sample]:
-    """Abandonments, what they cost, and how late they were found out; averages and shares where there were any."""
+    """Abandonments, what they cost, and how late they were detected; averages and shares where there were any."""
     for reason, count in sorted(tally.by_reason.items()):
         yield Sample(metrics.ABANDONMENTS, count, (reason,))
     penalty = tally.total_penalty_micros / MICROS
@@ -29,5 +29,5 @@ def booked_samples(tally: Tally) -> Iterator[Sample]:
 
 
 def delays_of(tally: Tally) -> Distribution:
-    """How late abandonments were found out, in seconds."""
+    """How late abandonments were detected, in seconds."""
     return Distribution(_BOUNDS, tuple(tally.delays), tally.delay_ms / _MS)

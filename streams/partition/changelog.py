@@ -32,8 +32,8 @@ from journeys.streams.partition.effects import Effects, EncodedOutput
 from journeys.streams.partition.protocols import JourneyPartition
 from journeys.streams.rule.policy import InvalidPolicyError, Policy, policy_from_json
 from journeys.streams.rule.row import UNKNOWN_OFFSET, stored_columns
-from journeys.streams.stored.restored_rows import UnreadableRowError, policy_of
 from journeys.streams.stored.mark_rows import mark_of_row, mark_row_value
+from journeys.streams.stored.restored_rows import UnreadableRowError, policy_of
 from journeys.streams.stored.schema_rows import learn_schemas, missing_schemas
 from journeys.streams.stored.stored_row import StoredRow, row_offset
 
@@ -74,11 +74,11 @@ def output_messages(effects: Effects, codec: Codec) -> list[OutputMessage]:
 
 def outputs_by_topic(effects: Effects, codec: Codec) -> dict[str, Sequence[EncodedOutput]]:
     """Outputs of a batch in firing order, by topic; topics that get none are left out."""
-    found: dict[str, Sequence[EncodedOutput]] = {**encoded_outputs(effects, codec)}
+    by_topic: dict[str, Sequence[EncodedOutput]] = {**encoded_outputs(effects, codec)}
     for topic, outputs in effects.encoded.items():
-        found[topic] = [*found[topic], *outputs] if found[topic] else outputs
-    found[DEAD_LETTERS] = [(dead_letter_key(letter), codec.encode(letter)) for letter in effects.dead_letters]
-    return {topic: outputs for topic, outputs in found.items() if outputs}
+        by_topic[topic] = [*by_topic[topic], *outputs] if by_topic[topic] else outputs
+    by_topic[DEAD_LETTERS] = [(dead_letter_key(letter), codec.encode(letter)) for letter in effects.dead_letters]
+    return {topic: outputs for topic, outputs in by_topic.items() if outputs}
 
 
 def encoded_outputs(effects: Effects, codec: Codec) -> dict[str, list[EncodedOutput]]:
@@ -124,7 +124,7 @@ def tombstones(effects: Effects) -> list[StoredRow]:
     Kafka drops tombstones after a day. Had a crash left one ahead, its journey would then be unknown to a worker that
     comes back and applies again what stands before the deletion.
     """
-    return [StoredRow(journey_key(journey_id), None, offset) for journey_id, offset in effects.forgotten.items()]
+    return [StoredRow(journey_key(journey_id), None, offset) for journey_id, offset in effects.deleted.items()]
 
 
 class Restore:
@@ -155,22 +155,22 @@ class Restore:
         """
         self.read += len(records)
         read, kept = self._read, self._kept
-        for key, found in records:
+        for key, raw in records:
             known = read.get(key)
             if known is None:
                 known = kept.get(key)
-            if known is not None and _offset_of(key, known) > _offset_of(key, found):
+            if known is not None and _offset_of(key, known) > _offset_of(key, raw):
                 self.stale += 1
                 self._shadowed.add(key)
                 continue
-            read[key] = found
+            read[key] = raw
             if self._shadowed:
                 self._shadowed.discard(key)
 
     def winners(self) -> Iterator[StoredRow]:
         """What was read and is not stale."""
-        for key, found in self._read.items():
-            yield _stored(key, found)
+        for key, raw in self._read.items():
+            yield _stored(key, raw)
 
     def missing_schemas(self, codec: Codec) -> list[StoredRow]:
         """Rows of present schemas that the table lacks, where all of it was read: they belong before any other row."""
@@ -184,13 +184,13 @@ class Restore:
         both = (self._read, self._kept)
         return any(PARTITION_KEY in rows for rows in both) and not any(is_schema(key) for rows in both for key in rows)
 
-    def unknown_heads(self, codec: Codec) -> set[bytes]:
+    def unknown_prefixes(self, codec: Codec) -> set[bytes]:
         """First bytes of rows whose schemas neither the catalog knows nor the table tells."""
         both = (self._kept, self._read)
         for rows in both:
             learn_schemas(rows.items(), codec)
-        heads = {found[:HEADER_BYTES] for rows in both for found in rows.values() if not isinstance(found, int)}
-        return {head for head in heads if not _is_known(head, codec)}
+        prefixes = {raw[:HEADER_BYTES] for rows in both for raw in rows.values() if not isinstance(raw, int)}
+        return {prefix for prefix in prefixes if not _is_known(prefix, codec)}
 
     def onto(self, partition: JourneyPartition, codec: Codec) -> list[StoredRow]:
         """Put what was read onto a partition: an empty one, or one that missed what others wrote meanwhile.
@@ -204,13 +204,13 @@ class Restore:
         rewrites = [_stored(key, winners[key]) for key in sorted(self._shadowed)]
         known_until = partition.applied_offset
         learn_schemas(winners.items(), codec)
-        for key, found in winners.items():
-            if is_policy(key) and not isinstance(found, int):
-                row: PolicyRow = _decoded(key, found, codec)
+        for key, raw in winners.items():
+            if is_policy(key) and not isinstance(raw, int):
+                row: PolicyRow = _decoded(key, raw, codec)
                 partition.policies.setdefault(row.policy_version, _policy_of(row))
                 partition.policy_offsets.setdefault(row.policy_version, row.offset)
-            elif is_mark(key) and not isinstance(found, int):
-                partition.marks.add(*mark_of_row(found))
+            elif is_mark(key) and not isinstance(raw, int):
+                partition.marks.add(*mark_of_row(raw))
         own = winners.get(PARTITION_KEY)
         if own is not None and not isinstance(own, int):
             if _offset_of(PARTITION_KEY, own) < partition.applied_offset:
@@ -234,46 +234,46 @@ def _choose(
 
     It knows all journeys up to the offset `known_until`.
     """
-    for key, found in winners.items():
+    for key, raw in winners.items():
         journey_id = journey_of(key)
         if journey_id is None:
             continue
         held = partition.rows.get(journey_id)
-        if isinstance(found, int):
-            if held is None or held.offset <= found:
+        if isinstance(raw, int):
+            if held is None or held.offset <= raw:
                 partition.remove(journey_id)
                 continue
         elif known_until == UNKNOWN_OFFSET and held is None:
-            wanted.append((journey_id, found))
+            wanted.append((journey_id, raw))
             continue
-        offset = _offset_of(key, found)
+        offset = _offset_of(key, raw)
         if held is not None and held.offset > offset:
             yield StoredRow(key, codec.encode_fields("JourneyRow", held.stored()), held.offset)
         elif held is None and offset <= known_until:
             # Deleted here since: taken back, an open row would be abandoned a second time.
             yield StoredRow(key, None, known_until)
-        elif not isinstance(found, int):
-            wanted.append((journey_id, found))
+        elif not isinstance(raw, int):
+            wanted.append((journey_id, raw))
 
 
-def _is_known(head: bytes, codec: Codec) -> bool:
+def _is_known(prefix: bytes, codec: Codec) -> bool:
     try:
-        return codec.catalog.knows(schema_id_of(head))
+        return codec.catalog.knows(schema_id_of(prefix))
     except InvalidRecordError:
         return True  # it names no schema
 
 
-def _stored(key: bytes, found: Winner) -> StoredRow:
-    return StoredRow(key, None, found) if isinstance(found, int) else StoredRow(key, found, _offset_of(key, found))
+def _stored(key: bytes, raw: Winner) -> StoredRow:
+    return StoredRow(key, None, raw) if isinstance(raw, int) else StoredRow(key, raw, _offset_of(key, raw))
 
 
-def _offset_of(key: bytes, found: Winner) -> int:
-    if isinstance(found, int):
-        return found
+def _offset_of(key: bytes, raw: Winner) -> int:
+    if isinstance(raw, int):
+        return raw
     try:
-        return row_offset(found)
+        return row_offset(raw)
     except IndexError:
-        raise UnreadableRowError(f"the row under the key {key!r} is {found!r}: no row of any schema") from None
+        raise UnreadableRowError(f"the row under the key {key!r} is {raw!r}: no row of any schema") from None
 
 
 def _decoded(key: bytes, value: bytes, codec: Codec) -> Any:

@@ -54,9 +54,9 @@ class Effects:
     """By topic, outputs of a batch that the compiled engine has applied; the two lists above are empty then."""
     stored: Sequence[StoredRow] = ()
     """Rows that changed, of those that the compiled engine keeps: as the changelog has them."""
-    booked: Tally | None = None
+    tally: Tally | None = None
     """Abandonments among `encoded`, counted; None where the lists hold all that there are."""
-    forgotten: dict[str, int] = field(default_factory=dict)
+    deleted: dict[str, int] = field(default_factory=dict)
     """Journeys whose row is deleted, with the offset of the punctuation that did it."""
     policies: list[PolicyRow] = field(default_factory=list)
     marks: list[MarkRow] = field(default_factory=list)

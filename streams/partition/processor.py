@@ -62,7 +62,7 @@ class Processor:
         partition.clock = at if partition.clock is None else max(partition.clock, at)
         self._fire(partition.clock, offset, effects)
         # What has changed, too, is stored all the same: a crash may come between the partition row and a tombstone.
-        effects.forgotten.update(partition.forget_stale(offset))
+        effects.deleted.update(partition.delete_stale(offset))
 
     def _fire(self, clock: int, offset: int, effects: Effects) -> None:
         """Fire what is due at `clock`, in order of (deadline_at, journey_id)."""

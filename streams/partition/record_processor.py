@@ -173,8 +173,8 @@ class RecordProcessor:
         row.offset = offset
         self._partition.keep(row)
         effects.changed[row.journey_id] = row
-        if effects.forgotten:
-            effects.forgotten.pop(row.journey_id, None)
+        if effects.deleted:
+            effects.deleted.pop(row.journey_id, None)
 
     def settle(self, row: Row, fact: Fact, detected_at: int, offset: int, effects: Effects) -> None:
         """Publish a fact and write it into the row: ends are published of the row before, all else of the row after."""

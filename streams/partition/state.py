@@ -148,7 +148,7 @@ class Partition(PartitionState):
         due.sort(key=_BY_DEADLINE)
         return due
 
-    def forget_stale(self, offset: int) -> dict[str, int]:
+    def delete_stale(self, offset: int) -> dict[str, int]:
         """Delete rows that count as absent, at most a policy's batch; by journey, `offset` of the punctuation."""
         gone: dict[str, int] = {}
         ahead: list[Row] = []

@@ -111,12 +111,12 @@ class Publisher:
             case Returned():
                 return self.returned(row, fact.touchpoint.touchpoint_id, detected_at, offset, fact.converts_at_once)
             case Extended():
-                said = _request(fact.command) | {"extended_by_ms": fact.command.extend_by_ms}
-                said["timeout_deadline_at"] = row.timeout_deadline_at
-                return self._say("extended", row, fact.command.occurred_at, detected_at, offset, **said)
+                fields = _request(fact.command) | {"extended_by_ms": fact.command.extend_by_ms}
+                fields["timeout_deadline_at"] = row.timeout_deadline_at
+                return self._lifecycle("extended", row, fact.command.occurred_at, detected_at, offset, **fields)
             case ExtendedAutomatically():
-                said = {"extended_by_ms": fact.extended_by_ms, "timeout_deadline_at": row.timeout_deadline_at}
-                return self._say("extended_automatically", row, fact.due_at, detected_at, offset, **said)
+                fields = {"extended_by_ms": fact.extended_by_ms, "timeout_deadline_at": row.timeout_deadline_at}
+                return self._lifecycle("extended_automatically", row, fact.due_at, detected_at, offset, **fields)
             case Late():
                 return self._late(row, fact.touchpoint, detected_at, offset)
             case Refused():
@@ -128,24 +128,24 @@ class Publisher:
 
     def started(self, row: Row, detected_at: int, offset: int) -> JourneyLifecycle:
         """Lifecycle record of an episode that begins, with nothing applied to it yet."""
-        return self._say("started", row, row.started_at, detected_at, offset)
+        return self._lifecycle("started", row, row.started_at, detected_at, offset)
 
     def returned(
         self, row: Row, touchpoint_id: str, detected_at: int, offset: int, converts_at_once: bool
     ) -> JourneyLifecycle:
         """Lifecycle record of an episode that begins behind an abandonment, with nothing applied to it yet."""
-        said = _previous(row)
-        said["converts_at_once"] = converts_at_once
-        said["touchpoint_id"] = touchpoint_id
-        return self._say("returned", row, row.started_at, detected_at, offset, **said)
+        fields = _previous(row)
+        fields["converts_at_once"] = converts_at_once
+        fields["touchpoint_id"] = touchpoint_id
+        return self._lifecycle("returned", row, row.started_at, detected_at, offset, **fields)
 
     def converted(self, row: Row, fact: Converted, detected_at: int, offset: int) -> JourneyLifecycle:
         """Lifecycle record of a conversion, before `evolve` closes the episode."""
         named = row.is_return and fact.ended_at < (row.previous_ended_at or 0) + row.policy.cleanup_ms
-        said = _previous(row) if named else {}
-        said["touchpoint_id"] = fact.touchpoint.touchpoint_id
-        said["conversion_value_micros"] = row.conversion_value_micros
-        return self._say("converted", row, fact.ended_at, detected_at, offset, **said)
+        fields = _previous(row) if named else {}
+        fields["touchpoint_id"] = fact.touchpoint.touchpoint_id
+        fields["conversion_value_micros"] = row.conversion_value_micros
+        return self._lifecycle("converted", row, fact.ended_at, detected_at, offset, **fields)
 
     def _late(self, row: Row, touchpoint: Touchpoint, detected_at: int, offset: int) -> JourneyLifecycle:
         """It belongs to the last ended episode, whatever is open now."""
@@ -188,8 +188,8 @@ class Publisher:
             **_request(fact.record),
         )
 
-    def _say(
-        self, kind: str, row: Row, occurred_at: int, detected_at: int, offset: int, **said: Any
+    def _lifecycle(
+        self, kind: str, row: Row, occurred_at: int, detected_at: int, offset: int, **fields: Any
     ) -> JourneyLifecycle:
         """Lifecycle record of the open episode."""
         topic, partition, source_offset = self._source(offset)
@@ -208,7 +208,7 @@ class Publisher:
             source_topic=topic,
             source_partition=partition,
             source_offset=source_offset,
-            **said,
+            **fields,
         )
 
     def _lifecycle_id(self, kind: str, journey_id: str, offset: int) -> str:

@@ -1,4 +1,4 @@
-"""Rows of marks: the table keeps the marks that its partition has read, under fingerprints, so that all can read them."""
+"""Rows of marks: the table keeps those that its partition has read, under fingerprints, so that all can read them."""
 
 from __future__ import annotations
 

@@ -58,19 +58,19 @@ def _chunks(stored: Iterable[StoredEntry], codec: Codec) -> Iterator[tuple[list[
     has_columns = codec.catalog.writer(codec.catalog.id_of(_NAME)).has_columns
     entries = iter(stored)
     while chunk := list(islice(entries, _CHUNK_ROWS)):
-        heads = {value[:HEADER_BYTES] for _, value in chunk}
-        own = {head for head in heads if _is_own(head, codec)} if has_columns else set()
-        if own == heads:
+        prefixes = {value[:HEADER_BYTES] for _, value in chunk}
+        own = {prefix for prefix in prefixes if _is_own(prefix, codec)} if has_columns else set()
+        if own == prefixes:
             yield chunk, []
         else:
             alike = [entry for entry in chunk if entry[1][:HEADER_BYTES] in own]
             yield alike, [entry for entry in chunk if entry[1][:HEADER_BYTES] not in own]
 
 
-def _is_own(head: bytes, codec: Codec) -> bool:
+def _is_own(prefix: bytes, codec: Codec) -> bool:
     """Whether it names the present schema: by its fingerprint, or by an id that some registry gave it."""
     try:
-        writer = codec.catalog.writer(schema_id_of(head))
+        writer = codec.catalog.writer(schema_id_of(prefix))
     except InvalidRecordError:
         return False
     return writer.name == _NAME and writer.is_own

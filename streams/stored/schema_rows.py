@@ -24,7 +24,9 @@ def missing_schemas(keys: Collection[bytes], codec: Codec) -> list[StoredRow]:
     """Rows of the schemas under which this codec writes rows, without those whose key the table has."""
     ids = {name: codec.catalog.id_of(name) for name in _ROWS}
     return [
-        StoredRow(schema_key(schema_id), plain_codec().encode(SchemaRow(_NO_RECORD, schema_id, _text(name))), _NO_RECORD)
+        StoredRow(
+            schema_key(schema_id), plain_codec().encode(SchemaRow(_NO_RECORD, schema_id, _text(name))), _NO_RECORD
+        )
         for name, schema_id in ids.items()
         if schema_key(schema_id) not in keys
     ]

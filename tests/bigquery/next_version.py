@@ -16,7 +16,7 @@ from fastavro import parse_schema, schemaless_writer
 
 from journeys.agents.bigquery.client import Warehouse
 from journeys.schemas.catalog import own_schemas, without_logical_types
-from journeys.schemas.codec import head_of
+from journeys.schemas.codec import prefix_of
 
 from .rows import abandonment
 
@@ -60,7 +60,7 @@ def with_device(contract: dict[str, Any]) -> None:
 
 def written_as(contract: dict[str, Any], schema_id: int, number: int, **more: Any) -> bytes:
     """Wire bytes of an abandonment under another contract, as a worker of that version writes it."""
-    out = BytesIO(head_of(schema_id))
+    out = BytesIO(prefix_of(schema_id))
     out.seek(0, 2)
     schemaless_writer(out, parse_schema(without_logical_types(contract)), abandonment(number)._asdict() | more)
     return out.getvalue()

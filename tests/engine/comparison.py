@@ -41,15 +41,15 @@ class Result(NamedTuple):
     applied_offset: int
     next_due_at: int | None
     open_count: int
-    booked: tuple[Any, ...]
+    tally: tuple[Any, ...]
 
 
 def result_of(processor: JourneyProcessor, records: Sequence[WireRecord]) -> Result:
     """Apply a batch and give what a flush would send, in order."""
     effects = processor.process_log(records, CODEC)
     partition = processor.partition
-    booked = effects.booked or Tally()
-    booked.abandonments(effects.abandonments)
+    tally = effects.tally or Tally()
+    tally.abandonments(effects.abandonments)
     rows = [*stored_rows(effects, CODEC), stored_partition(partition, CODEC), *tombstones(effects)]
     return Result(
         [tuple(message) for message in output_messages(effects, CODEC)],
@@ -58,7 +58,7 @@ def result_of(processor: JourneyProcessor, records: Sequence[WireRecord]) -> Res
         partition.applied_offset,
         partition.next_due_at(),
         partition.open_count(),
-        (booked.by_reason, booked.total_penalty_micros, booked.delays, booked.delay_ms),
+        (tally.by_reason, tally.total_penalty_micros, tally.delays, tally.delay_ms),
     )
 
 

@@ -196,7 +196,7 @@ def test_the_logs_hold_what_they_should() -> None:
             result = result_of(processor, batch)
             for name in names:
                 seen[name] += getattr(result.counts, name)
-            for reason, count in result.booked[0].items():
+            for reason, count in result.tally[0].items():
                 ends[reason] = ends.get(reason, 0) + count
     assert min(seen.values()) > 0, seen
     assert {"INACTIVITY", "TIMEOUT", "BUDGET_EXHAUSTED"} <= {reason for reason, count in ends.items() if count}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from journeys.schemas.codec import head_of
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+from journeys.schemas.codec import prefix_of
 from journeys.schemas.marks import Marks, marks_among
 from journeys.schemas.records import Mark, SchemaDecided
 from tests.engine.comparison import CODEC, compare, compiled, needs_engine, result_of
@@ -48,16 +50,20 @@ def test_an_id_that_the_engine_reads_by_itself_can_be_refused_later_on():
 @needs_engine
 def test_the_engine_finds_headers_in_record_batches():
     """Records that have one, by their indexes, and where an offset begins."""
-    from aiokafka.record.default_records import DefaultRecordBatchBuilder
-
-    from journeys.engine import Records
+    from journeys.engine import Records  # noqa: PLC0415  (it may not be built)
 
     builder = DefaultRecordBatchBuilder(
-        magic=2, compression_type=0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1, batch_size=0
+        magic=2,
+        compression_type=0,
+        is_transactional=0,
+        producer_id=-1,
+        producer_epoch=-1,
+        base_sequence=-1,
+        batch_size=0,
     )
     headers = [[], [("mark", b"x")], [("other", b"y")], [("other", None), ("mark", None)], []]
     for index, given in enumerate(headers):
-        builder.append(index, timestamp=1, key=b"k", value=head_of(index), headers=given)
+        builder.append(index, timestamp=1, key=b"k", value=prefix_of(index), headers=given)
     batch = bytes(builder.build())
     records = Records.of_batch(batch, 61, len(batch), len(headers), 100, 1, None, 0)
     assert records.with_header("mark") == [1, 3]

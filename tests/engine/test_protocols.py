@@ -126,7 +126,7 @@ def _answers(processor: JourneyProcessor, entries: list[Entry]) -> dict[str, Any
     found: dict[str, Any] = {
         "counts": effects.counts,
         "stored": [tuple(row) for row in stored_rows(effects, CODEC)],
-        "forgotten": effects.forgotten,
+        "deleted": effects.deleted,
         "rows": sorted(partition.rows),
         "tables": tables(processor),
         "number of rows": len(partition.rows),

@@ -106,7 +106,7 @@ def test_plain_records_stay_in_the_engine() -> None:
     assert watched.left == []
     assert found == result_of(reference(0, 1), log)
     assert (found.counts.applied, found.counts.punctuations) == (100, 100)
-    assert sum(found.booked[0].values()) > 0
+    assert sum(found.tally[0].values()) > 0
 
 
 @needs_engine

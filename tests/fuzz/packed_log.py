@@ -87,8 +87,8 @@ def _unpacked(data: bytes) -> list[Record]:
         if kind in (_NAMED, _SPOILED):
             value = known[take(2) % len(known)]
         elif kind == _RAW:
-            head, length = known[take(1) % len(good_values())][:5], take(1)
-            value = head + data[place : place + length]
+            prefix, length = known[take(1) % len(good_values())][:5], take(1)
+            value = prefix + data[place : place + length]
             place += length
         if kind == _SPOILED and value:
             at = take(2) % len(value)

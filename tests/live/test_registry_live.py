@@ -15,7 +15,7 @@ from journeys.schemas.codec import HEADER_BYTES, Codec, schema_id_of
 from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, changelog_name
 from tests.agents.kafka.test_schema_registry import Registry, newer, serving
 from tests.fixtures.fresh_kafka import emptied
-from tests.fixtures.row_versions import AFTER, head_of, written_as
+from tests.fixtures.row_versions import AFTER, prefix_of, written_as
 from tests.fixtures.topic_contents import DAY, HOUR, Raw, home, punctuation, read, touch, write
 
 from .topic_exchange import append
@@ -106,7 +106,7 @@ def test_rows_under_a_registrys_ids_are_restored_with_it_and_without_it(broker, 
         later_id = registry.add_avro(AFTER)
         codec = Codec(asyncio.run(own_catalog(settings)))
         (row,) = [one.value for one in asyncio.run(read(settings, CHANGELOG))[home("a")] if one.key == b"ja"]
-        later = head_of(later_id) + written_as(AFTER, codec.decode_fields(row)[1])[HEADER_BYTES:]
+        later = prefix_of(later_id) + written_as(AFTER, codec.decode_fields(row)[1])[HEADER_BYTES:]
         asyncio.run(write(settings, [Raw(CHANGELOG, home("a"), b"ja", later)]))
         second = workers.start(settings)
         second.wait_until_logged(", 2 journeys, ")

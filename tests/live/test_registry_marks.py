@@ -7,7 +7,7 @@ import pytest
 
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.settings.settings import Settings
-from journeys.schemas.codec import head_of
+from journeys.schemas.codec import prefix_of
 from journeys.schemas.records import Mark, SchemaDecided
 from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS
 from tests.fixtures.fresh_kafka import emptied
@@ -57,7 +57,7 @@ def test_rows_5_and_6_no_answer_of_a_registry_ends_a_worker_or_splits_it_from_it
                 plain,
                 [
                     lagging[0],
-                    *(_raw(head_of(schema_id) + b"body") for schema_id in bad),
+                    *(_raw(prefix_of(schema_id) + b"body") for schema_id in bad),
                     _raw(foreign(NEWER, KNOWN, touch("a", 3, 3 * HOUR))),
                     lagging[1],
                 ],

@@ -36,9 +36,7 @@ def test_published_figures_are_whole():
     results = read_results()
     if results is None:
         pytest.skip(left_out("peers"))
-    # Measured before the numpy copy went, whose place the reference has; the next whole run measures that one.
-    former = {"journeys-python": "journeys-reference"}
-    assert [former.get(system["system"], system["system"]) for system in results] == list(PEERS)
+    assert [system["system"] for system in results] == list(PEERS)
     for system in results:
         assert system["verified"] is True
         assert len(system["runs"]) >= 3

@@ -79,7 +79,7 @@ valid_touchpoints = st.builds(
 @st.composite
 def wires(draw):
     """A value: of a touchpoint, whole, cut off, with bytes behind it or mutated, of another record, or random."""
-    kind = draw(st.sampled_from(("whole", "whole", "cut", "trailing", "mutated", "head", "random", "other", "null")))
+    kind = draw(st.sampled_from(("whole", "whole", "cut", "trailing", "mutated", "prefix", "random", "other", "null")))
     if kind == "null":
         return None
     if kind == "random":
@@ -91,7 +91,7 @@ def wires(draw):
         return value[: draw(st.integers(0, len(value)))]
     if kind == "trailing":
         return value + draw(st.binary(min_size=1, max_size=8))
-    if kind == "head":
+    if kind == "prefix":
         return value[:HEADER_BYTES] + draw(st.binary(max_size=60))
     if kind == "mutated":
         place = draw(st.integers(HEADER_BYTES, len(value) - 1))

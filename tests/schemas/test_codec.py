@@ -16,7 +16,7 @@ CODEC = Codec()
 def test_the_bytes_on_the_wire():
     """Byte 0, the schema's id in 4 bytes big-endian, the fields in Avro binary."""
     assert CODEC.encode(SMALL).hex(" ") == (
-        "00 07 17 14 cb "  # head
+        "00 07 17 14 cb "  # prefix
         "02 6a "  # journey_id: length 1, j
         "00 "  # user_id: null
         "02 74 "  # touchpoint_id: length 1, t

@@ -125,7 +125,7 @@ class TombstoneAtTheEnd(Worker):
     def tombstones(self, effects: Effects) -> list[StoredRow]:
         """Tombstones of a batch, one for each row that is closed."""
         ended = copy.copy(effects)
-        ended.forgotten = effects.forgotten | {row.journey_id: row.offset for row in _closed(effects)}
+        ended.deleted = effects.deleted | {row.journey_id: row.offset for row in _closed(effects)}
         return super().tombstones(ended)
 
 
@@ -137,9 +137,9 @@ class TombstonesBeforePartitionRow(Worker):
     """Tombstones are sent with the rows: compacted away before anybody comes back, they leave nothing behind."""
 
     def rows(self, effects: Effects) -> list[StoredRow]:
-        """Rows of a batch, tombstones in place of what it forgot."""
+        """Rows of a batch, tombstones in place of what it deleted."""
         kept = copy.copy(effects)
-        kept.changed = {name: row for name, row in effects.changed.items() if name not in effects.forgotten}
+        kept.changed = {name: row for name, row in effects.changed.items() if name not in effects.deleted}
         return [*super().rows(kept), *super().tombstones(effects)]
 
     def tombstones(self, effects: Effects) -> list[StoredRow]:  # noqa: ARG002  (as the worker has it)
@@ -151,9 +151,9 @@ class ForgottenRowsNotStored(Worker):
     """A row that changed and was forgotten in one batch is not stored: a crash may leave the open one in its place."""
 
     def rows(self, effects: Effects) -> list[StoredRow]:
-        """Rows of a batch that it has not forgotten."""
+        """Rows of a batch that it has not deleted."""
         kept = copy.copy(effects)
-        kept.changed = {name: row for name, row in effects.changed.items() if name not in effects.forgotten}
+        kept.changed = {name: row for name, row in effects.changed.items() if name not in effects.deleted}
         return super().rows(kept)
 
 

@@ -113,7 +113,7 @@ def require_same(partition: Partition, fields: dict[str, dict[str, Any]]) -> Non
     assert 0 < partition.next_due_at() == expected.next_due_at()
     assert 100 < len(due := partition.take_due()) < ROW_COUNT
     assert [one[:2] for one in due] == [one[:2] for one in expected.take_due()]
-    gone = [one.forget_stale(ROW_COUNT) for one in (partition, expected)]
+    gone = [one.delete_stale(ROW_COUNT) for one in (partition, expected)]
     assert gone[0] == gone[1] != {}
 
 

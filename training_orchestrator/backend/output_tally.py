@@ -72,7 +72,7 @@ class Tally(tally.Tally):
             self.abandonments(effects.abandonments)
             self.lifecycle(effects.lifecycle)
             self.dead_letters += len(effects.dead_letters)
-            self.forgotten += len(effects.forgotten)
+            self.forgotten += len(effects.deleted)
 
     def figures(
         self,

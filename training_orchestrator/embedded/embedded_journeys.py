@@ -149,7 +149,7 @@ class EmbeddedJourneys:
     async def clean_up(self) -> int | None:
         """Delete the rows of all journeys past cleanup, batch after batch."""
         deleted = 0
-        while batch := len((await self._punctuate()).forgotten):
+        while batch := len((await self._punctuate()).deleted):
             deleted += batch
         await self._in_thread(self._journeys.store_rows)
         return deleted

@@ -161,7 +161,7 @@ class LocalJourneys:
         """Journeys that records have changed or deleted, each once."""
         journeys: dict[str, None] = {}
         for effects in applied:
-            journeys.update(dict.fromkeys((*effects.changed, *effects.forgotten)))
+            journeys.update(dict.fromkeys((*effects.changed, *effects.deleted)))
             journeys.update((name, None) for row in effects.stored if (name := journey_of(row.key)) is not None)
         return list(journeys)
 
@@ -233,10 +233,10 @@ class LocalJourneys:
             self._policies.extend(effects.policies)
             if self._engine.compiled is None:
                 self._changed.update(effects.changed)
-                self._changed.update(effects.forgotten)
+                self._changed.update(effects.deleted)
             else:
                 self._rows.update((row.key, row.value) for row in effects.stored)
-                self._rows.update((journey_key(name), None) for name in effects.forgotten)
+                self._rows.update((journey_key(name), None) for name in effects.deleted)
         return applied
 
     def _store(self) -> None:

@@ -33,9 +33,9 @@ class Batch:
 
     def schema_prefixes(self) -> set[bytes]:
         """Distinct first bytes of the values, which name their schemas."""
-        heads = getattr(self.records, "heads", None)
-        if heads is not None:  # undecoded record batches give them faster than a loop over their records
-            return set(heads(HEADER_BYTES))
+        prefixes = getattr(self.records, "prefixes", None)
+        if prefixes is not None:  # undecoded record batches give them faster than a loop over their records
+            return set(prefixes(HEADER_BYTES))
         return {record.value[:HEADER_BYTES] for record in self.records if record.value is not None}
 
     def clear(self) -> None:

@@ -174,10 +174,11 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
 
     async def _learn_schemas(self, restore: Restore) -> None:
         """Ask the registry for schemas of rows that the table does not tell itself; waits while it is away."""
-        heads = restore.unknown_heads(self.codec)
-        while heads and self.app.registry is not None:
+        prefixes = restore.unknown_prefixes(self.codec)
+        while prefixes and self.app.registry is not None:
             try:
-                return await self.app.registry.learn_from(heads)
+                await self.app.registry.learn_from(prefixes)
+                return
             except RegistryUnreachableError as error:
                 log.warning("a restore waits for schemas of rows: %s", error)
                 await asyncio.sleep(_ASK_AGAIN_SECONDS)

@@ -142,7 +142,7 @@ pub fn history_of(
         repeats.put(py, first, rows, Record::set_repeats)?;
         states.put(py, first, rows, |row, code| row.state = state_of(code))?;
         costs.put(py, first, rows, |row, micros| row.cost_micros = micros)?;
-        probabilities.put(py, first, rows, |row, said: f64| row.probability = said.into())?;
+        probabilities.put(py, first, rows, |row, value: f64| row.probability = value.into())?;
         values.put(py, first, rows, |row, micros| row.value_micros = given(micros))?;
         kinds.put(py, first, rows, |row, kind| row.kind = Kind::of(kind).unwrap_or_default())?;
     }
@@ -156,7 +156,7 @@ pub fn history_of(
             ("inactivity_ms", |row| &mut row.overrides.inactivity_ms),
             ("budget_micros", |row| &mut row.overrides.budget_micros),
         ] {
-            Column::of(requests, name, Some(-1))?.put(py, 0, rows, |row, said| *place(row) = given(said))?;
+            Column::of(requests, name, Some(-1))?.put(py, 0, rows, |row, value| *place(row) = given(value))?;
         }
         Column::of(requests, "extend_by_ms", Some(0))?.put(py, 0, rows, |row, by| row.extend_by_ms = by)?;
     }

@@ -94,20 +94,20 @@ fn history_of(bucket: &[u8], order: &[usize], begins: Vec<u32>) -> Option<Histor
     };
     let mut ids = Vec::with_capacity(order.len());
     for place in order {
-        let said = bucket.get(*place..place + FIXED)?;
-        ids.push((said[66] == 0).then_some(number(said, 16)));
-        let occurred_at = number(said, 24);
+        let line = bucket.get(*place..place + FIXED)?;
+        ids.push((line[66] == 0).then_some(number(line, 16)));
+        let occurred_at = number(line, 24);
         history.records.push(Record {
             occurred_at,
-            clock: occurred_at + number(said, 32),
-            cost_micros: number(said, 40),
-            value_micros: given(number(said, 48)),
-            probability: f64::from_bits(number(said, 56) as u64).into(),
+            clock: occurred_at + number(line, 32),
+            cost_micros: number(line, 40),
+            value_micros: given(number(line, 48)),
+            probability: f64::from_bits(number(line, 56) as u64).into(),
             repeats: 0,
-            state: state_of(said[64]),
-            kind: Kind::of(said[65])?,
-            has_id: said[66] == 0,
-            clock_moves: said[MOVES_AT] != 0,
+            state: state_of(line[64]),
+            kind: Kind::of(line[65])?,
+            has_id: line[66] == 0,
+            clock_moves: line[MOVES_AT] != 0,
         });
         if has_requests {
             history.requests.push(request_of(&bucket[*place..])?);
@@ -125,15 +125,15 @@ fn request_of(record: &[u8]) -> Option<Request> {
         return Some(Request::default());
     }
     let begin = FIXED + name_length(record);
-    let said = record.get(begin..begin + OF_REQUEST)?;
+    let line = record.get(begin..begin + OF_REQUEST)?;
     Some(Request {
-        reason: *Outcome::ALL.get(usize::from(said[0]))?,
+        reason: *Outcome::ALL.get(usize::from(line[0]))?,
         overrides: Overrides {
-            timeout_ms: given(number(said, 1)),
-            inactivity_ms: given(number(said, 9)),
-            budget_micros: given(number(said, 17)),
+            timeout_ms: given(number(line, 1)),
+            inactivity_ms: given(number(line, 9)),
+            budget_micros: given(number(line, 17)),
         },
-        extend_by_ms: number(said, 25),
+        extend_by_ms: number(line, 25),
     })
 }
 

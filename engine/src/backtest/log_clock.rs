@@ -14,11 +14,11 @@ pub struct Clock {
 
 #[pymethods]
 impl Clock {
-    /// A clock of what it said at the lines, one buffer of int64 (ms) after the other.
+    /// A clock of its instants at the lines, one buffer of int64 (ms) after the other.
     #[new]
-    fn new(py: Python<'_>, said: &Bound<'_, PyIterator>) -> PyResult<Self> {
+    fn new(py: Python<'_>, instants: &Bound<'_, PyIterator>) -> PyResult<Self> {
         let mut steps = Steps::default();
-        for part in said {
+        for part in instants {
             let part: Vec<i64> = taken(py, &part?)?;
             py.detach(|| {
                 for at in part {

@@ -147,15 +147,15 @@ impl Journeys {
     /// Columns as bytes: `journey_no` from `first_number` on, the numbers, and those of requests, empty where there
     /// are none.
     fn columns<'py>(&self, py: Python<'py>, first_number: u32) -> PyResult<Bound<'py, PyDict>> {
-        let said = PyDict::new(py);
+        let columns = PyDict::new(py);
         let History { begins, records, requests } = &self.history;
         let mut numbers = Vec::with_capacity(records.len());
         for (journey, rows) in begins.windows(2).enumerate() {
             numbers.resize(rows[1] as usize, first_number.wrapping_add(journey as u32));
         }
-        said.set_item("journey_no", bytes_of(py, &numbers, |no| no.to_le_bytes()))?;
-        said.set_item("repeats", bytes_of(py, records, |of| of.repeats_or_no_id().to_le_bytes()))?;
-        said.set_item(
+        columns.set_item("journey_no", bytes_of(py, &numbers, |no| no.to_le_bytes()))?;
+        columns.set_item("repeats", bytes_of(py, records, |of| of.repeats_or_no_id().to_le_bytes()))?;
+        columns.set_item(
             "conversion_probability",
             bytes_of(py, records, |of| of.probability.get().unwrap_or(f64::NAN).to_le_bytes()),
         )?;
@@ -165,16 +165,16 @@ impl Journeys {
             ("cost_micros", |of| of.cost_micros),
             ("conversion_value_micros", |of| number_of(of.value_micros)),
         ] {
-            said.set_item(name, bytes_of(py, records, |of| value(of).to_le_bytes()))?;
+            columns.set_item(name, bytes_of(py, records, |of| value(of).to_le_bytes()))?;
         }
         for (name, value) in
             [("clock_moves", (|of| u8::from(of.clock_moves)) as fn(&Record) -> u8), ("state", |of| code_of(of.state))]
         {
-            said.set_item(name, bytes_of(py, records, |of| [value(of)]))?;
+            columns.set_item(name, bytes_of(py, records, |of| [value(of)]))?;
         }
         let with_requests = if requests.is_empty() { &[] } else { &records[..] };
-        said.set_item("kind", bytes_of(py, with_requests, |of| [of.kind as u8]))?;
-        said.set_item("reason", bytes_of(py, requests, |of| [of.reason as u8]))?;
+        columns.set_item("kind", bytes_of(py, with_requests, |of| [of.kind as u8]))?;
+        columns.set_item("reason", bytes_of(py, requests, |of| [of.reason as u8]))?;
         let requests: Vec<(&Record, &Request)> = records.iter().zip(requests).collect();
         for (name, value) in [
             ("timeout_ms", (|of| of.overrides.timeout_ms) as fn(&Request) -> OptionalI64),
@@ -186,10 +186,10 @@ impl Journeys {
                 Kind::Touchpoint => 0,
                 _ => number_of(value(request)),
             };
-            said.set_item(name, bytes_of(py, &requests, |of| number(of).to_le_bytes()))?;
+            columns.set_item(name, bytes_of(py, &requests, |of| number(of).to_le_bytes()))?;
         }
-        said.set_item("extend_by_ms", bytes_of(py, &requests, |(_, of)| of.extend_by_ms.to_le_bytes()))?;
-        Ok(said)
+        columns.set_item("extend_by_ms", bytes_of(py, &requests, |(_, of)| of.extend_by_ms.to_le_bytes()))?;
+        Ok(columns)
     }
 
     /// Ids of the journeys, where they were kept: where each begins, and the text end to end.
@@ -244,7 +244,7 @@ impl Backtest {
 
     /// What each policy has come to so far, by name.
     fn tallies<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        self.trials.iter().map(|trial| trial.book.tally.said(py)).collect()
+        self.trials.iter().map(|trial| trial.book.tally.as_dict(py)).collect()
     }
 
     /// Abandonments of each policy since the last call, as columns of bytes; `journey` counts within what was run.

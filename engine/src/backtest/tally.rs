@@ -30,8 +30,8 @@ pub struct Tally {
 
 impl Tally {
     /// All of it, by name.
-    pub fn said<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let said = PyDict::new(py);
+    pub fn as_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let columns = PyDict::new(py);
         for (name, count) in [
             ("journeys", self.journeys),
             ("applied", self.applied),
@@ -44,16 +44,16 @@ impl Tally {
             ("returns", self.returns),
             ("returns_converted", self.returns_converted),
         ] {
-            said.set_item(name, count)?;
+            columns.set_item(name, count)?;
         }
-        said.set_item("returned_penalty_micros", self.returned_penalty_micros)?;
-        said.set_item("abandonments", self.abandonments)?;
-        said.set_item("penalty_micros", self.penalty_micros)?;
-        said.set_item("opportunity_micros", self.opportunity_micros)?;
-        said.set_item("detection_ms", self.detection_ms)?;
-        said.set_item("detection_ms_most", self.detection_ms_most)?;
-        said.set_item("silence_ms", self.silence_ms)?;
-        Ok(said)
+        columns.set_item("returned_penalty_micros", self.returned_penalty_micros)?;
+        columns.set_item("abandonments", self.abandonments)?;
+        columns.set_item("penalty_micros", self.penalty_micros)?;
+        columns.set_item("opportunity_micros", self.opportunity_micros)?;
+        columns.set_item("detection_ms", self.detection_ms)?;
+        columns.set_item("detection_ms_most", self.detection_ms_most)?;
+        columns.set_item("silence_ms", self.silence_ms)?;
+        Ok(columns)
     }
 }
 
@@ -74,13 +74,13 @@ pub struct Abandonment {
 
 /// Abandonments as columns of little-endian bytes.
 pub fn columns<'py>(py: Python<'py>, of: &[Abandonment]) -> PyResult<Bound<'py, PyDict>> {
-    let said = PyDict::new(py);
+    let columns = PyDict::new(py);
     let mut bytes = Vec::with_capacity(of.len() * 8);
     bytes.extend(of.iter().flat_map(|one| one.journey.to_le_bytes()));
-    said.set_item("journey", PyBytes::new(py, &bytes))?;
+    columns.set_item("journey", PyBytes::new(py, &bytes))?;
     for (name, value) in [("reason", (|one| one.reason) as fn(&Abandonment) -> u8), ("state", |one| one.state)] {
         let bytes: Vec<u8> = of.iter().map(value).collect();
-        said.set_item(name, PyBytes::new(py, &bytes))?;
+        columns.set_item(name, PyBytes::new(py, &bytes))?;
     }
     for (name, value) in [
         ("started_at", (|one| one.started_at) as fn(&Abandonment) -> i64),
@@ -94,7 +94,7 @@ pub fn columns<'py>(py: Python<'py>, of: &[Abandonment]) -> PyResult<Bound<'py, 
     ] {
         bytes.clear();
         bytes.extend(of.iter().flat_map(|one| value(one).to_le_bytes()));
-        said.set_item(name, PyBytes::new(py, &bytes))?;
+        columns.set_item(name, PyBytes::new(py, &bytes))?;
     }
-    Ok(said)
+    Ok(columns)
 }

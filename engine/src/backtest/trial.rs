@@ -22,7 +22,7 @@ impl Trial {
     pub fn run(&mut self, history: &History, number: usize, clock: &Steps, journey: &mut Journey) -> PyResult<()> {
         let first = history.begins[number] as usize;
         let records = &history.records[first..history.begins[number + 1] as usize];
-        journey.forget();
+        journey.clear();
         let Trial { rule, book } = self;
         let end = book.end;
         let mut entry = Entry::new(book, number, clock);
@@ -35,7 +35,7 @@ impl Trial {
                 fire(journey, now, rule, &mut entry)?;
             }
             if journey.is_forgotten(now) {
-                journey.forget();
+                journey.clear();
             }
             entry.clock = now;
             entry.clock_moves = record.clock_moves;

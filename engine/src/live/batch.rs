@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-use crate::live::entry::{next_entries, Content, Entry, Heads};
+use crate::live::entry::{next_entries, Content, Entry, Prefixes};
 use crate::live::partition::Partition;
 use crate::live::progress::Progress;
 use crate::live::situation::{Fate, Situation};
@@ -19,7 +19,7 @@ impl Partition {
         py: Python<'_>,
         records: &Records,
         stop: usize,
-        heads: &Heads,
+        prefixes: &Prefixes,
         progress: &mut Progress,
         now: &mut Situation<'_>,
     ) -> PyResult<bool> {
@@ -27,7 +27,7 @@ impl Partition {
             progress.skipped += 1;
             progress.index += 1;
         }
-        let (entries, is_all) = next_entries(py, records, heads, progress.index..stop, progress.applied_offset);
+        let (entries, is_all) = next_entries(py, records, prefixes, progress.index..stop, progress.applied_offset);
         self.hashes.clear();
         self.hashes.extend(entries.iter().filter_map(Entry::journey_id).map(|journey_id| self.store.hash(journey_id)));
         self.store.reach(&self.hashes, &mut self.reached);

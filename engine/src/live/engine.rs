@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use crate::live::entry::Heads;
+use crate::live::entry::Prefixes;
 use crate::live::outputs::Outbox;
 use crate::live::partition::Partition;
 use crate::live::progress::Progress;
@@ -23,39 +23,39 @@ use crate::wire::HEADER_BYTES;
 #[pyclass(module = "journeys_engine")]
 pub struct Engine {
     partition: Partition,
-    heads: Heads,
+    prefixes: Prefixes,
     row_head: Vec<u8>,
 }
 
 #[pymethods]
 impl Engine {
-    /// A partition without rows. Heads are the first bytes of values of these records.
+    /// A partition without rows. Prefixes are the first bytes of values of these records.
     #[new]
     fn new(number: u32, count: u32, row_head: Vec<u8>, abandoned_head: Vec<u8>, lifecycle_head: Vec<u8>) -> Self {
         Engine {
             partition: Partition::new(number, count, Outbox::new(number, abandoned_head, lifecycle_head)),
-            heads: Heads::default(),
+            prefixes: Prefixes::default(),
             row_head,
         }
     }
 
-    /// Take records of a name, touchpoints or punctuations, whose values have this head.
-    fn take_head(&mut self, name: &str, head: Vec<u8>) -> PyResult<()> {
-        if head.len() != HEADER_BYTES {
-            return Err(PyValueError::new_err(format!("a head has {HEADER_BYTES} bytes, not {}", head.len())));
+    /// Take records of a name, touchpoints or punctuations, whose values have this prefix.
+    fn take_prefix(&mut self, name: &str, prefix: Vec<u8>) -> PyResult<()> {
+        if prefix.len() != HEADER_BYTES {
+            return Err(PyValueError::new_err(format!("a prefix has {HEADER_BYTES} bytes, not {}", prefix.len())));
         }
         match name {
-            "Touchpoint" => self.heads.touchpoints.push(head),
-            "Punctuation" => self.heads.punctuations.push(head),
+            "Touchpoint" => self.prefixes.touchpoints.push(prefix),
+            "Punctuation" => self.prefixes.punctuations.push(prefix),
             _ => return Err(PyValueError::new_err(format!("a {name} is not the engine's to read"))),
         }
         Ok(())
     }
 
-    /// Leave records whose values have this head to the reference from now on.
-    fn drop_head(&mut self, head: &[u8]) {
-        self.heads.touchpoints.retain(|known| known != head);
-        self.heads.punctuations.retain(|known| known != head);
+    /// Leave records whose values have this prefix to the reference from now on.
+    fn drop_prefix(&mut self, prefix: &[u8]) {
+        self.prefixes.touchpoints.retain(|known| known != prefix);
+        self.prefixes.punctuations.retain(|known| known != prefix);
     }
 
     /// Know a policy; gives its number. `penalties` is its penalty table.
@@ -93,7 +93,7 @@ impl Engine {
         let mut now = Situation { clock, time_source, policy, memories };
         let mut progress = Progress::before(start, applied_offset);
         let stop = stop.min(records.len());
-        while self.partition.apply_some(py, &records, stop, &self.heads, &mut progress, &mut now)? {}
+        while self.partition.apply_some(py, &records, stop, &self.prefixes, &mut progress, &mut now)? {}
         progress.clock = now.clock;
         progress.time_source = now.time_source.map(Into::into);
         Ok(progress)
@@ -130,16 +130,16 @@ impl Engine {
         std::mem::take(&mut self.partition.outbox.lifecycle)
     }
 
-    /// What was booked since the last call: abandonments by reason, the sum of their penalties in micros, how many were
-    /// found out within each of `bounds` (ascending, ms after their end) and not within the one before, with those
+    /// Abandonments counted since the last call: abandonments by reason, the sum of their penalties in micros, how many were
+    /// detected within each of `bounds` (ascending, ms after their end) and not within the one before, with those
     /// beyond all of them at the end, and the sum of these delays.
-    fn take_booked(&mut self, bounds: Vec<i64>) -> (HashMap<&'static str, u64>, i64, Vec<u64>, i64) {
+    fn take_tally(&mut self, bounds: Vec<i64>) -> (HashMap<&'static str, u64>, i64, Vec<u64>, i64) {
         let mut found = (HashMap::new(), 0, vec![0; bounds.len() + 1], 0);
-        for booked in self.partition.outbox.booked.drain(..) {
-            *found.0.entry(booked.reason.name()).or_insert(0) += 1;
-            found.1 += booked.total_penalty_micros;
-            found.2[bounds.partition_point(|bound| *bound < booked.delay_ms)] += 1;
-            found.3 += booked.delay_ms;
+        for counted in self.partition.outbox.counted.drain(..) {
+            *found.0.entry(counted.reason.name()).or_insert(0) += 1;
+            found.1 += counted.total_penalty_micros;
+            found.2[bounds.partition_point(|bound| *bound < counted.delay_ms)] += 1;
+            found.3 += counted.delay_ms;
         }
         found
     }
@@ -165,8 +165,8 @@ impl Engine {
     }
 
     /// Journeys whose row was deleted since the last call, with the offset of the punctuation that did it.
-    fn take_forgotten(&mut self) -> Vec<(String, i64)> {
-        let found = self.partition.store.take_forgotten();
+    fn take_deleted(&mut self) -> Vec<(String, i64)> {
+        let found = self.partition.store.take_deleted();
         found.into_iter().map(|(journey_id, offset)| (journey_id.into(), offset)).collect()
     }
 

@@ -13,7 +13,7 @@ const AT_ONCE: usize = 128;
 
 /// First bytes of the values that may be the engine's.
 #[derive(Default)]
-pub struct Heads {
+pub struct Prefixes {
     pub touchpoints: Vec<Vec<u8>>,
     pub punctuations: Vec<Vec<u8>>,
 }
@@ -34,16 +34,16 @@ pub struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     /// A record that is valid and under its own key; None where the reference has to look at it.
-    fn of(py: Python<'a>, records: &'a Records, index: usize, heads: &Heads) -> Option<Self> {
+    fn of(py: Python<'a>, records: &'a Records, index: usize, prefixes: &Prefixes) -> Option<Self> {
         let value = records.value(py, index)?;
-        let has = |heads: &[Vec<u8>]| heads.iter().any(|head| value.starts_with(head));
-        let content = if has(&heads.touchpoints) {
+        let has = |prefixes: &[Vec<u8>]| prefixes.iter().any(|prefix| value.starts_with(prefix));
+        let content = if has(&prefixes.touchpoints) {
             let touchpoint = touchpoint::read(value)?;
             if records.key(py, index)? != touchpoint.journey_id.as_bytes() {
                 return None;
             }
             Content::Touchpoint(touchpoint)
-        } else if has(&heads.punctuations) {
+        } else if has(&prefixes.punctuations) {
             Content::Punctuation(punctuation::read(value)?) // under whatever key
         } else {
             return None;
@@ -66,7 +66,7 @@ impl<'a> Entry<'a> {
 pub fn next_entries<'a>(
     py: Python<'a>,
     records: &'a Records,
-    heads: &Heads,
+    prefixes: &Prefixes,
     indexes: Range<usize>,
     applied_offset: i64,
 ) -> (Vec<Entry<'a>>, bool) {
@@ -76,7 +76,7 @@ pub fn next_entries<'a>(
         if records.offset(index) <= last_offset {
             return (entries, false);
         }
-        let Some(entry) = Entry::of(py, records, index, heads) else {
+        let Some(entry) = Entry::of(py, records, index, prefixes) else {
             return (entries, true);
         };
         last_offset = entry.offset;

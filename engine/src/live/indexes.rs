@@ -19,15 +19,15 @@ pub type Due = Reverse<((i64, CompactString), Slot, bool)>;
 impl Partition {
     /// Keep a row's entry in the indexes right.
     pub fn index(&mut self, slot: Slot) {
-        let (due_at, forgotten_at) = (self.due_at(slot), self.forgotten_at(slot));
+        let (due_at, cleanup_at) = (self.due_at(slot), self.cleanup_at(slot));
         let row = self.store.row_mut(slot);
         if let Some(due_at) = due_at {
             if row.armed_at.get().is_none_or(|armed_at| due_at < armed_at) {
                 row.armed_at = due_at.into();
                 self.deadlines.push(Reverse((due_at, slot)));
             }
-        } else if let Some(forgotten_at) = forgotten_at {
-            self.cleanups.push(Reverse((forgotten_at, slot)));
+        } else if let Some(cleanup_at) = cleanup_at {
+            self.cleanups.push(Reverse((cleanup_at, slot)));
         }
     }
 
@@ -37,7 +37,7 @@ impl Partition {
     }
 
     /// Clock from which the row of an ended journey may be deleted.
-    fn forgotten_at(&self, slot: Slot) -> Option<i64> {
+    fn cleanup_at(&self, slot: Slot) -> Option<i64> {
         Some(self.store.row(slot).journey.cleanup_at()? + self.grace_ms(slot))
     }
 
@@ -100,7 +100,7 @@ impl Partition {
     }
 
     /// Delete rows that count as absent at the clock, at most `most`, because of the punctuation at `offset`.
-    pub fn forget(&mut self, clock: i64, offset: i64, most: usize) {
+    pub fn clean_up(&mut self, clock: i64, offset: i64, most: usize) {
         let mut gone = 0;
         let mut ahead = Vec::new();
         while gone < most {
@@ -120,7 +120,7 @@ impl Partition {
             }
             alike.sort_unstable();
             for (journey_id, slot) in alike {
-                if self.forgotten_at(slot) != Some(at) {
+                if self.cleanup_at(slot) != Some(at) {
                     continue;
                 }
                 if gone == most {
@@ -128,7 +128,7 @@ impl Partition {
                 } else if self.store.row(slot).offset >= offset {
                     ahead.push((at, slot)); // a row that a crash left ahead of this punctuation
                 } else {
-                    self.store.forget(&journey_id, offset);
+                    self.store.delete(&journey_id, offset);
                     gone += 1;
                 }
             }

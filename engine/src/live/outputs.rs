@@ -9,7 +9,7 @@ use crate::wire::touchpoint::Touchpoint;
 
 const TOPIC: &str = "journey-events";
 
-/// Where in a log a thing was found out, and when.
+/// Where in a log a decision was made, and when.
 #[derive(Clone, Copy)]
 pub struct Finding {
     pub occurred_at: i64,
@@ -18,10 +18,10 @@ pub struct Finding {
 }
 
 /// What is counted of an abandonment.
-pub struct Booked {
+pub struct Counted {
     pub reason: Outcome,
     pub total_penalty_micros: i64,
-    /// How long after its end it was found out.
+    /// Delay between its end and its detection.
     pub delay_ms: i64,
 }
 
@@ -35,7 +35,7 @@ pub struct Outbox {
     /// Lifecycle records that have not been taken yet.
     pub lifecycle: Messages,
     /// Of each abandonment since the last call that took them.
-    pub booked: Vec<Booked>,
+    pub counted: Vec<Counted>,
     scratch: Vec<u8>,
     /// The last value that was made: its memory is used again.
     value: Vec<u8>,
@@ -121,7 +121,7 @@ impl Observer for Witness<'_> {
 }
 
 impl Outbox {
-    /// For one partition, with the heads of JourneyAbandoned and JourneyLifecycle.
+    /// For one partition, with the prefixes of JourneyAbandoned and JourneyLifecycle.
     pub fn new(partition: u32, abandoned_head: Vec<u8>, lifecycle_head: Vec<u8>) -> Self {
         Outbox {
             partition,
@@ -129,7 +129,7 @@ impl Outbox {
             lifecycle_head,
             abandonments: Messages::default(),
             lifecycle: Messages::default(),
-            booked: Vec::new(),
+            counted: Vec::new(),
             scratch: Vec::new(),
             value: Vec::new(),
         }
@@ -186,7 +186,7 @@ impl Outbox {
         self.abandonments.push(journey_id.as_bytes(), &value);
         self.value = value;
         let delay_ms = at.detected_at - ended_at;
-        self.booked.push(Booked { reason: outcome, total_penalty_micros: penalty.total_micros(), delay_ms });
+        self.counted.push(Counted { reason: outcome, total_penalty_micros: penalty.total_micros(), delay_ms });
     }
 
     /// A touchpoint belongs to the last ended episode of a journey, or to none that is known.

@@ -111,7 +111,7 @@ impl Partition {
         let slot = known.unwrap_or_else(|| self.store.add(Row::new(touchpoint.journey_id, policy)));
         let row = self.store.row_mut(slot);
         if found.is_none() && known.is_some() {
-            row.forget();
+            row.clear();
         }
         row.policy = policy;
         row.labels.user_id = touchpoint.user_id.map(Into::into);

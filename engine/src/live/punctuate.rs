@@ -1,4 +1,4 @@
-//! What a punctuation does to a partition: deadlines fire, and ended journeys are forgotten.
+//! What a punctuation does to a partition: deadlines fire, and ended journeys are cleaned up.
 
 use std::cmp::Reverse;
 
@@ -12,7 +12,7 @@ impl Partition {
     pub fn punctuate(&mut self, clock: i64, offset: i64, policy: u32) -> PyResult<()> {
         self.fire(clock, offset)?;
         let most = self.rules[policy as usize].policy.cleanup_batch_size;
-        self.forget(clock, offset, most);
+        self.clean_up(clock, offset, most);
         Ok(())
     }
 

@@ -79,7 +79,7 @@ impl Row {
     }
 
     /// Forget all but what belongs to the store, as if the journey had never been seen.
-    pub fn forget(&mut self) {
+    pub fn clear(&mut self) {
         self.clear_episode();
         self.journey = UNKNOWN.clone();
         self.record_offset = -1;

@@ -31,7 +31,7 @@ impl Situation<'_> {
         Some(self.clock? - shortest)
     }
 
-    /// When a record of an instant is found out.
+    /// When a record of an instant is detected.
     pub fn detected_at(&self, at: i64) -> i64 {
         self.clock.map_or(at, |clock| clock.max(at))
     }

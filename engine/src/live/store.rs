@@ -33,8 +33,8 @@ pub struct Store {
     /// Deleted rows among the changed ones.
     gone: HashMap<CompactString, usize>,
     /// Journeys that a batch deleted, with the offset that did it, in order; `None` where they came again.
-    forgotten: Vec<Option<(CompactString, i64)>>,
-    forgotten_at: HashMap<CompactString, usize>,
+    deleted: Vec<Option<(CompactString, i64)>>,
+    deleted_at: HashMap<CompactString, usize>,
 }
 
 impl Store {
@@ -84,9 +84,9 @@ impl Store {
     /// Put a row of a journey that has none.
     pub fn add(&mut self, row: Row) -> Slot {
         let hash = self.hasher.hash_one(row.journey_id());
-        if !self.forgotten_at.is_empty() {
-            if let Some(place) = self.forgotten_at.remove(row.journey_id()) {
-                self.forgotten[place] = None;
+        if !self.deleted_at.is_empty() {
+            if let Some(place) = self.deleted_at.remove(row.journey_id()) {
+                self.deleted[place] = None;
             }
         }
         let was = if self.gone.is_empty() { None } else { self.gone.remove(row.journey_id()) };
@@ -133,11 +133,11 @@ impl Store {
         true
     }
 
-    /// Take a row out because it is forgotten, at the record of `offset`.
-    pub fn forget(&mut self, journey_id: &str, offset: i64) {
+    /// Take a row out for good, at the record of `offset`.
+    pub fn delete(&mut self, journey_id: &str, offset: i64) {
         self.remove(journey_id);
-        self.forgotten_at.insert(journey_id.into(), self.forgotten.len());
-        self.forgotten.push(Some((journey_id.into(), offset)));
+        self.deleted_at.insert(journey_id.into(), self.deleted.len());
+        self.deleted.push(Some((journey_id.into(), offset)));
     }
 
     /// Note that a row has to go to the changelog.
@@ -163,10 +163,10 @@ impl Store {
         changed
     }
 
-    /// Journeys that were forgotten, each with the offset that did it.
-    pub fn take_forgotten(&mut self) -> Vec<(CompactString, i64)> {
-        self.forgotten_at.clear();
-        std::mem::take(&mut self.forgotten).into_iter().flatten().collect()
+    /// Journeys that were deleted, each with the offset that did it.
+    pub fn take_deleted(&mut self) -> Vec<(CompactString, i64)> {
+        self.deleted_at.clear();
+        std::mem::take(&mut self.deleted).into_iter().flatten().collect()
     }
 
     /// Places of all rows.
@@ -203,11 +203,11 @@ mod tests {
             let slot = store.add(row(id, offset));
             store.mark(slot);
         }
-        store.forget("a", 7);
+        store.delete("a", 7);
         let slot = store.add(row("a", 8));
         store.mark(slot);
         assert_eq!(offsets(&mut store), [8, 2]);
-        assert!(store.take_forgotten().is_empty());
+        assert!(store.take_deleted().is_empty());
     }
 
     #[test]
@@ -215,11 +215,11 @@ mod tests {
         let mut store = Store::default();
         let slot = store.add(row("a", 1));
         store.mark(slot);
-        store.forget("a", 7);
+        store.delete("a", 7);
         let other = store.add(row("b", 9));
         assert_eq!(other, slot);
         assert_eq!(offsets(&mut store), [1]);
-        assert_eq!(store.take_forgotten(), [("a".into(), 7)]);
+        assert_eq!(store.take_deleted(), [("a".into(), 7)]);
         assert_eq!(store.len(), 1);
     }
 

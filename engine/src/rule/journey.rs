@@ -75,7 +75,7 @@ impl Previous {
 impl Journey {
     /// Forget all of it. Memory that it has stays for what comes next.
     #[inline]
-    pub fn forget(&mut self) {
+    pub fn clear(&mut self) {
         self.episode = None;
         self.recent_ids.clear();
         if let Some(rare) = self.rare.as_deref_mut() {

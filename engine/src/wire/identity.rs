@@ -25,10 +25,10 @@ pub fn lifecycle_id(partition: u32, offset: i64, kind: &str, journey_id: &str, s
     hex_of(scratch)
 }
 
-fn hex_of(said: &[u8]) -> String {
+fn hex_of(content: &[u8]) -> String {
     let mut wanted = blake2b_simd::Params::new();
     wanted.hash_length(16);
-    wanted.hash(said).to_hex().as_str().to_owned()
+    wanted.hash(content).to_hex().as_str().to_owned()
 }
 
 /// Hash of a touchpoint_id, as a row remembers it.

@@ -13,7 +13,7 @@ pub struct Punctuation {
     pub time_source: TimeSource,
 }
 
-/// The punctuation of a record's value, whose head is a punctuation's, if it is valid.
+/// The punctuation of a record's value, whose prefix is a punctuation's, if it is valid.
 ///
 /// `None` says only that the reference has to look at it: it may be anything.
 pub fn read(value: &[u8]) -> Option<Punctuation> {

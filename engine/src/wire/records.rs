@@ -137,17 +137,17 @@ impl Records {
     }
 
     /// The different first bytes of the values, at most so many of each; those that are null are left out.
-    fn heads<'py>(&self, py: Python<'py>, length: usize) -> Vec<Bound<'py, PyBytes>> {
+    fn prefixes<'py>(&self, py: Python<'py>, length: usize) -> Vec<Bound<'py, PyBytes>> {
         let mut found: Vec<&[u8]> = Vec::new();
         for index in 0..self.places.len() {
             let Some(value) = self.value(py, index) else { continue };
-            let head = &value[..length.min(value.len())];
+            let prefix = &value[..length.min(value.len())];
             // Mostly there is one.
-            if !found.contains(&head) {
-                found.push(head);
+            if !found.contains(&prefix) {
+                found.push(prefix);
             }
         }
-        found.into_iter().map(|head| PyBytes::new(py, head)).collect()
+        found.into_iter().map(|prefix| PyBytes::new(py, prefix)).collect()
     }
 
     /// Indexes of the records that have a header of this name.

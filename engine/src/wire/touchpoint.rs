@@ -20,7 +20,7 @@ pub struct Touchpoint<'a> {
     pub propensity: Option<f64>,
 }
 
-/// The touchpoint of a record's value, whose head is a touchpoint's, if it is valid.
+/// The touchpoint of a record's value, whose prefix is a touchpoint's, if it is valid.
 ///
 /// `None` says only that the reference has to look at it: it may be anything.
 pub fn read(value: &[u8]) -> Option<Touchpoint<'_>> {

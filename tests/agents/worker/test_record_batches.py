@@ -154,7 +154,7 @@ def _ascending(records: Any) -> list[Any]:
 @settings(max_examples=examples(500), deadline=None)
 @given(made=batches.filter(lambda made: made.records), epoch=st.integers(0, 3))
 def test_a_batch_names_the_same_schemas_and_offsets_either_way(made: Any, epoch: int) -> None:
-    """Whoever looks up schemas asks batches as they lie for the heads of their values, and goes through all others."""
+    """Undecoded batches give the prefixes of their values at once; of other batches each record is asked."""
     batch, _ = wire_batch(made, 0)
     fetched = bytes(batch)
     lying = Batch(_records_of(fetched), epoch, None)

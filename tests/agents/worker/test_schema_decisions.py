@@ -15,7 +15,7 @@ from journeys.agents.worker import schema_decisions
 from journeys.agents.worker.ports.batch import Batch
 from journeys.agents.worker.schema_decisions import SchemaDecisions
 from journeys.schemas.catalog import Catalog, own_schemas
-from journeys.schemas.codec import head_of
+from journeys.schemas.codec import prefix_of
 from journeys.schemas.marks import Marks, mark_value
 from journeys.schemas.records import Mark, SchemaDecided
 from tests.fixtures.marked_logs import plain
@@ -69,7 +69,7 @@ class Log:
 
 
 def _batch(*ids: int) -> Batch:
-    return Batch([plain(offset, b"a", head_of(schema_id) + b"body") for offset, schema_id in enumerate(ids)], 0, None)
+    return Batch([plain(offset, b"a", prefix_of(schema_id) + b"body") for offset, schema_id in enumerate(ids)], 0, None)
 
 
 def _decided(url: str, *ids: int, seconds: float = 20.0) -> tuple[dict[int, SchemaDecided], Log]:
@@ -84,8 +84,8 @@ def _decided(url: str, *ids: int, seconds: float = 20.0) -> tuple[dict[int, Sche
             decisions.begin(HERE, undecided)
             assert decisions.waiting == {HERE: undecided}
             async with asyncio.timeout(seconds):
-                while decisions.waiting:
-                    await asyncio.sleep(0.05)
+                await asyncio.gather(*decisions._tasks)
+            assert not decisions.waiting
             assert not decisions.undecided(log.partition, _batch(*ids))
             return {one.schema_id: one for one in log.written}, log
 
@@ -159,8 +159,8 @@ def test_a_registry_that_is_away_is_waited_for_and_decides_nothing(url):
         async with SchemaRegistry(url, catalog) as back:
             registry._client = back._client
             async with asyncio.timeout(10):
-                while decisions.waiting:
-                    await asyncio.sleep(0.05)
+                await asyncio.gather(*decisions._tasks)
+            assert not decisions.waiting
         return early, log.written
 
     early, late = asyncio.run(run())

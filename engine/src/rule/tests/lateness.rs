@@ -9,7 +9,7 @@ fn a_journey_is_forgotten_at_its_cleanup() {
     assert!(case.journey.is_forgotten(START + 33 * DAY_MS));
     assert!(case.journey.remembers(1));
     let mut journey = case.journey;
-    journey.forget();
+    journey.clear();
     assert!(!journey.remembers(1) && journey.previous().is_none());
     // Of a journey that is not known, a record is late as far back as nobody would remember.
     assert!(journey.is_late(5, || Some(5)));

@@ -1,1 +1,0 @@
-"""Journeys as offline datasets: Parquet files for training."""
