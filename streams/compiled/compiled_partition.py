@@ -62,7 +62,8 @@ class CompiledPartition(PartitionState):
         self.engine = engine
         self._codec = codec
         self._numbers: dict[str, int] = {}
-        self._prefixes: set[bytes] = set()
+        self._prefixes: dict[bytes, str] = {}
+        """Names of the records that the engine takes, by their prefixes."""
         self._reading: tuple[int, int] | None = None
         self._catalog = codec.catalog
         self.rows = CompiledRows(engine, self.policies, codec)
@@ -84,7 +85,7 @@ class CompiledPartition(PartitionState):
             return
         writer = self._catalog.writer(schema_id_of(prefix))
         if writer.is_own:
-            self._prefixes.add(prefix)
+            self._prefixes[prefix] = writer.name
             self.engine.take_prefix(writer.name, prefix)
 
     def read_from(self, offset: int) -> None:
@@ -94,13 +95,14 @@ class CompiledPartition(PartitionState):
             return
         self._reading = reading
         self._catalog = self.marks.catalog_at(self._codec.catalog, offset)
-        for prefix in [prefix for prefix in self._prefixes if not self._is_own(prefix)]:
-            self._prefixes.discard(prefix)
+        for prefix in [prefix for prefix, name in self._prefixes.items() if not self._is_own(prefix, name)]:
+            del self._prefixes[prefix]
             self.engine.drop_prefix(prefix)
 
-    def _is_own(self, prefix: bytes) -> bool:
+    def _is_own(self, prefix: bytes, name: str) -> bool:
         try:
-            return self._catalog.writer(schema_id_of(prefix)).is_own
+            writer = self._catalog.writer(schema_id_of(prefix))
+            return writer.is_own and writer.name == name
         except InvalidRecordError:
             return False
 
