@@ -142,6 +142,11 @@ class Marks:
         """Offset of the first mark that skips a record. Marks themselves are never skipped."""
         return None if offset in self.by_offset else self._skipped.get(offset)
 
+    def skips_any(self, first: int, last: int) -> bool:
+        """Whether a record from one offset to another is skipped."""
+        place = bisect_left(self._turns, first)
+        return any(turn in self._skipped for turn in self._turns[place : bisect_right(self._turns, last)])
+
     def skipped(self, offset: int) -> InvalidRecordError | None:
         """The error of a record that a mark skips."""
         at = self.skipped_by(offset)

@@ -242,7 +242,10 @@ async def _registry(settings: Settings, catalog: Catalog | None) -> AsyncIterato
 async def _learned(registry: SchemaRegistry | None, batch: LogBatch, marks: Marks | None = None) -> LogBatch:
     """The batch, once the schemas of its values are in the catalog, but for those that marks decide."""
     if registry is not None:
-        await registry.learn_from((record.value for record in batch.records), marks)
+        read = batch.records
+        if marks:
+            read = [record for record in read if marks.skipped_by(record.offset) is None]
+        await registry.learn_from((record.value for record in read), marks)
     return batch
 
 

@@ -18,6 +18,7 @@ from journeys.agents.kafka.schema_registry import schema_ids_of
 from journeys.agents.settings.printable import printable
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.schemas.catalog import own_schemas, read_schema
+from journeys.schemas.codec import HEADER_BYTES
 from journeys.schemas.records import SchemaDecided
 from journeys.schemas.validation import LONGEST_TEXT
 
@@ -64,7 +65,14 @@ class SchemaDecisions:
         if self._registry is None:
             return frozenset()
         catalog, marks = self._registry.catalog, partition.marks
-        ids = schema_ids_of(batch.schema_prefixes())
+        if marks.skips_any(batch.first_offset, batch.last_offset):
+            ids = schema_ids_of(
+                record.value[:HEADER_BYTES]
+                for record in batch
+                if record.value is not None and marks.skipped_by(record.offset) is None
+            )
+        else:
+            ids = schema_ids_of(batch.schema_prefixes())
         return frozenset(one for one in ids if not (marks.decides(one) or catalog.is_fingerprint(one)))
 
     def begin(self, tp: TP, ids: frozenset[int]) -> None:

@@ -6,6 +6,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from journeys.agents.kafka.group_members import group_members
 from journeys.cli.main import app
 from journeys.schemas.records import OffsetSkipped
 from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_LIFECYCLE
@@ -18,24 +19,26 @@ from .verified import verified
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 
-def _skip(settings, place, *options):
+def skip(settings, place, *options):
+    """Run the command on a place."""
     arguments = ["dead-letters", "skip", *map(str, place), "-b", settings.bootstrap_servers, *options]
     return CliRunner().invoke(app, arguments, env={"COLUMNS": "300"})
 
 
 def test_a_skipped_record_is_a_dead_letter_for_workers_and_replays(broker, workers):
     """One that no worker has applied; one that was applied is refused, and so is a mark. Who did it is on the topic."""
-    settings = emptied(broker)
+    settings = emptied(broker, session_timeout_seconds=90, freeze_limit_seconds=60)
+    workers.wait_until(lambda: not asyncio.run(group_members(settings)), "workers of other tests are still members")
     append(settings, punctuation(0), touch("a", 1, HOUR), touch("a", 2, 2 * HOUR), touch("a", 3, 3 * HOUR))
     place = "journey-events", home("a"), 2
-    asked = _skip(settings, place)
+    asked = skip(settings, place)
     assert asked.exit_code == 2, asked.output
     assert "give --yes" in asked.output
-    done = _skip(settings, place, "--yes", "--reason", "nobody survives it", "--requested-by", "ann")
+    done = skip(settings, place, "--yes", "--reason", "nobody survives it", "--requested-by", "ann")
     assert done.exit_code == 0, done.output
     assert f"journey-events:{home('a')}:2" in done.output
     assert "skipped by the mark at offset 4: restart the worker" in done.output
-    again = _skip(settings, place, "--json")
+    again = skip(settings, place, "--json")
     assert again.exit_code == 0, again.output
     assert (json.loads(again.stdout)["mark_offset"], json.loads(again.stdout)["skipped_before"]) == (4, True)
 
@@ -54,29 +57,12 @@ def test_a_skipped_record_is_a_dead_letter_for_workers_and_replays(broker, worke
     ]
 
     for offset, why in ((3, "was applied"), (4, "is a mark itself"), (99, "is not in the log")):
-        refused = _skip(settings, ("journey-events", home("a"), offset), "--yes")
+        refused = skip(settings, ("journey-events", home("a"), offset), "--yes")
         assert refused.exit_code == 2, refused.output
         assert why in refused.output
     for wrong, why in ((("journey-events", 99, 0), "no partition 99"), (("other", 0, 0), "not read by workers")):
-        refused = _skip(settings, wrong, "--yes")
+        refused = skip(settings, wrong, "--yes")
         assert refused.exit_code == 2, refused.output
         assert why in refused.output
     worker.stop()
     assert OffsetSkipped(2, "nobody survives it", "ann").offset == 2
-
-
-def test_while_workers_run_only_the_record_where_they_stand_is_skipped(broker, workers):
-    """Any other may be applied before the mark is known; the record at which the group stands is taken."""
-    settings = emptied(broker)
-    append(settings, punctuation(0), touch("a", 1, HOUR))
-    worker = workers.start(settings)
-    workers.wait_until_applied(settings)
-    worker.stop()
-    append(settings, touch("a", 2, 2 * HOUR), touch("a", 3, 3 * HOUR))
-    frozen = workers.start(settings, freeze_limit_seconds=600)
-    frozen.wait_until_logged("restored: partitions [")
-    workers.wait_until_applied(settings)
-    refused = _skip(settings, ("journey-events", home("a"), 3), "--yes")
-    assert refused.exit_code == 2
-    assert "was applied" in refused.output
-    frozen.stop()

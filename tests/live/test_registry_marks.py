@@ -6,15 +6,19 @@ import json
 import pytest
 
 from journeys.agents.kafka.log_reader import open_log
+from journeys.agents.kafka.schema_registry import own_catalog
 from journeys.agents.settings.settings import Settings
-from journeys.schemas.codec import prefix_of
+from journeys.agents.verify.topic_replay import TopicReplay
+from journeys.schemas.codec import Codec, prefix_of
 from journeys.schemas.records import Mark, SchemaDecided
 from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_EVENTS
+from journeys.streams.partition.effects import Counts
 from tests.fixtures.fresh_kafka import emptied
 from tests.fixtures.marked_logs import NEWER, foreign
 from tests.fixtures.topic_contents import DAY, HOUR, Raw, home, punctuation, read, touch, write
 from tests.fixtures.troubled_registry import ENDLESS, KNOWN, LAGGING, NOWHERE, REFUSED, troubled_registry
 
+from .test_offset_skip import skip
 from .test_registry_live import with_registry
 from .topic_exchange import append
 from .verified import verified
@@ -42,9 +46,9 @@ def _decided(settings: Settings, partition: int) -> dict[int, SchemaDecided]:
 def test_rows_5_and_6_no_answer_of_a_registry_ends_a_worker_or_splits_it_from_its_replay(broker, workers):
     """302 to 422, no schema, 300 MB and the like; unknown at first and known a second later; and nowhere known.
 
-    Then the registry is gone for good: verify, and a worker that begins anew, read its answers in the log.
+    Then the registry is gone for good: a replay reads its answers in the log.
     """
-    plain = emptied(broker)
+    plain = emptied(broker, session_timeout_seconds=90, freeze_limit_seconds=60)
     with troubled_registry() as url:
         settings = plain.model_copy(update={"schema_registry_url": url})
         worker = workers.start(settings)
@@ -66,28 +70,22 @@ def test_rows_5_and_6_no_answer_of_a_registry_ends_a_worker_or_splits_it_from_it
         append(settings, touch("a", 4, 4 * HOUR))
         append(plain, punctuation(9 * DAY))
         workers.wait_until_applied(plain)
-        worker.require_running()
         worker.stop()
-    for without in (settings, plain):  # its address answers no more, or is not even set
-        report, _ = verified(without)
+        report, _ = verified(settings)
         assert (report.counts.applied, report.counts.dead) == (4, len(bad))
+    replayed = _replayed(settings), _replayed(plain)  # its address answers no more, or is not even set
+    assert [(counts.applied, counts.dead) for counts in replayed] == [(4, len(bad))] * 2
     decided = _decided(plain, home("a"))
     assert {schema_id for schema_id, mark in decided.items() if mark.refusal is not None} == set(bad)
     assert json.loads(str(decided[LAGGING].schema)) == NEWER
     assert len(decided) == len(bad) + 3  # the two that are known, and the registry's own id of a touchpoint
-    again = workers.start(plain)
-    again.wait_until_logged("restored: partitions [")
-    append(plain, punctuation(10 * DAY))
-    workers.wait_until_applied(plain)
-    again.stop()
-    verified(plain)
 
 
 def test_a_registry_that_is_away_holds_back_one_partition_and_no_other(broker, workers):
     """The worker says so and lives; when the registry is back, what waited is read."""
 
     def scenario(registry) -> None:
-        plain = emptied(broker)
+        plain = emptied(broker, session_timeout_seconds=90, freeze_limit_seconds=60)
         settings = plain.model_copy(update={"schema_registry_url": registry.url})
         worker = workers.start(settings)
         worker.wait_until_logged("restored: partitions [")
@@ -104,7 +102,7 @@ def test_a_registry_that_is_away_holds_back_one_partition_and_no_other(broker, w
         assert "goes on after" not in worker.log
         registry.failures = 0
         workers.wait_until_applied(plain)
-        report, _ = verified(plain)
+        report, _ = verified(settings)
         assert (report.counts.applied, report.counts.dead) == (3, 0)
         assert not _of(plain, DEAD_LETTERS, home("a"))
         worker.stop()
@@ -112,5 +110,50 @@ def test_a_registry_that_is_away_holds_back_one_partition_and_no_other(broker, w
     with_registry(scenario)
 
 
+def _replayed(settings: Settings) -> Counts:
+    async def run() -> Counts:
+        replay = TopicReplay(settings)
+        async for _ in replay.effects():
+            pass
+        return replay.counts
+
+    return asyncio.run(run())
+
+
 def _of(settings: Settings, topic: str, partition: int) -> list:
     return asyncio.run(read(settings, topic))[partition]
+
+
+def test_a_record_at_which_a_partition_waits_can_be_skipped(broker, workers):
+    """While the registry is away: only that one. The worker finds the mark before it reads the record."""
+
+    def scenario(registry) -> None:
+        plain = emptied(broker, session_timeout_seconds=90, freeze_limit_seconds=60)
+        settings = plain.model_copy(update={"schema_registry_url": registry.url})
+        worker = workers.start(settings)
+        worker.wait_until_logged("restored: partitions [")
+        append(plain, touch("a", 1, HOUR))
+        workers.wait_until_applied(plain)
+        registry.failures = 1_000_000
+        asyncio.run(write(plain, [_raw(prefix_of(registry.add_avro(NEWER)) + b"body")]))
+        append(plain, touch("a", 2, 2 * HOUR))
+        worker.wait_until_logged("waits for the schema registry")
+        end = len(_of(plain, JOURNEY_EVENTS, home("a")))
+        offset = next(one.offset for one in _of(plain, JOURNEY_EVENTS, home("a")) if one.value[5:] == b"body")
+        refused = skip(plain, ("journey-events", home("a"), offset + 1), "--yes")
+        assert refused.exit_code == 2, refused.output
+        assert f"stands at offset {offset}, not at {offset + 1}" in refused.output
+        done = skip(plain, ("journey-events", home("a"), offset), "--yes")
+        assert done.exit_code == 0, done.output
+        assert end <= int(done.output.partition("by the mark at offset ")[2].partition(":")[0])
+        registry.failures = 0
+        workers.wait_until_applied(plain)
+        worker.stop()
+        report, _ = verified(settings)
+        assert (report.counts.applied, report.counts.dead) == (2, 1)
+        letters = [
+            Codec(asyncio.run(own_catalog(settings))).decode(one.value) for one in _of(plain, DEAD_LETTERS, home("a"))
+        ]
+        assert "is skipped by the mark at offset" in letters[0].reason
+
+    with_registry(scenario)
