@@ -35,7 +35,7 @@ FIELDS: Final = frozenset(
     {
         *("kind", "journey_id", "user_id", "occurred_at", "touchpoint_id", "channel", "event_type", "state"),
         *("cost", "cost_micros", "conversion_probability", "conversion_value"),
-        *("action_id", "policy_version", "propensity"),
+        *("action_id", "policy_version", "propensity", "segment"),
         *("signal", "command", "reason", "days", "command_id", "requested_by", "note"),
         *("timeout_days", "inactivity_hours", "budget", "at"),
     }
@@ -80,6 +80,7 @@ def _touchpoint(line: Line) -> Touchpoint:
         action_id=_text(line, "action_id"),
         policy_version=_text(line, "policy_version"),
         propensity=_number(line, "propensity"),
+        segment=_text(line, "segment"),
     )
 
 
@@ -91,6 +92,7 @@ def _registration(line: Line) -> JourneyRegistered:
         timeout_ms=_duration_ms(line, "timeout_days", DAY_MS),
         inactivity_ms=_duration_ms(line, "inactivity_hours", HOUR_MS),
         budget_micros=_budget_micros(line),
+        segment=_text(line, "segment"),
     )
 
 

@@ -53,6 +53,7 @@ class Touchpoint(NamedTuple):
     action_id: str | None = None
     policy_version: str | None = None
     propensity: float | None = None
+    segment: str | None = None
 
 
 class JourneyRegistered(NamedTuple):
@@ -64,6 +65,7 @@ class JourneyRegistered(NamedTuple):
     timeout_ms: int | None = None
     inactivity_ms: int | None = None
     budget_micros: int | None = None
+    segment: str | None = None
 
 
 class JourneySignal(NamedTuple):

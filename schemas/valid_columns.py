@@ -8,6 +8,7 @@ from typing import Any, Final
 from journeys.schemas.instants import EARLIEST, LATEST
 from journeys.schemas.money import LARGEST_MICROS
 from journeys.schemas.records import STATES, Touchpoint
+from journeys.schemas.validation import LONGEST_SEGMENT
 
 _STATES: Final = frozenset((*STATES, None))
 
@@ -24,6 +25,7 @@ def are_valid(arrays: Sequence[Any]) -> bool:
         and _lie_within(of["conversion_value_micros"], 0, LARGEST_MICROS)
         and _lie_within(of["conversion_probability"], 0, 1)
         and _lie_within(of["propensity"], 0, 1)
+        and _are_segments(of["segment"])
     )
 
 
@@ -39,3 +41,11 @@ def _has_no_empty_text(array: Any) -> bool:
     from pyarrow import compute  # noqa: PLC0415  (as above)
 
     return bool(compute.min(compute.binary_length(array)).as_py() > 0)
+
+
+def _are_segments(array: Any) -> bool:
+    from pyarrow import compute  # noqa: PLC0415  (as above)
+
+    if array.null_count == len(array):
+        return True
+    return _lie_within(compute.utf8_length(array), 1, LONGEST_SEGMENT)

@@ -32,6 +32,8 @@ LONGEST_MS = 36_500 * DAY_MS
 # Ids and names; rows and outputs repeat them, and must fit one message whatever a producer sends.
 LONGEST_TEXT = 1_000
 LONGEST_NOTE = 10_000
+# A label of few values: each row keeps it, and conditions of policies name it.
+LONGEST_SEGMENT = 200
 
 
 def check_input(record: InputRecord) -> None:
@@ -92,6 +94,7 @@ def _touchpoint(record: Touchpoint) -> None:
         and (record.conversion_probability is None or 0 <= record.conversion_probability <= 1)
         and (record.conversion_value_micros is None or 0 <= record.conversion_value_micros <= LARGEST_MICROS)
         and (record.propensity is None or 0 <= record.propensity <= 1)
+        and (record.segment is None or 0 < len(record.segment) <= LONGEST_SEGMENT)
     ):
         return
     _not_empty(record.journey_id, "journey_id")
@@ -104,6 +107,7 @@ def _touchpoint(record: Touchpoint) -> None:
     if record.conversion_value_micros is not None:
         check_micros(record.conversion_value_micros, "conversion_value_micros")
     _probability(record.propensity, "propensity")
+    _segment(record.segment)
 
 
 def _registration(record: JourneyRegistered) -> None:
@@ -115,6 +119,7 @@ def _registration(record: JourneyRegistered) -> None:
         if record.budget_micros == 0:
             raise InvalidRecordError("budget_micros", 0, "a budget above zero")
         check_micros(record.budget_micros, "budget_micros")
+    _segment(record.segment)
 
 
 def _signal(record: JourneySignal) -> None:
@@ -147,6 +152,12 @@ def _punctuation(record: Punctuation) -> None:
 def _not_empty(value: str, field: str) -> None:
     if not value:
         raise InvalidRecordError(field, value, "text that is not empty")
+
+
+def _segment(value: str | None) -> None:
+    if value is not None and not 0 < len(value) <= LONGEST_SEGMENT:
+        shown = value if not value else f"{len(value)} characters"
+        raise InvalidRecordError("segment", shown, f"1 to {LONGEST_SEGMENT} characters, or null")
 
 
 def _one_of(value: str, allowed: tuple[str, ...], field: str) -> None:

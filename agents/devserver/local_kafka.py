@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,6 +30,10 @@ TAIL_BYTES = 256 * 1024
 
 class LocalKafka:
     """The Kafka process of one data directory, running or not."""
+
+    heap_mb = 512
+    launcher: Sequence[str] = ()
+    """Words in front of the command of the server, which then runs it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory.resolve()
@@ -122,11 +126,14 @@ class LocalKafka:
         # A relative log_dirs: a path with a comma or a letter beyond Latin-1 would not survive in this file.
         self._properties.write_text(listeners.properties(host=LOOPBACK, log_dirs="data"), "utf-8")
 
+    def _cluster_id(self) -> str:
+        return new_cluster_id()
+
     def _format(self, java_command: list[str], *options: str) -> None:
         self._data.mkdir()
         # One word with its option: one id in 64 begins with a minus sign.
-        cluster_id = "--cluster-id=" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", cluster_id]
+        cluster = f"--cluster-id={self._cluster_id()}"
+        tool = ["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", cluster]
         try:
             subprocess.run(  # noqa: S603 - a fixed command, no shell
                 [*java_command, *tool, "--config", str(self._properties), *options],
@@ -146,12 +153,12 @@ class LocalKafka:
     def _spawn(self, java_command: list[str]) -> None:
         if self.log_path.exists():
             self.log_path.replace(self.log_path.with_name("kafka.log.1"))
-        flags = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError"]
+        flags = [f"-Xmx{self.heap_mb}m", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError"]
         flags += [f"-Djava.io.tmpdir={self.directory / 'tmp'}"]
         # The shell makes the server a child of init, which buries it whoever asks for its end, and writes the
         # pid itself, so that an interrupt of this program cannot leave a process that no pid file names.
         script = 'log=$1; pid=$2; shift 2; "$@" </dev/null >"$log" 2>&1 & echo $! >"$pid"'
-        server = [*java_command, *flags, "kafka.Kafka", str(self._properties)]
+        server = [*self.launcher, *java_command, *flags, "kafka.Kafka", str(self._properties)]
         subprocess.run(  # noqa: S603 - a fixed script, its words are arguments
             ["/bin/sh", "-c", script, "sh", str(self.log_path), str(self._pid_file), *server],
             cwd=self.directory,
@@ -183,6 +190,11 @@ class LocalKafka:
             time.sleep(POLL_SECONDS)
             words = _command_line(pid)
         return words is not None and words.endswith(ours)
+
+
+def new_cluster_id() -> str:
+    """Give an id for a cluster, as Kafka writes them: 16 bytes in base64."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def _command_line(pid: int) -> str | None:

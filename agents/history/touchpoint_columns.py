@@ -22,7 +22,7 @@ DECIDING: Final = frozenset(
         *("conversion_probability", "conversion_value"),
     }
 )
-_TEXTS: Final = ("user_id", "channel", "event_type", "action_id", "policy_version")
+_TEXTS: Final = ("user_id", "channel", "event_type", "action_id", "policy_version", "segment")
 # Factor and divisor that turn a timestamp of each unit into milliseconds, rounded down.
 _UNITS: Final = {"s": (1_000, 1), "ms": (1, 1), "us": (1, 1_000), "ns": (1, 1_000_000)}
 _STATES: Final = pa.array(STATES)

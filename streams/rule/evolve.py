@@ -82,7 +82,7 @@ def apply_touchpoint(row: Row, touchpoint: Touchpoint, id_hash: bytes) -> None:
 
 def _take_last_values(row: Row, touchpoint: Touchpoint) -> None:
     """Take what the touchpoint carries of the values that the latest one gives; what is absent stays."""
-    _, _, _, _, _, _, state, _, probability, value_micros, action_id, policy_version, propensity = touchpoint
+    _, _, _, _, _, _, state, _, probability, value_micros, action_id, policy_version, propensity, _ = touchpoint
     if state is not None:
         row.state = state
     if probability is not None:

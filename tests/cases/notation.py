@@ -83,6 +83,7 @@ _NAMES = {
     "timeout": ("timeout_ms", duration),
     "inactivity": ("inactivity_ms", duration),
     "budget": ("budget_micros", micros),
+    "segment": ("segment", str),
 }
 
 

@@ -53,6 +53,7 @@ touchpoints = st.builds(
     action_id=st.none() | WORDS,
     policy_version=st.none() | WORDS,
     propensity=st.none() | st.floats(width=64),
+    segment=st.none() | WORDS | st.text(min_size=199, max_size=201),
 )
 
 _RATES = st.none() | st.sampled_from((0.0, 1.0, 5e-324)) | st.floats(0, 1)
@@ -73,6 +74,7 @@ valid_touchpoints = st.builds(
     action_id=st.none() | WORDS,
     policy_version=st.none() | WORDS,
     propensity=_RATES,
+    segment=st.none() | _IDS | st.text(min_size=199, max_size=200),
 )
 
 
@@ -225,7 +227,7 @@ def test_valid_touchpoints_are_decoded(batch):
     [("journey_id", ""), ("touchpoint_id", ""), ("occurred_at", EARLIEST - 1), ("occurred_at", LATEST)]
     + [(field, wrong) for field in ("cost_micros", "conversion_value_micros") for wrong in (-1, LARGEST_MICROS + 1)]
     + [(field, wrong) for field in ("conversion_probability", "propensity") for wrong in (-0.1, 1.1, float("nan"))]
-    + [("state", "HAPPY")],
+    + [("state", "HAPPY"), ("segment", ""), ("segment", "\U0001f6d2" * 201)],
 )
 def test_an_invalid_touchpoint_among_valid_ones_is_found(field, value):
     """It alone, each field's bounds by themselves; nulls stand beside it."""

@@ -16,17 +16,17 @@ CODEC = Codec()
 def test_the_bytes_on_the_wire():
     """Byte 0, the schema's id in 4 bytes big-endian, the fields in Avro binary."""
     assert CODEC.encode(SMALL).hex(" ") == (
-        "00 07 17 14 cb "  # prefix
+        "00 47 2c be 54 "  # prefix
         "02 6a "  # journey_id: length 1, j
         "00 "  # user_id: null
         "02 74 "  # touchpoint_id: length 1, t
         "80 80 e6 82 b9 66 "  # occurred_at
         "00 00 00 "  # channel, event_type, state: null
         "00 "  # cost_micros: 0
-        "00 00 00 00 00"  # the other five: null
+        "00 00 00 00 00 00"  # the other six: null
     )
     assert CODEC.encode(FULL).hex() == (
-        "00071714cb"
+        "00472cbe54"
         "146a6f75726e65792dc3a4020875736572047431"
         "8080e682b966"
         "020c736561726368020a636c69636b020a4157415245"
@@ -35,6 +35,7 @@ def test_the_bytes_on_the_wire():
         "0280aaea55"
         "0206616374020c626964732d31"
         "02000000000000e03f"
+        "02066e6577"
     )
 
 
@@ -68,7 +69,7 @@ def test_fingerprints_are_pinned():
         "JourneyAbandoned": 1816665790,
         "JourneyCommand": 1783465428,
         "JourneyLifecycle": 1040380536,
-        "JourneyRegistered": 658009093,
+        "JourneyRegistered": 2106725166,
         "JourneyRow": 1840407694,
         "JourneySignal": 890124556,
         "MarkRow": 1841349407,
@@ -79,7 +80,7 @@ def test_fingerprints_are_pinned():
         "Punctuation": 601888827,
         "SchemaDecided": 292242156,
         "SchemaRow": 1464780102,
-        "Touchpoint": 118953163,
+        "Touchpoint": 1194114644,
     }
 
 
@@ -98,7 +99,7 @@ def test_a_fingerprint_is_of_the_canonical_form():
     [
         (None, "value: None is not allowed"),
         (b"", "Confluent's wire format"),
-        (b"\x00\x07\x17\x14", "Confluent's wire format"),
+        (b"\x00\x47\x2c\xbe", "Confluent's wire format"),
         (b'{"journey_id": "j"}', "Confluent's wire format"),
         (b"\x01" + CODEC.encode(SMALL)[1:], "Confluent's wire format"),
         (CODEC.encode(SMALL)[:5], "Avro of Touchpoint"),
@@ -108,6 +109,9 @@ def test_a_fingerprint_is_of_the_canonical_form():
         (CODEC.encode(SMALL._replace(conversion_probability=float("nan"))), "conversion_probability: nan"),
         (CODEC.encode(SMALL._replace(propensity=float("inf"))), "propensity: inf"),
         (CODEC.encode(SMALL._replace(state="HAPPY")), "state: 'HAPPY'"),
+        (CODEC.encode(SMALL._replace(segment="")), "segment: ''"),
+        (CODEC.encode(SMALL._replace(segment="x" * 201)), "segment: '201 characters'"),
+        (CODEC.encode(SMALL._replace(segment="x" * 1001)), "segment: '1001 characters'"),
         (CODEC.encode(SMALL._replace(journey_id="")), "journey_id: ''"),
         (CODEC.encode(SMALL._replace(touchpoint_id="")), "touchpoint_id: ''"),
         (CODEC.encode(SMALL._replace(occurred_at=0)), "occurred_at: 0"),
@@ -116,6 +120,8 @@ def test_a_fingerprint_is_of_the_canonical_form():
         (CODEC.encode(JourneyRegistered("j", None, T0, timeout_ms=0)), "timeout_ms: 0"),
         (CODEC.encode(JourneyRegistered("j", None, T0, inactivity_ms=-1)), "inactivity_ms: -1"),
         (CODEC.encode(JourneyRegistered("j", None, T0, budget_micros=0)), "budget_micros: 0"),
+        (CODEC.encode(JourneyRegistered("j", None, T0, segment="")), "segment: ''"),
+        (CODEC.encode(JourneyRegistered("j", None, T0, segment="x" * 201)), "segment: '201 characters'"),
         (CODEC.encode(JourneySignal("j", T0, "boredom")), "signal: 'boredom'"),
         (CODEC.encode(JourneyCommand("j", T0, "stop")), "command: 'stop'"),
         (CODEC.encode(JourneyCommand("j", T0, "abandon", reason="BOREDOM")), "reason: 'BOREDOM'"),
@@ -175,7 +181,7 @@ def test_the_longest_note_has_ten_thousand():
 
 def test_the_head_of_a_value():
     """Its schema id, or an error."""
-    assert schema_id_of(CODEC.encode(SMALL)) == 118953163
+    assert schema_id_of(CODEC.encode(SMALL)) == 1194114644
     assert check_frame(CODEC.encode(SMALL)) is None
     with pytest.raises(InvalidRecordError):
         schema_id_of(b"\x00\x00")

@@ -69,18 +69,21 @@ def test_a_whole_touchpoint():
         "action_id": "a",
         "policy_version": "bids-1",
         "propensity": 1,
+        "segment": "new",
         "what the format does not know": [1, 2],
     }
     assert parse_line(line) == Touchpoint(
-        "j", "ann", "t", T0, "search", "click", "INTENT", 1_500_000, 0.25, 90_000_000, "a", "bids-1", 1.0
+        "j", "ann", "t", T0, "search", "click", "INTENT", 1_500_000, 0.25, 90_000_000, "a", "bids-1", 1.0, "new"
     )
 
 
 def test_the_other_kinds():
     """Registration, signal, both commands, punctuation; durations in milliseconds, money in micros."""
     said = {"command_id": "c", "requested_by": "ann", "note": "why"}
-    own = {"user_id": "ann", "timeout_days": 1.5, "inactivity_hours": "36", "budget": "0.01"}
-    assert parse_line(REGISTRATION | own) == JourneyRegistered("j", "ann", T0, 3 * DAY_MS // 2, 36 * HOUR_MS, 10_000)
+    own = {"user_id": "ann", "timeout_days": 1.5, "inactivity_hours": "36", "budget": "0.01", "segment": "new"}
+    assert parse_line(REGISTRATION | own) == JourneyRegistered(
+        "j", "ann", T0, 3 * DAY_MS // 2, 36 * HOUR_MS, 10_000, "new"
+    )
     assert parse_line(REGISTRATION) == JourneyRegistered("j", None, T0)
     assert parse_line(SIGNAL | said) == JourneySignal("j", T0, "fatigue", "c", "ann", "why")
     assert parse_line(COMMAND | said) == JourneyCommand("j", T0, "abandon", None, None, "c", "ann", "why")

@@ -30,6 +30,7 @@ class TouchpointFields(TypedDict, total=False):
     action_id: str | None
     policy_version: str | None
     propensity: float | None
+    segment: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class TrainerTouchpoint:
     action_id: str | None = None
     policy_version: str | None = None
     propensity: float | None = None
+    segment: str | None = None
 
     def record(self, now_ms: int) -> Touchpoint:
         """Record of the input topic, not yet validated; occurs at `now_ms` without an `occurred_at`.
@@ -77,4 +79,5 @@ class TrainerTouchpoint:
             self.action_id,
             self.policy_version,
             self.propensity,
+            self.segment,
         )

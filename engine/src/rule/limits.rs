@@ -19,3 +19,5 @@ pub const LARGEST_SUM_MICROS: i64 = (1 << 62) - 1;
 pub const REMEMBERED_IDS: usize = 8;
 /// Times of touchpoints that an episode keeps, where the policy has a rule that needs them.
 pub const KEPT_TOUCHPOINTS: usize = 64;
+/// Characters of the longest segment.
+pub const LONGEST_SEGMENT: usize = 200;

@@ -1,6 +1,6 @@
 //! A touchpoint as it lies in a record, when nothing about it is out of the ordinary.
 
-use crate::rule::limits::{EARLIEST, LARGEST_MICROS, LATEST};
+use crate::rule::limits::{EARLIEST, LARGEST_MICROS, LATEST, LONGEST_SEGMENT};
 use crate::rule::{self, State};
 use crate::wire::avro::Reader;
 use crate::wire::{HEADER_BYTES, LONGEST_VALUE};
@@ -56,6 +56,7 @@ pub fn read(value: &[u8]) -> Option<Touchpoint<'_>> {
         policy_version: body.optional(Reader::text)?,
         propensity: body.optional(Reader::double)?,
     };
+    let segment = body.optional(Reader::text)?; // decides nothing
     let is_probability = |value: Option<f64>| value.is_none_or(|value| (0.0..=1.0).contains(&value));
     let is_valid = body.is_empty()
         && !journey_id.is_empty()
@@ -64,6 +65,7 @@ pub fn read(value: &[u8]) -> Option<Touchpoint<'_>> {
         && (0..=LARGEST_MICROS).contains(&cost_micros)
         && value_micros.is_none_or(|value| (0..=LARGEST_MICROS).contains(&value))
         && is_probability(probability)
-        && is_probability(touchpoint.propensity);
+        && is_probability(touchpoint.propensity)
+        && segment.is_none_or(|text| (1..=LONGEST_SEGMENT).contains(&text.chars().count()));
     is_valid.then_some(touchpoint)
 }
