@@ -8,6 +8,7 @@ from journeys.schemas.expected_error import ExpectedError
 
 # The extra that installs a package, by the package's top-level module.
 _EXTRAS: Final = {
+    "aiohttp": "kafka",
     "aiokafka": "kafka",
     "aiolimiter": "bigquery",
     "duckdb": "report",
@@ -42,4 +43,4 @@ def expected_text(error: Exception) -> str | None:
         return f"{error.filename}: {error.strerror}"
     if not isinstance(error, ExpectedError):
         return None
-    return "; ".join(str(error).splitlines())  # of a file with several faults each is a line
+    return "; ".join(str(error).split("\n"))  # of a file with several faults each is a line

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from fastavro.schema import SchemaParseException, parse_schema, to_parsing_canonical_form
 
-from journeys.schemas.admission import why_not_admitted
+from journeys.schemas.admission import bare_schema, why_not_admitted, why_too_deep
+from journeys.schemas.bounded_body import BoundedFields, SchemaRefusedError
 from journeys.schemas.columns import has_columns
 from journeys.schemas.compatibility import why_unreadable
 from journeys.schemas.invalid import InvalidRecordError
@@ -27,30 +28,37 @@ INPUT_RECORDS: Final = (
     "JourneyCommand",
     "PolicyChanged",
     "Punctuation",
+    "ClockCorrected",
 )
 MARK_RECORDS: Final = ("OffsetSkipped", "SchemaDecided")
 """Records of the input topic that say how others are read."""
 _NAMESPACE = "gaelp.journeys."
 # A text may be long, and few are in use at a time.
 _REMEMBERED_TEXTS: Final = 64
+# Of what a foreign schema says: a dead letter's reason quotes it.
 _SHOWN_CHARACTERS: Final = 200
 
 
 class WriterSchema:
     """A schema that some writer used, ready to be read into the project's own record of that name."""
 
-    __slots__ = ("field_names", "has_columns", "is_own", "name", "parsed", "plain_json", "reader")
+    __slots__ = ("bounded", "field_names", "has_columns", "is_own", "name", "parsed", "plain_json", "reader")
     is_own: bool
 
     def __init__(self, name: str, schema: dict[str, Any], own: dict[str, Any]) -> None:
+        """Raises SchemaParseException, SchemaRefusedError, and what fastavro raises for JSON that is no schema."""
         self.name = name
-        plain = without_logical_types(schema)
+        plain = bare_schema(schema)
         self.plain_json = json.dumps(plain)
-        self.parsed = parse_schema(plain)
         self.field_names = [field["name"] for field in plain["fields"]]
+        self.is_own = to_parsing_canonical_form(plain) == to_parsing_canonical_form(own)
         self.has_columns = has_columns(plain["fields"])
-        self.is_own = to_parsing_canonical_form(schema) == to_parsing_canonical_form(own)
-        self.reader = None if self.is_own else parse_schema(without_logical_types(own))
+        own_names = {field["name"] for field in own["fields"]}
+        self.bounded = BoundedFields(parse_schema(plain), own_names.__contains__)
+        known = [field for field in plain["fields"] if field["name"] in own_names]
+        self.parsed = parse_schema(plain | {"fields": known})
+        """The writer's schema of the fields that the project's record has, too."""
+        self.reader = None if self.is_own else parse_schema(bare_schema(own))
 
 
 class Catalog:
@@ -69,7 +77,7 @@ class Catalog:
         self._fingerprints = frozenset(self._writers)
 
     def add(self, schema_id: int, schema: Any) -> None:
-        """Take a writer's schema (parsed JSON) under its id; one that Avro's rules can't resolve is kept as refused."""
+        """Take a writer's schema (parsed JSON) under its id; one that can't or must not be read is kept as refused."""
         self._keep(schema_id, _writer_of(schema, self._own))
 
     def learn(self, schema_id: int, text: str) -> None:
@@ -134,13 +142,20 @@ def read_schema(text: str) -> WriterSchema | str:
 
 
 def _writer_of(schema: Any, own_schemas: Mapping[str, dict[str, Any]]) -> WriterSchema | str:
-    name = str(schema.get("name", "")).rpartition(".")[2] if isinstance(schema, dict) else ""
+    """A writer's schema, or why its records can't be read here."""
+    name = schema.get("name") if isinstance(schema, dict) else None
+    name = name.rpartition(".")[2][:_SHOWN_CHARACTERS] if isinstance(name, str) else ""
     own = own_schemas.get(name)
     if own is None:
-        return f"no record {name[:_SHOWN_CHARACTERS]!r} is known here"
+        return f"no record {name!r} is known here"
+    why = why_too_deep(schema)
+    if why is not None:
+        return why
     try:
         return why_unreadable(own, schema) or WriterSchema(name, schema, own)
-    # Both libraries raise whatever their code happens to meet on JSON that is no schema, or on one that nests too deep.
+    except SchemaRefusedError as error:
+        return str(error)
+    # fastavro raises what its code happens to meet on JSON that is no schema; avro is laxer, as about defaults.
     except Exception as error:
         why = str(error) if isinstance(error, SchemaParseException) else type(error).__name__
         return f"not an Avro schema: {why[:_SHOWN_CHARACTERS]}"
@@ -150,15 +165,6 @@ def fingerprint(schema: dict[str, Any]) -> int:
     """31-bit id of a schema, the same in every language that computes it by the rule above."""
     digest = sha256(to_parsing_canonical_form(schema).encode()).digest()
     return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
-
-
-def without_logical_types(schema: Any) -> Any:
-    """Return the schema with instants as plain longs: the same bytes, no datetime objects in between."""
-    if isinstance(schema, dict):
-        return {key: without_logical_types(value) for key, value in schema.items() if key != "logicalType"}
-    if isinstance(schema, list):
-        return [without_logical_types(item) for item in schema]
-    return schema
 
 
 @cache

@@ -12,6 +12,7 @@ from fastavro import schemaless_reader, schemaless_writer
 from journeys.schemas import records, rows
 from journeys.schemas.catalog import INPUT_RECORDS, Catalog, WriterSchema, own_schemas
 from journeys.schemas.columns import WORTHWHILE, PackedLongs, bodies_of, columns_of, whole_arrays_of
+from journeys.schemas.cut_value import size_of
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import InputRecord, Touchpoint
 from journeys.schemas.valid_columns import are_valid
@@ -65,17 +66,16 @@ class Codec:
     def decode_fields(self, value: bytes) -> tuple[str, dict[str, Any]]:
         """Name and fields of a record of any schema of the catalog; raises InvalidRecordError."""
         writer = self.catalog.writer(schema_id_of(value))
-        body = BytesIO(value)
-        body.seek(HEADER_BYTES)
         try:
-            fields = schemaless_reader(body, writer.parsed, writer.reader)
-        # fastavro raises what its C code happens to meet on bytes that are not Avro: EOFError, ValueError,
-        # IndexError, OverflowError, UnicodeDecodeError, MemoryError for absurd lengths, and its own. What it says
-        # names addresses in memory, and a dead letter's reason must be the same live and in replay.
+            # fastavro believes whatever a length or a count says.
+            body, end = writer.bounded.wanted(value, HEADER_BYTES)
+            fields = schemaless_reader(BytesIO(body), writer.parsed, writer.reader)
+        # fastavro raises what its C code happens to meet on text that is no UTF-8 and on what it can't resolve. What it
+        # says names addresses in memory, and a dead letter's reason must be the same live and in replay.
         except Exception:
             raise InvalidRecordError("value", value[:16], f"Avro of {writer.name}, whole and in UTF-8") from None
         # They would be dropped in silence: two records in one value, or fields that the writer's schema does not say.
-        if behind := len(value) - body.tell():
+        if behind := len(value) - end:
             raise InvalidRecordError("value", f"{behind} bytes behind the record", f"Avro of {writer.name} and no more")
         return writer.name, fields
 
@@ -200,7 +200,7 @@ def check_frame(value: bytes | None) -> None:
     if value is None:
         raise InvalidRecordError("value", None, "a record; this topic is not compacted and has no tombstones")
     if len(value) > MAX_RECORD_BYTES:
-        raise InvalidRecordError("value", f"{len(value)} bytes", f"at most {MAX_RECORD_BYTES} bytes")
+        raise InvalidRecordError("value", f"{size_of(value)} bytes", f"at most {MAX_RECORD_BYTES} bytes")
     schema_id_of(value)
 
 

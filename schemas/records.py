@@ -107,6 +107,15 @@ class Punctuation(NamedTuple):
     at: int
     time_source: str
     written_by: str | None = None
+    rule_version: int | None = None
+
+
+class ClockCorrected(NamedTuple):
+    """Sets the clock of its partition by hand."""
+
+    at: int
+    requested_by: str | None = None
+    note: str | None = None
 
 
 class OffsetSkipped(NamedTuple):
@@ -128,7 +137,7 @@ class SchemaDecided(NamedTuple):
 
 Mark: TypeAlias = OffsetSkipped | SchemaDecided
 JourneyRecord: TypeAlias = Touchpoint | JourneyRegistered | JourneySignal | JourneyCommand
-InputRecord: TypeAlias = JourneyRecord | PolicyChanged | Punctuation
+InputRecord: TypeAlias = JourneyRecord | PolicyChanged | Punctuation | ClockCorrected
 
 
 class JourneyAbandoned(NamedTuple):

@@ -20,6 +20,9 @@ class PartitionRow(NamedTuple):
     time_source: str | None
     policy_version: str
     partition_count: int
+    rule_version: int | None = None
+    unknown_late_until: int | None = None
+    topic_ids: dict[str, str] | None = None
 
 
 class PolicyRow(NamedTuple):

@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import CommitFailedError, TopicAlreadyExistsError
 from aiokafka.structs import OffsetAndMetadata
@@ -32,18 +32,22 @@ from journeys.agents.bigquery.present_rows import present_keys
 from journeys.agents.bigquery.refused_rows import RefusedRows
 from journeys.agents.bigquery.retrying_writer import RetryingWriter
 from journeys.agents.bigquery.row_encoder import RowEncoder
+from journeys.agents.bigquery.sink_health import SinkHealth
 from journeys.agents.bigquery.touchpoint_writer import TouchpointWriter
 from journeys.agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
 from journeys.agents.kafka.connection import admin, client_options, producer, require_broker
+from journeys.agents.kafka.followed_cluster import follow_cluster
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
+from journeys.agents.kafka.topic_setup import new_replication_factor
+from journeys.agents.kafka.unpacked_batches import UnpackingConsumer
 from journeys.agents.settings.settings import Settings
 from journeys.analytics.table import Table, all_tables, touchpoint_table
 from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.marks import Marks, marks_among
-from journeys.schemas.topics import JOURNEY_EVENTS
+from journeys.schemas.topics import JOURNEY_EVENTS, replica_settings
 
 GROUP: Final = "journeys-bigquery-sink"
 _BATCH_RECORDS: Final = 500
@@ -85,13 +89,15 @@ class BigQuerySink:
         codec: Codec,
     ) -> None:
         self.written = 0
+        self.has_joined = True
+        """Whether the group has given this member its partitions, perhaps none; a started consumer has them."""
         self._group = group
         self._settings = settings
         self._warehouse = warehouse
         self._consumer = consumer
         self._writer = writer
         self._refused_rows = refused
-        self._tables: dict[str, Table] = {table.topic: table for table in all_tables()}
+        self._tables: dict[str, Table] = {settings.topic(table.topic): table for table in all_tables()}
         self._touchpoints = TouchpointWriter(touchpoint_table(), writer, refused, codec)
         self._encoders = {topic: RowEncoder(table) for topic, table in self._tables.items()}
         self._streams: dict[TopicPartition, OpenStream] = {}
@@ -107,6 +113,7 @@ class BigQuerySink:
 
     def drop_streams(self) -> None:
         """Drop all streams: their partitions may belong to another member."""
+        self.has_joined = False
         self._streams.clear()
         self._marks.clear()
 
@@ -131,17 +138,17 @@ class BigQuerySink:
 
     async def _marks_of(self, tp: TopicPartition, records: Sequence[Any]) -> Marks:
         """Marks that hold for records of a fetch, of those that stand behind its first record."""
-        if tp.topic != JOURNEY_EVENTS:
+        if tp.topic != self._settings.topic(JOURNEY_EVENTS):
             return Marks()
         if tp not in self._marks:
-            async with open_log(self._settings, tp.topic, catalog=None) as log:
+            async with open_log(self._settings, JOURNEY_EVENTS, catalog=None) as log:
                 self._marks[tp] = await log.marks(tp.partition, records[0].offset)
         for offset, mark in marks_among(records):
             self._marks[tp].add(offset, mark)
         return self._marks[tp]
 
     async def _write(self, tp: TopicPartition, records: Sequence[Any]) -> None:
-        if tp.topic == touchpoint_table().topic:
+        if tp.topic == self._settings.topic(touchpoint_table().topic):
             self.written += await self._touchpoints.write(records, self._marks[tp])
             await self._consumer.commit({tp: records[-1].offset + 1})
             return
@@ -249,26 +256,33 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         if self.sink is not None:
             self.sink.drop_streams()
 
-    async def on_partitions_assigned(self, assigned: Any) -> None:
-        """Streams are opened with the first records."""
+    async def on_partitions_assigned(self, assigned: Any) -> None:  # noqa: ARG002 - as above
+        """Note it; streams are opened with the first records."""
+        if self.sink is not None:
+            self.sink.has_joined = True
 
 
 async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = GROUP) -> None:
     """Write topics into their tables until cancelled. The tables must exist (`journeys bigquery apply`).
 
-    Raises BigQueryError, RegistryUnreachableError, and as `journeys.agents.kafka.connection`.
+    With JOURNEYS_METRICS_PORT it serves its health and figures meanwhile. Raises OperationError if the port can't be
+    had, BigQueryError, RegistryUnreachableError, and as `journeys.agents.kafka.connection`.
     """
-    target = warehouse(settings)
-    await require_broker(settings)
-    async with admin(settings) as client:
-        with suppress(TopicAlreadyExistsError):
-            await client.create_topics([NewTopic(DEAD_LETTERS, 1, settings.replication_factor)])
+    group = settings.topic_prefix + group
     async with AsyncExitStack() as stack:
+        health = None if settings.metrics_port is None else stack.enter_context(SinkHealth(settings))
+        target = warehouse(settings)
+        await require_broker(settings)
+        async with admin(settings) as client:
+            with suppress(TopicAlreadyExistsError):
+                factor = await new_replication_factor(client, settings)
+                durable = replica_settings(factor)
+                await client.create_topics([NewTopic(settings.topic(DEAD_LETTERS), 1, factor, topic_configs=durable)])
         dead_letter_producer = await stack.enter_async_context(producer(settings))
         writer = await stack.enter_async_context(StreamWriter.connected(target))
         rebalances = _Rebalances()
         options: Mapping[str, Any] = await client_options(settings)
-        consumer = AIOKafkaConsumer(
+        consumer = UnpackingConsumer(
             **options,
             group_id=group,
             enable_auto_commit=False,
@@ -278,11 +292,14 @@ async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = 
             session_timeout_ms=round(settings.session_timeout_seconds * 1000),
             heartbeat_interval_ms=round(settings.session_timeout_seconds * 1000 / _HEARTBEATS_PER_SESSION),
         )
-        consumer.subscribe([table.topic for table in wanted], listener=rebalances)
+        follow_cluster(consumer._client)
+        consumer.subscribe([settings.topic(table.topic) for table in wanted], listener=rebalances)
         await consumer.start()
         stack.push_async_callback(consumer.stop)
         codec = Codec()
         registry = await stack.enter_async_context(registry_of(settings, codec.catalog))
-        retrying, refused = RetryingWriter(writer), RefusedRows(dead_letter_producer)
+        retrying, refused = RetryingWriter(writer), RefusedRows(dead_letter_producer, settings.topic(DEAD_LETTERS))
         rebalances.sink = BigQuerySink(settings, target, group, consumer, retrying, refused, codec)
+        if health is not None:
+            health.watch(rebalances.sink, consumer, retrying)
         await rebalances.sink.run(registry)

@@ -15,7 +15,7 @@ from journeys.schemas.codec import MAX_RECORD_BYTES
 from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.lines import FIELDS, parse_line
-from journeys.schemas.records import InputRecord, Punctuation
+from journeys.schemas.records import ClockCorrected, InputRecord, Punctuation
 
 _STANDARD_INPUT = "-"
 _PARQUET_ROWS = 8192
@@ -62,8 +62,9 @@ class LineFile:
                 yield number, record
 
     def has_punctuations(self) -> bool:
-        """Whether the file contains punctuations; reads it up to the first one."""
-        return any(isinstance(line, tuple) and isinstance(line[1], Punctuation) for line in self.records())
+        """Whether the file keeps its own time, by punctuations or corrections; reads it up to the first one."""
+        own_time = Punctuation | ClockCorrected
+        return any(isinstance(line, tuple) and isinstance(line[1], own_time) for line in self.records())
 
     def size_bytes(self) -> int | None:
         """Size of the file; None for standard input."""

@@ -21,11 +21,12 @@ from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.instants import format_instant
 from journeys.schemas.invalid import InvalidRecordError
-from journeys.schemas.records import InputRecord, JourneyRecord, PolicyChanged, Punctuation
+from journeys.schemas.records import ClockCorrected, InputRecord, JourneyRecord, PolicyChanged, Punctuation
 from journeys.streams.rule.policy import DEFAULT_POLICY
 
 _NOT_RETRIED: Final = {
     Punctuation: "a punctuation is never retried: time belongs to workers and imports",
+    ClockCorrected: "a correction of the clock is not retried: give another one with journeys correct-clock",
     PolicyChanged: "a policy is not retried: put it in force with journeys policy set",
 }
 
@@ -100,7 +101,7 @@ class DeadLetterRetry:
         for kind, why in _NOT_RETRIED.items():
             if isinstance(record, kind):
                 raise LostRecordError(why)
-        assert not isinstance(record, Punctuation | PolicyChanged)
+        assert isinstance(record, JourneyRecord)
         return record
 
     async def _require_in_time(self, record: JourneyRecord, codec: Codec) -> None:

@@ -10,7 +10,7 @@ from journeys.agents.inspect.audit_trail import leave_audit
 from journeys.agents.inspect.dead_letters import Place
 from journeys.agents.kafka.connection import producer
 from journeys.agents.kafka.group_lag import group_lag
-from journeys.agents.kafka.group_members import group_members
+from journeys.agents.kafka.group_members import members
 from journeys.agents.kafka.log_reader import LogReader, open_log
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
@@ -72,7 +72,7 @@ async def skip_offset(settings: Settings, place: Place, reason: str, requested_b
     await leave_audit(settings, audit_record("skip", ALL_JOURNEYS, requested_by, f"{place}: {reason}"))
     async with producer(settings) as sender:
         sent = await sender.send_and_wait(
-            JOURNEY_EVENTS, value, None, partition=place.partition, headers=mark_headers(mark)
+            settings.topic(JOURNEY_EVENTS), value, None, partition=place.partition, headers=mark_headers(mark)
         )
     offset: int = sent.offset
     return offset
@@ -103,9 +103,9 @@ async def _require_not_applied(settings: Settings, log: LogReader, place: Place)
             f"{place} was applied: the group {settings.application_id} stands at offset {position}. Skipped now, a "
             "replay would no longer give what was published"
         )
-    members = await group_members(settings)
-    if members and position != place.offset:
+    present = await members(settings)
+    if present and position != place.offset:
         raise NotSkippableError(
             f"the group {settings.application_id} stands at offset {position}, not at {place.offset}, and has "
-            f"{len(members)} members, which may apply the record before they know of the mark: stop the workers first"
+            f"{len(present)} members, which may apply the record before they know of the mark: stop the workers first"
         )

@@ -27,20 +27,20 @@ class GroupActiveError(OperationError):
 
 async def require_no_members(settings: Settings) -> None:
     """Raise GroupActiveError if the worker's group has members; also KafkaUnreachableError, KafkaRequestError."""
-    members = await group_members(settings)
-    if members:
+    present = await members(settings)
+    if present:
         raise GroupActiveError(
-            f"the group {settings.application_id} has {len(members)} members ({', '.join(sorted(members))}): "
+            f"the group {settings.group} has {len(present)} members ({', '.join(sorted(present))}): "
             "stop its workers; one that was killed leaves when its session is over"
         )
 
 
-async def group_members(settings: Settings) -> list[str]:
+async def members(settings: Settings) -> list[str]:
     """Members of the group, each as client id and host."""
     async with admin(settings) as client:
         for _ in range(_POLLS):
             try:
-                (response,) = await client.describe_consumer_groups([settings.application_id])
+                (response,) = await client.describe_consumer_groups([settings.group])
                 code, _, _, _, _, members, *_ = response.groups[0]
                 if code:
                     raise for_code(code)
@@ -49,4 +49,4 @@ async def group_members(settings: Settings) -> list[str]:
                 await asyncio.sleep(_POLL_SECONDS)
             else:
                 return [f"{client_id} at {host.lstrip('/')}" for _, client_id, host, *_ in members]
-    raise OperationError(f"Kafka does not list the members of the group {settings.application_id}: try again")
+    raise OperationError(f"Kafka does not list the members of the group {settings.group}: try again")

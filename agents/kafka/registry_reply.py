@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NamedTuple
 
-from journeys.agents.settings.printable import printable
 from journeys.schemas.admission import LONGEST_SCHEMA_BYTES
+from journeys.schemas.printable import printable
 
 _SUCCESS: Final = range(200, 300)
 _NOT_FOUND: Final = 404

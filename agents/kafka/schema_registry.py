@@ -20,7 +20,7 @@ from journeys.schemas.catalog import Catalog, full_name, own_schemas
 from journeys.schemas.codec import HEADER_BYTES, schema_id_of
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.marks import Marks
-from journeys.schemas.topics import topic_map
+from journeys.schemas.topics import Topic
 
 _CONTENT_TYPE: Final = "application/vnd.schemaregistry.v1+json"
 _TIMEOUT_SECONDS: Final = 5.0
@@ -77,12 +77,12 @@ class SchemaRegistry:
         """Where it is, without user and password."""
         return str(self._url)
 
-    async def register_own(self, application_id: str) -> None:
-        """Register every schema of the topic map under `<topic>-<full name>`; the catalog then writes with their ids.
+    async def register_own(self, topics: Iterable[Topic]) -> None:
+        """Register every schema of the topics under `<topic>-<full name>`; the catalog then writes with their ids.
 
         Raises RegistryUnreachableError, RegistryRefusedError.
         """
-        for topic in topic_map(application_id):
+        for topic in topics:
             for name in topic.records:
                 subject = f"{topic.name}-{full_name(name)}"
                 body = {"schema": json.dumps(own_schemas()[name])}
@@ -200,7 +200,7 @@ async def own_catalog(settings: Settings) -> Catalog:
     catalog = Catalog()
     async with registry_of(settings, catalog) as registry:
         if registry is not None:
-            await registry.register_own(settings.application_id)
+            await registry.register_own(settings.topics)
     return catalog
 
 

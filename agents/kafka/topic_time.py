@@ -12,7 +12,8 @@ from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.marks import Marks
 from journeys.schemas.records import Mark, PolicyChanged, Punctuation
 from journeys.schemas.topics import JOURNEY_EVENTS
-from journeys.streams.partition.log_entries import marked_inputs
+from journeys.streams.partition.log_entries import log_entries
+from journeys.streams.rule.clock import require_counting
 
 
 class TopicTime(NamedTuple):
@@ -55,9 +56,18 @@ async def _look(log: LogReader, partition: int, codec: Codec, marks: Marks) -> t
     has_others = has_unreadable = False
     async with aclosing(log.read_partition(partition, marks=marks)) as batches:
         async for batch in batches:
-            for record in marked_inputs(batch.records, codec, marks):
-                if isinstance(record, Punctuation):
+            for _, _, append_time, record, _ in log_entries(batch.records, codec, marks):
+                if isinstance(record, Punctuation) and _counts(record, append_time):
                     return record, has_others, has_unreadable
                 has_unreadable = has_unreadable or isinstance(record, InvalidRecordError)
                 has_others = has_others or not isinstance(record, PolicyChanged | Mark)
     return None, has_others, has_unreadable
+
+
+def _counts(punctuation: Punctuation, append_time: int | None) -> bool:
+    """Whether a partition's first punctuation is none that becomes a dead letter, which says nothing of its time."""
+    try:
+        require_counting(None, punctuation, append_time)
+    except InvalidRecordError:
+        return False
+    return True

@@ -10,7 +10,7 @@ from journeys.streams.rule.policy import InvalidPolicyError, Policy, policy_from
 def load_policy(path: Path) -> Policy:
     """Policy in a file. Raises InvalidPolicyError, with the path, also if the file can't be read."""
     try:
-        return policy_from_toml(path.read_text(encoding="utf-8"))
+        return policy_from_toml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InvalidPolicyError(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -106,6 +106,12 @@ class TableReport:
             elif mark is not None:
                 self.marks.ahead += 1
 
+    def add_other_topics(self, number: int, replaced: list[str]) -> None:
+        """Add a partition whose row was made with other topics; `replaced` says which, one line each."""
+        for line in replaced:
+            self._add_difference(f"partition {number}: {line}")
+        self.partitions.different += 1
+
     def _journeys(self, stored: StoredPartition, expected: Partition, ahead: range) -> None:
         counts = self.journeys
         partition = stored.partition

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import faust
 from faust.types import TP
 
 from journeys.agents.kafka.schema_registry import SchemaRegistry
+from journeys.agents.kafka.topic_identity import TopicIdentity, ids_of
 from journeys.agents.settings.kafka_security import faust_credentials
 from journeys.agents.settings.settings import Settings
 from journeys.agents.worker.flusher import BATCH_BYTES, Flusher
 from journeys.agents.worker.guards.admission import Admission
+from journeys.agents.worker.guards.clock_check import ClockCheck
 from journeys.agents.worker.guards.freeze_guard import FreezeGuard
 from journeys.agents.worker.guards.memory_limit import MemoryLimit
+from journeys.agents.worker.guards.topic_watch import TopicWatch
 from journeys.agents.worker.guards.watchdog import Watchdog
 from journeys.agents.worker.journey_agent import JourneyAgent
+from journeys.agents.worker.log_ends import LogEnds
 from journeys.agents.worker.mark_keeper import MarkKeeper
 from journeys.agents.worker.ports.local_copy import LocalCopy, NoLocalCopy
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
@@ -46,18 +50,22 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     consumer: BatchConsumer
     flusher: Flusher
     guard: FreezeGuard
+    clock_check: ClockCheck
     journey_agent: JourneyAgent
     marks: MarkKeeper
     memory: MemoryLimit
     punctuator: Punctuator
+    log_ends: LogEnds
     codec: Codec
     registry: SchemaRegistry | None
     partition_count: int
     client_options: dict[str, Any]
     local_copy: LocalCopy
     engine: Engine
-    input_topic = JOURNEY_EVENTS
+    input_topic: str
+    topic_prefix: str
     table: JourneyTable
+    topic_ids: dict[str, str]
 
     @property
     def changelog_topic(self) -> str:
@@ -80,6 +88,11 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
         if not self._stopped.is_set():
             end_now(WorkerExit.FAILED, f"a part of it crashed: {reason!r}")
         super()._crash(reason)
+
+    def watch_topics(self, identities: Mapping[str, TopicIdentity]) -> None:
+        """Require that topics are and stay what they are now, by name: of the table, and while the worker runs."""
+        self.topic_ids = ids_of(identities)
+        self.task(TopicWatch(lambda: self.batch_producer().client, identities).watch)
 
     def batch_producer(self) -> Any:
         """The running AIOKafkaProducer: Faust's own send takes one record at a time."""
@@ -120,7 +133,7 @@ def create_app(
     restarts within the session. `engine` applies the records.
     """
     app = JourneyApp(
-        settings.application_id,
+        settings.group,
         broker=[f"kafka://{server.strip()}" for server in client_options["bootstrap_servers"].split(",")],
         broker_credentials=faust_credentials(client_options),
         store="memory://",
@@ -151,7 +164,10 @@ def create_app(
         worker_redirect_stdouts=False,
     )
     app.transport = BatchTransport(app.conf.broker_consumer, app)
+    app.input_topic = settings.topic(JOURNEY_EVENTS)
+    app.topic_prefix = settings.topic_prefix
     app.partition_count = partition_count
+    app.topic_ids = {}
     app.client_options = client_options
     app.engine = engine
     app.codec = Codec(catalog)
@@ -162,7 +178,8 @@ def create_app(
     app.local_copy = local_copy or NoLocalCopy()
     app.memory = MemoryLimit(settings.memory_limit_mib)
     app.flusher = Flusher(app, app.codec, app.guard, app.local_copy, client_options)
-    app.punctuator = Punctuator(app, app.codec, app.append, worker_id)
+    app.clock_check = ClockCheck()
+    app.punctuator = Punctuator(app, app.codec, app.append, worker_id, app.clock_check)
     app.marks = MarkKeeper(settings, lambda: app.store, app.append)
     schemas = SchemaDecisions(app, app.registry, app.marks, worker_id)
     app.journey_agent = JourneyAgent(app, app.codec, app.marks, schemas, app.memory, settings.gather_seconds)
@@ -175,6 +192,7 @@ def create_app(
     }
     # The buffer size counts messages, and each is a whole fetch here.
     app.table = app.Table(TABLE, recovery_buffer_size=4, key_type=bytes, value_type=bytes, partitions=partition_count)
+    app.log_ends = LogEnds(app)
     _attach(app, raw, settings, policy)
     return app
 
@@ -184,6 +202,7 @@ def _attach(app: JourneyApp, raw: dict[str, Any], settings: Settings, policy: Po
     app.agent(app.topic(app.input_topic, **raw), name="journeys", concurrency=1)(app.journey_agent.run)
     app.on_partitions_revoked.connect(_barrier)
     app.task(Watchdog(app, app.memory).watch)
+    app.task(app.log_ends.watch)
     app.task(Admission(lambda: app.consumer._thread._consumer, app.client_options, settings).watch)
     app.timer(settings.punctuation_interval_seconds)(app.punctuator.punctuate)
     if settings.gather_seconds:

@@ -1,7 +1,8 @@
 """The agent: applies batches of the input topic, each from its partition's next offset on.
 
 While more input is waiting, batches are gathered. A partition's next batch is applied only when its flush is
-acknowledged, because the effects to be flushed refer to live rows. Meanwhile batches of other partitions are applied.
+acknowledged, because the effects to be flushed refer to live rows. Meanwhile batches of other partitions are applied;
+a partition whose flush waits for a broker is held: its input is not fetched, and keeps no other from being applied.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from journeys.schemas.codec import Codec
 from journeys.schemas.marks import marks_among
 from journeys.streams.partition.abandonment_tally import Tally
 from journeys.streams.partition.effects import Counts
+from journeys.streams.rule.clock import UnknownRuleVersionError
 
 if TYPE_CHECKING:
     from journeys.agents.worker.mark_keeper import MarkKeeper
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from journeys.streams.partition.protocols import JourneyPartition
 
 log = logging.getLogger("journeys.agent")
+# Many times what a flush takes where all brokers are there.
+_PATIENCE_SECONDS = 1.0
 
 
 class JourneyAgent:
@@ -104,8 +108,9 @@ class JourneyAgent:
             self.batches_dropped += 1
             return
         flush = self._flushes.get(tp)
-        if flush is not None:
-            await flush
+        if flush is not None and not await self._ends_soon(tp, flush):
+            self.batches_dropped += 1
+            return
         gathering = self._gatherings.get(tp)
         if gathering is not None and not gathering.is_followed_by(batch, message.generation_id):
             await self._begin_flush(tp)
@@ -136,6 +141,19 @@ class JourneyAgent:
         self.batches_dropped += 1
         return False
 
+    async def _ends_soon(self, tp: TP, flush: asyncio.Task[None]) -> bool:
+        """Wait for a flush, but not for long: while a broker is away those of other brokers' partitions go on.
+
+        What is dropped meanwhile is fetched again when the flush has ended.
+        """
+        if not self._worker.consumer.is_held(tp):
+            patience = self.flushing_since.get(tp, 0.0) + _PATIENCE_SECONDS - monotonic()
+            await asyncio.wait({flush}, timeout=max(0.0, patience))
+            if not flush.done():
+                self._worker.consumer.hold(tp)
+                flush.add_done_callback(lambda _: self._worker.consumer.let_go(tp))
+        return flush.done()
+
     def _begin_flush(self, tp: TP) -> asyncio.Task[None]:
         gathering = self._gatherings.pop(tp)
         self._flushes[tp] = flush = asyncio.create_task(self._flush(tp, gathering))
@@ -165,6 +183,8 @@ class JourneyAgent:
             if self._worker.should_stop:
                 raise
             end_now(WorkerExit.FAILED, "the agent was cancelled")
+        except UnknownRuleVersionError as error:
+            end_now(WorkerExit.SETUP, str(error))
         except BaseException as error:
             log.exception("batch")
             end_now(WorkerExit.FAILED, f"a batch failed: {error!r}")

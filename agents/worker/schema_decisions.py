@@ -15,10 +15,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from journeys.agents.kafka.schema_registry import schema_ids_of
-from journeys.agents.settings.printable import printable
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.schemas.catalog import own_schemas, read_schema
 from journeys.schemas.codec import HEADER_BYTES
+from journeys.schemas.printable import printable
 from journeys.schemas.records import SchemaDecided
 from journeys.schemas.validation import LONGEST_TEXT
 

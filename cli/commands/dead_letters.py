@@ -198,7 +198,7 @@ def _place(text: str) -> Place:
 
 def _corrected(file: str) -> JourneyRecord:
     from journeys.agents.history.line_files import BadLine, LineFile
-    from journeys.schemas.records import PolicyChanged, Punctuation
+    from journeys.schemas.records import JourneyRecord
 
     lines = list(LineFile(file).records())
     if len(lines) != 1:
@@ -207,6 +207,6 @@ def _corrected(file: str) -> JourneyRecord:
     if isinstance(one, BadLine):
         raise typer.BadParameter(f"{file}: line {one.number}: {one.error}")
     record = one[1]
-    if isinstance(record, Punctuation | PolicyChanged):
+    if not isinstance(record, JourneyRecord):
         raise typer.BadParameter(f"{file}: a punctuation is never retried: time belongs to workers and imports")
     return record

@@ -54,7 +54,7 @@ async def _produce(settings: Settings, file: LineFile, rejected: BadLines, advan
     from journeys.cli.files.line_feed import line_feed
     from journeys.schemas.invalid import InvalidRecordError
     from journeys.schemas.lines import parse_unvalidated
-    from journeys.schemas.records import PolicyChanged, Punctuation
+    from journeys.schemas.records import JourneyRecord
 
     sent = 0
     async with RecordProducer(settings) as producer:
@@ -63,7 +63,7 @@ async def _produce(settings: Settings, file: LineFile, rejected: BadLines, advan
                 rejected.add(line.number, str(line.error))
                 continue
             number, record = line
-            if isinstance(record, Punctuation | PolicyChanged):
+            if not isinstance(record, JourneyRecord):
                 rejected.add(number, "kind: a punctuation is not allowed here: time belongs to workers and imports")
                 continue
             try:

@@ -58,6 +58,7 @@ def _json(report: VerifyReport) -> dict[str, Any]:
         "counts": json_attributes(report.counts, _COUNTS),
         "counts_add_up": report.counts_add_up,
         "lag": report.lag_total,
+        "replaced": report.replaced,
     }
 
 
@@ -76,6 +77,8 @@ def print_report(report: VerifyReport) -> None:
         + ("" if report.counts_add_up else f": that is {counts.read:,}, and should be {report.records_read:,}")
     )
     print_differences(compared)
+    for line in report.replaced:
+        print_line(line)
     if report.lag_total:
         print_error(f"{report.lag_total:,} input records were not processed yet: what they bring is missing, not lost")
     ahead = sum(topic.ahead for topic in compared)

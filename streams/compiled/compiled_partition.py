@@ -119,6 +119,12 @@ class CompiledPartition(PartitionState):
         body = self._codec.encode_fields("JourneyRow", row.stored())[HEADER_BYTES:]
         self.engine.put(row.journey_id, body, is_changed)
 
+    def correct_clock(self, at: int, offset: int) -> tuple[Row, ...]:
+        """Set the clock to `at` (ms), and take back what a wrong one has closed; the engine has that stored."""
+        self.engine.correct_clock(at, self.clock, offset)
+        self.set_clock(at, offset)
+        return ()
+
     def keep_stored(self, stored: Iterable[tuple[str, bytes]], codec: Codec) -> None:
         """Hold rows given as journeys with their wire bytes; raises UnreadableRowError."""
         for policy in self.policies.values():

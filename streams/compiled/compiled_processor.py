@@ -84,6 +84,7 @@ class CompiledProcessor:
                 partition.clock,
                 partition.number_of(partition.policy),
                 partition.memories(),
+                partition.unknown_late_until,
             )
             index = done.index
             partition.applied_offset, partition.time_source, partition.clock = (

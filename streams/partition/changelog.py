@@ -30,6 +30,7 @@ from journeys.schemas.rows import (
 from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from journeys.streams.partition.effects import Effects, EncodedOutput
 from journeys.streams.partition.protocols import JourneyPartition
+from journeys.streams.rule.clock import version_in_force
 from journeys.streams.rule.policy import InvalidPolicyError, Policy, policy_from_json
 from journeys.streams.rule.row import UNKNOWN_OFFSET, stored_columns
 from journeys.streams.stored.mark_rows import mark_of_row, mark_row_value
@@ -293,10 +294,14 @@ def _policy_of(row: PolicyRow) -> Policy:
 def _take_partition_row(partition: JourneyPartition, row: PartitionRow) -> None:
     if row.partition_count != partition.count:
         raise TableMismatchError(
-            f"the table was made for {row.partition_count} partitions, the input topic has {partition.count}: "
-            "journeys would be looked for in partitions where they are not; replay the input into a new application"
+            f"the table was made for {row.partition_count} partitions, the input topic has {partition.count}, and "
+            "journeys would be looked for in partitions where they are not: partitions can't be taken away, so copy "
+            f"the input into new topics, `journeys topics copy NEW.env --partitions {partition.count}` (docs/topics.md)"
         )
+    partition.rule_version = version_in_force(partition.rule_version, row.rule_version, "the table")
     partition.policy = policy_of(partition.policies, row.policy_version, "the partition's own row")
     partition.applied_offset = row.applied_offset
     partition.clock = row.clock
     partition.time_source = row.time_source
+    partition.unknown_late_until = row.unknown_late_until
+    partition.topic_ids = row.topic_ids

@@ -27,14 +27,14 @@ class Counts:
     dead: int = 0
     punctuations: int = 0
     policies: int = 0
+    clock_corrections: int = 0
     marks: int = 0
     skipped: int = 0
 
     @property
     def read(self) -> int:
         """All records read, without those that had been applied before a restart."""
-        taken = self.applied + self.late + self.duplicate + self.refused
-        return taken + self.dead + self.punctuations + self.policies + self.marks
+        return sum(getattr(self, name) for name in self.__slots__ if name != "skipped")
 
     def add(self, other: Counts) -> None:
         """Add another batch's counts."""

@@ -28,7 +28,7 @@ def log_entries(records: Sequence[Any], codec: Codec, marks: Marks) -> Iterable[
     return zip(
         offsets,
         [record.key for record in records],
-        map(_append_time_of, records),
+        map(append_time_of, records),
         decoded,
         values,
         strict=True,
@@ -61,6 +61,6 @@ def _as_marked(
     return found
 
 
-def _append_time_of(record: Any) -> int | None:
+def append_time_of(record: Any) -> int | None:
     """When the broker appended a record, where it was the broker that said so."""
     return record.timestamp if record.timestamp_type == LOG_APPEND_TIME else None

@@ -59,7 +59,7 @@ def test_the_engine_finds_headers_in_record_batches():
         producer_id=-1,
         producer_epoch=-1,
         base_sequence=-1,
-        batch_size=0,
+        batch_size=1_000_000,
     )
     headers = [[], [("mark", b"x")], [("other", b"y")], [("other", None), ("mark", None)], []]
     for index, given in enumerate(headers):

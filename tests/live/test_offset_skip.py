@@ -6,7 +6,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from journeys.agents.kafka.group_members import group_members
+from journeys.agents.kafka.group_members import members
 from journeys.cli.main import app
 from journeys.schemas.records import OffsetSkipped
 from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_LIFECYCLE
@@ -28,7 +28,7 @@ def skip(settings, place, *options):
 def test_a_skipped_record_is_a_dead_letter_for_workers_and_replays(broker, workers):
     """One that no worker has applied; one that was applied is refused, and so is a mark. Who did it is on the topic."""
     settings = emptied(broker, session_timeout_seconds=90, freeze_limit_seconds=60)
-    workers.wait_until(lambda: not asyncio.run(group_members(settings)), "workers of other tests are still members")
+    workers.wait_until(lambda: not asyncio.run(members(settings)), "workers of other tests are still members")
     append(settings, punctuation(0), touch("a", 1, HOUR), touch("a", 2, 2 * HOUR), touch("a", 3, 3 * HOUR))
     place = "journey-events", home("a"), 2
     asked = skip(settings, place)

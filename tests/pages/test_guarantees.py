@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from journeys.agents.settings.settings import Settings
+from journeys.agents.worker.guards.clock_check import LARGEST_DIFFERENCE_MS
 from journeys.agents.worker.restore import rocksdb_partition
+from journeys.streams.rule.clock import CLOCK_GUARD_MS
 from journeys.streams.rule.policy import DEFAULT_POLICY
 from tests.chaos import __main__ as chaos
 from tests.simulation.faults import FAULTS
@@ -35,7 +37,7 @@ def test_every_target_of_make_exists(command):
     assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), command
     for name, value in (variable.split("=") for variable in variables):
         assert f"$({name})" in makefile, command
-        assert value in {"FAULT": {*FAULTS, "all"}, "CHAOS": {"chaos", "outage", "shutdown"}}[name], command
+        assert value in {"FAULT": {*FAULTS, "all"}, "CHAOS": {"chaos", "outage", "shutdown", "cluster"}}[name], command
 
 
 def test_the_parts_of_chaos_are_those_named_above():
@@ -60,6 +62,8 @@ def test_the_times_are_those_of_the_settings():
         f"stood still for more than {settings.freeze_limit_seconds:g} s",
         f"given to others {settings.session_timeout_seconds:g} s after its last heartbeat",
         f"policy's skew ({policy.future_skew_ms / 60_000:g} minutes)",
+        f"a punctuation more than {CLOCK_GUARD_MS // 1_000} s ahead of that counts nowhere",
+        f"differs by more than {LARGEST_DIFFERENCE_MS // 1_000} s ends",
         f"by grace ({policy.grace_ms / 1_000:g} s)",
     ):
         assert said in page

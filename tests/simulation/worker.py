@@ -11,7 +11,9 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Final, Protocol
 
+from journeys.agents.kafka.topic_identity import replaced_topics
 from journeys.schemas.codec import Codec
+from journeys.schemas.topics import JOURNEY_EVENTS
 from journeys.streams.partition.changelog import (
     OutputMessage,
     Restore,
@@ -41,6 +43,10 @@ _GATHERS: Final = 0.3
 
 class FencedError(Exception):
     """Another worker has come further: this one must end."""
+
+
+class ReplacedError(Exception):
+    """A topic is another one than that of the table: a person has to look."""
 
 
 class StalledError(Exception):
@@ -92,7 +98,15 @@ class Worker:
     def work(self) -> Iterator[str]:
         """Restore, then apply batch after batch; yields behind each write."""
         yield from self.restore()
+        self.require_own_topics()
         yield from self.apply()
+
+    def require_own_topics(self) -> None:
+        """Raise ReplacedError if the table was made with another input topic."""
+        present = {JOURNEY_EVENTS: self.topics.input_id}
+        if replaced := replaced_topics(self.partition.topic_ids, present):
+            raise ReplacedError(replaced[0])
+        self.partition.topic_ids = present
 
     def rejoin(self) -> Iterator[str]:
         """Go on with the partition as it is held, when others have owned it meanwhile: only their rows are read."""

@@ -26,6 +26,7 @@ from training_orchestrator.api.answers import AnswerOutstandingError, StoreUnava
 from training_orchestrator.api.figures import Figures
 from training_orchestrator.backend.journey_update import JourneyUpdate, Mirror
 from training_orchestrator.backend.output_tally import Tally
+from training_orchestrator.embedded.checked_clock import CheckedClock
 from training_orchestrator.embedded.command_answer import answer_of, require_accepted
 from training_orchestrator.embedded.local_journeys import LocalJourneys
 from training_orchestrator.runtime.trainer_log import trainer_log
@@ -62,19 +63,20 @@ class _Turn(NamedTuple):
 class EmbeddedJourneys:
     """A JourneyBackend over a file. `interval_seconds` is the longest time between two checks of deadlines."""
 
+    mode = "embedded"
+
     def __init__(
         self,
         path: Path,
         policy: Policy,
-        now: Callable[[], int],
-        time_source: str,
+        now: CheckedClock,
         interval_seconds: float,
         engine: Engine,
     ) -> None:
-        self._journeys = LocalJourneys(path, policy, now, time_source, engine)
+        self._journeys = LocalJourneys(path, policy, now, engine)
         self._engine = engine
         self._now = now
-        self._is_live = time_source == "live"
+        self._is_live = now.time_source == "live"
         self._interval_seconds = interval_seconds
         self._thread = ThreadPoolExecutor(1, "journeys")
         self._waiting: deque[_Call] = deque()
@@ -84,13 +86,16 @@ class EmbeddedJourneys:
         self._due_at = 0
         self._timed_out: deque[JourneyAbandoned] = deque(maxlen=_KEPT_TIMED_OUT)
         self._tally = Tally()
-        self._is_healthy = True
+        self.fault: str | None = None
         self._restore_seconds: float | None = None
         self.mirror: Mirror | None = None
         """Gets every change; set it before `open`."""
 
     async def open(self) -> None:
-        """Restore, fire overdue deadlines, and start checking deadlines. Raises StoreUnavailableError."""
+        """Restore, fire overdue deadlines, and start checking deadlines.
+
+        Raises StoreUnavailableError, and InvalidRecordError for a clock that is not allowed; then nothing is written.
+        """
         log.info(f"engine: {self._engine.description}")
         began_at = monotonic()
         try:
@@ -185,8 +190,8 @@ class EmbeddedJourneys:
     def _figures(self) -> Figures:
         partition, counts = self._journeys.partition, self._journeys.counts
         figures = self._tally.figures(
-            "embedded",
-            is_healthy=self._is_healthy,
+            self.mode,
+            is_healthy=self.fault is None,
             active=partition.open_count(),
             duplicates=counts.duplicate,
             does_cleanup=True,
@@ -277,12 +282,12 @@ class EmbeddedJourneys:
     async def _in_thread(self, work: Callable[..., Result], *args: Any) -> Result:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, copy_context().run, work, *args)
-        except StoreUnavailableError:
-            self._is_healthy = False
+        except StoreUnavailableError as error:
+            self.fault = str(error)
             raise
 
     def _note(self, turn: _Turn) -> None:
-        self._is_healthy = True
+        self.fault = None
         if self.mirror is not None:
             self.mirror.note(turn.updates)
         for effects in turn.applied:

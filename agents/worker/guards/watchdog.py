@@ -1,4 +1,4 @@
-"""The watchdog: ends a worker in which a partition has records that are not fetched.
+"""The watchdog: ends a worker in which a partition has records that are not fetched, or has lost them.
 
 After a rebalance Faust's consumer may stop fetching a partition (faust #629) without an error. The watchdog compares
 positions with end offsets, and leaves the restart to the supervisor.
@@ -32,6 +32,7 @@ class Watchdog:
         self._worker = worker
         self._memory = memory
         self._moved: dict[TP, tuple[int, float]] = {}
+        self._lost: dict[TP, str] = {}
 
     async def watch(self) -> None:
         """Check every few seconds, without end."""
@@ -43,16 +44,21 @@ class Watchdog:
                 await self.check()
 
     async def check(self) -> None:
-        """Compare positions with end offsets; ends the process if one has not moved for too long."""
+        """Compare positions with the log; ends the process if one has not moved for too long, or is outside."""
         consumer = self._worker.consumer
         positions = dict(consumer.next_position)
         try:
+            lost = await consumer.lost_positions()
             ends = await consumer.highwaters(*positions) if positions else {}
         except KafkaError as error:
             # Without a broker nothing can be fetched, and that is no stall: the time counts from its return on.
             log.warning("the end offsets are not known: %s", error)
             self._moved.clear()
             return
+        for tp, why in lost.items():
+            if self._lost.get(tp) == why:  # twice, because a leader may just have changed
+                end_now(WorkerExit.SETUP, why)
+        self._lost = lost
         now = monotonic()
         for tp, position in positions.items():
             known, since = self._moved.get(tp, (position, now))

@@ -25,6 +25,8 @@ class WorkerExit(IntEnum):
     """The process was suspended so long that others may own its partitions."""
     FENCED = 76
     """Another worker has written newer rows of a partition that this one held."""
+    CLOCK = 77
+    """The clocks of this machine and of the broker differ; a restart helps once they are right."""
 
 
 def end_now(code: WorkerExit, why: str) -> NoReturn:

@@ -27,6 +27,10 @@ class Membership(Protocol):
         """Whether a rebalance, or the restore after it, is under way."""
 
     @property
+    def rebalancing_count(self) -> int:
+        """How many rebalances have begun; 0 before the worker has tried to join."""
+
+    @property
     def consumer_generation_id(self) -> int:
         """Number of the latest assignment."""
 
@@ -49,6 +53,15 @@ class Positions(Protocol):
     def seek_back(self, tp: TP) -> None:
         """Fetch again from the next position."""
 
+    def is_held(self, tp: TP) -> bool:
+        """Whether a partition is not fetched for the time being."""
+
+    def hold(self, tp: TP) -> None:
+        """Fetch no more of a partition; what was fetched before may be dropped."""
+
+    def let_go(self, tp: TP) -> None:
+        """Fetch a partition again, from its next position on."""
+
     def has_sought_since(self, tp: TP, batch: Batch) -> bool:
         """Whether a seek back was made or requested since the batch was fetched."""
 
@@ -60,6 +73,9 @@ class Positions(Protocol):
 
     async def highwaters(self, *partitions: TP) -> dict[TP, int | None]:
         """End offsets of partitions, requested from Kafka."""
+
+    async def lost_positions(self) -> dict[TP, str]:
+        """Partitions whose next record is not in the log any more, with what happened to it."""
 
 
 class Partitions(Protocol):
@@ -85,7 +101,9 @@ class Outbox(Protocol):
 
 
 class Changelog(Protocol):
-    """The table's changelog, and how far Faust has read it."""
+    """The table's changelog, and how far Faust has read it. Output topics have the `topic_prefix` in their names."""
+
+    topic_prefix: str
 
     @property
     def changelog_topic(self) -> str:
@@ -141,6 +159,7 @@ class TableOwner(Membership, Protocol):
     registry: SchemaRegistry | None
     marks: MarkKeeper
     partition_count: int
+    topic_ids: dict[str, str]
     client_options: dict[str, Any]
     tables: Any
 

@@ -19,6 +19,7 @@ from faust.types import TP
 from journeys.agents.kafka.changelog_state import ChangelogState, changelog_state
 from journeys.agents.kafka.schema_registry import RegistryUnreachableError
 from journeys.agents.kafka.tombstone import tombstone_offset
+from journeys.agents.kafka.topic_identity import replaced_topics
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.restore.restore_progress import RestoreProgress
 from journeys.clock import now_ms
@@ -26,6 +27,7 @@ from journeys.schemas.codec import Codec
 from journeys.streams.partition.changelog import Restore, TableMismatchError, UnreadableRowError
 from journeys.streams.partition.garbage_collector import kept_for_ever
 from journeys.streams.partition.protocols import JourneyProcessor
+from journeys.streams.rule.clock import UnknownRuleVersionError
 
 if TYPE_CHECKING:
     from journeys.agents.worker.ports.worker_ports import TableOwner
@@ -109,7 +111,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         del standby_tps
         try:
             await self._complete(active_tps)
-        except TableMismatchError as error:
+        except (TableMismatchError, UnknownRuleVersionError) as error:
             end_now(WorkerExit.SETUP, str(error))
         except UnreadableRowError as error:
             end_now(WorkerExit.SETUP, _unreadable(error))
@@ -161,6 +163,9 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         processor = held or self.app.engine.processor(number, self.app.partition_count, self.codec)
         await self._learn_schemas(restore)
         rewrites = restore.onto(processor.partition, self.codec)
+        if replaced := replaced_topics(processor.partition.topic_ids, self.app.topic_ids):
+            raise TableMismatchError("; ".join(replaced))
+        processor.partition.topic_ids = self.app.topic_ids or None
         if held is None:
             rewrites = [*restore.missing_schemas(self.codec), *rewrites]
         self.app.flusher.begin(number, highwater + 1)

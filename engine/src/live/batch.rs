@@ -6,6 +6,7 @@ use crate::live::entry::{next_entries, Content, Entry, Prefixes};
 use crate::live::partition::Partition;
 use crate::live::progress::Progress;
 use crate::live::situation::{Fate, Situation};
+use crate::rule::clock::is_near_append_time;
 use crate::rule::TimeSource;
 use crate::wire::punctuation::Punctuation;
 use crate::wire::records::Records;
@@ -74,7 +75,8 @@ impl Partition {
         Ok(true)
     }
 
-    /// Do as a punctuation says, unless it is of another time source than the first one; gives whether that was done.
+    /// Do as a punctuation says, unless it is a dead letter: of another time source than the first one, or ahead of its
+    /// append time; gives whether that was done.
     fn take_punctuation(
         &mut self,
         entry: &Entry<'_>,
@@ -83,9 +85,13 @@ impl Partition {
         now: &mut Situation<'_>,
     ) -> PyResult<bool> {
         let time_source = punctuation.time_source.name();
-        if *now.time_source.get_or_insert(time_source) != time_source {
+        let is_live = punctuation.time_source == TimeSource::Live;
+        if now.time_source.is_some_and(|known| known != time_source)
+            || (is_live && !is_near_append_time(punctuation.at, entry.append_time))
+        {
             return Ok(false);
         }
+        now.time_source = Some(time_source);
         let clock = now.clock.map_or(punctuation.at, |clock| clock.max(punctuation.at));
         now.clock = Some(clock);
         self.punctuate(clock, entry.offset, now.policy)?;

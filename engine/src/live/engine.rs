@@ -75,8 +75,8 @@ impl Engine {
 
     /// Apply a batch of the log from an index on, up to the first record that is the reference's, or up to `stop`.
     ///
-    /// `time_source`, `clock` and `policy` are those of the partition.
-    #[pyo3(signature = (records, start, stop, applied_offset, time_source, clock, policy, memories))]
+    /// `time_source`, `clock`, `policy` and `unknown_late_until` are those of the partition.
+    #[pyo3(signature = (records, start, stop, applied_offset, time_source, clock, policy, memories, unknown_late_until))]
     #[allow(clippy::too_many_arguments)] // all that holds for the whole partition
     fn apply(
         &mut self,
@@ -89,8 +89,9 @@ impl Engine {
         clock: Option<i64>,
         policy: u32,
         memories: Vec<(i64, i64)>,
+        unknown_late_until: Option<i64>,
     ) -> PyResult<Progress> {
-        let mut now = Situation { clock, time_source, policy, memories };
+        let mut now = Situation { clock, time_source, policy, memories, unknown_late_until };
         let mut progress = Progress::before(start, applied_offset);
         let stop = stop.min(records.len());
         while self.partition.apply_some(py, &records, stop, &self.prefixes, &mut progress, &mut now)? {}
@@ -103,6 +104,12 @@ impl Engine {
     /// at most as many as the policy says.
     fn punctuate(&mut self, clock: i64, offset: i64, policy: u32) -> PyResult<()> {
         self.partition.punctuate(clock, offset, policy)
+    }
+
+    /// Take back what a wrong clock has made of rows, because of the correction to `at` at `offset`.
+    #[pyo3(signature = (at, clock, offset))]
+    fn correct_clock(&mut self, at: i64, clock: Option<i64>, offset: i64) {
+        self.partition.correct_clock(at, clock, offset);
     }
 
     /// Clock at which the next deadline fires; None when nothing is open.

@@ -37,7 +37,7 @@ impl Partition {
     }
 
     /// Clock from which the row of an ended journey may be deleted.
-    fn cleanup_at(&self, slot: Slot) -> Option<i64> {
+    pub fn cleanup_at(&self, slot: Slot) -> Option<i64> {
         Some(self.store.row(slot).journey.cleanup_at()? + self.grace_ms(slot))
     }
 

@@ -11,6 +11,8 @@ const HEADER: usize = 61;
 /// Bytes in front of what the batch's own length counts.
 const UNCOUNTED: usize = 12;
 const MAGIC: u8 = 2;
+/// Stands for the name of a header that is no UTF-8.
+const NO_NAME: &str = "\u{fffd}";
 /// Stands for an epoch, a producer's id or sequence that is not known yet.
 const NOT_SET: i64 = -1;
 
@@ -151,7 +153,9 @@ impl<'a> BatchReader<'a> {
             return None;
         }
         for _ in 0..count {
-            let name = self.reader.text()?;
+            let length = usize::try_from(self.reader.long()?).ok()?;
+            // A producer may write any bytes: the record is whole all the same.
+            let name = std::str::from_utf8(self.reader.take(length)?).unwrap_or(NO_NAME);
             let length = self.reader.long()?;
             let value = match usize::try_from(length) {
                 Ok(length) => Some(self.reader.take(length)?),

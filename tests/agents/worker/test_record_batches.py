@@ -91,7 +91,10 @@ _OURS: Kinds = (WholeBatches, WholePartitionRecords, WholeFetchResult)
 
 def _records_of(batch: bytes | bytearray, from_offset: int = 0) -> Any:
     fetched = bytes(batch)
-    return WholeBatch(DefaultRecordBatch(fetched), fetched, 0, len(fetched)).records(from_offset)
+    found = Records()
+    for piece in WholeBatch(DefaultRecordBatch(fetched), fetched, 0, len(fetched)):
+        found.extend(piece.records(from_offset))
+    return found
 
 
 @settings(max_examples=examples(2_000), deadline=None)

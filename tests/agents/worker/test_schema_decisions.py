@@ -18,6 +18,7 @@ from journeys.schemas.catalog import Catalog, own_schemas
 from journeys.schemas.codec import prefix_of
 from journeys.schemas.marks import Marks, mark_value
 from journeys.schemas.records import Mark, SchemaDecided
+from journeys.schemas.topics import topic_map
 from tests.fixtures.marked_logs import plain
 from tests.fixtures.troubled_registry import (
     DRIPPING,
@@ -78,7 +79,7 @@ def _decided(url: str, *ids: int, seconds: float = 20.0) -> tuple[dict[int, Sche
     async def run() -> tuple[dict[int, SchemaDecided], Log]:
         catalog, log = Catalog(), Log()
         async with SchemaRegistry(url, catalog) as registry:
-            await registry.register_own("journeys")
+            await registry.register_own(topic_map("journeys"))
             decisions = SchemaDecisions(log, registry, log, "worker-1")  # type: ignore[arg-type]  # the few calls
             undecided = decisions.undecided(log.partition, _batch(*ids))
             decisions.begin(HERE, undecided)
@@ -135,7 +136,7 @@ def test_own_ids_of_a_registry_are_written_without_a_question(url):
 
     async def register() -> None:
         async with SchemaRegistry(url, catalog) as registry:
-            await registry.register_own("journeys")
+            await registry.register_own(topic_map("journeys"))
 
     asyncio.run(register())
     own, fingerprint = catalog.id_of("Touchpoint"), Catalog().id_of("Touchpoint")

@@ -23,6 +23,11 @@ class Consumer:
 
     next_position = {PARTITION: 5}  # noqa: RUF012 - nobody changes it
     is_away = False
+    lost = ""
+
+    async def lost_positions(self) -> dict[TP, str]:
+        """Say what the test says."""
+        return {PARTITION: self.lost} if self.lost else {}
 
     async def highwaters(self, *partitions: TP) -> dict[TP, int]:
         """Ends of the log, as Faust's consumer gives them."""
@@ -54,6 +59,21 @@ def test_a_partition_with_records_that_stands_still_ends_the_process(clock):
     with pytest.raises(EndedError, match="nothing beyond 5 was fetched") as ended:
         asyncio.run(dog.check())
     assert ended.value.args[0] == WorkerExit.STALLED
+
+
+def test_a_record_that_is_gone_ends_the_process_when_it_is_seen_twice(clock):
+    """Once may be a leader that has just changed."""
+    consumer = Consumer()
+    dog = Watchdog(SimpleNamespace(consumer=consumer, rebalancing=False), SimpleNamespace(is_reached=False))
+    consumer.lost = "begins at offset 7"
+    asyncio.run(dog.check())
+    consumer.lost = ""
+    asyncio.run(dog.check())
+    consumer.lost = "begins at offset 7"
+    asyncio.run(dog.check())
+    with pytest.raises(EndedError, match="begins at offset 7") as ended:
+        asyncio.run(dog.check())
+    assert ended.value.args[0] == WorkerExit.SETUP
 
 
 def test_time_without_a_broker_is_no_stall(clock):
