@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from faust.types import TP
 
     from journeys.agents.kafka.schema_registry import SchemaRegistry
-    from journeys.agents.worker.mark_keeper import MarkKeeper
     from journeys.agents.worker.ports.batch import Batch
     from journeys.agents.worker.ports.local_copy import LocalCopy
     from journeys.schemas.codec import Codec
@@ -150,6 +149,13 @@ class InputOwner(Membership, Protocol):
         """Partitions of this worker."""
 
 
+class MarkReader(Protocol):
+    """Looks for marks ahead of what restored partitions have applied."""
+
+    async def read(self, numbers: Iterable[int]) -> None:
+        """Know the marks of partitions up to the present end of the log."""
+
+
 class TableOwner(Membership, Protocol):
     """A worker as its table sees it. `tables` is Faust's own table manager."""
 
@@ -157,7 +163,7 @@ class TableOwner(Membership, Protocol):
     engine: Engine
     local_copy: LocalCopy
     registry: SchemaRegistry | None
-    marks: MarkKeeper
+    marks: MarkReader
     partition_count: int
     topic_ids: dict[str, str]
     client_options: dict[str, Any]
