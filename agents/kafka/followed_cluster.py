@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import nullcontext
 from time import monotonic
 from typing import Any, Final, NamedTuple
@@ -111,7 +111,7 @@ class _Follower:
         if response is not None:
             cluster.update_metadata(_read(response))
             self._let_go(response)
-        if response is None or not _all_have_leaders(response):
+        if response is None or not _all_have_leaders(cluster, topics or ()):
             await asyncio.sleep(_RETRY_SECONDS)
         return response is not None
 
@@ -181,10 +181,11 @@ def _read(response: Any) -> _Answer:
     return _Answer(1, brokers, response.controller_id, topics)
 
 
-def _all_have_leaders(response: Any) -> bool:
-    return not any(
-        error or any(leader < 0 for _, _, leader, *_ in partitions)
-        for error, _, _, _, partitions, *_ in response.topics
+def _all_have_leaders(cluster: Any, topics: Iterable[str]) -> bool:
+    return all(
+        (with_leader := cluster.available_partitions_for_topic(topic)) is not None
+        and with_leader == cluster.partitions_for_topic(topic)
+        for topic in topics
     )
 
 

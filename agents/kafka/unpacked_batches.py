@@ -383,9 +383,12 @@ class UnpackingConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka pub
     @_fetcher.setter
     def _fetcher(self, made: Any) -> None:
         if made is not None:
-            function: Any = type(made)._proc_fetch_request
-            names = function.__globals__ | _CLASSES
-            made._proc_fetch_request = MethodType(FunctionType(function.__code__, names), made)
+            # Those that make results, and those that ask whether they are results.
+            for method in ("_proc_fetch_request", "next_record", "fetched_records"):
+                function: Any = getattr(type(made), method)
+                own = FunctionType(function.__code__, function.__globals__ | _CLASSES, method, function.__defaults__)
+                own.__kwdefaults__ = function.__kwdefaults__
+                setattr(made, method, MethodType(own, made))
         self._made_fetcher = made
 
 
