@@ -167,6 +167,13 @@ _add(
     "Append one again, or all that match.",
     "dead-letters retry journey-events:2:17 --with corrected.jsonl",
 )
+_add(
+    _dead_letters,
+    "skip",
+    dead_letters.skip,
+    "Pass over one record for good.",
+    "dead-letters skip journey-events 2 17",
+)
 app.add_typer(_dead_letters, name="dead-letters")
 
 _add(_bigquery, "apply", bigquery.apply, "Create and evolve them.", "bigquery apply --project mine")

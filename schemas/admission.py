@@ -29,7 +29,10 @@ def why_not_admitted(text: str) -> str | None:
     `text` is the schema's JSON as a registry, a mark or a row of the table has it, not parsed yet. This is asked before
     anything else is done with it. Never raises.
     """
-    size = len(text.encode("utf-8", "surrogatepass"))
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        return "its text can't be written in UTF-8"
     if size > LONGEST_SCHEMA_BYTES:
         return f"its text has {size} bytes, at most {LONGEST_SCHEMA_BYTES} are taken"
     try:

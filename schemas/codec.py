@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from io import BytesIO
 from typing import Any, NamedTuple, TypeVar
 
@@ -130,14 +131,17 @@ class Codec:
     def decode_inputs(self, values: Sequence[bytes | None]) -> Sequence[InputRecord | InvalidRecordError]:
         """Decode and validate a batch: for each value its record, or the error that it deserves."""
         schema_id = self.catalog.id_of("Touchpoint")
-        writer = self.catalog.writer(schema_id)
+        try:
+            writer = self.catalog.writer(schema_id)
+        except InvalidRecordError:  # a mark refuses it
+            return [self._decoded(value) for value in values]
         prefix = prefix_of(schema_id)
         alike = [
             position
             for position, value in enumerate(values)
             if value is not None and value.startswith(prefix) and len(value) <= MAX_RECORD_BYTES
         ]
-        if not writer.has_columns or len(alike) < WORTHWHILE:
+        if not (writer.has_columns and writer.is_own) or len(alike) < WORTHWHILE:
             return [self._decoded(value) for value in values]
         if len(alike) == len(values):
             return self._touchpoints(values, writer)
@@ -164,6 +168,12 @@ class Codec:
             return self.decode_input(value)
         except InvalidRecordError as error:
             return error
+
+
+@cache
+def plain_codec() -> Codec:
+    """Codec of fingerprints alone: for records that must be readable whatever a registry says."""
+    return Codec()
 
 
 def _listed(column: Sequence[Any]) -> Sequence[Any]:

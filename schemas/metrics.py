@@ -104,6 +104,11 @@ MEMORY_LIMIT: Final = Metric(
 DROPPED_BATCHES: Final = Metric(
     "journeys_dropped_batches", "counter", "Fetched batches that were not the next ones, and are fetched again"
 )
+SCHEMA_IDS_WAITING: Final = Metric(
+    "journeys_schema_ids_waiting",
+    "gauge",
+    "Schema ids for which partitions wait, because the schema registry has not answered yet",
+)
 REDIS_BREAKER: Final = Metric(
     "journeys_redis_breaker", "gauge", "1 for the state that Redis's circuit breaker is in", ("state",)
 )

@@ -118,6 +118,24 @@ class ClockCorrected(NamedTuple):
     note: str | None = None
 
 
+class OffsetSkipped(NamedTuple):
+    """A mark: the record at an offset is a dead letter for every reader."""
+
+    offset: int
+    reason: str
+    written_by: str | None = None
+
+
+class SchemaDecided(NamedTuple):
+    """A mark: how records of a schema id are read, by a schema or not at all."""
+
+    schema_id: int
+    schema: str | None = None
+    refusal: str | None = None
+    written_by: str | None = None
+
+
+Mark: TypeAlias = OffsetSkipped | SchemaDecided
 JourneyRecord: TypeAlias = Touchpoint | JourneyRegistered | JourneySignal | JourneyCommand
 InputRecord: TypeAlias = JourneyRecord | PolicyChanged | Punctuation | ClockCorrected
 

@@ -67,7 +67,7 @@ def topic_map(application_id: str, prefix: str = "") -> tuple[Topic, ...]:
     return (
         Topic(
             prefix + JOURNEY_EVENTS,
-            "journey_id; none for PolicyChanged, Punctuation and ClockCorrected, which go to an explicit partition",
+            "journey_id; none for PolicyChanged, Punctuation, ClockCorrected and marks: each to its partition",
             (
                 "JourneyRegistered",
                 "Touchpoint",
@@ -76,6 +76,8 @@ def topic_map(application_id: str, prefix: str = "") -> tuple[Topic, ...]:
                 "PolicyChanged",
                 "Punctuation",
                 "ClockCorrected",
+                "OffsetSkipped",
+                "SchemaDecided",
             ),
             kept | {"max.message.bytes": str(MAX_MESSAGE_BYTES)},
         ),
@@ -84,8 +86,8 @@ def topic_map(application_id: str, prefix: str = "") -> tuple[Topic, ...]:
         Topic(prefix + DEAD_LETTERS, "topic:partition:offset of the record", ("DeadLetter",), dict(kept)),
         Topic(
             prefix + changelog_name(application_id),
-            "row kind and journey_id, policy_version or schema id",
-            ("JourneyRow", "PartitionRow", "PolicyRow", "SchemaRow"),
+            "row kind and journey_id, policy_version, schema id or offset of a mark",
+            ("JourneyRow", "PartitionRow", "PolicyRow", "SchemaRow", "MarkRow"),
             # A day before anything is compacted: a stale row that a frozen worker wrote late
             # must not be all that is left before the next owner has rewritten the newer one.
             # Not compressed by the broker: a worker waits for each of its writes.

@@ -37,6 +37,7 @@ from journeys.agents.bigquery.touchpoint_writer import TouchpointWriter
 from journeys.agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
 from journeys.agents.kafka.connection import admin, client_options, producer, require_broker
 from journeys.agents.kafka.followed_cluster import follow_cluster
+from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.kafka.topic_setup import new_replication_factor
 from journeys.agents.kafka.unpacked_batches import UnpackingConsumer
@@ -45,7 +46,8 @@ from journeys.analytics.table import Table, all_tables, touchpoint_table
 from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
-from journeys.schemas.topics import replica_settings
+from journeys.schemas.marks import Marks, marks_among
+from journeys.schemas.topics import JOURNEY_EVENTS, replica_settings
 
 GROUP: Final = "journeys-bigquery-sink"
 _BATCH_RECORDS: Final = 500
@@ -100,6 +102,8 @@ class BigQuerySink:
         self._encoders = {topic: RowEncoder(table) for topic, table in self._tables.items()}
         self._streams: dict[TopicPartition, OpenStream] = {}
         self._unsure: set[TopicPartition] = set()
+        self._marks: dict[TopicPartition, Marks] = {}
+        """Of assigned partitions of the input topic, from the first record that was fetched on."""
         self._codec = codec
 
     @property
@@ -111,14 +115,16 @@ class BigQuerySink:
         """Drop all streams: their partitions may belong to another member."""
         self.has_joined = False
         self._streams.clear()
+        self._marks.clear()
 
     async def run(self, registry: SchemaRegistry | None) -> None:
         """Write until cancelled."""
         while True:
             fetched = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH_RECORDS)
             for tp, records in fetched.items():
+                marks = await self._marks_of(tp, records)
                 if registry is not None:
-                    await registry.learn_from(record.value for record in records)
+                    await registry.learn_from((record.value for record in records), marks)
                 try:
                     await self._write(tp, records)
                 except StreamLostError as error:
@@ -130,9 +136,20 @@ class BigQuerySink:
                     self.drop_streams()
                     break
 
+    async def _marks_of(self, tp: TopicPartition, records: Sequence[Any]) -> Marks:
+        """Marks that hold for records of a fetch, of those that stand behind its first record."""
+        if tp.topic != self._settings.topic(JOURNEY_EVENTS):
+            return Marks()
+        if tp not in self._marks:
+            async with open_log(self._settings, JOURNEY_EVENTS, catalog=None) as log:
+                self._marks[tp] = await log.marks(tp.partition, records[0].offset)
+        for offset, mark in marks_among(records):
+            self._marks[tp].add(offset, mark)
+        return self._marks[tp]
+
     async def _write(self, tp: TopicPartition, records: Sequence[Any]) -> None:
         if tp.topic == self._settings.topic(touchpoint_table().topic):
-            self.written += await self._touchpoints.write(records)
+            self.written += await self._touchpoints.write(records, self._marks[tp])
             await self._consumer.commit({tp: records[-1].offset + 1})
             return
         stream = self._streams.get(tp)

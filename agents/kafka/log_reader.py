@@ -17,6 +17,7 @@ from journeys.agents.kafka.topic_setup import UnknownTopicError, partition_count
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.catalog import Catalog
+from journeys.schemas.marks import Marks, marks_among
 
 __all__ = [
     "LogBatch",
@@ -100,13 +101,32 @@ class LogReader:
                     "replay can't give what live gave; keep them next time (retention.ms=-1, retention.bytes=-1)"
                 )
 
+    async def marks(self, partition: int, start: int | None = None) -> Marks:
+        """Marks of a partition of the input topic from `start` (default: the first record) up to its end as of now.
+
+        A mark holds for records in front of it, too, so this is asked before they are read. It goes once over the
+        headers. Raises as `read_partition`.
+        """
+        marks = Marks()
+        end = (await self.end_offsets_now())[partition]
+        async for records in self._fetched(partition, start, end):
+            for offset, mark in marks_among(records):
+                marks.add(offset, mark)
+        return marks
+
     async def read_partition(
-        self, partition: int, *, start: int | None = None, end: int | None = None
+        self, partition: int, *, start: int | None = None, end: int | None = None, marks: Marks | None = None
     ) -> AsyncGenerator[LogBatch, None]:
         """Yield records from `start` (default: the first) up to and without `end` (default: `end_offsets`).
 
+        No registry is asked for ids that `marks` decide.
         Raises ReaderStalledError, RecordsDeletedError, KafkaUnreachableError, RegistryUnreachableError.
         """
+        async for records in self._fetched(partition, start, end):
+            yield await _learned(self._registry, LogBatch(self.topic, partition, records), marks)
+
+    async def _fetched(self, partition: int, start: int | None, end: int | None) -> AsyncGenerator[Sequence[Any], None]:
+        """Yield records as `read_partition`, whatever their schemas are."""
         position = self.start_offsets[partition] if start is None else start
         end = self.end_offsets[partition] if end is None else end
         if position >= end:
@@ -126,7 +146,7 @@ class LogReader:
             if fetched and fetched[-1].offset >= end:
                 fetched = [record for record in fetched if record.offset < end]
             if fetched:
-                yield await _learned(self._registry, LogBatch(self.topic, partition, fetched))
+                yield fetched
                 moved_at = monotonic()  # the caller's own time does not count
 
     async def end_offsets_now(self) -> dict[int, int]:
@@ -262,10 +282,13 @@ async def _registry(settings: Settings, catalog: Catalog | None) -> AsyncIterato
         yield registry
 
 
-async def _learned(registry: SchemaRegistry | None, batch: LogBatch) -> LogBatch:
-    """The batch, once the schemas of its values are in the catalog."""
+async def _learned(registry: SchemaRegistry | None, batch: LogBatch, marks: Marks | None = None) -> LogBatch:
+    """The batch, once the schemas of its values are in the catalog, but for those that marks decide."""
     if registry is not None:
-        await registry.learn_from(record.value for record in batch.records)
+        read = batch.records
+        if marks:
+            read = [record for record in read if marks.skipped_by(record.offset) is None]
+        await registry.learn_from((record.value for record in read), marks)
     return batch
 
 

@@ -31,10 +31,11 @@ from journeys.agents.settings.settings import Settings
 from journeys.agents.verify.table_check import Progress
 from journeys.agents.verify.topic_replay import ReplayedPartition, replay_partition_to
 from journeys.schemas.codec import Codec
-from journeys.schemas.rows import journey_key, policy_key
+from journeys.schemas.rows import journey_key, mark_key, policy_key
 from journeys.schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES, changelog_name
 from journeys.streams.partition.changelog import StoredRow, stored_partition
 from journeys.streams.rule.row import stored_columns
+from journeys.streams.stored.mark_rows import mark_row_value
 from journeys.streams.stored.schema_rows import missing_schemas
 
 _CHUNK_ROWS: Final = 5_000
@@ -137,8 +138,9 @@ async def _write(client: Any, changelog: str, replayed: ReplayedPartition, codec
 
 
 def _stored(replayed: ReplayedPartition, codec: Codec) -> Iterator[Sequence[StoredRow]]:
-    """Rows in a worker's order: schemas, policies, journeys."""
+    """Rows in a worker's order: schemas, marks, policies, journeys."""
     yield missing_schemas((), codec)
+    yield [StoredRow(mark_key(row.offset), mark_row_value(row), row.offset) for row in replayed.marks]
     yield [StoredRow(policy_key(row.policy_version), codec.encode(row), row.offset) for row in replayed.policies]
     rows = iter(replayed.partition.rows.values())
     while chunk := list(islice(rows, _CHUNK_ROWS)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,11 +29,13 @@ from journeys.agents.worker.guards.topic_watch import TopicWatch
 from journeys.agents.worker.guards.watchdog import Watchdog
 from journeys.agents.worker.journey_agent import JourneyAgent
 from journeys.agents.worker.log_ends import LogEnds
+from journeys.agents.worker.mark_keeper import MarkKeeper
 from journeys.agents.worker.ports.local_copy import LocalCopy, NoLocalCopy
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.punctuator import Punctuator
 from journeys.agents.worker.restore.changelog_queue import JourneyTables
 from journeys.agents.worker.restore.journey_store import JourneyStore, JourneyTable
+from journeys.agents.worker.schema_decisions import SchemaDecisions
 from journeys.agents.worker.transport.batch_transport import BatchConsumer, BatchTransport
 from journeys.agents.worker.transport.group_membership import GroupMembership
 from journeys.schemas.catalog import Catalog
@@ -61,6 +63,7 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     clock_check: ClockCheck
     journey_agent: JourneyAgent
     membership: GroupMembership
+    marks: MarkKeeper
     memory: MemoryLimit
     punctuator: Punctuator
     log_ends: LogEnds
@@ -111,9 +114,14 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
         """Tell Faust that this worker knows a changelog up to an offset, so that a rebalance does not read it again."""
         self.tables.recovery.active_offsets[TP(self.changelog_topic, number)] = offset
 
-    async def append(self, number: int, value: bytes) -> Any:
+    async def append(self, number: int, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> Any:
         """Append a value to a partition of the input topic; gives a future of the acknowledgement."""
-        return await self.producer.send(self.input_topic, None, value, number, None, None)
+        return await self.producer.send(self.input_topic, None, value, number, None, list(headers) or None)
+
+    @property
+    def held_back(self) -> Collection[TP]:
+        """Input partitions of which nothing is fetched: they wait for the schema registry."""
+        return self.journey_agent.schemas.waiting
 
     def input_partitions(self) -> list[int]:
         """Input partitions that are assigned to this worker."""
@@ -185,7 +193,9 @@ def create_app(
     app.flusher = Flusher(app, app.codec, freeze_guard, app.local_copy, client_options)
     app.clock_check = ClockCheck()
     app.punctuator = Punctuator(app, app.codec, app.append, worker_id, app.clock_check)
-    app.journey_agent = JourneyAgent(app, app.codec, app.registry, app.memory, settings.gather_seconds)
+    app.marks = MarkKeeper(settings, lambda: app.store, app.append)
+    schemas = SchemaDecisions(app, app.registry, app.marks, worker_id)
+    app.journey_agent = JourneyAgent(app, app.codec, app.marks, schemas, app.memory, settings.gather_seconds)
     raw: dict[str, Any] = {
         "key_type": bytes,
         "value_type": bytes,

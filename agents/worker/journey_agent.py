@@ -21,13 +21,16 @@ from journeys.agents.worker.gathering import Gathering
 from journeys.agents.worker.ports.batch import Batch
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.schemas.codec import Codec
+from journeys.schemas.marks import marks_among
 from journeys.streams.partition.abandonment_tally import Tally
 from journeys.streams.partition.effects import Counts
 from journeys.streams.rule.clock import UnknownRuleVersionError
 
 if TYPE_CHECKING:
-    from journeys.agents.kafka.schema_registry import SchemaRegistry
+    from journeys.agents.worker.mark_keeper import MarkKeeper
     from journeys.agents.worker.ports.worker_ports import MemoryGate, Worker
+    from journeys.agents.worker.schema_decisions import SchemaDecisions
+    from journeys.streams.partition.protocols import JourneyPartition
 
 log = logging.getLogger("journeys.agent")
 # Many times what a flush takes where all brokers are there.
@@ -38,10 +41,17 @@ class JourneyAgent:
     """Handles messages of the batch transport, under a lock that the rebalance barrier takes, too."""
 
     def __init__(
-        self, worker: Worker, codec: Codec, registry: SchemaRegistry | None, memory: MemoryGate, gather_seconds: float
+        self,
+        worker: Worker,
+        codec: Codec,
+        marks: MarkKeeper,
+        schemas: SchemaDecisions,
+        memory: MemoryGate,
+        gather_seconds: float,
     ) -> None:
         self._worker = worker
-        self._registry = registry
+        self._marks = marks
+        self.schemas = schemas
         self._memory = memory
         self._gather_seconds = gather_seconds
         self.codec = codec
@@ -69,6 +79,8 @@ class JourneyAgent:
     async def barrier(self) -> None:
         """Flush and commit all that was gathered: called when partitions are revoked, and to stop."""
         async with self.lock:
+            self.schemas.stop()
+            self._marks.forget()
             for tp in list(self._gatherings):
                 self._begin_flush(tp)
             await asyncio.gather(*self._flushes.values())
@@ -92,6 +104,9 @@ class JourneyAgent:
         message = event.message
         batch: Batch = message.value
         tp = TP(message.topic, message.partition)
+        if tp in self.schemas.waiting:
+            self.batches_dropped += 1
+            return
         flush = self._flushes.get(tp)
         if flush is not None and not await self._ends_soon(tp, flush):
             self.batches_dropped += 1
@@ -105,13 +120,26 @@ class JourneyAgent:
                 self.batches_dropped += 1
                 return
             gathering = Gathering(self._worker.store.processors[tp.partition], self._gather_seconds)
-        if self._registry is not None:
-            await self._registry.learn_from(batch.schema_prefixes())
+        if not self._is_readable(tp, gathering.partition, batch):
+            return
         gathering.apply(event, self.codec)
         self._gatherings[tp] = gathering
         if gathering.is_due:
             self._begin_flush(tp)
         await asyncio.sleep(0)  # so that a flush has been sent before the next batch occupies the loop
+
+    def _is_readable(self, tp: TP, partition: JourneyPartition, batch: Batch) -> bool:
+        """Whether the log says how to read all of a batch; if not, its partition waits, and the batch is dropped."""
+        self._marks.take(partition, marks_among(batch.records))
+        undecided = self.schemas.undecided(partition, batch)
+        if not undecided:
+            self.schemas.look_again(tp, partition, batch)
+            return True
+        if tp in self._gatherings:
+            self._begin_flush(tp)
+        self.schemas.begin(tp, undecided)
+        self.batches_dropped += 1
+        return False
 
     async def _ends_soon(self, tp: TP, flush: asyncio.Task[None]) -> bool:
         """Wait for a flush, but not for long: while a broker is away those of other brokers' partitions go on.

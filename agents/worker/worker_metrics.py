@@ -76,6 +76,7 @@ class WorkerMetrics:
         yield Sample(metrics.DEAD_LETTERS, counts.dead)
         yield Sample(metrics.FORGOTTEN, agent.journeys_deleted)
         yield Sample(metrics.DROPPED_BATCHES, agent.batches_dropped)
+        yield Sample(metrics.SCHEMA_IDS_WAITING, sum(map(len, agent.schemas.waiting.values())))
 
     def _lags(self, partitions: dict[int, JourneyPartition]) -> Iterator[Sample]:
         now, differences_ms = now_ms(), self._clock_check.differences_ms

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from journeys.agents.verify.output_comparison import TopicComparison
     from journeys.agents.verify.verification import VerifyReport
 
-_COUNTS = ("applied", "late", "duplicate", "refused", "dead", "punctuations", "policies")
+_COUNTS = ("applied", "late", "duplicate", "refused", "dead", "punctuations", "policies", "marks")
 
 
 def verify(
@@ -73,7 +73,7 @@ def print_report(report: VerifyReport) -> None:
     print_line(
         f"input: {report.records_read:,} records = {counts.applied:,} applied + {counts.late:,} late + "
         f"{counts.duplicate:,} duplicate + {counts.refused:,} refused + {counts.dead:,} dead + "
-        f"{counts.punctuations:,} punctuations + {counts.policies:,} policies"
+        f"{counts.punctuations:,} punctuations + {counts.policies:,} policies + {counts.marks:,} marks"
         + ("" if report.counts_add_up else f": that is {counts.read:,}, and should be {report.records_read:,}")
     )
     print_differences(compared)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from journeys.schemas.codec import HEADER_BYTES, Codec
+from journeys.schemas.codec import HEADER_BYTES, Codec, schema_id_of
 from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
@@ -21,11 +21,13 @@ from journeys.schemas.rows import (
     PartitionRow,
     PolicyRow,
     is_journey,
+    is_mark,
     is_policy,
     is_schema,
     journey_key,
     journey_keys,
     journey_of,
+    mark_key,
     policy_key,
 )
 from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
@@ -34,6 +36,7 @@ from journeys.streams.partition.protocols import JourneyPartition
 from journeys.streams.rule.clock import version_in_force
 from journeys.streams.rule.policy import InvalidPolicyError, Policy, policy_from_json
 from journeys.streams.rule.row import UNKNOWN_OFFSET, stored_columns
+from journeys.streams.stored.mark_rows import mark_of_row, mark_row_value
 from journeys.streams.stored.restored_rows import UnreadableRowError, policy_of
 from journeys.streams.stored.schema_rows import learn_schemas, missing_schemas
 from journeys.streams.stored.stored_row import StoredRow, row_offset
@@ -105,8 +108,9 @@ def dead_letter_key(letter: DeadLetter) -> bytes:
 
 
 def stored_rows(effects: Effects, codec: Codec) -> Sequence[StoredRow]:
-    """Changelog records of a batch: policies before the journeys that name them."""
-    stored = [StoredRow(policy_key(row.policy_version), codec.encode(row), row.offset) for row in effects.policies]
+    """Changelog records of a batch: marks, and policies before the journeys that name them."""
+    stored = [StoredRow(mark_key(row.offset), mark_row_value(row), row.offset) for row in effects.marks]
+    stored += [StoredRow(policy_key(row.policy_version), codec.encode(row), row.offset) for row in effects.policies]
     rows = list(effects.changed.values())
     if rows:
         values = codec.encode_columns("JourneyRow", stored_columns(rows))
@@ -201,11 +205,13 @@ class Restore:
         both = (self._read, self._kept)
         return any(PARTITION_KEY in rows for rows in both) and not any(is_schema(key) for rows in both for key in rows)
 
-    def schema_heads(self) -> set[bytes]:
-        """First bytes of all rows, which name their schemas."""
-        return {
-            raw[:HEADER_BYTES] for rows in (self._kept, self._read) for raw in rows.values() if not isinstance(raw, int)
-        }
+    def unknown_prefixes(self, codec: Codec) -> set[bytes]:
+        """First bytes of rows whose schemas neither the catalog knows nor the table tells."""
+        both = (self._kept, self._read)
+        for rows in both:
+            learn_schemas(rows.items(), codec)
+        prefixes = {raw[:HEADER_BYTES] for rows in both for raw in rows.values() if not isinstance(raw, int)}
+        return {prefix for prefix in prefixes if not _is_known(prefix, codec)}
 
     def onto(self, partition: JourneyPartition, codec: Codec) -> list[StoredRow]:
         """Put what was read onto a partition: an empty one, or one that missed what others wrote meanwhile.
@@ -232,6 +238,8 @@ class Restore:
                 row: PolicyRow = _decoded(key, raw, codec)
                 partition.policies.setdefault(row.policy_version, _policy_of(row))
                 partition.policy_offsets.setdefault(row.policy_version, row.offset)
+            elif is_mark(key) and not isinstance(raw, int):
+                partition.marks.add(*mark_of_row(raw))
         rewrites = [_stored(key, winners[key]) for key in sorted(self._shadowed)]
         own = others.get(PARTITION_KEY)
         if own is not None and not isinstance(own, int):
@@ -294,6 +302,13 @@ def _choose(
             yield StoredRow(key, None, known_until)
         elif not isinstance(raw, int):
             wanted.append((journey_id, raw))
+
+
+def _is_known(prefix: bytes, codec: Codec) -> bool:
+    try:
+        return codec.catalog.knows(schema_id_of(prefix))
+    except InvalidRecordError:
+        return True  # it names no schema
 
 
 def _stored(key: bytes, raw: Winner) -> StoredRow:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from journeys.schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
-from journeys.schemas.rows import PolicyRow
+from journeys.schemas.rows import MarkRow, PolicyRow
 from journeys.streams.partition.abandonment_tally import Tally
 from journeys.streams.rule.row import Row
 from journeys.streams.stored.stored_row import StoredRow
@@ -28,6 +28,7 @@ class Counts:
     punctuations: int = 0
     policies: int = 0
     clock_corrections: int = 0
+    marks: int = 0
     skipped: int = 0
 
     @property
@@ -58,4 +59,5 @@ class Effects:
     deleted: dict[str, int] = field(default_factory=dict)
     """Journeys whose row is deleted, with the offset of the punctuation that did it."""
     policies: list[PolicyRow] = field(default_factory=list)
+    marks: list[MarkRow] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)

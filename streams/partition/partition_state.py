@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Final
 
+from journeys.schemas.marks import Marks
 from journeys.schemas.rows import PartitionRow
 from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 from journeys.streams.rule.row import UNKNOWN_OFFSET, Row
@@ -35,6 +36,8 @@ class PartitionState(ABC):
         self.policies: dict[str, Policy] = {self.policy.version: self.policy}
         self.policy_offsets: dict[str, int] = {self.policy.version: UNKNOWN_OFFSET}
         """Offset of the record that first brought each policy."""
+        self.marks = Marks()
+        """How records of the log are read, if not as they say themselves: known before they are applied."""
         self.topic_ids: dict[str, str] | None = None
         """Kafka's id of each topic by its name, as far as it is known: only stored, nothing is decided by it."""
         self._grace_ms = grace_ms

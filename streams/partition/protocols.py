@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from journeys.schemas.codec import Codec
+from journeys.schemas.marks import Marks
 from journeys.schemas.rows import PartitionRow
 from journeys.streams.partition.effects import Effects
 from journeys.streams.rule.policy import Policy
@@ -29,6 +30,7 @@ class JourneyPartition(Protocol):
     policy: Policy
     policies: dict[str, Policy]
     policy_offsets: dict[str, int]
+    marks: Marks
     topic_ids: dict[str, str] | None
 
     @property

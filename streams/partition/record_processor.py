@@ -15,11 +15,12 @@ from journeys.schemas.records import (
     ClockCorrected,
     DeadLetter,
     JourneyRecord,
+    Mark,
     PolicyChanged,
     Punctuation,
     Touchpoint,
 )
-from journeys.schemas.rows import PolicyRow
+from journeys.schemas.rows import MarkRow, PolicyRow
 from journeys.schemas.topics import JOURNEY_EVENTS
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.entry import Entry, EntryFields
@@ -79,6 +80,10 @@ class RecordProcessor:
                     self._policy_changed(record, offset, effects)
                 elif isinstance(record, ClockCorrected):
                     self._clock_corrected(record, offset, append_time, effects)
+                elif isinstance(record, Mark):  # it has said its word already: whoever reads a partition knew it before
+                    assert value is not None
+                    effects.marks.append(MarkRow(offset, value))
+                    effects.counts.marks += 1
                 else:
                     raise record
             except InvalidRecordError as error:

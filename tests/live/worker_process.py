@@ -21,11 +21,11 @@ from journeys.streams.partition.changelog import row_offset
 
 ROOT = Path(__file__).parent.parent.parent
 _POLL_SECONDS = 0.1
-_START_SECONDS = 60.0
+_START_SECONDS = 300.0
 # More than one flush deletes or repairs here.
 _MOST_TOMBSTONES = 5_000
-_APPLY_SECONDS = 90.0
-_END_SECONDS = 30.0
+_APPLY_SECONDS = 300.0
+_END_SECONDS = 120.0
 _TAIL_LINES = 40
 # Ends a worker when the test run that started it is gone, however it went.
 _LEASH = "import os, signal, sys; sys.stdin.read(); os.kill(int(sys.argv[1]), signal.SIGKILL)"

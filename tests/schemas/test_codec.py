@@ -73,10 +73,13 @@ def test_fingerprints_are_pinned():
         "JourneyRegistered": 2106725166,
         "JourneyRow": 1840407694,
         "JourneySignal": 890124556,
+        "MarkRow": 1841349407,
+        "OffsetSkipped": 992223210,
         "PartitionRow": 788766888,
         "PolicyChanged": 1214401913,
         "PolicyRow": 1005447428,
         "Punctuation": 1727689279,
+        "SchemaDecided": 292242156,
         "SchemaRow": 1464780102,
         "Touchpoint": 1194114644,
     }

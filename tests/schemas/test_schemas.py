@@ -10,7 +10,7 @@ import avro.schema
 import pytest
 
 from journeys.schemas import records, rows
-from journeys.schemas.catalog import INPUT_RECORDS, full_name, own_schemas
+from journeys.schemas.catalog import INPUT_RECORDS, MARK_RECORDS, full_name, own_schemas
 from journeys.schemas.codec import MAX_RECORD_BYTES
 from journeys.schemas.topics import (
     DEAD_LETTERS,
@@ -41,8 +41,8 @@ def plain_type(kind):
 
 
 def test_the_schemas_are_these():
-    """Fourteen records, each in a file of its name."""
-    assert len(SCHEMAS) == 14
+    """Seventeen records, each in a file of its name."""
+    assert len(SCHEMAS) == 17
     for entry in files("journeys.schemas").joinpath("avro").iterdir():
         if entry.name.endswith(".avsc"):
             name = json.loads(entry.read_text(encoding="utf-8"))["name"]
@@ -120,7 +120,7 @@ def test_every_record_has_its_topic():
     told = [record for topic in topics for record in topic.records]
     assert sorted(told) == sorted(SCHEMAS)
     by_name = {topic.name: topic for topic in topics}
-    assert set(by_name[JOURNEY_EVENTS].records) == set(INPUT_RECORDS)
+    assert set(by_name[JOURNEY_EVENTS].records) == {*INPUT_RECORDS, *MARK_RECORDS}
     assert by_name[JOURNEY_ABANDONMENTS].records == ("JourneyAbandoned",)
     assert by_name[JOURNEY_LIFECYCLE].records == ("JourneyLifecycle",)
     assert by_name[DEAD_LETTERS].records == ("DeadLetter",)

@@ -18,6 +18,7 @@ from journeys.streams.partition.entry import Entry, EntryFields
 from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.state import Partition
 from journeys.streams.rule.row import Row
+from tests.simulation.mark_faults import AnswersNotLogged, MarksNotLookedFor, OwnAnswerFirst
 from tests.simulation.transport import Delivery, Transport
 from tests.simulation.worker import CODEC, EntryProcessor, Worker
 
@@ -324,6 +325,9 @@ FAULTS: Final[dict[str, type[Worker]]] = {
     "no-freeze-guard": NoFreezeGuard,
     "gaps-not-looked-at": GapsNotLookedAt,
     "stale-rows-left": StaleRowsLeft,
+    "registry-answer-not-logged": AnswersNotLogged,
+    "own-answer-first": OwnAnswerFirst,
+    "marks-not-looked-for": MarksNotLookedFor,
     "clock-guard-off": ClockGuardOff,
     "correction-not-stored": CorrectionNotStored,
     "topic-identity-not-looked-at": TopicIdentityNotLookedAt,

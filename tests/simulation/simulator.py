@@ -12,6 +12,7 @@ import traceback
 from itertools import chain
 from typing import Final
 
+from tests.simulation.marks import Registry
 from tests.simulation.topics import COMPACTION_LAG_HOURS, TOMBSTONE_HOURS, Topics
 from tests.simulation.verdict import RUNS_OF_A_LOG, Verdict, expected, judge
 from tests.simulation.worker import SEND, FencedError, ReplacedError, StalledError, Worker
@@ -43,7 +44,8 @@ class Simulation:
         self, seed: int, worker: type[Worker] = Worker, stop_after: int | None = None, hours_down: int = 0
     ) -> None:
         self.verdict = Verdict(seed)
-        self._topics = Topics(expected(seed).log)
+        whole = expected(seed)
+        self._topics = Topics(list(whole.log), whole.foreign, Registry(whole.lags))
         self._worker = worker
         self._chance = random.Random(f"run {seed}")
         self._stop_after = stop_after
@@ -74,6 +76,7 @@ class Simulation:
         """While nobody works the input topic is deleted and created again, and gets other records."""
         whole = expected(self.verdict.seed + RUNS_OF_A_LOG)
         self._topics.replace_input(whole.log)
+        self._topics.foreign, self._topics.registry = whole.foreign, Registry(whole.lags)
         self._say("the input topic is created anew")
         try:
             self._finish()

@@ -115,7 +115,9 @@ class Watchdog:
     def _moved_since(self, tp: TP, position: int, end: int, now: float) -> tuple[int, float]:
         """Position of a partition, and since when it stands there although there is more."""
         known, since = self._moved.get(tp, (position, now))
-        return (position, now) if position != known or position >= end else (known, since)
+        return (
+            (position, now) if tp in self._worker.held_back or position != known or position >= end else (known, since)
+        )
 
     def _why_still(self, tp: TP, position: int, end: int, seconds: float) -> str:
         place = f"{tp.topic}[{tp.partition}] ends at {end}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -123,6 +123,10 @@ class Worker(Membership, Protocol):
         """Positions in the input topic."""
 
     @property
+    def held_back(self) -> Collection[TP]:
+        """Input partitions of which nothing is fetched: they wait for the schema registry."""
+
+    @property
     def store(self) -> Partitions:
         """Partitions of this worker."""
 
@@ -137,8 +141,19 @@ class InputOwner(Membership, Protocol):
     input_topic: str
 
     @property
+    def held_back(self) -> Collection[TP]:
+        """Input partitions of which nothing is fetched: they wait for the schema registry."""
+
+    @property
     def store(self) -> Partitions:
         """Partitions of this worker."""
+
+
+class MarkReader(Protocol):
+    """Looks for marks ahead of what restored partitions have applied."""
+
+    async def read(self, numbers: Iterable[int]) -> None:
+        """Know the marks of partitions up to the present end of the log."""
 
 
 class TableOwner(Membership, Protocol):
@@ -148,6 +163,7 @@ class TableOwner(Membership, Protocol):
     engine: Engine
     local_copy: LocalCopy
     registry: SchemaRegistry | None
+    marks: MarkReader
     partition_count: int
     topic_ids: dict[str, str]
     client_options: dict[str, Any]

@@ -18,6 +18,7 @@ from faust.stores.memory import Store as MemoryStore
 from faust.types import TP
 
 from journeys.agents.kafka.changelog_state import ChangelogState, changelog_state
+from journeys.agents.kafka.schema_registry import RegistryUnreachableError
 from journeys.agents.kafka.tombstone import tombstone_offset
 from journeys.agents.kafka.topic_identity import replaced_topics
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from journeys.agents.worker.ports.worker_ports import TableOwner
 
 log = logging.getLogger("journeys.store")
+_ASK_AGAIN_SECONDS = 2.0
 
 
 class _InterruptedError(Exception):
@@ -143,6 +145,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
             for tp in sorted(active_tps):
                 restore = await self._complete_one(tp, read)
                 read, stale, kept = read + restore.read, stale + restore.stale, kept + restore.kept
+        await self.app.marks.read(tp.partition for tp in active_tps)
         log.info(
             "restored: partitions %s, %d changelog records (%d stale)%s, %d journeys, %.2f s",
             sorted(tp.partition for tp in active_tps),
@@ -170,8 +173,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         assignments = self._assignments if held is None else None
         if held is None:
             await self._take_kept(number, restore, assignments)
-        if self.app.registry is not None:
-            await self.app.registry.learn_from(restore.schema_heads())
+        await self._learn_schemas(restore)
         if held is None:
             processor = self.app.engine.processor(number, self.app.partition_count, self.codec)
             rewrites = restore.missing_schemas(self.codec)
@@ -232,6 +234,17 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
     def _report(self, read: int, made: int) -> None:
         waiting = sum(one.read for one in self._restores.values())
         self.progress.report(read + waiting, 0, made)
+
+    async def _learn_schemas(self, restore: Restore) -> None:
+        """Ask the registry for schemas of rows that the table does not tell itself; waits while it is away."""
+        prefixes = restore.unknown_prefixes(self.codec)
+        while prefixes and self.app.registry is not None:
+            try:
+                await self.app.registry.learn_from(prefixes)
+                return
+            except RegistryUnreachableError as error:
+                log.warning("a restore waits for schemas of rows: %s", error)
+                await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
     def _journey_count(self) -> int:
         return sum(len(processor.partition.rows) for processor in self.processors.values())

@@ -175,7 +175,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         would be lost. Faust also passes its live set of partitions to aiokafka, which pausing empties, and an empty set
         means "all" there: so this passes a copy, and never an empty one.
         """
-        active = set(active_partitions) - self._held
+        active = set(active_partitions).difference(self._held, self.app.held_back)
         if self.app.rebalancing:
             active = {tp for tp in active if self._is_changelog_tp(tp)}
             timeout = min(timeout, _WHILE_REBALANCING_SECONDS)

@@ -14,21 +14,23 @@ use crate::wire::records::Records;
 use crate::wire::touchpoint::Touchpoint;
 
 impl Partition {
-    /// Apply the next records of a batch, as many as are looked up together; gives whether there may be more.
+    /// Apply the next records of a batch in front of `stop`, as many as are looked up together; gives whether there may be
+    /// more.
     pub fn apply_some(
         &mut self,
         py: Python<'_>,
         records: &Records,
+        stop: usize,
         prefixes: &Prefixes,
         progress: &mut Progress,
         now: &mut Situation<'_>,
         turns: &mut Turns<'_>,
     ) -> PyResult<bool> {
-        while progress.index < records.len() && records.offset(progress.index) <= progress.applied_offset {
+        while progress.index < stop && records.offset(progress.index) <= progress.applied_offset {
             progress.skipped += 1;
             progress.index += 1;
         }
-        let (entries, is_all) = next_entries(py, records, prefixes, progress.index, progress.applied_offset);
+        let (entries, is_all) = next_entries(py, records, prefixes, progress.index..stop, progress.applied_offset);
         self.hashes.clear();
         self.hashes.extend(entries.iter().filter_map(Entry::journey_id).map(|journey_id| self.store.hash(journey_id)));
         self.store.reach(&self.hashes, &mut self.reached);

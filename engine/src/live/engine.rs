@@ -53,6 +53,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Leave records whose values have this prefix to the reference from now on.
+    fn drop_prefix(&mut self, prefix: &[u8]) {
+        self.prefixes.touchpoints.retain(|known| known != prefix);
+        self.prefixes.punctuations.retain(|known| known != prefix);
+    }
+
     /// Know a policy; gives its number. `penalties` is its penalty table.
     fn add_policy(&mut self, policy: &Bound<'_, PyAny>, penalties: Py<PyAny>) -> PyResult<u32> {
         self.partition.rules.push(Rule::of(policy, penalties)?);
@@ -68,16 +74,17 @@ impl Engine {
         }
     }
 
-    /// Apply a batch of the log from an index on, up to the first record that is the reference's.
+    /// Apply a batch of the log from an index on, up to the first record that is the reference's, or up to `stop`.
     ///
     /// `time_source`, `clock`, `policy` and `unknown_late_until` are those of the partition.
-    #[pyo3(signature = (records, start, applied_offset, time_source, clock, policy, memories, unknown_late_until))]
+    #[pyo3(signature = (records, start, stop, applied_offset, time_source, clock, policy, memories, unknown_late_until))]
     #[allow(clippy::too_many_arguments)] // all that holds for the whole partition
     fn apply(
         &mut self,
         py: Python<'_>,
         records: PyRef<'_, Records>,
         start: usize,
+        stop: usize,
         applied_offset: i64,
         time_source: Option<&str>,
         clock: Option<i64>,
@@ -87,8 +94,8 @@ impl Engine {
     ) -> PyResult<Progress> {
         let mut now = Situation { clock, time_source, policy, memories, unknown_late_until };
         let mut progress = Progress::before(start, applied_offset);
-        let mut turns = Turns::of(py);
-        while self.partition.apply_some(py, &records, &self.prefixes, &mut progress, &mut now, &mut turns)? {}
+        let (stop, mut turns) = (stop.min(records.len()), Turns::of(py));
+        while self.partition.apply_some(py, &records, stop, &self.prefixes, &mut progress, &mut now, &mut turns)? {}
         progress.clock = now.clock;
         progress.time_source = now.time_source.map(Into::into);
         Ok(progress)

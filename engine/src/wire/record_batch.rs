@@ -58,6 +58,12 @@ pub struct Place {
 pub type Header<'a> = (&'a str, Option<&'a [u8]>);
 
 impl Place {
+    /// Whether the record has a header of this name; most have none at all.
+    pub fn has_header(self, bytes: &[u8], name: &str) -> bool {
+        bytes.get(self.headers_at as usize).is_some_and(|count| *count != 0)
+            && self.headers(bytes).iter().any(|(known, _)| *known == name)
+    }
+
     /// The record's headers, out of the bytes that hold it.
     pub fn headers(self, bytes: &[u8]) -> Vec<Header<'_>> {
         let mut found = Vec::new();
