@@ -18,7 +18,6 @@ impl Partition {
     /// more.
     pub fn apply_some(
         &mut self,
-        py: Python<'_>,
         records: &Records,
         stop: usize,
         prefixes: &Prefixes,
@@ -30,7 +29,8 @@ impl Partition {
             progress.skipped += 1;
             progress.index += 1;
         }
-        let (entries, is_all) = next_entries(py, records, prefixes, progress.index..stop, progress.applied_offset);
+        let (entries, is_all) =
+            next_entries(turns.py, records, prefixes, progress.index..stop, progress.applied_offset);
         self.hashes.clear();
         self.hashes.extend(entries.iter().filter_map(Entry::journey_id).map(|journey_id| self.store.hash(journey_id)));
         self.store.reach(&self.hashes, &mut self.reached);

@@ -95,7 +95,7 @@ impl Engine {
         let mut now = Situation { clock, time_source, policy, memories, unknown_late_until };
         let mut progress = Progress::before(start, applied_offset);
         let (stop, mut turns) = (stop.min(records.len()), Turns::of(py));
-        while self.partition.apply_some(py, &records, stop, &self.prefixes, &mut progress, &mut now, &mut turns)? {}
+        while self.partition.apply_some(&records, stop, &self.prefixes, &mut progress, &mut now, &mut turns)? {}
         progress.clock = now.clock;
         progress.time_source = now.time_source.map(Into::into);
         Ok(progress)

@@ -9,7 +9,7 @@ const BETWEEN: u32 = 1_024;
 
 /// Counts the work of a call.
 pub struct Turns<'py> {
-    py: Python<'py>,
+    pub py: Python<'py>,
     left: u32,
 }
 

@@ -18,7 +18,7 @@ enum Ids {
     /// A ring. `count` are the ids that have come; from `FULL` on, it goes round between that and twice as much.
     Few { ids: [i64; FEW], count: u8 },
     /// Oldest first, where a policy remembers another number.
-    Many(Box<VecDeque<i64>>),
+    Many(VecDeque<i64>),
 }
 
 impl RecentIds {
@@ -106,7 +106,7 @@ impl RecentIds {
     fn set(&mut self, mut ids: VecDeque<i64>, most: usize) {
         ids.drain(..ids.len().saturating_sub(most));
         self.0 = if ids.len() > FEW {
-            Ids::Many(Box::new(ids))
+            Ids::Many(ids)
         } else {
             let mut few = [0; FEW];
             few.iter_mut().zip(&ids).for_each(|(place, id)| *place = *id);
