@@ -10,7 +10,7 @@ from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
 from journeys.schemas.rows import journey_of
 from journeys.schemas.topics import changelog_name
-from journeys.streams.partition.changelog import Restore
+from journeys.streams.partition.restore import Restore
 from journeys.streams.partition.state import Partition
 
 

@@ -14,7 +14,7 @@ from journeys.schemas.partitioner import partition_of
 from journeys.schemas.records import JourneyAbandoned, JourneyLifecycle
 from journeys.schemas.rows import journey_key, journey_of
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE, changelog_name
-from journeys.streams.partition.changelog import Restore
+from journeys.streams.partition.restore import Restore
 from journeys.streams.partition.state import Partition
 
 
@@ -22,7 +22,7 @@ async def read_row(settings: Settings, journey_id: str) -> JourneyView:
     """Read the journey's partition of the changelog and of the output topics, from the first record to the last.
 
     Raises UnknownTopicError, ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError,
-    journeys.streams.partition.changelog.TableMismatchError if the table has another number of partitions.
+    journeys.streams.partition.restore.TableMismatchError if the table has another number of partitions.
     """
     codec = Codec()
     partition = await _partition_with(settings, journey_id, codec)

@@ -7,7 +7,7 @@ from journeys.agents.kafka.tombstone import tombstone_offset
 from journeys.agents.verify.stored_partition import StoredPartition
 from journeys.schemas.codec import Codec
 from journeys.schemas.rows import is_policy
-from journeys.streams.partition.changelog import Restore
+from journeys.streams.partition.restore import Restore
 from journeys.streams.partition.state import Partition
 
 

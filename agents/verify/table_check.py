@@ -20,7 +20,7 @@ from journeys.agents.verify.table_comparison import TableReport
 from journeys.agents.verify.topic_replay import replay_partition_to
 from journeys.schemas.codec import Codec
 from journeys.schemas.topics import JOURNEY_EVENTS, changelog_name
-from journeys.streams.partition.changelog import UnreadableRowError
+from journeys.streams.stored.restored_rows import UnreadableRowError
 
 SHOWN_DIFFERENCES: Final = 10
 Progress = Callable[[int, int | None], None]

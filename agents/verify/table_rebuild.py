@@ -33,10 +33,11 @@ from journeys.agents.verify.topic_replay import ReplayedPartition, replay_partit
 from journeys.schemas.codec import Codec
 from journeys.schemas.rows import journey_key, mark_key, policy_key
 from journeys.schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES, changelog_name
-from journeys.streams.partition.changelog import StoredRow, stored_partition
+from journeys.streams.partition.changelog import stored_partition
 from journeys.streams.rule.row import stored_columns
 from journeys.streams.stored.mark_rows import mark_row_value
 from journeys.streams.stored.schema_rows import missing_schemas
+from journeys.streams.stored.stored_row import StoredRow
 
 _CHUNK_ROWS: Final = 5_000
 _GONE_SECONDS: Final = 60.0

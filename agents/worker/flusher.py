@@ -27,17 +27,11 @@ from journeys.agents.worker.transport.refused_write import ends_where_refused, r
 from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.streams.compiled.encoded_messages import EncodedMessages
-from journeys.streams.partition.changelog import (
-    Restore,
-    StoredRow,
-    outputs_by_topic,
-    row_offset,
-    stored_partition,
-    stored_rows,
-    tombstones,
-)
+from journeys.streams.partition.changelog import outputs_by_topic, stored_partition, stored_rows, tombstones
 from journeys.streams.partition.effects import Effects, EncodedOutput
 from journeys.streams.partition.protocols import JourneyPartition
+from journeys.streams.partition.restore import Restore
+from journeys.streams.stored.stored_row import StoredRow, row_offset
 
 if TYPE_CHECKING:
     from journeys.agents.worker.ports.local_copy import LocalCopy

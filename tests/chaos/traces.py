@@ -11,7 +11,7 @@ from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.rows import PARTITION_KEY
 from journeys.schemas.topics import changelog_name
-from journeys.streams.partition.changelog import row_offset
+from journeys.streams.stored.stored_row import row_offset
 
 _GROUPS: Final = "__consumer_offsets"
 _GROUP_KEY_VERSION: Final = 2

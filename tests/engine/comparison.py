@@ -12,17 +12,12 @@ from journeys.schemas.codec import Codec
 from journeys.schemas.records import Mark
 from journeys.streams.compiled.engine_choice import load_engine
 from journeys.streams.partition.abandonment_tally import Tally
-from journeys.streams.partition.changelog import (
-    Restore,
-    StoredRow,
-    output_messages,
-    stored_partition,
-    stored_rows,
-    tombstones,
-)
+from journeys.streams.partition.changelog import output_messages, stored_partition, stored_rows, tombstones
 from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.protocols import JourneyPartition, JourneyProcessor
+from journeys.streams.partition.restore import Restore
 from journeys.streams.partition.state import Partition
+from journeys.streams.stored.stored_row import StoredRow
 from tests.fixtures.left_out import left_out
 from tests.fixtures.wire_record import WireRecord
 

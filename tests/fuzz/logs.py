@@ -12,10 +12,11 @@ from journeys.schemas.marks import Marks
 from journeys.schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES
 from journeys.streams.compiled.compiled_partition import compiled_partition
 from journeys.streams.compiled.compiled_processor import CompiledProcessor
-from journeys.streams.partition.changelog import Restore, output_messages, stored_partition, stored_rows, tombstones
+from journeys.streams.partition.changelog import output_messages, stored_partition, stored_rows, tombstones
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.log_entries import log_entries
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.restore import Restore
 from journeys.streams.partition.state import Partition
 from tests.fixtures.wire_record import WireRecord
 

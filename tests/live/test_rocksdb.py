@@ -16,8 +16,8 @@ from journeys.schemas.codec import Codec
 from journeys.schemas.instants import HOUR_MS
 from journeys.schemas.rows import journey_key
 from journeys.schemas.topics import changelog_name
-from journeys.streams.partition.changelog import row_offset
 from journeys.streams.stored.schema_rows import missing_schemas
+from journeys.streams.stored.stored_row import row_offset
 from tests.fixtures.fresh_kafka import emptied, make_changelog_anew
 from tests.fixtures.topic_contents import DAY, HOUR, Raw, punctuation, read, touch, write
 

@@ -17,7 +17,7 @@ from journeys.agents.kafka.log_reader import LogReader, open_log
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.rows import PARTITION_KEY
 from journeys.schemas.topics import JOURNEY_EVENTS, changelog_name
-from journeys.streams.partition.changelog import row_offset
+from journeys.streams.stored.stored_row import row_offset
 
 ROOT = Path(__file__).parent.parent.parent
 _POLL_SECONDS = 0.1

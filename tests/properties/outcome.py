@@ -8,18 +8,13 @@ from typing import Any, Final
 
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
-from journeys.streams.partition.changelog import (
-    Restore,
-    StoredRow,
-    output_messages,
-    stored_partition,
-    stored_rows,
-    tombstones,
-)
+from journeys.streams.partition.changelog import output_messages, stored_partition, stored_rows, tombstones
 from journeys.streams.partition.effects import Counts, Effects
 from journeys.streams.partition.entry import Entry
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.restore import Restore
 from journeys.streams.partition.state import Partition
+from journeys.streams.stored.stored_row import StoredRow
 from tests.properties.draft import COUNT, NUMBER
 
 CODEC: Final = Codec()

@@ -8,9 +8,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from journeys.streams.partition.changelog import StoredRow
 from journeys.streams.partition.entry import Entry
 from journeys.streams.partition.processor import Processor
+from journeys.streams.stored.stored_row import StoredRow
 from tests.fixtures.examples import examples
 from tests.properties.logs import logs
 from tests.properties.outcome import Outcome, remembered, restored, run

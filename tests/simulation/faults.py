@@ -11,13 +11,14 @@ from typing import Final
 
 from journeys.schemas.records import Punctuation
 from journeys.schemas.rows import PARTITION_KEY
-from journeys.streams.partition.changelog import OutputMessage, StoredRow
+from journeys.streams.partition.changelog import OutputMessage
 from journeys.streams.partition.deadline_index import DeadlineIndex
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.entry import Entry, EntryFields
 from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.state import Partition
 from journeys.streams.rule.row import Row
+from journeys.streams.stored.stored_row import StoredRow
 from tests.simulation.mark_faults import AnswersNotLogged, MarksNotLookedFor, OwnAnswerFirst
 from tests.simulation.transport import Delivery, Transport
 from tests.simulation.worker import CODEC, EntryProcessor, Worker

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from journeys.streams.partition.changelog import OutputMessage, StoredRow
+from journeys.streams.partition.changelog import OutputMessage
 from journeys.streams.partition.entry import Entry
+from journeys.streams.stored.stored_row import StoredRow
 from tests.simulation.marks import Registry
 
 # min.compaction.lag.ms as in the topic map, and Kafka's own delete.retention.ms.

@@ -16,8 +16,6 @@ from journeys.schemas.codec import Codec
 from journeys.schemas.topics import JOURNEY_EVENTS
 from journeys.streams.partition.changelog import (
     OutputMessage,
-    Restore,
-    StoredRow,
     output_messages,
     stored_partition,
     stored_rows,
@@ -27,7 +25,9 @@ from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.entry import Entry, EntryFields
 from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.protocols import JourneyPartition
+from journeys.streams.partition.restore import Restore
 from journeys.streams.partition.state import Partition
+from journeys.streams.stored.stored_row import StoredRow
 from tests.properties.draft import COUNT, NUMBER
 from tests.simulation.marks import as_read, mark_entry, marks_in
 from tests.simulation.topics import Topics

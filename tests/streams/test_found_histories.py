@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from journeys.schemas.codec import Codec
 from journeys.schemas.instants import DAY_MS, HOUR_MS
 from journeys.schemas.records import InputRecord, JourneyAbandoned, PolicyChanged, Punctuation, Touchpoint
-from journeys.streams.partition.changelog import Restore, StoredRow, stored_partition, stored_rows
+from journeys.streams.partition.changelog import stored_partition, stored_rows
 from journeys.streams.partition.driver import replay_partition
 from journeys.streams.partition.entry import Entry
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.restore import Restore
 from journeys.streams.partition.state import Partition
 from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
+from journeys.streams.stored.stored_row import StoredRow
 
 BEGIN = 1_760_000_000_000
 _CODEC = Codec()

@@ -11,9 +11,10 @@ from journeys.schemas.codec import MAX_RECORD_BYTES, Codec, plain_codec
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.marks import LONGEST_MARK_BYTES, MARK_HEADER, Marks, decode_mark, mark_value, marks_among
 from journeys.schemas.records import OffsetSkipped, SchemaDecided
-from journeys.streams.partition.changelog import Restore, stored_rows
+from journeys.streams.partition.changelog import stored_rows
 from journeys.streams.partition.log_entries import log_entries
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.restore import Restore
 from journeys.streams.partition.state import Partition
 from tests.fixtures.examples import examples
 from tests.fixtures.marked_logs import AT, OWN, foreign, marked, marks_of, naive_cover, plain, seeded_marked_log

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from journeys.schemas.codec import Codec
 from journeys.schemas.instants import DAY_MS, HOUR_MS, SECOND_MS
 from journeys.schemas.records import InputRecord, JourneyAbandoned, JourneyRegistered, Punctuation, Touchpoint
-from journeys.streams.partition.changelog import Restore, stored_partition, stored_rows
+from journeys.streams.partition.changelog import stored_partition, stored_rows
 from journeys.streams.partition.driver import replay_partition
 from journeys.streams.partition.entry import Entry
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.restore import Restore
 from journeys.streams.partition.state import Partition
 
 BEGIN = 1_760_000_000_000

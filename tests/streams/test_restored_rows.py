@@ -9,11 +9,13 @@ from journeys.schemas.catalog import Catalog, fingerprint
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import CONVERTED
 from journeys.schemas.rows import PARTITION_KEY, PartitionRow, PolicyRow, journey_key, policy_key, schema_key
-from journeys.streams.partition.changelog import Restore, StoredRow, UnreadableRowError
+from journeys.streams.partition.restore import Restore
 from journeys.streams.partition.state import Partition
 from journeys.streams.rule.policy import DEFAULT_POLICY
 from journeys.streams.rule.row import Row
+from journeys.streams.stored.restored_rows import UnreadableRowError
 from journeys.streams.stored.schema_rows import missing_schemas
+from journeys.streams.stored.stored_row import StoredRow
 from tests.fixtures.row_versions import AFTER, BEFORE, schema_row, written_as
 from tests.properties.policies import POLICIES
 

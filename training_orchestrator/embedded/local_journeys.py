@@ -19,10 +19,11 @@ from journeys.schemas.records import InputRecord, JourneyAbandoned, JourneyRecor
 from journeys.schemas.rows import PolicyRow, journey_key, journey_of, policy_key
 from journeys.schemas.validation import check_input
 from journeys.streams.compiled.engine_choice import REFERENCE, Engine
-from journeys.streams.partition.changelog import Restore, stored_partition
+from journeys.streams.partition.changelog import stored_partition
 from journeys.streams.partition.effects import Counts, Effects
 from journeys.streams.partition.entry import EntryFields
 from journeys.streams.partition.garbage_collector import kept_for_ever
+from journeys.streams.partition.restore import Restore
 from journeys.streams.rule.clock import RULE_VERSION
 from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 from journeys.streams.rule.row import Row, stored_columns

@@ -18,8 +18,8 @@ from journeys.schemas.codec import Codec
 from journeys.schemas.records import ClockCorrected, JourneyAbandoned, JourneyCommand, JourneyLifecycle
 from journeys.schemas.rows import journey_key
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
-from journeys.streams.partition.changelog import Restore
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.restore import Restore
 from journeys.streams.partition.state import Partition
 from training_orchestrator.api.answers import StoreUnavailableError
 from training_orchestrator.embedded.checked_clock import CheckedClock

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from journeys.schemas.catalog import Catalog
-from journeys.streams.partition.changelog import StoredRow
+from journeys.streams.stored.stored_row import StoredRow
 
 if TYPE_CHECKING:
     from journeys.agents.kafka.changelog_state import ChangelogState

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from journeys.agents.worker.ports.local_copy import LocalCopy
     from journeys.schemas.codec import Codec
     from journeys.streams.compiled.engine_choice import Engine
-    from journeys.streams.partition.changelog import StoredRow
     from journeys.streams.partition.effects import Effects
     from journeys.streams.partition.protocols import JourneyPartition, JourneyProcessor
+    from journeys.streams.stored.stored_row import StoredRow
 
 
 class Membership(Protocol):

@@ -27,7 +27,7 @@ from journeys.schemas.codec import HEADER_BYTES, schema_id_of
 from journeys.schemas.instants import HOUR_MS
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.topics import TOMBSTONE_LIFE_MS
-from journeys.streams.partition.changelog import StoredRow, row_offset
+from journeys.streams.stored.stored_row import StoredRow, row_offset
 
 _FORMAT: Final = 1
 _BINDING: Final = b"\x00binding"

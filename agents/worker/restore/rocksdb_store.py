@@ -20,7 +20,7 @@ from journeys.agents.worker.ports.local_copy import DamagedCopyError
 from journeys.agents.worker.restore.rocksdb_partition import RocksdbPartition
 from journeys.agents.worker.restore.worker_slot import WorkerSlot
 from journeys.schemas.catalog import Catalog
-from journeys.streams.partition.changelog import StoredRow
+from journeys.streams.stored.stored_row import StoredRow
 
 log = logging.getLogger("journeys.copy")
 _DELETED = ".old"

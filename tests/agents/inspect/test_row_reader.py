@@ -11,7 +11,7 @@ from journeys.agents.kafka.topic_setup import create_topics
 from journeys.schemas.codec import Codec
 from journeys.schemas.rows import PARTITION_KEY, PartitionRow, journey_key
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, changelog_name
-from journeys.streams.partition.changelog import TableMismatchError
+from journeys.streams.partition.restore import TableMismatchError
 from tests.fixtures.fresh_kafka import emptied
 from tests.fixtures.pure_worker import work_through
 from tests.fixtures.topic_contents import DAY, HOUR, START_AT, Raw, home, produce, punctuation, touch, write

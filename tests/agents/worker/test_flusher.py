@@ -18,10 +18,11 @@ from journeys.schemas.codec import Codec
 from journeys.schemas.instants import DAY_MS
 from journeys.schemas.records import InputRecord, Punctuation, Touchpoint
 from journeys.schemas.rows import PARTITION_KEY, journey_key
-from journeys.streams.partition.changelog import StoredRow, row_offset, stored_rows
+from journeys.streams.partition.changelog import stored_rows
 from journeys.streams.partition.entry import Entry
 from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.state import Partition
+from journeys.streams.stored.stored_row import StoredRow, row_offset
 
 _CODEC = Codec()
 _BEGIN = 1_760_000_000_000

@@ -13,8 +13,8 @@ from journeys.agents.worker.restore.worker_slot import WorkerSlot
 from journeys.clock import now_ms
 from journeys.schemas.catalog import Catalog
 from journeys.schemas.rows import is_schema
-from journeys.streams.partition.changelog import StoredRow
 from journeys.streams.stored.schema_rows import missing_schemas
+from journeys.streams.stored.stored_row import StoredRow
 from tests.fixtures.local_copies import CHANGELOG, answer, journey
 
 

@@ -6,9 +6,10 @@ import pytest
 
 from journeys.clock import now_ms
 from journeys.schemas.rows import PARTITION_KEY, PartitionRow, PolicyRow, policy_key
-from journeys.streams.partition.changelog import Restore, StoredRow
+from journeys.streams.partition.restore import Restore
 from journeys.streams.partition.state import Partition
 from journeys.streams.rule.policy import DEFAULT_POLICY
+from journeys.streams.stored.stored_row import StoredRow
 from tests.fixtures.local_copies import CODEC, begun, journey, opened, tombstone
 
 POLICY = StoredRow(
