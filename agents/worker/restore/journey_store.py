@@ -25,10 +25,9 @@ from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.restore.restore_progress import RestoreProgress
 from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
-from journeys.streams.partition.changelog import PIECE_RECORDS
 from journeys.streams.partition.garbage_collector import kept_for_ever
 from journeys.streams.partition.protocols import JourneyProcessor
-from journeys.streams.partition.restore import Restore, TableMismatchError
+from journeys.streams.partition.restore import PIECE_RECORDS, Restore, TableMismatchError
 from journeys.streams.rule.clock import UnknownRuleVersionError
 from journeys.streams.stored.restored_rows import UnreadableRowError
 from journeys.streams.stored.stored_row import StoredRow

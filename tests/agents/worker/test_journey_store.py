@@ -1,6 +1,7 @@
 """The journey table between Faust's restore and rebalances: what is taken for restored, and what is read again."""
 
 import asyncio
+from collections.abc import Iterable
 from types import SimpleNamespace
 
 import pytest
@@ -25,6 +26,7 @@ def app(tmp_path) -> JourneyApp:
     copy = RocksdbStore(WorkerSlot(tmp_path / "tables"))
     app = create_app(settings, {"bootstrap_servers": "127.0.0.1:1"}, 2, Catalog(), local_copy=copy)
     app.store._changelog = lambda: answer(CHANGELOG)
+    app.marks.read = no_marks
     app.consumer_generation_id = 7
     asyncio.run(copy.open([0], app.store._changelog, app.codec.catalog))
     list(copy.rows(0))
@@ -32,6 +34,10 @@ def app(tmp_path) -> JourneyApp:
     copy.close_others([])
     asyncio.run(assign(app, 0))
     return app
+
+
+async def no_marks(partitions: Iterable[int]) -> None:
+    """Read no marks: there is no Kafka here."""
 
 
 def changelog(number: int) -> TP:
