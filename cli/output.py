@@ -10,6 +10,8 @@ import json
 import sys
 from typing import Any, Final
 
+import typer
+
 from journeys.schemas.printable import printable, printable_lines
 
 PROGRAM: Final = "journeys"
@@ -39,3 +41,8 @@ def print_note(text: str, *, quiet: bool) -> None:
 def print_error(text: str) -> None:
     """Print one line about what is wrong to stderr."""
     print(f"{PROGRAM}: {printable(text)}", file=sys.stderr)
+
+
+def is_confirmed(question: str) -> bool:
+    """Ask on stderr; false if the answer is no."""
+    return typer.confirm(printable(question), err=True)

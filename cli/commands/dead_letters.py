@@ -10,7 +10,7 @@ import typer
 from journeys.cli.command_line import CHECK_FAILED
 from journeys.cli.instant import instant
 from journeys.cli.options import Application, Json, Quiet, Servers, settings_of
-from journeys.cli.output import print_error, print_json, print_line, print_note
+from journeys.cli.output import is_confirmed, print_error, print_json, print_line, print_note
 from journeys.cli.store import RequestedBy
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def skip(
         if not yes:
             if not sys.stdin.isatty():
                 raise typer.BadParameter("nobody can be asked here: give --yes")
-            if not typer.confirm("Skip this record for good?", err=True):
+            if not is_confirmed("Skip this record for good?"):
                 raise typer.Exit(CHECK_FAILED)
         try:
             by = run_operation(skip_offset(settings, found.place, reason, requested_by or getpass.getuser()))

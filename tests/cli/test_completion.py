@@ -23,7 +23,7 @@ NOWHERE = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # a shell is na
     ("typed", "expected"),
     [
         ("rep", {"replay", "report"}),
-        ("dead-letters ", {"list", "show", "retry"}),
+        ("dead-letters ", {"list", "show", "retry", "skip"}),
         ("verify --js", {"--json"}),
         ("abandon j --reason USER", {"USER_FATIGUE"}),
         ("worker --log-level ", {"debug", "info", "warning", "error"}),
@@ -71,4 +71,4 @@ def test_a_real_bash_completes(tmp_path):
     done = subprocess.run(
         ["bash", "--norc", "-c", script], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout.split()) == (0, ["create", "check"]), done.stderr
+    assert (done.returncode, done.stdout.split()) == (0, ["create", "check", "copy"]), done.stderr

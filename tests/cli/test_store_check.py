@@ -52,6 +52,7 @@ def test_what_a_manager_leaves_is_what_its_log_makes(cli, store):
             "journeys": [COUNT, 0, 0, 0, 0],
             "policies": [2, 0, 0, 0, 0],
             "partitions": [1, 0, 0, 0, 0],
+            "marks": [0, 0, 0, 0, 0],
             "journey-abandonments": [COUNT, 0, 0, 0, 0],
             "journey-lifecycle": [COUNT + COUNT // 5 + COUNT // 10, 0, 0, 0, 0],
             "journey-events.dead-letter": [0, 0, 0, 0, 0],

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from journeys.schemas.catalog import own_schemas
 from journeys.schemas.codec import Codec
 from journeys.schemas.instants import DAY_MS, EARLIEST, HOUR_MS, LATEST
+from journeys.schemas.marks import Marks
 from journeys.schemas.records import ClockCorrected, InputRecord, JourneyRegistered, Punctuation, Touchpoint
 from journeys.streams.compiled.compiled_processor import CompiledProcessor, decoded_entry
 from journeys.streams.compiled.engine_choice import load_engine
@@ -68,9 +69,9 @@ class _Watched(CompiledProcessor):
         super().__init__(processor.partition, self._noted)
         self.left: list[int] = []
 
-    def _noted(self, record: Any, codec: Codec) -> EntryFields:
+    def _noted(self, record: Any, codec: Codec, marks: Marks) -> EntryFields:
         self.left.append(record.offset)
-        return decoded_entry(record, codec)
+        return decoded_entry(record, codec, marks)
 
 
 @needs_engine

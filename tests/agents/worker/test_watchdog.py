@@ -54,7 +54,7 @@ class Dog:
         self.flushing_since: dict[TP, float] = {}
         self.is_kafka_there = True
         self.time_stalled: str | None = None
-        self.worker = SimpleNamespace(consumer=self.consumer, rebalancing=False)
+        self.worker = SimpleNamespace(consumer=self.consumer, rebalancing=False, held_back=frozenset())
         self.memory = SimpleNamespace(is_reached=False)
         self.watchdog = Watchdog(
             self.worker,
