@@ -100,8 +100,6 @@ async def _export(log: RecordedLog, rewards: Rewards, as_of: int | None, writer:
                 async for entries in batches:
                     for entry in entries:
                         writer.write(recorder.take(entry))
-                    if recorder.is_past_as_of:
-                        break
             writer.write(recorder.rest())
             recorders.append(recorder)
     return recorders

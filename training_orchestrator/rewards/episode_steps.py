@@ -87,11 +87,6 @@ class StepRecorder:
         self.credited_micros = 0
         self.uncredited_micros = 0
 
-    @property
-    def is_past_as_of(self) -> bool:
-        """Whether the log's clock has passed `as_of`: no later record was known then."""
-        return self._as_of is not None and (self._partition.clock or 0) > self._as_of
-
     def take(self, entry: EntryFields) -> Iterator[EpisodeSteps]:
         """Apply the next record; yields the episodes that no correction can follow any more."""
         effects = self._processor.process([entry])
