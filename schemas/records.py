@@ -176,6 +176,11 @@ class JourneyAbandoned(NamedTuple):
     source_topic: str | None
     source_partition: int | None
     source_offset: int | None
+    segment: str | None = None
+    journey_touchpoint_count: int | None = None
+    deadline_rule: str | None = None
+    probability_assumed: bool | None = None
+    value_assumed: bool | None = None
 
 
 class JourneyLifecycle(NamedTuple):

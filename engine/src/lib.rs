@@ -20,8 +20,8 @@ use pyo3::types::PyDict;
 const SCHEMAS: [(&str, u32); 5] = [
     ("Touchpoint", 1_194_114_644),
     ("Punctuation", 1_727_689_279),
-    ("JourneyRow", 1_840_407_694),
-    ("JourneyAbandoned", 1_816_665_790),
+    ("JourneyRow", 1_059_035_000),
+    ("JourneyAbandoned", 1_094_757_121),
     ("JourneyLifecycle", 1_040_380_536),
 ];
 

@@ -107,9 +107,10 @@ def decide_due(row: Row, at: int) -> Iterator[Fact]:
         yield ExtendedAutomatically(due_at, extended_by_ms)
     deadline_at = row.deadline_at
     if deadline_at <= at:
-        reason = "TIMEOUT" if deadline_at == row.timeout_deadline_at else "INACTIVITY"
+        is_timeout = deadline_at == row.timeout_deadline_at
+        reason, rule = ("TIMEOUT", row.timeout_rule) if is_timeout else ("INACTIVITY", row.inactivity_rule)
         # Exclusive: a record at exactly the deadline is behind the end.
-        yield Abandoned(reason, deadline_at, deadline_at - 1, None)
+        yield Abandoned(reason, deadline_at, deadline_at - 1, None, rule)
 
 
 def _extended_deadline_at(row: Row, at: int) -> int:

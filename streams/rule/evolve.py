@@ -38,7 +38,7 @@ def evolve(row: Row, fact: Fact, total_penalty_micros: int | None = None) -> Non
         case Started():
             begin(row, fact.record.occurred_at, fact.record.user_id, fact.policy)
             if isinstance(fact.record, JourneyRegistered):
-                _override(row, fact.record)
+                _take_registration(row, fact.record)
             row.derive()
         case Returned():
             begin(row, fact.touchpoint.occurred_at, fact.touchpoint.user_id, fact.policy)
@@ -55,7 +55,7 @@ def evolve(row: Row, fact: Fact, total_penalty_micros: int | None = None) -> Non
             row.extended_by_ms = min(row.extended_by_ms + fact.extended_by_ms, LONGEST_MS)
             row.derive()
         case OverridesChanged():
-            _override(row, fact.registration)
+            _take_registration(row, fact.registration)
             row.derive()
         case Duplicate() | Late() | Refused():
             pass  # remembered nowhere
@@ -78,11 +78,13 @@ def apply_touchpoint(row: Row, touchpoint: Touchpoint, id_hash: bytes) -> None:
         _take_last_values(row, touchpoint)
     if row.policy.keeps_touchpoint_times:
         row.touchpoint_times = tuple(sorted((*row.touchpoint_times, occurred_at))[-KEPT_TOUCHPOINTS:])
+    if row.policy.deadline_rules:
+        row.derive()
 
 
 def _take_last_values(row: Row, touchpoint: Touchpoint) -> None:
     """Take what the touchpoint carries of the values that the latest one gives; what is absent stays."""
-    _, _, _, _, _, _, state, _, probability, value_micros, action_id, policy_version, propensity, _ = touchpoint
+    _, _, _, _, _, _, state, _, probability, value_micros, action_id, policy_version, propensity, segment = touchpoint
     if state is not None:
         row.state = state
     if probability is not None:
@@ -95,6 +97,8 @@ def _take_last_values(row: Row, touchpoint: Touchpoint) -> None:
         row.touchpoint_policy_version = policy_version
     if propensity is not None:
         row.propensity = propensity
+    if segment is not None:
+        row.segment = segment
 
 
 def begin(row: Row, occurred_at: int, user_id: str | None, policy: Policy) -> None:
@@ -108,14 +112,16 @@ def begin(row: Row, occurred_at: int, user_id: str | None, policy: Policy) -> No
     row.cleanup_at = None
 
 
-def _override(row: Row, registration: JourneyRegistered) -> None:
-    """Take the overrides that the registration carries; an absent one leaves the earlier."""
+def _take_registration(row: Row, registration: JourneyRegistered) -> None:
+    """Take the overrides and the segment that the registration carries; an absent one leaves the earlier."""
     if registration.timeout_ms is not None:
         row.timeout_ms = registration.timeout_ms
     if registration.inactivity_ms is not None:
         row.inactivity_ms = registration.inactivity_ms
     if registration.budget_micros is not None:
         row.budget_micros = registration.budget_micros
+    if registration.segment is not None:
+        row.segment = registration.segment
 
 
 def _remember_request(row: Row, request: JourneySignal | JourneyCommand) -> None:
@@ -131,4 +137,5 @@ def _end(row: Row, ended_at: int, late_until: int, outcome: str, total_penalty_m
     row.previous_outcome = outcome
     row.previous_total_penalty_micros = total_penalty_micros
     row.cleanup_at = ended_at + row.policy.cleanup_ms
+    row.earlier_touchpoint_count = row.journey_touchpoint_count or None
     row.clear_episode()

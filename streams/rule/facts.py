@@ -9,7 +9,7 @@ from journeys.streams.rule.policy import Policy
 
 
 class Duplicate(NamedTuple):
-    """A record whose id is among the last 8 applied; it moves nothing."""
+    """A record whose id the journey remembers; it moves nothing."""
 
 
 class Late(NamedTuple):
@@ -74,12 +74,17 @@ class Converted(NamedTuple):
 
 
 class Abandoned(NamedTuple):
-    """The episode ends without a conversion. Records at or before `late_until` are late from now on."""
+    """The episode ends without a conversion. Records at or before `late_until` are late from now on.
+
+    `deadline_rule` names the rule that gave the duration that ran out; None for the policy's own, for an override, and
+    for an end that a record brought (`cause`).
+    """
 
     reason: str
     ended_at: int
     late_until: int
     cause: Touchpoint | JourneySignal | JourneyCommand | None
+    deadline_rule: str | None = None
 
 
 Fact: TypeAlias = (

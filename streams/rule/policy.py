@@ -12,11 +12,13 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, Final, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.instants import DAY_MS, HOUR_MS, SECOND_MS
 from journeys.schemas.money import MICROS
+from journeys.streams.rule.deadlines import DeadlineRule, Deadlines
+from journeys.streams.rule.policy_parts import Days, Dollars, NotNegative, Part, Rate
 
 # Rules that look at single touchpoints see at most this many of an episode's latest ones,
 # so that a hot journey's row stays small.
@@ -27,113 +29,94 @@ MOST_REMEMBERED_IDS: Final = 1024
 
 _TOLD_AT_ONCE: Final = 20  # a log may hold a policy with a hundred thousand wrong keys
 
-# Counts are strict: to see whether 1e999999999 is whole, pydantic would write it out, and a worker would stand still.
-_Positive = Annotated[Decimal, Field(gt=0, le=36_500, allow_inf_nan=False, max_digits=28)]
-_NotNegative = Annotated[Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False, max_digits=28)]
-_Rate = Annotated[Decimal, Field(ge=0, le=1, allow_inf_nan=False, max_digits=28)]
-_Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6, allow_inf_nan=False, max_digits=28)]
-
 
 class InvalidPolicyError(ExpectedError, ValueError):
     """A policy that can't be taken; the text names each key, its value and what would be right."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Deadlines(_Part):
-    """When an episode is over."""
-
-    timeout_days: _Positive = Decimal(14)
-    inactivity_hours: Annotated[Decimal, Field(gt=0, le=876_000, allow_inf_nan=False, max_digits=28)] = Decimal(72)
-    max_journey_duration_days: _Positive = Decimal(90)
-    grace_seconds: _NotNegative = Decimal(60)
-
-
-class Cleanup(_Part):
+class Cleanup(Part):
     """When an ended journey is forgotten."""
 
-    stale_data_days: _Positive = Decimal(30)
+    stale_data_days: Days = Decimal(30)
     batch_size: Annotated[int, Field(gt=0, strict=True)] = 1000
 
 
-class Limits(_Part):
+class Limits(Part):
     """Rules beside deadlines."""
 
     budget: Annotated[Decimal, Field(gt=0, le=1_000_000_000, decimal_places=6, max_digits=28)] | None = None
-    conversion_quiet_period_hours: _NotNegative = Decimal(0)
+    conversion_quiet_period_hours: NotNegative = Decimal(0)
     # On live topics, how far a touchpoint's time may lie behind the broker's append time.
-    future_skew_minutes: _NotNegative = Decimal(60)
+    future_skew_minutes: NotNegative = Decimal(60)
 
 
-class Fatigue(_Part):
+class Fatigue(Part):
     """Ends an episode that had at least `touchpoints` within the `window_hours` before its latest one."""
 
     touchpoints: Annotated[int, Field(gt=1, le=KEPT_TOUCHPOINTS, strict=True)]
-    window_hours: _Positive
+    window_hours: Days
 
 
-class Extension(_Part):
+class Extension(Part):
     """Extends an engaged episode when its timeout comes due.
 
     Engaged: CONSIDERING or INTENT, with at least `touchpoints` in the inactivity threshold before the timeout deadline.
     """
 
     touchpoints: Annotated[int, Field(gt=0, le=KEPT_TOUCHPOINTS, strict=True)]
-    extend_by_days: _Positive
+    extend_by_days: Days
 
 
-class StateWeight(_Part):
+class StateWeight(Part):
     """Weight of the state at the end."""
 
-    UNAWARE: _NotNegative = Decimal("0.1")
-    AWARE: _NotNegative = Decimal("0.2")
-    CONSIDERING: _NotNegative = Decimal("0.5")
-    INTENT: _NotNegative = Decimal("0.8")
-    CONVERTED: _NotNegative = Decimal(0)
+    UNAWARE: NotNegative = Decimal("0.1")
+    AWARE: NotNegative = Decimal("0.2")
+    CONSIDERING: NotNegative = Decimal("0.5")
+    INTENT: NotNegative = Decimal("0.8")
+    CONVERTED: NotNegative = Decimal(0)
 
 
-class ReasonMultiplier(_Part):
+class ReasonMultiplier(Part):
     """Multiplier of the reason."""
 
-    TIMEOUT: _NotNegative = Decimal("1.0")
-    INACTIVITY: _NotNegative = Decimal("0.8")
-    COMPETITOR_CONVERSION: _NotNegative = Decimal("1.5")
-    BUDGET_EXHAUSTED: _NotNegative = Decimal("0.6")
-    USER_FATIGUE: _NotNegative = Decimal("0.7")
-    MANUAL_TERMINATION: _NotNegative = Decimal("0.3")
+    TIMEOUT: NotNegative = Decimal("1.0")
+    INACTIVITY: NotNegative = Decimal("0.8")
+    COMPETITOR_CONVERSION: NotNegative = Decimal("1.5")
+    BUDGET_EXHAUSTED: NotNegative = Decimal("0.6")
+    USER_FATIGUE: NotNegative = Decimal("0.7")
+    MANUAL_TERMINATION: NotNegative = Decimal("0.3")
 
 
-class ConversionProbability(_Part):
+class ConversionProbability(Part):
     """Default by the state at the end, where no touchpoint said."""
 
-    UNAWARE: _Rate = Decimal("0.01")
-    AWARE: _Rate = Decimal("0.05")
-    CONSIDERING: _Rate = Decimal("0.3")
-    INTENT: _Rate = Decimal("0.5")
+    UNAWARE: Rate = Decimal("0.01")
+    AWARE: Rate = Decimal("0.05")
+    CONSIDERING: Rate = Decimal("0.3")
+    INTENT: Rate = Decimal("0.5")
 
 
-class Duplicates(_Part):
+class Duplicates(Part):
     """How many ids of applied records a journey remembers, to recognise them when they come again."""
 
     remembered: Annotated[int, Field(ge=1, le=MOST_REMEMBERED_IDS, strict=True)] = 8
 
 
-class Penalty(_Part):
+class Penalty(Part):
     """Constants of the penalty formula (docs/penalty.md)."""
 
     formula_version: Annotated[int, Field(ge=1, le=1, strict=True)] = 1
-    base_rate: _NotNegative = Decimal("0.15")
-    decay: _Rate = Decimal("0.8")
-    opportunity_rate: _NotNegative = Decimal("0.25")
-    default_conversion_value: _Dollars = Decimal(100)
+    base_rate: NotNegative = Decimal("0.15")
+    decay: Rate = Decimal("0.8")
+    opportunity_rate: NotNegative = Decimal("0.25")
+    default_conversion_value: Dollars = Decimal(100)
     state_weight: StateWeight = StateWeight()
     reason_multiplier: ReasonMultiplier = ReasonMultiplier()
     default_conversion_probability: ConversionProbability = ConversionProbability()
 
 
-class Policy(_Part):
+class Policy(Part):
     """One version of all constants. Durations are also given in milliseconds, money in micros."""
 
     version: Annotated[str, Field(min_length=1, max_length=200)] = "default-1"
@@ -209,6 +192,11 @@ class Policy(_Part):
         """One automatic extension; 0 where it is off."""
         return max(1, int(self.extension.extend_by_days * DAY_MS)) if self.extension else 0
 
+    @cached_property
+    def deadline_rules(self) -> tuple[DeadlineRule, ...]:
+        """Rules that give other durations to some journeys, the first that holds first."""
+        return self.deadlines.by
+
     @property
     def remembered_ids(self) -> int:
         """How many ids of applied records a journey remembers."""
@@ -219,16 +207,27 @@ class Policy(_Part):
         """Whether a rule needs the times of single touchpoints."""
         return self.fatigue is not None or self.extension is not None
 
+    @cached_property
+    def watches_touchpoints(self) -> bool:
+        """Whether a rule looks at each touchpoint that is applied: at its time, or at what it makes of the journey."""
+        return self.keeps_touchpoint_times or bool(self.deadline_rules)
+
     def to_json(self) -> str:
         """Canonical JSON: keys sorted, decimals as text in shortest form. Equal policies have equal JSON."""
-        # Tables that came after `default-1` are left out while they are as by default: old logs know nothing of them.
-        later = {"duplicates"} if self.duplicates == Duplicates() else set()
+        # What came after `default-1` is left out while it is as by default: old logs know nothing of it.
+        later: dict[str, Any] = {}
+        if self.duplicates == Duplicates():
+            later["duplicates"] = True
+        if not self.deadlines.by:
+            later["deadlines"] = {"by"}
         return json.dumps(_canonical(self.model_dump(exclude=later)), sort_keys=True, separators=(",", ":"))
 
 
 def _canonical(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _canonical(item) for key, item in value.items() if item is not None}
+    if isinstance(value, tuple):
+        return [_canonical(item) for item in value]
     if isinstance(value, Decimal):
         return f"{value.normalize() + 0:f}"  # -0 is 0
     return value
@@ -279,9 +278,11 @@ def _problem(problem: Any) -> str:
     return f"{where}:{shown} {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
-def _keys_beside(where: tuple[str, ...]) -> Iterable[str]:
+def _keys_beside(where: tuple[str | int, ...]) -> Iterable[str]:
     part: Any = Policy
     for name in where[:-1]:
+        if isinstance(name, int):  # place in a list
+            continue
         kind = part.model_fields[name].annotation
         part = (get_args(kind) or (kind,))[0]  # of `Fatigue | None`, Fatigue
     return cast(Iterable[str], part.model_fields)

@@ -45,6 +45,8 @@ STORED: Final = (
     "previous_outcome",
     "previous_total_penalty_micros",
     "cleanup_at",
+    "segment",
+    "earlier_touchpoint_count",
 )
 
 
@@ -77,12 +79,17 @@ class Row(_AtEachTouchpoint):
     """One journey. Mutable and private to its partition; only `evolve` changes what is stored.
 
     Fields are those of journey_row.avsc, and beside them, derived: `policy` of the episode,
-    `inactivity_in_force_ms`, `lasts_ms` (until the timeout; both 0 while none is open), `is_watched` (a rule looks at
-    each touchpoint, or wants to know its time), and `armed_at`, under which the journey stands in the deadline index
-    (None where it does not).
+    `inactivity_in_force_ms`, `lasts_ms` (until the timeout; both 0 while none is open), the names of the rules that
+    gave them (`inactivity_rule`, `timeout_rule`), `is_watched` (a rule looks at each touchpoint, or wants to know its
+    time), and `armed_at`, under which the journey stands in the deadline index (None where it does not).
     """
 
-    __slots__ = ("journey_id", *(field for field in STORED if field not in _AtEachTouchpoint.__slots__))
+    __slots__ = (
+        "inactivity_rule",
+        "journey_id",
+        "timeout_rule",
+        *(field for field in STORED if field not in _AtEachTouchpoint.__slots__),
+    )
 
     offset: int
     record_offset: int
@@ -113,6 +120,8 @@ class Row(_AtEachTouchpoint):
     previous_outcome: str | None
     previous_total_penalty_micros: int | None
     cleanup_at: int | None
+    segment: str | None
+    earlier_touchpoint_count: int | None
 
     def __init__(self, journey_id: str, policy: Policy) -> None:
         self.journey_id = journey_id
@@ -124,6 +133,7 @@ class Row(_AtEachTouchpoint):
         self.recent_ids = b""
         self.previous_started_at = self.previous_ended_at = self.late_until = None
         self.previous_outcome = self.previous_total_penalty_micros = self.cleanup_at = None
+        self.segment = self.earlier_touchpoint_count = None
         self.clear_episode()
 
     def clear_episode(self) -> None:
@@ -138,15 +148,34 @@ class Row(_AtEachTouchpoint):
         self.touchpoint_times = ()
         self.is_return = False
         self.inactivity_in_force_ms = self.lasts_ms = 0
+        self.inactivity_rule: str | None = None
+        self.timeout_rule: str | None = None
         self.is_watched = False
 
     def derive(self) -> None:
-        """Recompute what follows from overrides, extensions and the policy."""
+        """Recompute what follows from overrides, extensions and the policy.
+
+        Each duration is the journey's own, else that of the first rule that holds and gives it, else the policy's.
+        """
         policy = self.policy
-        self.inactivity_in_force_ms = policy.inactivity_ms if self.inactivity_ms is None else self.inactivity_ms
-        self.is_watched = policy.keeps_touchpoint_times or self.budget_in_force_micros is not None
-        timeout_ms = policy.timeout_ms if self.timeout_ms is None else self.timeout_ms
+        timeout_ms, inactivity_ms = self.timeout_ms, self.inactivity_ms
+        self.timeout_rule = self.inactivity_rule = None
+        if policy.deadline_rules:
+            values = self.state, self.segment, self.journey_touchpoint_count
+            if timeout_ms is None and (rule := policy.deadlines.rule_for_timeout(*values)) is not None:
+                self.timeout_rule, timeout_ms = rule.name, rule.timeout_ms
+            if inactivity_ms is None and (rule := policy.deadlines.rule_for_inactivity(*values)) is not None:
+                self.inactivity_rule, inactivity_ms = rule.name, rule.inactivity_ms
+        self.inactivity_in_force_ms = policy.inactivity_ms if inactivity_ms is None else inactivity_ms
+        self.is_watched = policy.watches_touchpoints or self.budget_in_force_micros is not None
+        if timeout_ms is None:
+            timeout_ms = policy.timeout_ms
         self.lasts_ms = min(timeout_ms + self.extended_by_ms, policy.max_journey_duration_ms)
+
+    @property
+    def journey_touchpoint_count(self) -> int:
+        """Touchpoints applied to the journey in all its episodes."""
+        return (self.earlier_touchpoint_count or 0) + self.touchpoint_count
 
     @property
     def timeout_deadline_at(self) -> int:

@@ -121,6 +121,7 @@ def _by_columns(entries: Sequence[StoredEntry], codec: Codec, policies: Mapping[
             row.derive()
         else:
             row.inactivity_in_force_ms = row.lasts_ms = 0
+            row.inactivity_rule = row.timeout_rule = None
             row.is_watched = False
     return rows
 
@@ -177,6 +178,7 @@ _BY_FIELD: Final = {
     "policy_version": _shared,
     "state": _shared,
     "previous_outcome": _shared,
+    "segment": _shared,
     "touchpoint_policy_version": _shared,
     "recent_ids": _hashes,
     "touchpoint_times": _times,

@@ -34,6 +34,7 @@ KINDS = ["touchpoint"] * 20 + ["registration"] * 3 + ["extend"] * 4 + ENDINGS
 LIFE_KINDS = ["touchpoint"] * 14 + ["registration"] * 3 + ["extend"] * 8 + ["competitor_conversion"]
 COSTS = [0, 0, 1, 10, 30, 333_333, 5_000_000, 12_345_678, 25_000_000]
 PROBABILITIES = [None, None, None, 0, 0.05, 0.3, 0.5, 0.123456, 1]
+SEGMENTS = [None, None, None, "new", "b2b", "ünlisted"]
 VALUES = [None, None, None, 0, 90, 225.5, 12.345678, 0.000001]
 
 
@@ -207,7 +208,8 @@ def _touchpoint(pick: Pick, log: Draft, journey: Journey, number: int) -> dict[s
         raw["conversion_value"] = value
     if pick(range(3)) == 0:
         raw |= {"action_id": f"action-{number}", "policy_version": f"bids-{number}", "propensity": 1 / number}
-    return raw
+    segment = pick(SEGMENTS)
+    return raw if segment is None else {**raw, "segment": segment}
 
 
 def _overrides(pick: Pick, journey: Journey) -> dict[str, Any]:
@@ -218,5 +220,6 @@ def _overrides(pick: Pick, journey: Journey) -> dict[str, Any]:
         "timeout_days": pick([None, None, *short, 2.5, 14, 30, 80]),
         "inactivity_hours": pick([None, None, 12, 48, 72.5, 336, 1440]),
         "budget": pick([None, None, None, 10, 25.000001, 40.5]),
+        "segment": pick(SEGMENTS),
     }
     return {name: value for name, value in wanted.items() if value is not None}

@@ -88,6 +88,7 @@ class Journey:
     registrations: list[Line] = field(default_factory=list)  # applied ones, in the order of the log
     identities: list[tuple[str, str]] = field(default_factory=list)  # of all records applied
     forgotten_identities: int = 0  # the first of them, which are no longer remembered
+    segments: list[str] = field(default_factory=list)  # given by records that may give one, in the order of the log
     is_gone: bool = False  # a clock that was wrong had forgotten it when it was corrected
 
     def remembered(self) -> list[tuple[str, str]]:
@@ -116,15 +117,49 @@ class Journey:
         given = [r.raw[name] for r in self.registrations if r.raw.get(name) is not None]
         return given[-1] if given else None
 
+    def segment(self) -> str | None:
+        """The one given last."""
+        return self.segments[-1] if self.segments else None
+
+    def touchpoint_count(self) -> int:
+        """In all its episodes."""
+        return sum(len(episode.touchpoints) for episode in self.episodes)
+
+    def rule(self, episode: Episode, gives: str) -> dict[str, Any] | None:
+        """The first rule of the episode's policy that gives a duration and whose conditions all hold."""
+        for rule in episode.policy["deadline_rules"]:
+            least, most = rule.get("touchpoints_from"), rule.get("touchpoints_to")
+            conditions = [
+                "state" not in rule or episode.state() in rule["state"],
+                "segment" not in rule or self.segment() in rule["segment"],
+                least is None or self.touchpoint_count() >= least,
+                most is None or self.touchpoint_count() <= most,
+            ]
+            if gives in rule and all(conditions):
+                return rule
+        return None
+
     def timeout(self, episode: Episode) -> int:
         """Milliseconds from started_at to the timeout, before extensions."""
         days = self._override("timeout_days")
-        return episode.policy["timeout_ms"] if days is None else duration(days, DAY)
+        if days is not None:
+            return duration(days, DAY)
+        return (self.rule(episode, "timeout_ms") or episode.policy)["timeout_ms"]
 
     def inactivity(self, episode: Episode) -> int:
         """Milliseconds of silence that end an episode."""
         hours = self._override("inactivity_hours")
-        return episode.policy["inactivity_ms"] if hours is None else duration(hours, HOUR)
+        if hours is not None:
+            return duration(hours, HOUR)
+        return (self.rule(episode, "inactivity_ms") or episode.policy)["inactivity_ms"]
+
+    def deadline_rule(self, episode: Episode, reason: str) -> str | None:
+        """Name of the rule that gave the duration that runs out with this reason, if a rule did."""
+        gives, overridden = ("timeout_ms", "timeout_days")
+        if reason == "INACTIVITY":
+            gives, overridden = ("inactivity_ms", "inactivity_hours")
+        rule = self.rule(episode, gives) if self._override(overridden) is None else None
+        return None if rule is None else rule["name"]
 
     def budget(self, episode: Episode) -> int | None:
         """Micros that an episode may spend, None without limit."""

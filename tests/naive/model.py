@@ -189,6 +189,8 @@ class Model:
         elif line.kind == "registration":
             self._episode_for(line, journey)
             journey.registrations.append(line)
+            if line.raw.get("segment") is not None:
+                journey.segments.append(line.raw["segment"])
         else:
             episode = journey.open_episode()
             if episode is None:
@@ -243,6 +245,9 @@ class Model:
 
     def _apply_touchpoint(self, line: Line, journey: Journey) -> None:
         episode = self._episode_for(line, journey)
+        latest = episode.last_touchpoint_at()
+        if line.raw.get("segment") is not None and (latest is None or line.at >= latest):
+            journey.segments.append(line.raw["segment"])
         episode.touchpoints.append(line)
         end = End(episode.last_activity_at(), True, None)
         budget = journey.budget(episode)
@@ -302,7 +307,11 @@ class Model:
         return line.at if self.clock is None else max(self.clock, line.at)
 
     def _abandon(self, journey: Journey, episode: Episode, reason: str, end: End, detected_at: int) -> None:
-        end.abandonment = abandonment(journey.journey_id, episode, reason, end.at, detected_at)
+        end.abandonment = abandonment(journey.journey_id, episode, reason, end.at, detected_at) | {
+            "segment": journey.segment(),
+            "journey_touchpoint_count": journey.touchpoint_count(),
+            "deadline_rule": None if end.explicit else journey.deadline_rule(episode, reason),
+        }
         episode.end = end
         self.result.abandonments.append(end.abandonment)
 

@@ -66,4 +66,6 @@ def abandonment(journey_id: str, episode: Episode, reason: str, at: int, detecte
         "action_id": episode.last_given("action_id"),
         "touchpoint_policy_version": episode.last_given("policy_version"),
         "propensity": episode.last_given("propensity"),
+        "probability_assumed": episode.last_given("conversion_probability") is None,
+        "value_assumed": value is None,
     }

@@ -18,6 +18,7 @@ DEFAULT_POLICY: dict[str, Any] = {
     "grace_ms": 60_000,
     "conversion_quiet_period_ms": 0,
     "remembered_ids": 8,
+    "deadline_rules": [],  # {"name": N} with conditions, and what they give: "timeout_ms", "inactivity_ms"
     "budget_micros": None,
     "fatigue": None,  # {"touchpoints": N, "window_ms": W}
     "extension": None,  # {"touchpoints": N, "extend_by_ms": D}
@@ -58,4 +59,25 @@ def policy_by(pick: Pick) -> dict[str, Any]:
         policy["conversion_quiet_period_ms"] = pick([1, DAY, 10 * DAY])
     if pick(range(3)) == 0:
         policy["remembered_ids"] = pick([1, 3, 7, 9, 20])
+    if pick(range(5)) > 1:
+        policy["deadline_rules"] = [_deadline_rule(pick, number) for number in range(pick([1, 2, 2, 3, 5]))]
     return policy
+
+
+def _deadline_rule(pick: Pick, number: int) -> dict[str, Any]:
+    """A rule with some conditions, none of them or all, that gives one duration or both."""
+    rule: dict[str, Any] = {"name": f"rule-{number}"}
+    if pick(range(3)) == 0:
+        rule["state"] = pick([["INTENT"], ["CONSIDERING", "INTENT"], ["UNAWARE"], ["AWARE", "UNAWARE"]])
+    if pick(range(3)) == 0:
+        rule["segment"] = pick([["new"], ["b2b"], ["new", "b2b"]])
+    if pick(range(3)) == 0:
+        rule["touchpoints_from"] = pick([0, 1, 2, 3, 6])
+    if pick(range(3)) == 0:
+        rule["touchpoints_to"] = rule.get("touchpoints_from", 0) + pick([0, 1, 1, 3])
+    gives = pick([["timeout_ms"], ["inactivity_ms"], ["timeout_ms", "inactivity_ms"]])
+    if "timeout_ms" in gives:
+        rule["timeout_ms"] = pick([DAY, 2 * DAY, 7 * DAY, 40 * DAY])
+    if "inactivity_ms" in gives:
+        rule["inactivity_ms"] = pick([HOUR, 12 * HOUR, 36 * HOUR, 5 * DAY, 30 * DAY])
+    return rule

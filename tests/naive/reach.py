@@ -77,6 +77,8 @@ def _before(model: Model, line: Line) -> Iterator[str]:
             yield f"record at the deadline {off:+d} ms"
         if line.kind == "touchpoint":
             yield from _order(journey, episode, line)
+            if line.raw.get("segment") not in (None, journey.segment()):
+                yield "touchpoint with another segment"
         if line.raw.get("command") == "extend" and off < 0 and journey.timeout_deadline(episode) == episode.cap():
             yield "extend at the cap"
     ended = journey.last_ended()
@@ -212,10 +214,23 @@ def _policy_changed(model: Model) -> Iterator[str]:
             yield "cleanup changed while a journey is remembered"
 
 
+def _rule_asked(episode: Episode, name: str) -> Iterator[str]:
+    rules = episode.policy["deadline_rules"]
+    rule = next(rule for rule in rules if rule["name"] == name)
+    for condition in ("state", "segment", "touchpoints_from", "touchpoints_to"):
+        if condition in rule:
+            yield f"rule by {condition}"
+    if rules[0] is not rule:
+        yield "rule that is not the first"
+
+
 def _ends(model: Model, line: Line, abandonments: list[dict[str, Any]]) -> Iterator[str]:
     for a in abandonments:
         journey, episode = _concerned(model, a)
         explicit = episode.end is not None and episode.end.explicit
+        if a["deadline_rule"] is not None:
+            yield f"{a['abandonment_reason']} by a rule"
+            yield from _rule_asked(episode, a["deadline_rule"])
         by = ("explicit, by " if explicit else "deadline, by ") + line.kind
         yield f"{a['abandonment_reason']} {by}"
         if a["abandonment_reason"] == "TIMEOUT" and not explicit:

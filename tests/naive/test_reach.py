@@ -17,6 +17,7 @@ BUDGET_EXHAUSTED explicit, by signal
 BUDGET_EXHAUSTED explicit, by touchpoint
 COMPETITOR_CONVERSION explicit, by command
 COMPETITOR_CONVERSION explicit, by signal
+INACTIVITY by a rule
 INACTIVITY deadline, by command
 INACTIVITY deadline, by punctuation
 INACTIVITY deadline, by registration
@@ -26,6 +27,7 @@ INACTIVITY explicit, by command
 MANUAL_TERMINATION explicit, by command
 TIMEOUT at the cap
 TIMEOUT at the cap of 90 days
+TIMEOUT by a rule
 TIMEOUT deadline, by command
 TIMEOUT deadline, by punctuation
 TIMEOUT deadline, by registration
@@ -65,8 +67,8 @@ extended_automatically
 extended_automatically and abandoned at the cap at once
 extended_automatically to the cap
 forgotten by a wrong clock
-id again after cleanup
 id again after as many others as are remembered
+id again after cleanup
 late by a corrected clock
 late by the conversion
 late by the quiet period
@@ -111,6 +113,11 @@ registration with an episode before
 return that converts at once
 returned
 returned before its end
+rule by segment
+rule by state
+rule by touchpoints_from
+rule by touchpoints_to
+rule that is not the first
 several abandoned at one deadline
 several abandoned by one punctuation
 started
@@ -121,6 +128,7 @@ timeout changed after extensions beyond the cap
 touchpoint as old as the latest
 touchpoint before started_at applied
 touchpoint older than the latest
+touchpoint with another segment
 unknown journey at clock - cleanup +0 ms
 unknown journey at clock - cleanup +1 ms
 unknown journey within the cleanup in force, not within an earlier one

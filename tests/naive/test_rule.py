@@ -56,6 +56,8 @@ def policy_of(differing: dict[str, Any]) -> Policy:
         "cleanup": {"stale_data_days": units("cleanup_ms", DAY_MS, 30 * DAY_MS)},
         "limits": {"conversion_quiet_period_hours": units("conversion_quiet_period_ms", HOUR_MS, 0)},
     }
+    if rules := differing.get("deadline_rules"):
+        policy["deadlines"]["by"] = [_typed_rule(rule) for rule in rules]
     if "remembered_ids" in differing:
         policy["duplicates"] = {"remembered": differing["remembered_ids"]}
     if differing.get("budget_micros"):
@@ -71,6 +73,15 @@ def policy_of(differing: dict[str, Any]) -> Policy:
             "extend_by_days": exactly(rule["extend_by_ms"], DAY_MS),
         }
     return Policy.model_validate(policy)
+
+
+def _typed_rule(rule: dict[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in rule.items() if not name.endswith("_ms")}
+    if "timeout_ms" in rule:
+        given["timeout_days"] = exactly(rule["timeout_ms"], DAY_MS)
+    if "inactivity_ms" in rule:
+        given["inactivity_hours"] = exactly(rule["inactivity_ms"], HOUR_MS)
+    return given
 
 
 def exactly(milliseconds: int, unit_ms: int) -> Decimal:

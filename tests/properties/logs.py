@@ -31,6 +31,7 @@ from tests.properties.policies import IMPOSTORS, POLICIES
 
 _JUMPS: Final = [40 * DAY_MS, 400 * DAY_MS]
 _COSTS: Final = [0, 1, 333_333, 5_000_000, 20_000_000]
+_SEGMENTS: Final = [None, None, "new", "old"]
 _STATES: Final = [None, None, "AWARE", "CONSIDERING", "INTENT", "INTENT", "CONVERTED"]
 
 
@@ -47,6 +48,7 @@ def _touchpoint(draft: Draft) -> None:
         conversion_probability=pick([None, None, 0.3]),
         conversion_value_micros=pick([None, None, 90_000_000]),
         action_id=pick([None, f"action-{len(draft.entries)}"]),
+        segment=pick(_SEGMENTS),
     )
     draft.add_journey_record(record)
 
@@ -57,7 +59,9 @@ def _registration(draft: Draft) -> None:
     timeout_ms, inactivity_ms = pick([None, DAY_MS, 5 * DAY_MS]), pick([None, 6 * HOUR_MS, 4 * DAY_MS])
     at = draft.instant(row)
     draft.add_journey_record(
-        JourneyRegistered(journey_id, "user", at, timeout_ms, inactivity_ms, pick([None, None, 15_000_000]))
+        JourneyRegistered(
+            journey_id, "user", at, timeout_ms, inactivity_ms, pick([None, None, 15_000_000]), pick(_SEGMENTS)
+        )
     )
 
 

@@ -41,6 +41,20 @@ POLICIES: Final = (
         extension={"touchpoints": 2, "extend_by_days": "0.5"},
         fatigue={"touchpoints": 5, "window_hours": "6"},
     ),
+    _policy(
+        "segments-1",
+        deadlines={
+            **_SHORT,
+            "by": [
+                {"name": "wanting", "state": ["INTENT"], "inactivity_hours": 6, "timeout_days": 1},
+                {"name": "new", "segment": ["new"], "touchpoints_to": 2, "inactivity_hours": 60},
+                {"name": "busy", "touchpoints_from": 3, "timeout_days": 7},
+                {"name": "others", "state": ["AWARE", "CONSIDERING"], "inactivity_hours": 12},
+            ],
+        },
+        cleanup={"stale_data_days": "4", "batch_size": 1},
+        extension={"touchpoints": 1, "extend_by_days": "0.5"},
+    ),
     _policy("plain-1", cleanup={"stale_data_days": "4", "batch_size": 3}, duplicates={"remembered": 20}),
 )
 

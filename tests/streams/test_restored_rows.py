@@ -78,6 +78,8 @@ def made_fields(chance: random.Random, offset: int) -> dict[str, Any]:
         "previous_outcome": chance.choice([None, CONVERTED, "TIMEOUT"]),
         "previous_total_penalty_micros": sometimes(chance.randrange(10**10)),
         "cleanup_at": None if is_open else at + 10**9,
+        "segment": sometimes("new"),
+        "earlier_touchpoint_count": sometimes(chance.randrange(1, 10)),
     }
 
 

@@ -93,7 +93,7 @@ impl<'a> Entry<'a> {
 
 impl Observer for Entry<'_> {
     #[inline]
-    fn began(&mut self, journey: &Journey, episode: &Episode, _: Option<&Touchpoint>, _: &Policy) {
+    fn began(&mut self, journey: &Journey, episode: &Episode, _: Option<&Touchpoint<'_>>, _: &Policy) {
         self.has_begun = true;
         self.book.tally.episodes += 1;
         if episode.is_return {
@@ -115,7 +115,7 @@ impl Observer for Entry<'_> {
     }
 
     #[inline]
-    fn abandoned(&mut self, episode: &Episode, ending: &Ending, penalty: &Penalty, _: &Policy) {
+    fn abandoned(&mut self, _: &Journey, episode: &Episode, ending: &Ending, penalty: &Penalty, _: &Policy) {
         let Ending { outcome, ended_at, .. } = *ending;
         let detection = self.detection(ending);
         let Book { tally, abandonments, end, unnoticed } = &mut *self.book;

@@ -66,13 +66,23 @@ fn journeys_of(bucket: &[u8]) -> Option<(Vec<usize>, Vec<u32>, Vec<usize>)> {
         numbers.push(number);
         let record = bucket.get(place..place + FIXED)?;
         let is_request = record[65] != 0;
-        place += FIXED + name_length(record) + if is_request { OF_REQUEST } else { 0 };
+        place += FIXED + name_length(record) + segment_length(record) + if is_request { OF_REQUEST } else { 0 };
     }
     Some((places, numbers, firsts))
 }
 
 fn name_length(record: &[u8]) -> usize {
     usize::from(u16::from_le_bytes([record[68], record[69]]))
+}
+
+fn segment_length(record: &[u8]) -> usize {
+    usize::from(u16::from_le_bytes([record[70], record[71]]))
+}
+
+/// The producer's label, empty where the record has none.
+fn segment_of(record: &[u8]) -> Option<&str> {
+    let begin = FIXED + name_length(record);
+    std::str::from_utf8(record.get(begin..begin + segment_length(record))?).ok()
 }
 
 fn name_of(record: &[u8]) -> Option<&[u8]> {
@@ -91,8 +101,10 @@ fn history_of(bucket: &[u8], order: &[usize], begins: Vec<u32>) -> Option<Histor
         begins,
         records: Vec::with_capacity(order.len()),
         requests: Vec::with_capacity(if has_requests { order.len() } else { 0 }),
+        ..History::default()
     };
     let mut ids = Vec::with_capacity(order.len());
+    let mut segments = Segments::default();
     for place in order {
         let line = bucket.get(*place..place + FIXED)?;
         ids.push((line[66] == 0).then_some(number(line, 16)));
@@ -112,7 +124,9 @@ fn history_of(bucket: &[u8], order: &[usize], begins: Vec<u32>) -> Option<Histor
         if has_requests {
             history.requests.push(request_of(&bucket[*place..])?);
         }
+        segments.add(segment_of(&bucket[*place..])?);
     }
+    segments.put_into(&mut history);
     for journey in history.begins.windows(2) {
         let rows = journey[0] as usize..journey[1] as usize;
         find_repeats(&ids[rows.clone()], &mut history.records[rows]);
@@ -124,7 +138,7 @@ fn request_of(record: &[u8]) -> Option<Request> {
     if record[65] == 0 {
         return Some(Request::default());
     }
-    let begin = FIXED + name_length(record);
+    let begin = FIXED + name_length(record) + segment_length(record);
     let line = record.get(begin..begin + OF_REQUEST)?;
     Some(Request {
         reason: *Outcome::ALL.get(usize::from(line[0]))?,
@@ -135,6 +149,35 @@ fn request_of(record: &[u8]) -> Option<Request> {
         },
         extend_by_ms: number(line, 25),
     })
+}
+
+/// Segments of records, each text once.
+#[derive(Default)]
+struct Segments<'a> {
+    numbers: HashMap<&'a str, u32>,
+    names: Vec<Box<str>>,
+    of: Vec<u32>,
+}
+
+impl<'a> Segments<'a> {
+    /// Take the segment of the next record, empty for none.
+    fn add(&mut self, segment: &'a str) {
+        let number = match segment {
+            "" => 0,
+            _ => *self.numbers.entry(segment).or_insert_with(|| {
+                self.names.push(segment.into());
+                self.names.len() as u32
+            }),
+        };
+        self.of.push(number);
+    }
+
+    fn put_into(self, history: &mut History) {
+        if !self.names.is_empty() {
+            history.segments = self.names;
+            history.segment_of = self.of;
+        }
+    }
 }
 
 /// For each record of a journey, how far above the first one with its id lies; 0 where it has no id.

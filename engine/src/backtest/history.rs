@@ -92,13 +92,14 @@ impl Record {
 
     /// What the rule asks of a touchpoint.
     #[inline]
-    pub fn touchpoint(&self) -> Touchpoint {
+    pub fn touchpoint<'a>(&self, segment: Option<&'a str>) -> Touchpoint<'a> {
         Touchpoint {
             occurred_at: self.occurred_at,
             cost_micros: self.cost_micros,
             state: self.state,
             conversion_probability: self.probability,
             conversion_value_micros: self.value_micros,
+            segment,
         }
     }
 }
@@ -128,12 +129,23 @@ pub struct History {
     pub records: Vec<Record>,
     /// As long as the records, or empty where all of them are touchpoints.
     pub requests: Vec<Request>,
+    /// Labels that producers gave.
+    pub segments: Vec<Box<str>>,
+    /// Of each record the place of its label plus one, or 0; empty where no record has any.
+    pub segment_of: Vec<u32>,
 }
 
 impl History {
     /// Number of journeys.
     pub fn journeys(&self) -> usize {
         self.begins.len().saturating_sub(1)
+    }
+
+    /// The producer's label of a record.
+    #[inline]
+    pub fn segment(&self, row: usize) -> Option<&str> {
+        let number = *self.segment_of.get(row)?;
+        self.segments.get((number as usize).wrapping_sub(1)).map(|name| &**name)
     }
 
     /// What is wrong with records that came from outside; `None` where they can be run.

@@ -43,8 +43,9 @@ impl HistorySplitter {
 
     /// Take lines of a log, given as buffers by column; gives what they add to each bucket.
     ///
-    /// `requests` holds kind, reason, timeout_ms, inactivity_ms, budget_micros and extend_by_ms.
-    #[pyo3(signature = (journey_ids, ids, numbers, requests=None))]
+    /// `requests` holds kind, reason, timeout_ms, inactivity_ms, budget_micros and extend_by_ms; `segments` has empty
+    /// text for a line without one.
+    #[pyo3(signature = (journey_ids, ids, numbers, requests=None, segments=None))]
     fn add<'py>(
         &mut self,
         py: Python<'py>,
@@ -52,12 +53,14 @@ impl HistorySplitter {
         ids: Text<'py>,
         numbers: &Bound<'py, PyDict>,
         requests: Option<&Bound<'py, PyDict>>,
+        segments: Option<Text<'py>>,
     ) -> PyResult<Bound<'py, PyList>> {
+        let segments = segments.map(|segments| TextColumn::of(py, &segments)).transpose()?;
         let journey_ids = TextColumn::of(py, &journey_ids)?;
         let ids = TextColumn::of(py, &ids)?;
         let history = history_of(py, numbers, requests)?;
         let rows = history.records.len();
-        if journey_ids.len() != rows || ids.len() != rows {
+        if journey_ids.len() != rows || ids.len() != rows || segments.as_ref().is_some_and(|of| of.len() != rows) {
             return Err(PyValueError::new_err(format!(
                 "ids of {} and {} rows, where {rows} are right",
                 journey_ids.len(),
@@ -72,6 +75,7 @@ impl HistorySplitter {
                     id: ids.row(row),
                     record: *record,
                     request: history.requests.get(row).copied().unwrap_or_default(),
+                    segment: segments.as_ref().map_or(&[], |segments| segments.row(row)),
                 });
             }
         });
@@ -114,17 +118,25 @@ struct Journeys {
 impl Journeys {
     /// Journeys of columns of a packed file; a new one begins where `journey_no` changes.
     #[staticmethod]
-    #[pyo3(signature = (journey_no, numbers, requests=None))]
+    ///
+    /// `segments` holds of each row the place of its segment in a list plus one, or 0, and that list.
+    #[pyo3(signature = (journey_no, numbers, requests=None, segments=None))]
     fn of_columns(
         py: Python<'_>,
         journey_no: &Bound<'_, PyAny>,
         numbers: &Bound<'_, PyDict>,
         requests: Option<&Bound<'_, PyDict>>,
+        segments: Option<(Bound<'_, PyAny>, Vec<String>)>,
     ) -> PyResult<Self> {
         let journey_no: Vec<u32> = taken(py, journey_no)?;
         let mut history = history_of(py, numbers, requests)?;
-        if journey_no.len() != history.records.len() {
-            return Err(PyValueError::new_err("journey_no: another number of rows"));
+        if let Some((numbers, names)) = segments {
+            history.segment_of = taken(py, &numbers)?;
+            history.segments = names.into_iter().map(Into::into).collect();
+        }
+        let rows = history.records.len();
+        if journey_no.len() != rows || !(history.segment_of.is_empty() || history.segment_of.len() == rows) {
+            return Err(PyValueError::new_err("journey_no, segment: another number of rows"));
         }
         py.detach(|| history.begin_by(&journey_no));
         Ok(Journeys { history, names: None })
@@ -148,7 +160,7 @@ impl Journeys {
     /// are none.
     fn columns<'py>(&self, py: Python<'py>, first_number: u32) -> PyResult<Bound<'py, PyDict>> {
         let columns = PyDict::new(py);
-        let History { begins, records, requests } = &self.history;
+        let History { begins, records, requests, segment_of, .. } = &self.history;
         let mut numbers = Vec::with_capacity(records.len());
         for (journey, rows) in begins.windows(2).enumerate() {
             numbers.resize(rows[1] as usize, first_number.wrapping_add(journey as u32));
@@ -188,8 +200,14 @@ impl Journeys {
             };
             columns.set_item(name, bytes_of(py, &requests, |of| number(of).to_le_bytes()))?;
         }
+        columns.set_item("segment", bytes_of(py, segment_of, |number| number.to_le_bytes()))?;
         columns.set_item("extend_by_ms", bytes_of(py, &requests, |(_, of)| of.extend_by_ms.to_le_bytes()))?;
         Ok(columns)
+    }
+
+    /// Segments that the records name, by the numbers in the column `segment` less one.
+    fn segments(&self) -> Vec<&str> {
+        self.history.segments.iter().map(|name| &**name).collect()
     }
 
     /// Ids of the journeys, where they were kept: where each begins, and the text end to end.

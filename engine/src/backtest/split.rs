@@ -17,6 +17,8 @@ pub struct Line<'a> {
     pub id: &'a [u8],
     pub record: Record,
     pub request: Request,
+    /// The producer's label, in UTF-8; empty where the record has none.
+    pub segment: &'a [u8],
 }
 
 /// Sorts lines into buckets.
@@ -31,8 +33,8 @@ pub struct Splitter {
 
 /// Where a record in a bucket says whether the next line of the log moved the clock.
 pub const MOVES_AT: usize = 67;
-/// Bytes of a record in a bucket, without its journey's name and what only requests have.
-pub const FIXED: usize = 70;
+/// Bytes of a record in a bucket, without its journey's name, its segment and what only requests have.
+pub const FIXED: usize = 72;
 /// Bytes that a request has behind them.
 pub const OF_REQUEST: usize = 33;
 
@@ -69,9 +71,11 @@ impl Splitter {
         fixed[56..64].copy_from_slice(&record.probability.get().unwrap_or(f64::NAN).to_le_bytes());
         fixed[64..67].copy_from_slice(&[code_of(record.state), record.kind as u8, u8::from(line.id.is_empty())]);
         let name = if self.with_names { line.journey_id } else { &[] };
-        fixed[68..].copy_from_slice(&(name.len() as u16).to_le_bytes());
+        fixed[68..70].copy_from_slice(&(name.len() as u16).to_le_bytes());
+        fixed[70..].copy_from_slice(&(line.segment.len() as u16).to_le_bytes());
         self.held.extend_from_slice(&fixed);
         self.held.extend_from_slice(name);
+        self.held.extend_from_slice(line.segment);
         if record.kind != Kind::Touchpoint {
             let request = &line.request;
             let Overrides { timeout_ms, inactivity_ms, budget_micros } = request.overrides;

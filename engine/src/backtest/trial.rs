@@ -41,10 +41,11 @@ impl Trial {
             entry.clock_moves = record.clock_moves;
             let id = row as i64 - i64::from(record.repeats);
             if record.kind == Kind::Touchpoint {
-                touch(journey, record, id, rule, &mut entry)?;
+                touch(journey, record, history.segment(first + row), id, rule, &mut entry)?;
             } else {
                 let request = history.requests.get(first + row).copied().unwrap_or_default();
-                apply(journey, record, &request, id, rule, &mut entry)?;
+                let asked = (&request, history.segment(first + row));
+                apply(journey, record, asked, id, rule, &mut entry)?;
             }
         }
         if journey.is_due(end.behind_all) {
@@ -71,23 +72,30 @@ fn is_late(journey: &Journey, record: &Record, rule: &Rule) -> bool {
 }
 
 #[inline]
-fn touch(journey: &mut Journey, record: &Record, id: i64, rule: &mut Rule, entry: &mut Entry<'_>) -> PyResult<()> {
+fn touch(
+    journey: &mut Journey,
+    record: &Record,
+    segment: Option<&str>,
+    id: i64,
+    rule: &mut Rule,
+    entry: &mut Entry<'_>,
+) -> PyResult<()> {
     if record.repeats != 0 && journey.remembers(id) {
         entry.tally().duplicates += 1;
     } else if is_late(journey, record, rule) {
         entry.tally().late += 1;
     } else {
         entry.tally().applied += 1;
-        journey.touch(&record.touchpoint(), id, rule, entry)?;
+        journey.touch(&record.touchpoint(segment), id, rule, entry)?;
     }
     Ok(())
 }
 
-/// Apply a record that is no touchpoint.
+/// Apply a record that is no touchpoint; `asked` is what it asks for, and its segment.
 fn apply(
     journey: &mut Journey,
     record: &Record,
-    request: &Request,
+    (request, segment): (&Request, Option<&str>),
     id: i64,
     rule: &mut Rule,
     entry: &mut Entry<'_>,
@@ -98,7 +106,7 @@ fn apply(
             entry.tally().refused += 1;
         } else {
             entry.tally().applied += 1;
-            journey.register(at, request.overrides, &rule.policy, entry);
+            journey.register(at, request.overrides, segment, &rule.policy, entry);
         }
         return Ok(());
     }

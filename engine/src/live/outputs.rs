@@ -83,7 +83,13 @@ impl Witness<'_> {
 }
 
 impl Observer for Witness<'_> {
-    fn began(&mut self, journey: &Journey, episode: &Episode, touchpoint: Option<&rule::Touchpoint>, policy: &Policy) {
+    fn began(
+        &mut self,
+        journey: &Journey,
+        episode: &Episode,
+        touchpoint: Option<&rule::Touchpoint<'_>>,
+        policy: &Policy,
+    ) {
         let at = episode.started_at;
         if !episode.is_return {
             return self.episode("started", at, episode, policy, &Details::default());
@@ -115,42 +121,14 @@ impl Observer for Witness<'_> {
         self.episode("converted", ended_at, episode, policy, &details);
     }
 
-    fn abandoned(&mut self, episode: &Episode, ending: &Ending, penalty: &Penalty, policy: &Policy) {
-        self.outbox.abandoned(self.labels, episode, ending, penalty, policy, self.at);
-    }
-}
-
-impl Outbox {
-    /// For one partition, with the prefixes of JourneyAbandoned and JourneyLifecycle.
-    pub fn new(partition: u32, abandoned_head: Vec<u8>, lifecycle_head: Vec<u8>) -> Self {
-        Outbox {
-            partition,
-            abandoned_head,
-            lifecycle_head,
-            abandonments: Messages::default(),
-            lifecycle: Messages::default(),
-            counted: Vec::new(),
-            scratch: Vec::new(),
-            value: Vec::new(),
-        }
-    }
-
-    fn abandoned(
-        &mut self,
-        labels: &Labels,
-        episode: &Episode,
-        ending: &Ending,
-        penalty: &Penalty,
-        policy: &Policy,
-        at: Finding,
-    ) {
+    fn abandoned(&mut self, journey: &Journey, episode: &Episode, ending: &Ending, penalty: &Penalty, policy: &Policy) {
         let Ending { outcome, ended_at, .. } = *ending;
-        let Labels { journey_id, user_id, action } = labels;
+        let Witness { outbox, labels: Labels { journey_id, user_id, action }, at, .. } = self;
         let action = action.as_deref();
-        let id = abandonment_id(journey_id, episode.started_at, &mut self.scratch);
-        let mut value = std::mem::take(&mut self.value);
+        let id = abandonment_id(journey_id, episode.started_at, &mut outbox.scratch);
+        let mut value = std::mem::take(&mut outbox.value);
         value.clear();
-        value.extend_from_slice(&self.abandoned_head);
+        value.extend_from_slice(&outbox.abandoned_head);
         let mut body = Writer::new(&mut value);
         body.text(&id);
         body.text(journey_id);
@@ -182,11 +160,33 @@ impl Outbox {
         body.null(); // command_id, requested_by, note
         body.null();
         body.null();
-        self.source(&mut value, at.offset);
-        self.abandonments.push(journey_id.as_bytes(), &value);
-        self.value = value;
+        outbox.source(&mut value, at.offset);
+        let mut body = Writer::new(&mut value);
+        body.optional(journey.segment(), Writer::text);
+        body.optional(Some(journey.touchpoints(episode)), Writer::long);
+        body.optional(ending.deadline_rule(episode, policy), Writer::text);
+        body.optional(Some(episode.conversion_probability.get().is_none()), Writer::boolean);
+        body.optional(Some(episode.conversion_value_micros.get().is_none()), Writer::boolean);
+        outbox.abandonments.push(journey_id.as_bytes(), &value);
+        outbox.value = value;
         let delay_ms = at.detected_at - ended_at;
-        self.counted.push(Counted { reason: outcome, total_penalty_micros: penalty.total_micros(), delay_ms });
+        outbox.counted.push(Counted { reason: outcome, total_penalty_micros: penalty.total_micros(), delay_ms });
+    }
+}
+
+impl Outbox {
+    /// For one partition, with the prefixes of JourneyAbandoned and JourneyLifecycle.
+    pub fn new(partition: u32, abandoned_head: Vec<u8>, lifecycle_head: Vec<u8>) -> Self {
+        Outbox {
+            partition,
+            abandoned_head,
+            lifecycle_head,
+            abandonments: Messages::default(),
+            lifecycle: Messages::default(),
+            counted: Vec::new(),
+            scratch: Vec::new(),
+            value: Vec::new(),
+        }
     }
 
     /// A touchpoint belongs to the last ended episode of a journey, or to none that is known.

@@ -128,7 +128,7 @@ impl Partition {
         let rule = &mut self.rules[row.policy as usize];
         let mut witness = Witness { outbox: &mut self.outbox, labels: &row.labels, touchpoint: Some(touchpoint), at };
         row.journey.touch(&touchpoint.counted, id, rule, &mut witness)?;
-        if was_open && row.journey.is_open() {
+        if was_open && row.journey.is_open() && rule.policy.deadline_rules.is_empty() {
             // Its deadline can only have moved later, so its entry in the index stays as it is.
             row.offset = at.offset;
             self.store.mark(slot);

@@ -47,6 +47,9 @@ impl Row {
         body.optional(previous.map(|previous| previous.outcome.name()), Writer::text);
         body.optional(previous.and_then(|previous| previous.total_penalty_micros.get()), Writer::long);
         body.optional(journey.cleanup_at(), Writer::long);
+        body.optional(journey.segment(), Writer::text);
+        let earlier = journey.rare.as_deref().map_or(0, |rare| rare.earlier_touchpoint_count);
+        body.optional((earlier != 0).then_some(earlier), Writer::long);
     }
 
     /// The row of an Avro body, under the policy of the version that it names; `None` where it is damaged.
@@ -84,6 +87,8 @@ impl Row {
         episode.is_return = body.boolean()?;
         rare.previous = previous_of(&mut body)?;
         rare.cleanup_at = body.optional(Reader::long)?.into();
+        rare.segment = body.optional(Reader::text)?.map(Into::into);
+        rare.earlier_touchpoint_count = body.optional(Reader::long)?.unwrap_or(0);
         if !body.is_empty() {
             return None;
         }
@@ -114,7 +119,9 @@ impl Rare {
             || self.extended_by_ms != 0
             || !self.touchpoint_times.is_empty()
             || self.previous.is_some()
-            || self.cleanup_at.is_some();
+            || self.cleanup_at.is_some()
+            || self.segment.is_some()
+            || self.earlier_touchpoint_count != 0;
         is_there.then(|| Box::new(self))
     }
 }

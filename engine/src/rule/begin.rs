@@ -39,6 +39,8 @@ impl Episode {
             conversion_value_micros: OptionalI64::NONE,
             timeout_deadline_at: 0,
             inactivity_in_force_ms: 0,
+            timeout_rule: None,
+            inactivity_rule: None,
             state: State::Unaware,
             is_return,
         }
@@ -57,8 +59,15 @@ impl Journey {
     }
 
     /// Apply a registration that is not late: it opens an episode where none is open, and its overrides hold from now
-    /// on. An absent one leaves the earlier.
-    pub fn register(&mut self, at: i64, given: Overrides, policy: &Policy, observer: &mut impl Observer) {
+    /// on, as its segment does. An absent one leaves the earlier.
+    pub fn register(
+        &mut self,
+        at: i64,
+        given: Overrides,
+        segment: Option<&str>,
+        policy: &Policy,
+        observer: &mut impl Observer,
+    ) {
         if !self.is_open() {
             // It is no return: nobody has seen the person come back.
             self.begin(at, false, policy);
@@ -68,6 +77,7 @@ impl Journey {
         }
         let rare = self.rare_mut();
         rare.overrides = given.or(rare.overrides);
+        self.take_segment(segment);
         self.derive(policy);
     }
 }

@@ -5,13 +5,15 @@ use crate::rule::{Episode, Journey, OptionalF64, OptionalI64, State};
 
 /// One impression, click or visit, as far as the rule asks for it.
 #[derive(Clone, Copy, Debug)]
-pub struct Touchpoint {
+pub struct Touchpoint<'a> {
     pub occurred_at: i64,
     pub cost_micros: i64,
     /// State after it, if it says.
     pub state: Option<State>,
     pub conversion_probability: OptionalF64,
     pub conversion_value_micros: OptionalI64,
+    /// The producer's label for the journey.
+    pub segment: Option<&'a str>,
 }
 
 impl Journey {
@@ -39,7 +41,7 @@ impl Episode {
 
     /// Add a touchpoint. State, probability and value are those of the latest touchpoint that gave them.
     #[inline]
-    pub(super) fn count(&mut self, touchpoint: &Touchpoint) {
+    pub(super) fn count(&mut self, touchpoint: &Touchpoint<'_>) {
         let at = touchpoint.occurred_at;
         self.touchpoint_count += 1;
         self.total_cost_micros = self.total_cost_micros.saturating_add(touchpoint.cost_micros).min(LARGEST_SUM_MICROS);

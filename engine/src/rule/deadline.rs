@@ -1,5 +1,6 @@
 //! Until when an open episode runs: its timeout and its inactivity, whichever comes first, and extensions.
 
+use crate::rule::deadline_rules::{first, Asked};
 use crate::rule::limits::LONGEST_MS;
 use crate::rule::{Episode, Journey, Observer, Policy, State};
 
@@ -39,15 +40,37 @@ impl Journey {
     }
 
     /// Compute what follows from overrides, extensions and the policy of the open episode.
+    ///
+    /// Each duration is the journey's own, else that of the first rule that holds and gives it, else the policy's.
     #[inline]
     pub fn derive(&mut self, policy: &Policy) {
         let (overrides, extended_by_ms) = (self.overrides(), self.extended_by_ms());
+        let rules = &policy.deadline_rules[..];
+        let (mut by_timeout, mut by_inactivity) = (None, None);
+        if let (Some(asked), false) = (self.asked(), rules.is_empty()) {
+            if !overrides.timeout_ms.is_some() {
+                by_timeout = first(rules, asked, |rule| rule.timeout_ms);
+            }
+            if !overrides.inactivity_ms.is_some() {
+                by_inactivity = first(rules, asked, |rule| rule.inactivity_ms);
+            }
+        }
         if let Some(episode) = &mut self.episode {
-            let timeout_ms = overrides.timeout_ms.get().unwrap_or(policy.timeout_ms);
+            let given = |rule: Option<(u8, i64)>, policys: i64| rule.map_or(policys, |(_, milliseconds)| milliseconds);
+            let timeout_ms = overrides.timeout_ms.get().unwrap_or(given(by_timeout, policy.timeout_ms));
             let lasts_ms = (timeout_ms + extended_by_ms).min(policy.max_journey_duration_ms);
             episode.timeout_deadline_at = episode.started_at + lasts_ms;
-            episode.inactivity_in_force_ms = overrides.inactivity_ms.get().unwrap_or(policy.inactivity_ms);
+            let inactivity_ms = given(by_inactivity, policy.inactivity_ms);
+            episode.inactivity_in_force_ms = overrides.inactivity_ms.get().unwrap_or(inactivity_ms);
+            episode.timeout_rule = by_timeout.map(|(number, _)| number);
+            episode.inactivity_rule = by_inactivity.map(|(number, _)| number);
         }
+    }
+
+    /// What rules ask of a journey whose episode is open.
+    fn asked(&self) -> Option<Asked<'_>> {
+        let episode = self.episode.as_ref()?;
+        Some(Asked { state: episode.state, segment: self.segment(), touchpoints: self.touchpoints(episode) })
     }
 
     /// Move the timeout of the open episode, up to the policy's cap.

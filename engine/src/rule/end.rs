@@ -13,10 +13,20 @@ pub struct Ending {
     pub is_by_deadline: bool,
 }
 
+impl Ending {
+    /// Name of the rule that gave the duration that ran out; `None` for any other duration, or end.
+    pub fn deadline_rule<'a>(&self, episode: &Episode, policy: &'a Policy) -> Option<&'a str> {
+        let is_timeout = self.outcome == Outcome::Timeout;
+        let number = if is_timeout { episode.timeout_rule } else { episode.inactivity_rule };
+        let rule = policy.deadline_rules.get(usize::from(number.filter(|_| self.is_by_deadline)?))?;
+        Some(&rule.name)
+    }
+}
+
 /// Told of what happens to a journey. Journey and episode are as they are just before an end.
 pub trait Observer {
     /// An episode has begun: by a touchpoint or, without one, by a registration.
-    fn began(&mut self, journey: &Journey, episode: &Episode, touchpoint: Option<&Touchpoint>, policy: &Policy);
+    fn began(&mut self, journey: &Journey, episode: &Episode, touchpoint: Option<&Touchpoint<'_>>, policy: &Policy);
 
     /// The policy has extended an engaged episode, whose timeout was due at `due_at`.
     fn extended(&mut self, episode: &Episode, by_ms: i64, due_at: i64, policy: &Policy);
@@ -25,7 +35,7 @@ pub trait Observer {
     fn converted(&mut self, journey: &Journey, episode: &Episode, ended_at: i64, policy: &Policy);
 
     /// The episode is abandoned.
-    fn abandoned(&mut self, episode: &Episode, ending: &Ending, penalty: &Penalty, policy: &Policy);
+    fn abandoned(&mut self, journey: &Journey, episode: &Episode, ending: &Ending, penalty: &Penalty, policy: &Policy);
 }
 
 impl Journey {
@@ -34,7 +44,7 @@ impl Journey {
     #[inline]
     pub fn touch(
         &mut self,
-        touchpoint: &Touchpoint,
+        touchpoint: &Touchpoint<'_>,
         id: i64,
         rule: &mut Rule,
         observer: &mut impl Observer,
@@ -52,11 +62,18 @@ impl Journey {
         if policy.keeps_times() {
             self.keep_time(at);
         }
+        if touchpoint.segment.is_some() && self.is_latest(at) {
+            self.take_segment(touchpoint.segment);
+        }
         let Journey { episode: Some(episode), rare, .. } = self else {
             return Ok(());
         };
         episode.count(touchpoint);
-        match outcome_of(touchpoint, episode, rare.as_deref(), policy) {
+        let outcome = outcome_of(touchpoint, episode, rare.as_deref(), policy);
+        if !policy.deadline_rules.is_empty() {
+            self.derive(policy);
+        }
+        match outcome {
             Some(outcome) => self.end_at_record(outcome, at, rule, observer),
             None => Ok(()),
         }
@@ -104,7 +121,7 @@ impl Journey {
             observer.converted(self, episode, ended_at, policy);
         } else {
             let penalty = rule.penalties.of_episode(episode, outcome, ended_at)?;
-            observer.abandoned(episode, ending, &penalty, policy);
+            observer.abandoned(self, episode, ending, &penalty, policy);
             total_penalty_micros = penalty.total_micros().into();
         }
         let late_until = if outcome == Outcome::Converted {
@@ -114,12 +131,13 @@ impl Journey {
         } else {
             ended_at
         };
-        let started_at = episode.started_at;
+        let (started_at, touchpoints) = (episode.started_at, episode.touchpoint_count);
         self.episode = None;
         let rare = self.rare_mut();
         rare.previous = Some(Previous { started_at, ended_at, late_until, outcome, total_penalty_micros });
         rare.cleanup_at = (ended_at + policy.cleanup_ms).into();
         rare.extended_by_ms = 0;
+        rare.earlier_touchpoint_count += touchpoints;
         rare.touchpoint_times.clear();
         Ok(())
     }
@@ -127,7 +145,7 @@ impl Journey {
 
 /// How a touchpoint that has been counted ends its episode; `None` where it does not.
 #[inline]
-fn outcome_of(touchpoint: &Touchpoint, episode: &Episode, rare: Option<&Rare>, policy: &Policy) -> Option<Outcome> {
+fn outcome_of(touchpoint: &Touchpoint<'_>, episode: &Episode, rare: Option<&Rare>, policy: &Policy) -> Option<Outcome> {
     if touchpoint.state == Some(State::Converted) {
         return Some(Outcome::Converted);
     }

@@ -33,12 +33,15 @@ pub struct Episode {
     pub timeout_deadline_at: i64,
     /// Derived: the journey's inactivity threshold, else the policy's.
     pub inactivity_in_force_ms: i64,
+    /// Derived: number of the policy's rule that gave the timeout, and of the one that gave the inactivity threshold.
+    pub timeout_rule: Option<u8>,
+    pub inactivity_rule: Option<u8>,
     pub state: State,
     /// Whether it began with a touchpoint after an abandonment.
     pub is_return: bool,
 }
 
-/// What most journeys have none of: overrides, extensions, times of touchpoints, an earlier episode.
+/// What most journeys have none of: overrides, extensions, times of touchpoints, an earlier episode, a segment.
 #[derive(Clone, Default)]
 pub struct Rare {
     pub overrides: Overrides,
@@ -50,6 +53,10 @@ pub struct Rare {
     pub previous: Option<Previous>,
     /// From when on an ended journey counts as forgotten; absent while an episode is open.
     pub cleanup_at: OptionalI64,
+    /// The producer's label, as the latest record that gave one said.
+    pub segment: Option<Box<str>>,
+    /// Touchpoints applied in ended episodes.
+    pub earlier_touchpoint_count: i64,
 }
 
 /// The episode that ended last.
@@ -84,6 +91,8 @@ impl Journey {
             rare.touchpoint_times.clear();
             rare.previous = None;
             rare.cleanup_at = OptionalI64::NONE;
+            rare.segment = None;
+            rare.earlier_touchpoint_count = 0;
         }
     }
 
@@ -115,6 +124,26 @@ impl Journey {
     #[inline]
     pub fn touchpoint_times(&self) -> &[i64] {
         self.rare.as_deref().map_or(&[], |rare| &rare.touchpoint_times)
+    }
+
+    /// The producer's label.
+    #[inline]
+    pub fn segment(&self) -> Option<&str> {
+        self.rare.as_deref()?.segment.as_deref()
+    }
+
+    /// Take a label that a record gives.
+    #[inline]
+    pub fn take_segment(&mut self, segment: Option<&str>) {
+        if segment.is_some() && segment != self.segment() {
+            self.rare_mut().segment = segment.map(Into::into);
+        }
+    }
+
+    /// Touchpoints applied to the journey in all its episodes, of which this one is the last.
+    #[inline]
+    pub fn touchpoints(&self, episode: &Episode) -> i64 {
+        episode.touchpoint_count + self.rare.as_deref().map_or(0, |rare| rare.earlier_touchpoint_count)
     }
 
     /// What most journeys have none of, made if it is not there.

@@ -7,7 +7,7 @@
 //! | when does an episode begin, and what does it keep of its journey | `begin` |
 //! | what does a touchpoint add to an episode | `count` |
 //! | how does an episode end, and for which reason | `end` |
-//! | until when does it run, and what moves that | `deadline` |
+//! | until when does it run, and what moves that | `deadline`, with `deadline_rules` by segment |
 //! | what comes too late, and when is a journey forgotten | `lateness` |
 //! | what may move a clock, and what does a corrected one take back | `clock` |
 //! | what is applied once only | `duplicates` |
@@ -22,6 +22,7 @@ mod begin;
 pub mod clock;
 mod count;
 mod deadline;
+mod deadline_rules;
 mod decimal;
 mod duplicates;
 mod end;
@@ -38,6 +39,7 @@ mod tests;
 
 pub use begin::Overrides;
 pub use count::Touchpoint;
+pub use deadline_rules::DeadlineRule;
 pub use duplicates::RecentIds;
 pub use end::{Ending, Observer};
 pub use journey::{Episode, Journey, Previous, Rare, UNKNOWN};

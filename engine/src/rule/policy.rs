@@ -3,7 +3,7 @@
 use num_bigint::BigUint;
 use pyo3::prelude::*;
 
-use crate::rule::Penalties;
+use crate::rule::{DeadlineRule, Penalties};
 
 /// One version of all constants but those of the penalty.
 #[derive(Clone, Default)]
@@ -12,6 +12,8 @@ pub struct Policy {
     pub grace_ms: i64,
     pub timeout_ms: i64,
     pub inactivity_ms: i64,
+    /// Rules that give other durations to some journeys, at most 100.
+    pub deadline_rules: Vec<DeadlineRule>,
     pub max_journey_duration_ms: i64,
     pub cleanup_ms: i64,
     /// Rows that one punctuation deletes at most.
@@ -46,12 +48,15 @@ impl Policy {
             }
             Ok(Some((rule.getattr("touchpoints")?.extract()?, number(duration)?)))
         };
+        let rules = policy.getattr("deadline_rules")?.try_iter()?;
+        let rules = rules.map(|rule| DeadlineRule::of(&rule?)).collect::<PyResult<_>>()?;
         let batch_size: BigUint = policy.getattr("cleanup")?.getattr("batch_size")?.extract()?;
         Ok(Policy {
             version: policy.getattr("version")?.extract::<String>()?.into(),
             grace_ms: number("grace_ms")?,
             timeout_ms: number("timeout_ms")?,
             inactivity_ms: number("inactivity_ms")?,
+            deadline_rules: rules,
             max_journey_duration_ms: number("max_journey_duration_ms")?,
             cleanup_ms: number("cleanup_ms")?,
             // A policy may name any number, a machine has the smaller ones.

@@ -11,7 +11,7 @@ pub struct Touchpoint<'a> {
     pub user_id: Option<&'a str>,
     pub touchpoint_id: &'a str,
     /// What the rule asks for.
-    pub counted: rule::Touchpoint,
+    pub counted: rule::Touchpoint<'a>,
     /// What the advertiser's agent did, for off-policy evaluation.
     pub action_id: Option<&'a str>,
     /// The agent's policy.
@@ -41,6 +41,9 @@ pub fn read(value: &[u8]) -> Option<Touchpoint<'_>> {
     let cost_micros = body.long()?;
     let probability = body.optional(Reader::double)?;
     let value_micros = body.optional(Reader::long)?;
+    let (action_id, policy_version) = (body.optional(Reader::text)?, body.optional(Reader::text)?);
+    let propensity = body.optional(Reader::double)?;
+    let segment = body.optional(Reader::text)?;
     let touchpoint = Touchpoint {
         journey_id,
         user_id,
@@ -51,12 +54,12 @@ pub fn read(value: &[u8]) -> Option<Touchpoint<'_>> {
             state,
             conversion_probability: probability.into(),
             conversion_value_micros: value_micros.into(),
+            segment,
         },
-        action_id: body.optional(Reader::text)?,
-        policy_version: body.optional(Reader::text)?,
-        propensity: body.optional(Reader::double)?,
+        action_id,
+        policy_version,
+        propensity,
     };
-    let segment = body.optional(Reader::text)?; // decides nothing
     let is_probability = |value: Option<f64>| value.is_none_or(|value| (0.0..=1.0).contains(&value));
     let is_valid = body.is_empty()
         && !journey_id.is_empty()
