@@ -33,7 +33,7 @@ impl Observer for Notes {
         self.0.push(format!("converted on day {}{named}", days(ended_at)));
     }
 
-    fn abandoned(&mut self, _: &Episode, ending: &Ending, penalty: &Penalty, _: &Policy) {
+    fn abandoned(&mut self, _: &Journey, _: &Episode, ending: &Ending, penalty: &Penalty, _: &Policy) {
         let (reason, day) = (ending.outcome.name(), days(ending.ended_at));
         self.0.push(format!("{reason} on day {day} for {}", penalty.total_micros()));
     }
@@ -80,13 +80,14 @@ table = Table()
     Rule { policy, penalties }
 }
 
-fn touchpoint(day: i64) -> Touchpoint {
+fn touchpoint(day: i64) -> Touchpoint<'static> {
     Touchpoint {
         occurred_at: START + day * DAY_MS,
         cost_micros: 1_000,
         state: None,
         conversion_probability: None.into(),
         conversion_value_micros: None.into(),
+        segment: None,
     }
 }
 
@@ -103,7 +104,7 @@ impl Case {
         Case { journey: UNKNOWN.clone(), rule: rule(policy), notes: Notes::default(), ids: 0 }
     }
 
-    fn touch(mut self, touchpoint: &Touchpoint) -> Self {
+    fn touch(mut self, touchpoint: &Touchpoint<'_>) -> Self {
         self.ids += 1;
         assert!(self.journey.touch(touchpoint, self.ids, &mut self.rule, &mut self.notes).is_ok());
         self
@@ -118,7 +119,7 @@ impl Case {
     }
 
     fn register(mut self, day: i64, overrides: Overrides) -> Self {
-        self.journey.register(START + day * DAY_MS, overrides, &self.rule.policy, &mut self.notes);
+        self.journey.register(START + day * DAY_MS, overrides, None, &self.rule.policy, &mut self.notes);
         self
     }
 
