@@ -77,8 +77,6 @@ def _before(model: Model, line: Line) -> Iterator[str]:
             yield f"record at the deadline {off:+d} ms"
         if line.kind == "touchpoint":
             yield from _order(journey, episode, line)
-            if line.raw.get("segment") not in (None, journey.segment()):
-                yield "touchpoint with another segment"
         if line.raw.get("command") == "extend" and off < 0 and journey.timeout_deadline(episode) == episode.cap():
             yield "extend at the cap"
     ended = journey.last_ended()
@@ -119,6 +117,8 @@ def _identity(journey: Journey, line: Line) -> Iterator[str]:
 
 def _order(journey: Journey, episode: Episode, line: Line) -> Iterator[str]:
     last = episode.last_touchpoint_at()
+    if line.raw.get("segment") not in (None, journey.segment()):
+        yield "touchpoint with another segment"
     if last is not None and line.at < last and line.identity not in journey.remembered():
         yield "touchpoint older than the latest"
         if line.raw.get("state") == "CONVERTED":
