@@ -68,18 +68,21 @@ def _json(policy: Policy, partitions: list[int] | None) -> dict[str, Any]:
 def check(file: File, as_json: Json = False) -> None:
     """Check a policy file and print how it differs from the default policy.
 
-    Exits with 2 where it is not valid, and names the key and the value.
+    Names deadline rules that decide nothing. Exits with 2 where the file is not valid, and names the key and the value.
     """
     from journeys.agents.settings.policy_file import load_policy
     from journeys.cli.screen import Screen, new_table
     from journeys.cli.views.policy_text import policy_differences
     from journeys.streams.rule.policy import DEFAULT_POLICY
+    from journeys.streams.rule.rule_coverage import idle_rules
 
     policy = load_policy(file)
+    idle = idle_rules(policy.deadlines)
     differences = policy_differences(DEFAULT_POLICY, policy)
     if as_json:
         document = [{"key": key, "default": default, "value": value} for key, default, value in differences]
-        print_json({"version": policy.version, "differences": document})
+        rules = [{"rule": rule.name, "duration": rule.duration, "behind": rule.behind} for rule in idle]
+        print_json({"version": policy.version, "differences": document, "idle_rules": rules})
         return
     if not differences:
         print_line(f"policy {policy.version}: the same constants as the default")
@@ -88,6 +91,13 @@ def check(file: File, as_json: Json = False) -> None:
     for difference in differences:
         table.add_row(*difference)
     Screen().print(table)
+    for rule in idle:
+        why = (
+            f"wherever it holds, so does one before it ({', '.join(rule.behind)})"
+            if rule.behind
+            else "it can hold for no journey"
+        )
+        print_line(f"rule {rule.name} never decides {rule.duration}: {why}")
 
 
 def put(

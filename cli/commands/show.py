@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _EPISODE = (
     *("user_id", "state", "started_at", "last_touchpoint_at", "touchpoint_count", "total_cost_micros"),
     *("deadline_at", "timeout_deadline_at", "policy_version"),
+    *("segment", "journey_touchpoint_count", "inactivity_rule", "timeout_rule"),
 )
 
 
@@ -122,10 +123,13 @@ def _add_episode(table: Table, row: Row) -> None:
     table.add_row("state", row.state)
     table.add_row("started", _when(row.started_at))
     table.add_row("last touchpoint", _when(row.last_touchpoint_at))
-    table.add_row("touchpoints", f"{row.touchpoint_count:,}")
+    table.add_row("segment", row.segment or "-")
+    table.add_row("touchpoints", f"{row.touchpoint_count:,}, {row.journey_touchpoint_count:,} with earlier episodes")
     table.add_row("cost in dollars", format_dollars(row.total_cost_micros))
-    table.add_row("abandoned unless more comes", _when(row.deadline_at))
-    table.add_row("timeout", _when(row.timeout_deadline_at))
+    rules = [f"inactivity by rule {row.inactivity_rule}"] if row.inactivity_rule is not None else []
+    table.add_row("abandoned unless more comes", ", ".join([_when(row.deadline_at), *rules]))
+    rules = [f"by rule {row.timeout_rule}"] if row.timeout_rule is not None else []
+    table.add_row("timeout", ", ".join([_when(row.timeout_deadline_at), *rules]))
     table.add_row("policy", row.policy_version)
 
 

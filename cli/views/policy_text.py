@@ -35,7 +35,7 @@ def policy_differences(one: Policy, other: Policy) -> list[PolicyDifference]:
 
 def _table(name: str, values: dict[str, Any]) -> Iterator[str]:
     for key, value in values.items():
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) and not _is_list_of_tables(value):
             if value is not None:
                 yield f"{key} = {_toml(value)}"
             elif name:
@@ -45,6 +45,12 @@ def _table(name: str, values: dict[str, Any]) -> Iterator[str]:
         if isinstance(value, dict):
             yield f"\n[{full}]"
             yield from _table(full, value)
+        elif _is_list_of_tables(value):
+            for item in value:
+                yield f"\n[[{full}]]"
+                yield from _table(full, {key: one for key, one in item.items() if one is not None})
+            if not value:
+                yield f"\n# [[{full}]]: none"
         elif value is None and not name:
             yield f"\n# [{full}]: off"
 
@@ -53,11 +59,20 @@ def _constants(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, str]]
     for key, value in values.items():
         if isinstance(value, dict):
             yield from _constants(f"{prefix}{key}.", value)
+        elif _is_list_of_tables(value):
+            for place, item in enumerate(value, start=1):
+                yield from _constants(f"{prefix}{key}.{place}.", item)
         elif value is not None:
             yield f"{prefix}{key}", _toml(value)
 
 
-def _toml(value: Decimal | int | str) -> str:
+def _is_list_of_tables(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, dict) for item in value)
+
+
+def _toml(value: Decimal | int | str | tuple[str, ...]) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
     if isinstance(value, int):
