@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from journeys.schemas.identity import abandonment_id
+from journeys.schemas.instants import DAY_MS
 from journeys.schemas.records import REASONS, SIGNALS, JourneyAbandoned, Punctuation
 from journeys.streams.partition.driver import replay_punctuated, replay_unpunctuated
 from journeys.streams.partition.effects import Counts
@@ -96,7 +97,10 @@ def test_case(case):
     has_clock = any(isinstance(record, Punctuation) for _, record in case.log)
     replay = replay_punctuated if has_clock else replay_unpunctuated
     outputs, counts, dead = [], Counts(), []
-    for effects in replay(case.log, policy=case.policy, until=case.until):
+    until = case.until
+    if until is None and not has_clock:  # when nothing is open any more
+        until = max((record.occurred_at for _, record in case.log), default=0) + 91 * DAY_MS
+    for effects in replay(case.log, policy=case.policy, until=until):
         outputs += [shown(record) for record in (*effects.abandonments, *effects.lifecycle)]
         counts.add(effects.counts)
         dead += [letter.reason for letter in effects.dead_letters]
