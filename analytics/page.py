@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any, Final
 
 import plotly.graph_objects as graph
@@ -10,6 +9,7 @@ import polars
 from plotly.io import to_html
 
 from journeys.analytics.abandonment_report import Report
+from journeys.analytics.page_text import chart_text, page_text, security_policy
 from journeys.analytics.query import queries
 from journeys.schemas.instants import format_instant
 from journeys.schemas.money import MICROS, format_dollars
@@ -55,7 +55,7 @@ def page(report: Report) -> str:
     parts = [_figures(report)]
     for query in queries():
         frame: polars.DataFrame = getattr(report, query.name)
-        parts.append(f"<h2>{escape(query.title.rstrip('.'))}</h2>")
+        parts.append(f"<h2>{page_text(query.title.rstrip('.'))}</h2>")
         if query.name in _CHARTS and len(frame):
             x, y, unit = _CHARTS[query.name]
             figure = _columns(frame, x, y, unit) if query.name == "by_day" else _bars(frame, x, y, unit)
@@ -65,10 +65,13 @@ def page(report: Report) -> str:
         table = _table(frame)
         parts.append(f"<details><summary>Each day</summary>{table}</details>" if query.name == "by_day" else table)
     span = f"{_day(report.since)} to {_day(report.until)}"
+    body = f"<body><h1>Abandoned journeys</h1><p>{span}, UTC</p>{''.join(parts)}</body>"
     return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Abandoned journeys</title>"
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        f'<meta http-equiv="Content-Security-Policy" content="{security_policy(body)}">'
+        "<title>Abandoned journeys</title>"
         f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head>"
-        f"<body><h1>Abandoned journeys</h1><p>{span}, UTC</p>{''.join(parts)}</body></html>"
+        f"{body}</html>"
     )
 
 
@@ -92,7 +95,7 @@ def _bars(frame: polars.DataFrame, name: str, value: str, unit: str) -> Any:
     figure: Any = graph.Figure(
         graph.Bar(
             x=lengths,
-            y=frame[name].to_list(),
+            y=[chart_text(_shown(name, one)) for one in frame[name].to_list()],
             orientation="h",
             text=[_shown(value, one) for one in lengths],
             textposition="outside",
@@ -133,9 +136,9 @@ def _chart(figure: Any, name: str, *, is_first: bool) -> str:
 
 
 def _table(frame: polars.DataFrame) -> str:
-    header = "".join(f"<th>{escape(name.removesuffix('_micros').replace('_', ' '))}</th>" for name in frame.columns)
+    header = "".join(f"<th>{page_text(name.removesuffix('_micros').replace('_', ' '))}</th>" for name in frame.columns)
     rows = (
-        "".join(f"<td>{escape(_shown(name, value))}</td>" for name, value in zip(frame.columns, row, strict=True))
+        "".join(f"<td>{page_text(_shown(name, value))}</td>" for name, value in zip(frame.columns, row, strict=True))
         for row in frame.iter_rows()
     )
     return f"<div class='wide'><table><tr>{header}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table></div>"

@@ -16,9 +16,9 @@ from typing import Any, Final, NoReturn, TextIO
 import typer
 from typer.core import TyperGroup
 
-from journeys.agents.settings.printable import printable, printable_lines
 from journeys.cli.expected_error import expected_text
 from journeys.cli.output import PROGRAM, print_error
+from journeys.schemas.printable import printable, printable_traceback
 
 FINE: Final = 0
 CHECK_FAILED: Final = 1
@@ -116,7 +116,7 @@ def _end(code: int) -> NoReturn:
 
 def print_fault(error: BaseException) -> None:
     """Print the traceback of an error that nobody expected, without control characters."""
-    print(printable_lines("".join(traceback.format_exception(error)).rstrip("\n")), file=sys.stderr)
+    print(printable_traceback("".join(traceback.format_exception(error))), file=sys.stderr)
 
 
 def _print_usage_error(error: typer.TyperException, command: str) -> int:

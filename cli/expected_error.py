@@ -9,6 +9,7 @@ from journeys.schemas.expected_error import ExpectedError
 
 # The extra that installs a package, by the package's top-level module.
 _EXTRAS: Final = {
+    "aiohttp": "kafka",
     "aiokafka": "kafka",
     "aiolimiter": "bigquery",
     "fsspec": "bigquery",
@@ -55,4 +56,4 @@ def expected_text(error: Exception) -> str | None:
         return f"{error.filename or 'a file (in the temporary folder, if no other is named)'}: {error.strerror}"
     if not isinstance(error, ExpectedError):
         return None
-    return "; ".join(str(error).splitlines())  # of a file with several faults each is a line
+    return "; ".join(str(error).split("\n"))  # of a file with several faults each is a line

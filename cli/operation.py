@@ -7,16 +7,19 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from journeys.agents.settings.printable import printable_lines
+from journeys.schemas.printable import printable, printable_traceback
 
 _Result = TypeVar("_Result")
 
 
 class _PrintableFormatter(logging.Formatter):
-    """Text of log records without control characters."""
+    """Text of log records without control characters, one line each; tracebacks follow, indented."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        return printable_lines(super().format(record))
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - as above
+        return printable_traceback(super().formatException(ei))
 
 
 def quiet_clients() -> None:

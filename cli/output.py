@@ -10,7 +10,7 @@ import json
 import sys
 from typing import Any, Final
 
-from journeys.agents.settings.printable import printable, printable_lines
+from journeys.schemas.printable import printable, printable_lines
 
 PROGRAM: Final = "journeys"
 

@@ -19,7 +19,7 @@ Advance: TypeAlias = Callable[[int, int | None], None]
 def progress_bar(doing: str, *, quiet: bool) -> Iterator[Advance]:
     """Show a bar while the block runs, unless `quiet`; yields a function of how many are done, and of how many."""
     console = Screen(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     if quiet or not console.is_interactive:
         yield lambda done, of: None  # noqa: ARG005 - called for every record, and nothing shows it
         return

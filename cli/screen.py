@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from journeys.agents.settings.printable import printable
+from journeys.schemas.printable import printable
 
 _PIPE_COLUMNS: Final = 1_000_000  # wider than any table: who reads from a pipe has no width
 _USUAL_COLUMNS: Final = 80

@@ -12,7 +12,7 @@ class Metric(NamedTuple):
     kind: Literal["gauge", "counter", "histogram"]
     text: str
     labels: tuple[str, ...] = ()
-    """Beside `mode`, which all of them have: `worker`, `embedded` or `connected`."""
+    """Beside `application` and `mode` (`worker`, `sink`, `embedded`, `connected`), which all of them have."""
 
 
 class Distribution(NamedTuple):
@@ -33,6 +33,9 @@ class Sample(NamedTuple):
     labels: tuple[str, ...] = ()
 
 
+BUILD_INFO: Final = Metric("journeys_build_info", "gauge", "1, of this build", ("version", "engine", "python"))
+READY: Final = Metric("journeys_ready", "gauge", "1 while the process does its work, as /ready says")
+NOT_READY: Final = Metric("journeys_not_ready", "gauge", "1 for each reason why it does not", ("reason",))
 HEALTHY: Final = Metric(
     "journeys_store_healthy", "gauge", "1 if the last attempt to reach the store (Kafka, or the file) went well"
 )
@@ -66,6 +69,11 @@ CLOCK_LAG: Final = Metric(
 RECORD_LAG: Final = Metric(
     "journeys_lag_records", "gauge", "Records of the input topic that wait to be applied", ("partition",)
 )
+NEXT_OFFSET: Final = Metric(
+    "journeys_next_offset", "gauge", "Offset of the input record that is applied next", ("partition",)
+)
+INPUT_PARTITIONS: Final = Metric("journeys_input_partitions", "gauge", "Partitions of the input topic")
+OWNED: Final = Metric("journeys_partition_owned", "gauge", "1 for each partition that is restored", ("partition",))
 RESTORING: Final = Metric("journeys_restoring", "gauge", "1 while rows are being restored")
 RESTORE_READ: Final = Metric(
     "journeys_restore_read_records", "gauge", "Changelog records read by the restore under way, or by the last one"
@@ -91,3 +99,10 @@ REDIS_OPENINGS: Final = Metric(
     "journeys_redis_breaker_openings", "counter", "How often Redis's circuit breaker has opened"
 )
 REDIS_REBUILDS: Final = Metric("journeys_redis_rebuilds", "counter", "How often Redis was filled anew")
+SINK_ROWS: Final = Metric("journeys_sink_rows", "counter", "Rows that BigQuery has taken")
+SINK_REFUSED: Final = Metric(
+    "journeys_sink_refused", "counter", "Records that can't become a row: dead letters of the sink"
+)
+SINK_LAG: Final = Metric(
+    "journeys_sink_lag_records", "gauge", "Records that wait to be written", ("topic", "partition")
+)

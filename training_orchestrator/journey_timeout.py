@@ -44,6 +44,9 @@ __all__ = [
 ]
 
 
+_NOT_STARTED = "call start() first, or use the manager as an async context manager"
+
+
 class JourneyTimeoutManager:
     """Journeys with their timeouts. An async context manager; `start()` and `stop()` do the same by hand.
 
@@ -232,6 +235,18 @@ class JourneyTimeoutManager:
         """Present figures of journeys and store."""
         return await self._started().figures()
 
+    @property
+    def mode(self) -> str:
+        """`embedded` or `connected`. Raises NotStartedError."""
+        if self._backend is None:
+            raise NotStartedError(_NOT_STARTED)
+        return self._backend.mode
+
+    @property
+    def fault(self) -> str | None:
+        """Why this manager does not do its work: it is not started, or its store can't be reached; None if it does."""
+        return _NOT_STARTED if self._backend is None else self._backend.fault
+
     def present(self) -> datetime:
         """Now, in UTC, by this manager's clock."""
         return datetime_of(self._present())
@@ -252,7 +267,7 @@ class JourneyTimeoutManager:
 
     def _started(self) -> JourneyBackend:
         if self._backend is None:
-            raise NotStartedError("call start() first, or use the manager as an async context manager")
+            raise NotStartedError(_NOT_STARTED)
         import asyncio  # noqa: PLC0415  (light imports)
 
         if asyncio.get_running_loop() is not self._loop:

@@ -1,8 +1,8 @@
-"""A manager's figures for Prometheus, read at each scrape. docs/metrics.md has their names.
+"""A manager's health and figures over HTTP, read at each request. docs/metrics.md has the names of the figures.
 
-from prometheus_client import REGISTRY, start_http_server
-REGISTRY.register(ManagerMetrics(manager))
-start_http_server(9100, "127.0.0.1")
+server = serve_metrics(manager, port=9100)
+
+A program that has a registry of Prometheus already registers ManagerMetrics(manager) there.
 """
 
 from __future__ import annotations
@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 from journeys.schemas import metrics
 from journeys.schemas.metrics import Sample
+from training_orchestrator.api.configuration import ConfigurationError
 from training_orchestrator.api.extras import needs
 
 with needs("trainer", "ManagerMetrics"):
     from psutil import Process
 
-    from journeys.agents.worker.metric_families import LoopMetrics
+    from journeys.agents.health.condition import LoopCondition, Reason
+    from journeys.agents.health.health_server import HealthServer
+    from journeys.agents.health.metric_families import LoopMetrics, readiness
+    from journeys.agents.health.process_registry import process_registry
+    from journeys.agents.settings.operation_error import OperationError
+    from training_orchestrator.sources.given_settings import given_settings
 
 if TYPE_CHECKING:
     from training_orchestrator.api.figures import Figures
@@ -47,17 +53,20 @@ _OWN_PARTITION: Final = "0"
 
 
 class ManagerMetrics(LoopMetrics):
-    """Collector of a manager's figures. Make it within the manager's event loop; any thread may scrape it."""
+    """Collector of a manager's figures. Make it within the manager's event loop; any thread may scrape it.
+
+    Its label `application` is JOURNEYS_APPLICATION_ID. Raises ConfigurationError for settings that are not allowed.
+    """
 
     def __init__(self, manager: JourneyTimeoutManager) -> None:
-        super().__init__("unknown", self._figures)
+        super().__init__(given_settings().application_id, "unknown", self._figures)
         self._manager = manager
         self._process = Process()
 
     async def _figures(self) -> Sequence[Sample]:
         figures = await self._manager.metrics()
         self.mode = figures.mode
-        return [*samples(figures), *self._memory(figures)]
+        return [*readiness(hindrances(self._manager)), *samples(figures), *self._memory(figures)]
 
     def _memory(self, figures: Figures) -> Iterator[Sample]:
         """Memory of an embedded manager's process; connected, the journeys are in the workers' memory."""
@@ -67,6 +76,30 @@ class ManagerMetrics(LoopMetrics):
         yield Sample(metrics.MEMORY, memory)
         if figures.held_journeys:
             yield Sample(metrics.MEMORY_PER_JOURNEY, memory / figures.held_journeys)
+
+
+def serve_metrics(manager: JourneyTimeoutManager, *, port: int | None = None, host: str | None = None) -> HealthServer:
+    """Serve /live, /ready and /metrics of a started manager until `close()`; call it within the manager's event loop.
+
+    What is not given is as the environment has it (JOURNEYS_METRICS_PORT, else a free port; JOURNEYS_METRICS_HOST, else
+    loopback); so are certificate and token (docs/security.md). Raises ConfigurationError, also if the port is taken.
+    """
+    given = {"metrics_port": port, "metrics_host": host}
+    settings = given_settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+    registry = process_registry(settings.application_id, manager.mode)
+    registry.register(ManagerMetrics(manager))
+    try:
+        server = HealthServer(settings, registry)
+    except OperationError as error:
+        raise ConfigurationError(str(error)) from None
+    server.condition = LoopCondition(lambda: hindrances(manager))
+    return server
+
+
+def hindrances(manager: JourneyTimeoutManager) -> tuple[Reason, ...]:
+    """Why a manager does not do its work; none: it does."""
+    fault = manager.fault
+    return () if fault is None else (Reason("store", fault),)
 
 
 def samples(figures: Figures) -> Iterator[Sample]:

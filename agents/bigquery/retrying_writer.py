@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import Any, Final
 
 import stamina
@@ -29,12 +30,21 @@ class RetryingWriter:
         self._writer = writer
         self._breakers = AsyncCircuitBreakerFactory(default_threshold=_BREAKER_FAILURES, default_ttl=_BREAKER_SECONDS)
         self._limiter = AsyncLimiter(_REQUESTS_PER_SECOND, 1)
+        self.calling_since: float | None = None
+        """Start of the call under way, by the monotonic clock."""
 
     async def call(self, method: str, *arguments: Any) -> Any:
         """Call a method of the StreamWriter by its name, and retry until BigQuery answers.
 
         Raises StreamLostError, RowsRefusedError, and BigQueryError for a request that is invalid.
         """
+        self.calling_since = monotonic()
+        try:
+            return await self._answered(method, *arguments)
+        finally:
+            self.calling_since = None
+
+    async def _answered(self, method: str, *arguments: Any) -> Any:
         while True:
             try:
                 async with await self._breakers.get_breaker("bigquery", exclude=[StreamLostError, RowsRefusedError]):

@@ -32,6 +32,7 @@ from journeys.agents.bigquery.present_rows import present_keys
 from journeys.agents.bigquery.refused_rows import RefusedRows
 from journeys.agents.bigquery.retrying_writer import RetryingWriter
 from journeys.agents.bigquery.row_encoder import RowEncoder
+from journeys.agents.bigquery.sink_health import SinkHealth
 from journeys.agents.bigquery.touchpoint_writer import TouchpointWriter
 from journeys.agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
 from journeys.agents.kafka.connection import admin, client_options, producer, require_broker
@@ -82,6 +83,8 @@ class BigQuerySink:
         codec: Codec,
     ) -> None:
         self.written = 0
+        self.has_joined = True
+        """Whether the group has given this member its partitions, perhaps none; a started consumer has them."""
         self._group = group
         self._settings = settings
         self._warehouse = warehouse
@@ -102,6 +105,7 @@ class BigQuerySink:
 
     def drop_streams(self) -> None:
         """Drop all streams: their partitions may belong to another member."""
+        self.has_joined = False
         self._streams.clear()
 
     async def run(self, registry: SchemaRegistry | None) -> None:
@@ -231,21 +235,25 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         if self.sink is not None:
             self.sink.drop_streams()
 
-    async def on_partitions_assigned(self, assigned: Any) -> None:
-        """Streams are opened with the first records."""
+    async def on_partitions_assigned(self, assigned: Any) -> None:  # noqa: ARG002 - as above
+        """Note it; streams are opened with the first records."""
+        if self.sink is not None:
+            self.sink.has_joined = True
 
 
 async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = GROUP) -> None:
     """Write topics into their tables until cancelled. The tables must exist (`journeys bigquery apply`).
 
-    Raises BigQueryError, RegistryUnreachableError, and as `journeys.agents.kafka.connection`.
+    With JOURNEYS_METRICS_PORT it serves its health and figures meanwhile. Raises OperationError if the port can't be
+    had, BigQueryError, RegistryUnreachableError, and as `journeys.agents.kafka.connection`.
     """
-    target = warehouse(settings)
-    await require_broker(settings)
-    async with admin(settings) as client:
-        with suppress(TopicAlreadyExistsError):
-            await client.create_topics([NewTopic(DEAD_LETTERS, 1, settings.replication_factor)])
     async with AsyncExitStack() as stack:
+        health = None if settings.metrics_port is None else stack.enter_context(SinkHealth(settings))
+        target = warehouse(settings)
+        await require_broker(settings)
+        async with admin(settings) as client:
+            with suppress(TopicAlreadyExistsError):
+                await client.create_topics([NewTopic(DEAD_LETTERS, 1, settings.replication_factor)])
         dead_letter_producer = await stack.enter_async_context(producer(settings))
         writer = await stack.enter_async_context(StreamWriter.connected(target))
         rebalances = _Rebalances()
@@ -267,4 +275,6 @@ async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = 
         registry = await stack.enter_async_context(registry_of(settings, codec.catalog))
         retrying, refused = RetryingWriter(writer), RefusedRows(dead_letter_producer)
         rebalances.sink = BigQuerySink(settings, target, group, consumer, retrying, refused, codec)
+        if health is not None:
+            health.watch(rebalances.sink, consumer, retrying)
         await rebalances.sink.run(registry)

@@ -90,9 +90,8 @@ def load_mapping(path: Path | None = None) -> EcomMapping:
     """Load a mapping; without a path that of this package, agents/demo/ecom.toml. Raises MappingError."""
     path = path or _OWN_MAPPING
     try:
-        with path.open("rb") as file:
-            # Decimal, so that 0.35 is exactly that and not the nearest binary fraction.
-            content = tomllib.load(file, parse_float=Decimal)
+        # Decimal, so that 0.35 is exactly that and not the nearest binary fraction.
+        content = tomllib.loads(path.read_text("utf-8-sig"), parse_float=Decimal)
     except OSError as error:
         raise MappingError(f"{path}: can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

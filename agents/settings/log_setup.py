@@ -8,9 +8,9 @@ from typing import Any
 
 import structlog
 
-from journeys.agents.settings.printable import printable_lines
 from journeys.agents.settings.repeated_lines import RepeatedLines
 from journeys.agents.settings.settings import Settings
+from journeys.schemas.printable import printable, printable_traceback
 
 # Faust and aiokafka log details of every rebalance and poll, which help only with their sources at hand.
 # Faust's services log under the names of their modules, so our subclasses of them are quiet, too.
@@ -59,5 +59,9 @@ def set_up_logging(settings: Settings, *, worker_id: str | None = None) -> None:
 
 
 def _escape(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Escape control characters in texts of others, such as error texts of a broker."""
-    return {name: printable_lines(value) if isinstance(value, str) else value for name, value in event.items()}
+    """Escape what is not printable in texts of others, such as error texts of a broker; line ends, too."""
+    return {name: _escaped(name, value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _escaped(name: str, value: str) -> str:
+    return printable_traceback(value) if name in ("exception", "stack") else printable(value)

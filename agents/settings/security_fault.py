@@ -19,7 +19,11 @@ class SecuritySettings(Protocol):
 
 _SASL: Final = ("sasl_mechanism", "sasl_username", "sasl_password", "sasl_password_file")
 _TLS: Final = ("tls_ca_file", "tls_cert_file", "tls_key_file", "tls_key_password", "tls_key_password_file")
-_PASSWORDS: Final = ("sasl_password", "tls_key_password")
+_METRICS: Final = (
+    *("metrics_tls_cert_file", "metrics_tls_key_file", "metrics_tls_key_password", "metrics_tls_key_password_file"),
+    *("metrics_token", "metrics_token_file"),
+)
+_SECRETS: Final = ("sasl_password", "tls_key_password", "metrics_tls_key_password", "metrics_token")
 
 
 def variable(setting: str) -> str:
@@ -30,7 +34,7 @@ def variable(setting: str) -> str:
 def security_fault(settings: SecuritySettings) -> str | None:
     """One line that names the wrong or missing setting and the fix; None if the settings are consistent."""
     protocol = settings.security_protocol
-    present = {name for name in (*_SASL, *_TLS) if getattr(settings, name) is not None}
+    present = {name for name in (*_SASL, *_TLS, *_METRICS) if getattr(settings, name) is not None}
     for names, protocols in ((_SASL, ("SASL_SSL",)), (_TLS, ("SSL", "SASL_SSL"))):
         unused = [variable(name) for name in names if name in present]
         if unused and protocol not in protocols:
@@ -38,23 +42,24 @@ def security_fault(settings: SecuritySettings) -> str | None:
                 f"{unused[0]} is set, but JOURNEYS_SECURITY_PROTOCOL is {protocol}: "
                 f"set it to {' or '.join(protocols)}, or unset {unused[0]}"
             )
-    for name in _PASSWORDS:
+    for name in _SECRETS:
         if {name, f"{name}_file"} <= present:
             return f"{variable(name)} and {variable(name)}_FILE are both set: one of them is enough"
     if protocol == "SASL_SSL" and "sasl_username" not in present:
         return "JOURNEYS_SASL_USERNAME is not set, and JOURNEYS_SECURITY_PROTOCOL is SASL_SSL"
     if protocol == "SASL_SSL" and not {"sasl_password", "sasl_password_file"} & present:
         return "neither JOURNEYS_SASL_PASSWORD nor JOURNEYS_SASL_PASSWORD_FILE is set, one is needed for SASL_SSL"
-    return _key_fault(present) or _server_fault(settings)
+    return _key_fault(present, "tls") or _key_fault(present, "metrics_tls") or _server_fault(settings)
 
 
-def _key_fault(present: set[str]) -> str | None:
-    for name, other in (("tls_cert_file", "tls_key_file"), ("tls_key_file", "tls_cert_file")):
+def _key_fault(present: set[str], prefix: str) -> str | None:
+    cert_file, key_file = f"{prefix}_cert_file", f"{prefix}_key_file"
+    for name, other in ((cert_file, key_file), (key_file, cert_file)):
         if name in present and other not in present:
             return f"{variable(name)} is set and {variable(other)} is not: a certificate needs its key (PEM)"
-    for name in ("tls_key_password", "tls_key_password_file"):
-        if name in present and "tls_key_file" not in present:
-            return f"{variable(name)} is set and JOURNEYS_TLS_KEY_FILE is not: there is no key to decrypt"
+    for name in (f"{prefix}_key_password", f"{prefix}_key_password_file"):
+        if name in present and key_file not in present:
+            return f"{variable(name)} is set and {variable(key_file)} is not: there is no key to decrypt"
     return None
 
 

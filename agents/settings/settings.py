@@ -83,9 +83,20 @@ class Settings(BaseSettings):
     bigquery_grpc_endpoint: str | None = None
     """Address of the emulator's Storage Write API, as host:port."""
     metrics_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
-    """Port for a worker's Prometheus metrics; 0 uses a free port, None serves none."""
+    """Port for health and Prometheus metrics; 0 uses a free port, None opens none."""
     metrics_host: str = "127.0.0.1"
-    """Address of that port; the metrics have no access control."""
+    """Address of that port."""
+    metrics_tls_cert_file: Path | None = None
+    """Certificate (PEM) of that port, followed by its intermediate certificates; None serves without TLS."""
+    metrics_tls_key_file: Path | None = None
+    """Private key (PEM) of that certificate; it may be in the same file."""
+    metrics_tls_key_password: Annotated[SecretStr, Field(min_length=1)] | None = None
+    metrics_tls_key_password_file: Path | None = None
+    """File with the password of that key; its final line break is ignored."""
+    metrics_token: Annotated[SecretStr, Field(min_length=1)] | None = None
+    """Bearer token that whoever reads the metrics must send; None asks for none."""
+    metrics_token_file: Path | None = None
+    """File with that token; its final line break is ignored."""
     worker_id: str | None = None
     """Name of a worker in logs and punctuations; None makes one from host name and process id."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -110,7 +121,7 @@ class Settings(BaseSettings):
         return self
 
 
-SECRETS: Final = frozenset({"sasl_password", "tls_key_password"})
+SECRETS: Final = frozenset({"sasl_password", "tls_key_password", "metrics_tls_key_password", "metrics_token"})
 """Names of the settings that are never shown."""
 
 

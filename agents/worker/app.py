@@ -18,6 +18,7 @@ from journeys.agents.worker.guards.freeze_guard import FreezeGuard
 from journeys.agents.worker.guards.memory_limit import MemoryLimit
 from journeys.agents.worker.guards.watchdog import Watchdog
 from journeys.agents.worker.journey_agent import JourneyAgent
+from journeys.agents.worker.log_ends import LogEnds
 from journeys.agents.worker.ports.local_copy import LocalCopy, NoLocalCopy
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.punctuator import Punctuator
@@ -46,6 +47,7 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     journey_agent: JourneyAgent
     memory: MemoryLimit
     punctuator: Punctuator
+    log_ends: LogEnds
     codec: Codec
     registry: SchemaRegistry | None
     partition_count: int
@@ -164,6 +166,7 @@ def create_app(
     }
     # The buffer size counts messages, and each is a whole fetch here.
     app.table = app.Table(TABLE, recovery_buffer_size=4, key_type=bytes, value_type=bytes, partitions=partition_count)
+    app.log_ends = LogEnds(app)
     _attach(app, raw, settings, policy)
     return app
 
@@ -173,6 +176,7 @@ def _attach(app: JourneyApp, raw: dict[str, Any], settings: Settings, policy: Po
     app.agent(app.topic(app.input_topic, **raw), name="journeys", concurrency=1)(app.journey_agent.run)
     app.on_partitions_revoked.connect(_barrier)
     app.task(Watchdog(app, app.memory).watch)
+    app.task(app.log_ends.watch)
     app.task(Admission(lambda: app.consumer._thread._consumer, app.client_options, settings).watch)
     app.timer(settings.punctuation_interval_seconds)(app.punctuator.punctuate)
     if settings.gather_seconds:

@@ -28,7 +28,7 @@ from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.restore.open_local_copy import open_local_copy
 from journeys.agents.worker.restore.worker_slot import WorkerSlot
 from journeys.agents.worker.worker_engine import engine_of
-from journeys.agents.worker.worker_metrics import MetricsServer, WorkerMetrics
+from journeys.agents.worker.worker_health import WorkerHealth
 from journeys.schemas.catalog import Catalog
 
 log = logging.getLogger("journeys.worker")
@@ -41,8 +41,8 @@ _STOP_WITHIN_SECONDS = 10.0
 class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
     """Faust's worker without its console output; a second signal ends the process at once."""
 
-    def __init__(self, app: JourneyApp, metrics: MetricsServer | None) -> None:
-        self._metrics = metrics
+    def __init__(self, app: JourneyApp, health: WorkerHealth | None) -> None:
+        self._health = health
         super().__init__(
             app, loglevel=None, quiet=True, override_logging=False, redirect_stdouts=False, workdir=Path.cwd()
         )
@@ -52,12 +52,11 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
         """Do nothing: `create_app` has registered everything."""
 
     async def on_first_start(self) -> None:
-        """Start the freeze guard and the metrics with the service."""
+        """Start the freeze guard and the health with the service."""
         await super().on_first_start()
         self.app.guard.start()
-        if self._metrics is not None:
-            app = self.app
-            self._metrics.serve(WorkerMetrics(app, app.journey_agent, app.memory, app.store.progress))
+        if self._health is not None:
+            self._health.watch(self.app)
 
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
         if self._signal_stop_time:
@@ -85,11 +84,9 @@ def run_worker(settings: Settings) -> int:
     set_up_logging(settings, worker_id=worker_id)
     policy = None if settings.policy is None else load_policy(settings.policy)
     _make_data_dir(settings.data_dir)
-    metrics = None if settings.metrics_port is None else MetricsServer(settings)
-    if metrics is not None:
-        log.info("metrics at %s", metrics.address)
-    slot = WorkerSlot(settings.data_dir / "tables" / settings.application_id)
     engine = engine_of(settings.engine)
+    health = None if settings.metrics_port is None else WorkerHealth(settings, engine.name)
+    slot = WorkerSlot(settings.data_dir / "tables" / settings.application_id)
     local_copy = open_local_copy(settings, slot)
     options, partition_count, catalog = asyncio.run(_prepare(settings))
     named = settings.model_copy(update={"worker_id": worker_id})
@@ -110,12 +107,12 @@ def run_worker(settings: Settings) -> int:
         "of the log" if policy is None else policy.version,
     )
     try:
-        JourneyWorker(app, metrics).execute_from_commandline()
+        JourneyWorker(app, health).execute_from_commandline()
     except SystemExit as end:
         return WorkerExit.STOPPED if end.code in (None, 0) else WorkerExit.FAILED
     finally:
-        if metrics is not None:
-            metrics.close()
+        if health is not None:
+            health.close()
         local_copy.close()
         slot.release()
     return WorkerExit.STOPPED

@@ -2,72 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from time import monotonic
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, start_http_server
 from psutil import Process
 
-from journeys.agents.settings.operation_error import OperationError
-from journeys.agents.worker.metric_families import LoopMetrics
+from journeys.agents.health.metric_families import readiness
 from journeys.clock import now_ms
 from journeys.schemas import metrics
 from journeys.schemas.metrics import Sample
 from journeys.streams.partition.abandonment_metrics import booked_samples
 
 if TYPE_CHECKING:
-    from faust.types import TP
-
-    from journeys.agents.settings.settings import Settings
-    from journeys.agents.worker.guards.memory_limit import MemoryLimit
     from journeys.agents.worker.journey_agent import JourneyAgent
-    from journeys.agents.worker.ports.worker_ports import Worker
+    from journeys.agents.worker.log_ends import LogEnds
+    from journeys.agents.worker.ports.worker_ports import MemoryGate, Worker
     from journeys.agents.worker.restore.restore_progress import RestoreProgress
+    from journeys.agents.worker.worker_condition import WorkerCondition
     from journeys.streams.partition.protocols import JourneyPartition
 
-_MODE: Final = "worker"
-# A flush takes milliseconds; one that takes this long is waiting for Kafka.
-_WAITS_FOR_KAFKA_SECONDS: Final = 5.0
 _MS: Final = 1_000
-
-
-class MetricsServer:
-    """Serves metrics over HTTP on its own thread; empty until `serve` adds a worker's."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Raises OperationError if the port can't be bound."""
-        self._registry = CollectorRegistry()
-        host, port = settings.metrics_host, settings.metrics_port
-        assert port is not None
-        try:
-            self._server, self._thread = start_http_server(port, host, self._registry)
-        except OSError as error:
-            raise OperationError(
-                f"{host}:{port} can't be listened on for metrics ({error.strerror or error}): set "
-                "JOURNEYS_METRICS_HOST and JOURNEYS_METRICS_PORT (0 takes a free port)"
-            ) from None
-        self.address = f"http://{host}:{self._server.server_port}/metrics"
-
-    def serve(self, worker: WorkerMetrics) -> None:
-        """Add a worker's metrics; to be called within the worker's event loop."""
-        self._registry.register(LoopMetrics(_MODE, worker.read))
-
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 class WorkerMetrics:
     """Metrics of a worker's parts. It runs in the worker's event loop, so never while a batch is applied."""
 
-    def __init__(self, worker: Worker, agent: JourneyAgent, memory: MemoryLimit, progress: RestoreProgress) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        agent: JourneyAgent,
+        memory: MemoryGate,
+        progress: RestoreProgress,
+        log_ends: LogEnds,
+        condition: WorkerCondition,
+        partition_count: int,
+    ) -> None:
         self._worker = worker
         self._agent = agent
         self._limit = memory
         self._progress = progress
+        self._log_ends = log_ends
+        self._condition = condition
+        self._partition_count = partition_count
         self._process = Process()
 
     async def read(self) -> Sequence[Sample]:
@@ -75,7 +51,9 @@ class WorkerMetrics:
         partitions = {number: processor.partition for number, processor in self._worker.store.processors.items()}
         held = sum(len(partition.rows) for partition in partitions.values())
         return [
+            *readiness(tuple(self._condition.reasons())),
             *self._records(),
+            *self._owned(partitions),
             *_journeys(partitions, held),
             *self._lags(partitions),
             *self._restore(),
@@ -84,8 +62,7 @@ class WorkerMetrics:
 
     def _records(self) -> Iterator[Sample]:
         agent = self._agent
-        longest = monotonic() - _WAITS_FOR_KAFKA_SECONDS
-        yield Sample(metrics.HEALTHY, all(since > longest for since in agent.flushing_since.values()))
+        yield Sample(metrics.HEALTHY, self._condition.waiting_for_kafka() is None)
         yield from booked_samples(agent.tally)
         counts = agent.counts
         yield Sample(metrics.APPLIED, counts.applied)
@@ -100,20 +77,16 @@ class WorkerMetrics:
         now = now_ms()
         for number, partition in sorted(partitions.items()):
             if partition.time_source == "live" and partition.clock is not None:
-                yield Sample(metrics.CLOCK_LAG, max(0, now - partition.clock) / _MS, (str(number),))
-        consumer = self._worker.consumer
-        for tp, position in sorted(consumer.next_position.items()):
-            end = self._end(tp)
-            if end is not None:
-                yield Sample(metrics.RECORD_LAG, max(0, end - position), (str(tp.partition),))
+                yield Sample(metrics.CLOCK_LAG, (now - partition.clock) / _MS, (str(number),))
+        for tp, lag in sorted(self._log_ends.lags().items()):
+            yield Sample(metrics.RECORD_LAG, lag, (str(tp.partition),))
+        for tp, position in sorted(self._worker.consumer.next_position.items()):
+            yield Sample(metrics.NEXT_OFFSET, position, (str(tp.partition),))
 
-    def _end(self, tp: TP) -> int | None:
-        """End offset as of the last fetch; None before the first, or if the partition was just revoked."""
-        try:
-            end: int | None = self._worker.consumer.highwater(tp)
-        except Exception:  # aiokafka asserts, or raises IllegalStateError, for what is not assigned
-            return None
-        return end
+    def _owned(self, partitions: Iterable[int]) -> Iterator[Sample]:
+        yield Sample(metrics.INPUT_PARTITIONS, self._partition_count)
+        for number in sorted(partitions):
+            yield Sample(metrics.OWNED, 1, (str(number),))
 
     def _restore(self) -> Iterator[Sample]:
         progress = self._progress

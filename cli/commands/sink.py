@@ -14,6 +14,10 @@ def bigquery(
     group: Annotated[
         str | None, typer.Option(metavar="NAME", help="Consumer group; a new one reads everything again.")
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", min=0, max=65_535, help="Serve health and metrics there; 0 takes a free port."),
+    ] = None,
     table: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this table; may be given several times.")
     ] = None,
@@ -35,7 +39,7 @@ def bigquery(
     unknown = sorted(set(table or ()) - known.keys())
     if unknown:
         raise typer.BadParameter(f"{unknown[0]} is no table; there are {', '.join(known)}", param_hint="--table")
-    settings = settings_of(bootstrap_servers=bootstrap_servers)
+    settings = settings_of(bootstrap_servers=bootstrap_servers, metrics_port=metrics_port)
 
     async def until_stopped() -> None:
         work = asyncio.ensure_future(run_sink(settings, [known[name] for name in table or known], group=group or GROUP))

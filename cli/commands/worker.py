@@ -26,9 +26,7 @@ def worker(
     ] = None,
     metrics_port: Annotated[
         int | None,
-        typer.Option(
-            metavar="PORT", min=0, max=65_535, help="Serve metrics for Prometheus there; 0 takes a free port."
-        ),
+        typer.Option(metavar="PORT", min=0, max=65_535, help="Serve health and metrics there; 0 takes a free port."),
     ] = None,
     log_level: Annotated[Literal["debug", "info", "warning", "error"] | None, typer.Option(help="Least level.")] = None,
     log_format: Annotated[Literal["console", "json"] | None, typer.Option(help="Text or JSON lines.")] = None,

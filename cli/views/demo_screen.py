@@ -10,7 +10,7 @@ from typing import Final
 
 from rich.console import Group
 from rich.live import Live
-from rich.text import Text
+from rich.styled import Styled
 
 from journeys.agents.demo.demonstration import Demonstration
 from journeys.agents.history.importer import ImportReport
@@ -109,4 +109,4 @@ class DemoScreen:
         progress = (
             f"{self._date()}   {self._stage.progress.records:,} records of {self._stage.progress.journeys:,} journeys"
         )
-        return Group(Text(progress, style="bold"), "", self._watched.table())
+        return Group(Styled(progress, "bold"), "", self._watched.table())

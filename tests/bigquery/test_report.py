@@ -7,7 +7,10 @@ import re
 import runpy
 import subprocess
 import sys
+from base64 import b64encode
 from collections import Counter
+from hashlib import sha256
+from html import escape
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,12 +31,14 @@ from journeys.analytics.query import queries
 from journeys.analytics.table import all_tables, touchpoint_table
 from journeys.schemas.instants import DAY_MS, parse_instant
 from journeys.schemas.lines import parse_line
+from journeys.schemas.printable import printable
 from journeys.schemas.records import REASONS, Touchpoint
 from journeys.streams.partition.driver import replay_unpunctuated
 from tests.fixtures.browser import NoBrowserError, browser, shown
+from tests.fixtures.hostile import HOSTILE
 from tests.fixtures.left_out import left_out
 
-from .exports import exported
+from .exports import exported, hostile_export
 from .rows import abandonment, insert, lifecycle, query, touchpoint
 
 ROOT = Path(__file__).parent.parent.parent
@@ -212,6 +217,45 @@ def test_the_pages_charts_have_the_data_in_a_real_browser(tmp_path):
     for name in (*report.by_reason["abandonment_reason"], *report.by_channel["channel"], *report.by_policy[:, 0]):
         assert re.search(f"<text[^>]*>{re.escape(name)} *</text>", document), f"no bar is called {name}"
     assert f"<b>{report.abandonments:,}</b>" in document
+
+
+@pytest.mark.slow
+def test_row_14_hostile_names_are_text_in_the_page(tmp_path):
+    """`<a href=...>` as a channel was a link in the chart. Shown as they are; nothing is loaded, nothing else runs."""
+    try:
+        program = browser()
+    except NoBrowserError as error:
+        pytest.skip(f"{left_out('browser')}: {error}")
+    report = analytics.report(30, folder=hostile_export(tmp_path / "parquet"))
+    file = tmp_path / "report.html"
+    file.write_text(page(report), "utf-8")
+    document = asyncio.run(shown(program, file))
+    charted = (report.by_reason, report.by_state, report.by_channel, report.by_policy, report.by_day)
+    assert document.count('<g class="point">') == sum(map(len, charted)), "the policy keeps the charts from being drawn"
+    rendered = re.sub(r"<script.*?</script>", "", document, flags=re.DOTALL)
+    assert not re.findall(r"<(?:a|img|script|iframe|base|form|link)\b[^>]*>", rendered)
+    assert not re.findall(r"<[^>]*\son\w+=", rendered)
+    for text in HOSTILE.values():
+        as_text = escape(printable(text), quote=False)
+        assert rendered.count(f"<td>{as_text}</td>") == 2, "in a table of channels and of policies"
+        assert len(re.findall(rf"<text[^>]*>{re.escape(as_text)} *</text>", rendered)) == 2, f"no bar is called {text}"
+
+
+def test_a_page_runs_its_own_scripts_only(tmp_path):
+    """Its policy names each by its hash, and forbids all else."""
+    made_page = page(analytics.report(30, folder=hostile_export(tmp_path / "parquet")))
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', made_page)
+    parts = dict(part.split(" ", 1) for part in policy.split("; "))
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", made_page, re.DOTALL)
+    hashes = {f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts}
+    assert set(parts.pop("script-src").split()) == hashes
+    assert parts == {
+        "default-src": "'none'",
+        "style-src": "'unsafe-inline'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    assert made_page.index("Content-Security-Policy") < made_page.index("<title>")
 
 
 def test_nothing_at_all_is_a_report_of_nothing(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from time import sleep
 
@@ -9,8 +10,9 @@ import pytest
 
 from journeys.agents.worker.guards.memory_limit import LIMIT_REACHED, ROOM_AGAIN
 from tests.fixtures.fresh_kafka import emptied
-from tests.fixtures.topic_contents import DAY, punctuation, touch
+from tests.fixtures.topic_contents import DAY, punctuation, read, touch
 
+from .test_metrics import scraped, status
 from .topic_exchange import append, published
 from .verified import verified
 from .worker_process import WorkerProcess
@@ -52,9 +54,21 @@ def days(first, last):
         yield punctuation(day * DAY)
 
 
+def waiting_by(worker):
+    """Give where the log ends by a worker's figures, and its status: it says that it has no room."""
+    (url,) = re.findall(r"metrics at (http://\S+)/metrics", worker.log)
+    figures = scraped(f"{url}/metrics")
+    code, reasons = status(f"{url}/ready")
+    assert code == 200 or "memory: " in reasons
+    wanted = ("journeys_next_offset", "journeys_lag_records")
+    return sum(value for name, value in figures.items() if name.startswith(wanted)), code
+
+
 def test_at_the_limit_it_waits_and_then_goes_on(broker, workers, tmp_path):
     """Longer than its session, while another worker joins and takes over half: the same abandonments as ever."""
-    settings = emptied(broker, session_timeout_seconds=SESSION_SECONDS, memory_limit_mib=LIMIT, max_batch_records=5)
+    settings = emptied(
+        broker, session_timeout_seconds=SESSION_SECONDS, memory_limit_mib=LIMIT, max_batch_records=5, metrics_port=0
+    )
     folder = tmp_path / "measured"
     worker = MeasuredWorker(settings, folder, "measured")
     try:
@@ -68,6 +82,9 @@ def test_at_the_limit_it_waits_and_then_goes_on(broker, workers, tmp_path):
         sleep(2 * SESSION_SECONDS)
         assert published(settings) == []
         worker.require_running()
+        append(settings, punctuation(12 * DAY))  # nobody fetches it
+        ended = sum(len(records) for records in asyncio.run(read(settings)).values())
+        workers.wait_until(lambda: waiting_by(worker) == (ended, 503), "the lag stands still")
         other = workers.start(settings, memory_limit_mib=None)
         other.wait_until_logged("restored: partitions [")
         (shared,) = re.findall(r"restored: partitions \[([^]]*)\]", other.log)

@@ -1,13 +1,15 @@
 """Figures as Prometheus scrapes them, over HTTP."""
 
 import asyncio
+import socket
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
-import prometheus_client
+import pytest
 from prometheus_client import CollectorRegistry, start_http_server
 
-from training_orchestrator import JourneyTimeoutManager
-from training_orchestrator.prometheus_metrics import ManagerMetrics
+from training_orchestrator import ConfigurationError, JourneyTimeoutManager, prometheus_metrics
+from training_orchestrator.prometheus_metrics import ManagerMetrics, serve_metrics
 
 from .documents import blocks
 
@@ -42,11 +44,14 @@ def test_a_scrape_tells_what_happened(tmp_path):
         return penalty, during, after
 
     penalty, during, after = asyncio.run(run())
-    assert during['journeys_abandonments_total{mode="embedded",reason="USER_FATIGUE"}'] == 1
-    of = {name: during[f'{name}{{mode="embedded"}}'] for name in ("journeys_active", "journeys_store_healthy")}
+    assert during['journeys_abandonments_total{application="journeys",mode="embedded",reason="USER_FATIGUE"}'] == 1
+    of = {
+        name: during[f'{name}{{application="journeys",mode="embedded"}}']
+        for name in ("journeys_active", "journeys_store_healthy")
+    }
     assert of == {"journeys_active": 1, "journeys_store_healthy": 1}
-    assert during['journeys_detection_delay_seconds_count{mode="embedded"}'] == 1
-    assert during['journeys_held{mode="embedded"}'] == 2
+    assert during['journeys_detection_delay_seconds_count{application="journeys",mode="embedded"}'] == 1
+    assert during['journeys_held{application="journeys",mode="embedded"}'] == 2
     counted = {
         "journeys_penalty_dollars_total": penalty.total,
         "journeys_late_touchpoints_total": 1,
@@ -54,33 +59,58 @@ def test_a_scrape_tells_what_happened(tmp_path):
         "journeys_refused_total": 1,
         "journeys_dead_letters_total": 0,
     }
-    assert {name: during[f'{name}{{mode="embedded"}}'] for name in counted} == counted
+    assert {name: during[f'{name}{{application="journeys",mode="embedded"}}'] for name in counted} == counted
     assert {name: value for name, value in after.items() if name.startswith("journeys_")} == {
-        'journeys_store_healthy{mode="embedded"}': 0
+        'journeys_store_healthy{application="journeys",mode="embedded"}': 0,
+        'journeys_ready{application="journeys",mode="embedded"}': 0,
+        'journeys_not_ready{application="journeys",mode="embedded",reason="stuck"}': 1,
     }
 
 
 def test_the_lines_of_the_page_serve_a_manager(tmp_path, monkeypatch):
-    """As docs/metrics.md has them, but at a free port, and with a registry of the test's own."""
-    registry, served = CollectorRegistry(), []
-
-    def serve(port, host):
-        assert (port, host) == (9100, "127.0.0.1")
-        served.append(start_http_server(0, host, registry))
-
-    monkeypatch.setattr(prometheus_client, "REGISTRY", registry)
-    monkeypatch.setattr(prometheus_client, "start_http_server", serve)
+    """As docs/metrics.md has them, but at a free port: figures, and health that sees the store go."""
+    monkeypatch.setattr(prometheus_metrics, "serve_metrics", lambda manager, **_: serve_metrics(manager, port=0))
     (lines,) = blocks("docs/metrics.md", "python")
+    names = {}
 
     async def run():
         async with JourneyTimeoutManager(store_path=tmp_path / "s.sqlite3") as manager:
             await manager.register_journey("open")
-            exec(lines, {"manager": manager})  # noqa: S102 - the page is part of this repository
-            ((server, thread),) = served
-            try:
-                return await asyncio.to_thread(scraped, server.server_port)
-            finally:
-                server.shutdown()
-                thread.join()
+            exec(lines, names | {"manager": manager}, names)  # noqa: S102 - the page is part of this repository
+            port = int(names["server"].address.rpartition(":")[2])
+            during = await asyncio.to_thread(scraped, port), await asyncio.to_thread(status, port)
+        deadline = asyncio.get_running_loop().time() + 20
+        while (after := await asyncio.to_thread(status, port)) == during[1]:
+            assert asyncio.get_running_loop().time() < deadline
+        names["server"].close()
+        return *during, after
 
-    assert asyncio.run(run())['journeys_active{mode="embedded"}'] == 1
+    figures, during, after = asyncio.run(run())
+    assert figures['journeys_active{application="journeys",mode="embedded"}'] == 1
+    assert figures['journeys_ready{application="journeys",mode="embedded"}'] == 1
+    assert during == (200, "ready\n")
+    assert after[0] == 503
+    assert "store: call start() first" in after[1]
+
+
+def test_a_port_that_is_taken_is_said(tmp_path):
+    """As any other setting that is not allowed."""
+
+    async def run():
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            async with JourneyTimeoutManager(store_path=tmp_path / "s.sqlite3") as manager:
+                serve_metrics(manager, port=other.getsockname()[1])
+
+    with pytest.raises(ConfigurationError, match="can't be listened on for metrics"):
+        asyncio.run(run())
+
+
+def status(port):
+    """Status and body of /ready."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/ready", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()

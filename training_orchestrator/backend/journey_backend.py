@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 class JourneyBackend(Protocol):
     """Embedded or connected. Every method may raise StoreUnavailableError, and then has changed nothing."""
 
+    mode: str
+    """`embedded` or `connected`."""
+
+    @property
+    def fault(self) -> str | None:
+        """Why the last access to the store failed; None if it did not."""
+
     async def open(self) -> None:
         """Start: embedded, restore the state from the file; connected, follow the output topics."""
 

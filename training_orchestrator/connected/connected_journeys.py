@@ -40,6 +40,8 @@ _REQUESTED_BY: Final = "training_orchestrator"
 class ConnectedJourneys:
     """A JourneyBackend over Kafka. A `policy` is put in force; `answer_seconds` limits every wait."""
 
+    mode = "connected"
+
     def __init__(self, settings: Settings, policy: Policy | None, answer_seconds: float) -> None:
         self._settings = settings
         self._policy = policy
@@ -51,6 +53,11 @@ class ConnectedJourneys:
         self._listener = OutputListener(settings, self._codec, self._note)
         self.mirror: ConnectedMirror | None = None
         """Mirrors the workers' journeys to Redis; set it before `open`."""
+
+    @property
+    def fault(self) -> str | None:
+        """Why the output topics can't be read; None while they can."""
+        return self._listener.fault
 
     async def open(self) -> None:
         """Follow the output topics from their present ends, connect, and put the policy in force."""
@@ -96,7 +103,7 @@ class ConnectedJourneys:
 
     async def take_timed_out(self) -> list[JourneyAbandoned]:
         """Those that workers published. At most the last 100,000 are kept until they are taken; the feed has all."""
-        if (fault := self._listener.fault) is not None:
+        if (fault := self.fault) is not None:
             raise StoreUnavailableError(f"the output topics can't be read for now; nothing is lost: {fault}")
         taken = list(self._timed_out)
         self._timed_out.clear()
@@ -133,8 +140,8 @@ class ConnectedJourneys:
     async def figures(self) -> Figures:
         """Counts of the outputs since `open`; only the workers know the number of open journeys."""
         return self._listener.tally.figures(
-            "connected",
-            is_healthy=self._listener.fault is None,
+            self.mode,
+            is_healthy=self.fault is None,
             active=None,
             duplicates=None,
             does_cleanup=False,

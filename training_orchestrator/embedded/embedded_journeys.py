@@ -62,6 +62,8 @@ class _Turn(NamedTuple):
 class EmbeddedJourneys:
     """A JourneyBackend over a file. `interval_seconds` is the longest time between two checks of deadlines."""
 
+    mode = "embedded"
+
     def __init__(
         self,
         path: Path,
@@ -84,7 +86,7 @@ class EmbeddedJourneys:
         self._due_at = 0
         self._timed_out: deque[JourneyAbandoned] = deque(maxlen=_KEPT_TIMED_OUT)
         self._tally = Tally()
-        self._is_healthy = True
+        self.fault: str | None = None
         self._restore_seconds: float | None = None
         self.mirror: Mirror | None = None
         """Gets every change; set it before `open`."""
@@ -185,8 +187,8 @@ class EmbeddedJourneys:
     def _figures(self) -> Figures:
         partition, counts = self._journeys.partition, self._journeys.counts
         figures = self._tally.figures(
-            "embedded",
-            is_healthy=self._is_healthy,
+            self.mode,
+            is_healthy=self.fault is None,
             active=partition.open_count(),
             duplicates=counts.duplicate,
             does_cleanup=True,
@@ -277,12 +279,12 @@ class EmbeddedJourneys:
     async def _in_thread(self, work: Callable[..., Result], *args: Any) -> Result:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, copy_context().run, work, *args)
-        except StoreUnavailableError:
-            self._is_healthy = False
+        except StoreUnavailableError as error:
+            self.fault = str(error)
             raise
 
     def _note(self, turn: _Turn) -> None:
-        self._is_healthy = True
+        self.fault = None
         if self.mirror is not None:
             self.mirror.note(turn.updates)
         for effects in turn.applied:

@@ -26,6 +26,10 @@ class Membership(Protocol):
         """Whether a rebalance, or the restore after it, is under way."""
 
     @property
+    def rebalancing_count(self) -> int:
+        """How many rebalances have begun; 0 before the worker has tried to join."""
+
+    @property
     def consumer_generation_id(self) -> int:
         """Number of the latest assignment."""
 

@@ -1,0 +1,1 @@
+"""Tests of alerts and dashboard, with Prometheus's own promtool."""
