@@ -114,7 +114,7 @@ fuzz: setup ## bad input: BAD=n inputs that must all be accounted for; figures g
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt --editable '.[fuzz]'
 	$(BIN)/python -m tests.fuzz $(BAD)
 
-chaos: setup ## kills, freezes, crashes and outages under load, 20 minutes: SEED=s, CHAOS="outage shutdown" for a part
+chaos: setup ## kills, freezes, crashes, outages, a cluster, wrong clocks, under load, most of an hour: SEED=s, CHAOS="outage cluster" for a part
 	$(BIN)/python -m tests.chaos $(CHAOS) $(if $(SEED),--seed $(SEED))
 
 bench: setup ## throughput next to a naive Faust agent, and a guard against a slower hot path; figures go to benchmarks/results

@@ -15,12 +15,13 @@ from journeys.schemas.topics import DEFAULT_PARTITION_COUNT, MAX_MESSAGE_BYTES, 
 from journeys.streams.partition.changelog import stored_partition
 from journeys.streams.partition.state import Partition
 from journeys.streams.rule.policy import DEFAULT_POLICY
-from journeys.streams.rule.row import HASH_BYTES, REMEMBERED_IDS, UNKNOWN_OFFSET, Row, stored_columns
+from journeys.streams.rule.row import HASH_BYTES, UNKNOWN_OFFSET, Row, stored_columns
 from journeys.streams.stored.schema_rows import missing_schemas
 
 _BATCH_BYTES = 512 * 1024
 _CHUNK = 5_000
 _USERS = 50_000
+_TOUCHPOINTS = 7
 BEFORE_ALL_INPUT: Final = UNKNOWN_OFFSET
 """Offset of rows that all records of the input come behind."""
 
@@ -34,9 +35,9 @@ def open_row(number: int, now: int) -> Row:
     row.started_at = now - number % 1_000_000
     row.last_activity_at = row.last_touchpoint_at = row.started_at + 1_000
     row.state = ("AWARE", "CONSIDERING", "INTENT")[number % 3]
-    row.touchpoint_count = 7
+    row.touchpoint_count = _TOUCHPOINTS
     row.total_cost_micros = 1_234_567 + number
-    row.recent_ids = (number * 2_654_435_761).to_bytes(HASH_BYTES * (REMEMBERED_IDS - 1), "big")
+    row.recent_ids = (number * 2_654_435_761).to_bytes(HASH_BYTES * _TOUCHPOINTS, "big")
     row.conversion_probability = 0.3
     row.conversion_value_micros = 90_000_000
     row.derive()

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import plain_faust_table
+from benchmarks.longest_hold import longest_hold_ms
 from benchmarks.machine import describe_machine
 from benchmarks.measure import RunFailedError, fresh_kafka, running
 from benchmarks.open_journeys import write_open_journeys
@@ -63,6 +64,9 @@ class Restored:
     restore_cpu_seconds: float
     seconds: float
     peak_rss_mb: float
+    longest_hold_ms: float | None
+    """Longest time for which one call kept all other threads from running; Faust's own table does not tell."""
+    longest_hold_cpu_ms: float | None
     load_average: float
     """The machine's over a minute, before the process starts."""
 
@@ -168,6 +172,7 @@ def _restore(
         round(cpu_seconds, 2),
         round(seconds, 2),
         round(peak_rss_mb, 1),
+        *(longest_hold_ms(log_path) if command == _WORKER else (None, None)),
         round(load_average, 2),
     )
 

@@ -3,7 +3,8 @@
 Each run has a Kafka of its own: a changelog of open journeys, and touchpoints of journeys picked at random, lie there
 when the worker starts. Timed is what is between its restore and its last partition row. Sizes by turns; figures,
 medians, go to results/worker_growth.json. Of many journeys hardly one comes twice while rows are gathered, of few all
-do: the rows that are stored for a thousand touchpoints are a figure, too.
+do: the rows that are stored for a thousand touchpoints are a figure, too. So is the longest time, from the start on,
+for which one call kept all other threads of the worker from running.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
 from time import monotonic, sleep
@@ -20,6 +21,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from benchmarks.longest_hold import longest_hold_ms
 from benchmarks.machine import describe_machine
 from benchmarks.measure import RunFailedError, fresh_kafka, running, wait_until_processed
 from benchmarks.open_journeys import BEFORE_ALL_INPUT, open_row, write_open_journeys
@@ -56,7 +58,7 @@ def main(
             found[size].append(run)
             console.print(f"{size:,} open: " + ", ".join(f"{name} {value:,.0f}" for name, value in run.items()))
     figures = {
-        str(size): {name: round(median(run[name] for run in of)) for name in of[0]} for size, of in found.items()
+        str(size): {name: round(_figure(name)(run[name] for run in of)) for name in of[0]} for size, of in found.items()
     }
     least, most = figures[str(min(sizes))], figures[str(max(sizes))]
     left = {name: round(most[name] / least[name], 2) for name in ("events_per_s", "events_per_cpu_s")}
@@ -64,6 +66,11 @@ def main(
     results = described | {"touchpoints": touchpoints, "figures": figures, "left": left, "runs": found}
     write_results(results, WORKER_GROWTH)
     console.print(f"left of the speed with {min(sizes):,} open: {left}; figures in {WORKER_GROWTH}")
+
+
+def _figure(name: str) -> Callable[[Iterable[float]], float]:
+    """What is made of the runs: of holds the longest."""
+    return max if name.startswith("longest") else median
 
 
 def _run(size: int, touchpoints: int) -> dict[str, float]:
@@ -80,12 +87,14 @@ def _run(size: int, touchpoints: int) -> dict[str, float]:
             _require_applied(log, touchpoints)
             window = asyncio.run(JOURNEYS.window(settings, [log]))
             cpu_seconds = usage.cpu_seconds_at(window.ends_at) - usage.cpu_seconds_at(window.begins_at)
-            return {
+            found = {
                 "events_per_s": window.touchpoints / (window.ends_at - window.begins_at),
                 "events_per_cpu_s": window.touchpoints / cpu_seconds,
                 "peak_rss_mb": usage.peak_rss_mb(),
                 "rows_per_1000": (asyncio.run(_changelog_records(settings)) - written) * 1_000 / touchpoints,
             }
+        found["longest_hold_ms"], found["longest_hold_cpu_ms"] = longest_hold_ms(log)
+        return found
 
 
 async def _write_touchpoints(settings: Settings, size: int, touchpoints: int) -> None:

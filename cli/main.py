@@ -21,6 +21,7 @@ from journeys.cli.commands import (
     broker,
     check,
     config,
+    correct_clock,
     dead_letters,
     demo,
     ecom,
@@ -37,6 +38,7 @@ from journeys.cli.commands import (
     sink,
     stack,
     topics,
+    topics_copy,
     verify,
     watch,
     worker,
@@ -123,6 +125,13 @@ _add(app, "abandon", manual_commands.abandon, "Abandon a journey by hand.", "aba
 _add(app, "extend", manual_commands.extend, "Move a journey's timeout.", "extend journey-123 --days 7")
 _add(app, "verify", verify.verify, "Compare live with a replay.", "verify --differences 50")
 _add(app, "check", check.check, "Compare the stored table with the log.", "check --rebuild")
+_add(
+    app,
+    "correct-clock",
+    correct_clock.correct_clock,
+    "Set a clock that was moved wrongly.",
+    "correct-clock --dry-run",
+)
 _add(app, "export", report.export, "Write the topics as Parquet files.", "export --folder parquet")
 _add(app, "report", report.report, "Show what was abandoned and what it cost.", "report --days 30 --html report.html")
 _add(app, "config", config.config, "Show the settings.", "config")
@@ -135,6 +144,7 @@ app.add_typer(_broker, name="broker")
 
 _add(_topics, "create", topics.create, "Create those that are missing.", "topics create --partitions 4")
 _add(_topics, "check", topics.check, "Compare them with the topic map.", "topics check")
+_add(_topics, "copy", topics_copy.copy, "Copy the log into new topics.", "topics copy new.env --partitions 16")
 app.add_typer(_topics, name="topics")
 
 _add(_policy, "show", policy.show, "Print the policy in force.", "policy show --default")
@@ -162,6 +172,13 @@ _add(
     dead_letters.retry,
     "Append one again, or all that match.",
     "dead-letters retry journey-events:2:17 --with corrected.jsonl",
+)
+_add(
+    _dead_letters,
+    "skip",
+    dead_letters.skip,
+    "Pass over one record for good.",
+    "dead-letters skip journey-events 2 17",
 )
 app.add_typer(_dead_letters, name="dead-letters")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from io import BytesIO
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,6 +12,7 @@ from fastavro import schemaless_reader, schemaless_writer
 from journeys.schemas import records, rows
 from journeys.schemas.catalog import INPUT_RECORDS, Catalog, WriterSchema, own_schemas
 from journeys.schemas.columns import WORTHWHILE, PackedLongs, bodies_of, columns_of, whole_arrays_of
+from journeys.schemas.cut_value import size_of
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import InputRecord, Touchpoint
 from journeys.schemas.valid_columns import are_valid
@@ -64,17 +66,16 @@ class Codec:
     def decode_fields(self, value: bytes) -> tuple[str, dict[str, Any]]:
         """Name and fields of a record of any schema of the catalog; raises InvalidRecordError."""
         writer = self.catalog.writer(schema_id_of(value))
-        body = BytesIO(value)
-        body.seek(HEADER_BYTES)
         try:
-            fields = schemaless_reader(body, writer.parsed, writer.reader)
-        # fastavro raises what its C code happens to meet on bytes that are not Avro: EOFError, ValueError,
-        # IndexError, OverflowError, UnicodeDecodeError, MemoryError for absurd lengths, and its own. What it says
-        # names addresses in memory, and a dead letter's reason must be the same live and in replay.
+            # fastavro believes whatever a length or a count says.
+            body, end = writer.bounded.wanted(value, HEADER_BYTES)
+            fields = schemaless_reader(BytesIO(body), writer.parsed, writer.reader)
+        # fastavro raises what its C code happens to meet on text that is no UTF-8 and on what it can't resolve. What it
+        # says names addresses in memory, and a dead letter's reason must be the same live and in replay.
         except Exception:
             raise InvalidRecordError("value", value[:16], f"Avro of {writer.name}, whole and in UTF-8") from None
         # They would be dropped in silence: two records in one value, or fields that the writer's schema does not say.
-        if behind := len(value) - body.tell():
+        if behind := len(value) - end:
             raise InvalidRecordError("value", f"{behind} bytes behind the record", f"Avro of {writer.name} and no more")
         return writer.name, fields
 
@@ -130,14 +131,17 @@ class Codec:
     def decode_inputs(self, values: Sequence[bytes | None]) -> Sequence[InputRecord | InvalidRecordError]:
         """Decode and validate a batch: for each value its record, or the error that it deserves."""
         schema_id = self.catalog.id_of("Touchpoint")
-        writer = self.catalog.writer(schema_id)
+        try:
+            writer = self.catalog.writer(schema_id)
+        except InvalidRecordError:  # a mark refuses it
+            return [self._decoded(value) for value in values]
         prefix = prefix_of(schema_id)
         alike = [
             position
             for position, value in enumerate(values)
             if value is not None and value.startswith(prefix) and len(value) <= MAX_RECORD_BYTES
         ]
-        if not writer.has_columns or len(alike) < WORTHWHILE:
+        if not (writer.has_columns and writer.is_own) or len(alike) < WORTHWHILE:
             return [self._decoded(value) for value in values]
         if len(alike) == len(values):
             return self._touchpoints(values, writer)
@@ -166,6 +170,12 @@ class Codec:
             return error
 
 
+@cache
+def plain_codec() -> Codec:
+    """Codec of fingerprints alone: for records that must be readable whatever a registry says."""
+    return Codec()
+
+
 def _listed(column: Sequence[Any]) -> Sequence[Any]:
     return column.lists() if isinstance(column, PackedLongs) else column
 
@@ -190,7 +200,7 @@ def check_frame(value: bytes | None) -> None:
     if value is None:
         raise InvalidRecordError("value", None, "a record; this topic is not compacted and has no tombstones")
     if len(value) > MAX_RECORD_BYTES:
-        raise InvalidRecordError("value", f"{len(value)} bytes", f"at most {MAX_RECORD_BYTES} bytes")
+        raise InvalidRecordError("value", f"{size_of(value)} bytes", f"at most {MAX_RECORD_BYTES} bytes")
     schema_id_of(value)
 
 

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
+
+from journeys.schemas.admission import bare_schema
+
+# A union of thousands of branches gives a message for each.
+_SHOWN_MESSAGES: Final = 5
+_SHOWN_CHARACTERS: Final = 500
 
 
 def why_unreadable(reader: dict[str, Any], writer: dict[str, Any]) -> str | None:
@@ -20,13 +26,13 @@ def why_unreadable(reader: dict[str, Any], writer: dict[str, Any]) -> str | None
 
     try:
         result = ReaderWriterCompatibilityChecker().get_compatibility(
-            parse(json.dumps(reader)), parse(json.dumps(writer))
+            parse(json.dumps(bare_schema(reader))), parse(json.dumps(bare_schema(writer)))
         )
     except AvroException as error:
-        return f"not an Avro schema: {error}"
+        return f"not an Avro schema: {str(error)[:_SHOWN_CHARACTERS]}"
     if result.compatibility is not SchemaCompatibilityType.compatible:
-        places = ", ".join(sorted(result.locations))
-        return f"{'; '.join(sorted(result.messages))} at {places}"
+        messages, places = (sorted(said)[:_SHOWN_MESSAGES] for said in (result.messages, result.locations))
+        return f"{'; '.join(messages)} at {', '.join(places)}"[:_SHOWN_CHARACTERS]
     return _other_unit(reader, writer)
 
 

@@ -14,6 +14,7 @@ from journeys.schemas.instants import DAY_MS, HOUR_MS, format_instant, parse_ins
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.money import LARGEST_MICROS, dollars_to_micros
 from journeys.schemas.records import (
+    ClockCorrected,
     InputRecord,
     JourneyAbandoned,
     JourneyCommand,
@@ -133,12 +134,17 @@ def _punctuation(line: Line) -> Punctuation:
     return Punctuation(at=_instant(line, "at"), time_source="simulated")
 
 
+def _clock_corrected(line: Line) -> ClockCorrected:
+    return ClockCorrected(_instant(line, "at"), _text(line, "requested_by"), _text(line, "note"))
+
+
 _KINDS: Final[dict[str, Callable[[Line], InputRecord]]] = {
     "touchpoint": _touchpoint,
     "registration": _registration,
     "signal": _signal,
     "command": _command,
     "punctuation": _punctuation,
+    "clock_corrected": _clock_corrected,
 }
 
 

@@ -66,6 +66,12 @@ CLEANUP_LAG: Final = Metric(
 CLOCK_LAG: Final = Metric(
     "journeys_clock_lag_seconds", "gauge", "Time since the last punctuation that was applied", ("partition",)
 )
+CLOCK_DIFFERENCE: Final = Metric(
+    "journeys_clock_difference_seconds",
+    "gauge",
+    "How far this worker's clock was ahead of the broker's at its last punctuation; below 0: behind",
+    ("partition",),
+)
 RECORD_LAG: Final = Metric(
     "journeys_lag_records", "gauge", "Records of the input topic that wait to be applied", ("partition",)
 )
@@ -82,6 +88,12 @@ RESTORE_REMAINING: Final = Metric(
     "journeys_restore_remaining_records", "gauge", "Changelog records that the restore under way has yet to read"
 )
 RESTORE_SECONDS: Final = Metric("journeys_restore_seconds", "gauge", "How long the last restore took")
+LONGEST_HOLD: Final = Metric(
+    "journeys_longest_hold_seconds",
+    "gauge",
+    "Longest time since the start for which one call kept all other threads from running",
+    ("clock",),
+)
 MEMORY: Final = Metric("journeys_memory_bytes", "gauge", "Resident memory of the whole process")
 MEMORY_PER_JOURNEY: Final = Metric(
     "journeys_memory_bytes_per_journey", "gauge", "That, divided by the journeys that have a row"
@@ -91,6 +103,11 @@ MEMORY_LIMIT: Final = Metric(
 )
 DROPPED_BATCHES: Final = Metric(
     "journeys_dropped_batches", "counter", "Fetched batches that were not the next ones, and are fetched again"
+)
+SCHEMA_IDS_WAITING: Final = Metric(
+    "journeys_schema_ids_waiting",
+    "gauge",
+    "Schema ids for which partitions wait, because the schema registry has not answered yet",
 )
 REDIS_BREAKER: Final = Metric(
     "journeys_redis_breaker", "gauge", "1 for the state that Redis's circuit breaker is in", ("state",)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from bisect import bisect_left
+from contextlib import suppress
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from fastavro import parse_schema, schemaless_reader
 
@@ -26,14 +29,25 @@ def read_partly(value: bytes, catalog: Catalog) -> PartialRecord:
         writer = catalog.writer(schema_id_of(value))
     except InvalidRecordError as error:
         return PartialRecord("", {}, str(error))
-    body = BytesIO(value)
-    body.seek(HEADER_BYTES)
-    fields: dict[str, Any] = {}
-    for field in writer.parsed["fields"]:
-        begin = body.tell()
+    schema = json.loads(writer.plain_json)
+    bounds: list[int] = [HEADER_BYTES]
+    with suppress(IndexError, ValueError):
+        for end_of in writer.bounded.by_name.values():
+            bounds.append(end_of(value, bounds[-1]))
+
+    def first(count: int) -> dict[str, Any] | None:
+        """So many fields from the first one on, unless one of them is text that is no UTF-8."""
+        few = parse_schema(schema | {"fields": schema["fields"][:count]})
         try:
-            fields[field["name"]] = schemaless_reader(body, parse_schema(field["type"]), None)
+            return cast("dict[str, Any]", schemaless_reader(BytesIO(value[HEADER_BYTES : bounds[count]]), few, None))
         except Exception:  # fastavro raises what its C code happens to meet, as in journeys.schemas.codec
-            return PartialRecord(writer.name, fields, f"{field['name']} can't be read at byte {begin} of {len(value)}")
-    behind = len(value) - body.tell()
+            return None
+
+    readable = bisect_left(range(1, len(bounds)), True, key=lambda count: first(count) is None)
+    fields = first(readable) or {}
+    if readable < len(schema["fields"]):
+        name = schema["fields"][readable]["name"]
+        stopped = f"{name} can't be read at byte {bounds[readable]} of {len(value)}"
+        return PartialRecord(writer.name, fields, stopped)
+    behind = len(value) - bounds[-1]
     return PartialRecord(writer.name, fields, f"{behind} bytes behind the record" if behind else "")

@@ -107,10 +107,37 @@ class Punctuation(NamedTuple):
     at: int
     time_source: str
     written_by: str | None = None
+    rule_version: int | None = None
 
 
+class ClockCorrected(NamedTuple):
+    """Sets the clock of its partition by hand."""
+
+    at: int
+    requested_by: str | None = None
+    note: str | None = None
+
+
+class OffsetSkipped(NamedTuple):
+    """A mark: the record at an offset is a dead letter for every reader."""
+
+    offset: int
+    reason: str
+    written_by: str | None = None
+
+
+class SchemaDecided(NamedTuple):
+    """A mark: how records of a schema id are read, by a schema or not at all."""
+
+    schema_id: int
+    schema: str | None = None
+    refusal: str | None = None
+    written_by: str | None = None
+
+
+Mark: TypeAlias = OffsetSkipped | SchemaDecided
 JourneyRecord: TypeAlias = Touchpoint | JourneyRegistered | JourneySignal | JourneyCommand
-InputRecord: TypeAlias = JourneyRecord | PolicyChanged | Punctuation
+InputRecord: TypeAlias = JourneyRecord | PolicyChanged | Punctuation | ClockCorrected
 
 
 class JourneyAbandoned(NamedTuple):

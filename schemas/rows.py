@@ -9,6 +9,7 @@ PARTITION_KEY = b"p"
 _JOURNEY = b"j"
 _POLICY = b"v"
 _SCHEMA = b"s"
+_MARK = b"m"
 
 
 class PartitionRow(NamedTuple):
@@ -19,6 +20,9 @@ class PartitionRow(NamedTuple):
     time_source: str | None
     policy_version: str
     partition_count: int
+    rule_version: int | None = None
+    unknown_late_until: int | None = None
+    topic_ids: dict[str, str] | None = None
 
 
 class PolicyRow(NamedTuple):
@@ -37,6 +41,13 @@ class SchemaRow(NamedTuple):
     schema: str
 
 
+class MarkRow(NamedTuple):
+    """A mark that the partition has read. Its own schema never changes."""
+
+    offset: int
+    mark: bytes
+
+
 def journey_key(journey_id: str) -> bytes:
     """Table key of a journey's row."""
     return _JOURNEY + journey_id.encode()
@@ -50,6 +61,21 @@ def policy_key(policy_version: str) -> bytes:
 def schema_key(schema_id: int) -> bytes:
     """Table key of a schema's row."""
     return _SCHEMA + str(schema_id).encode()
+
+
+def is_journey(key: bytes) -> bool:
+    """Whether it is the key of a journey's row."""
+    return key.startswith(_JOURNEY)
+
+
+def mark_key(offset: int) -> bytes:
+    """Table key of a mark's row."""
+    return _MARK + str(offset).encode()
+
+
+def is_mark(key: bytes) -> bool:
+    """Whether it is the key of a mark's row."""
+    return key.startswith(_MARK)
 
 
 def is_policy(key: bytes) -> bool:

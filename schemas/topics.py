@@ -1,4 +1,8 @@
-"""The topic map: every topic with its key, record, and the settings that its meaning needs."""
+"""The topic map: every topic with its key, record, and the settings that its meaning needs.
+
+Names here are those without a prefix (JOURNEYS_TOPIC_PREFIX), by which the rule derives ids. Where a topic is read or
+written in Kafka, `Settings.topic` adds the prefix.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ JOURNEY_ABANDONMENTS = "journey-abandonments"
 JOURNEY_LIFECYCLE = "journey-lifecycle"
 DEAD_LETTERS = "journey-events.dead-letter"
 TABLE = "journeys"
+SAFE_REPLICAS = 3
+"""Copies of each topic from which on the loss of a broker loses and stops nothing."""
 
 DEFAULT_PARTITION_COUNT = 4
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -39,20 +45,29 @@ def changelog_name(application_id: str) -> str:
     return f"{application_id}-{TABLE}-changelog"
 
 
-def topic_map(application_id: str) -> tuple[Topic, ...]:
-    """All topics of one application, each with the same number of partitions."""
+def replica_settings(replication_factor: int) -> dict[str, str]:
+    """Settings of a topic that has so many copies: a record is acknowledged when two of three have it."""
+    return {"min.insync.replicas": "2"} if replication_factor >= SAFE_REPLICAS else {}
+
+
+def topic_map(application_id: str, prefix: str = "") -> tuple[Topic, ...]:
+    """All topics of one application under their names in Kafka, each with the same number of partitions."""
+    # Timestamps are the brokers': a worker's wrong clock must not decide what may be compacted, or where a reader
+    # begins that asks by time. A replica that lacks acknowledged records must never become the leader.
+    every = {"message.timestamp.type": "LogAppendTime", "unclean.leader.election.enable": "false"}
     # Never compacted, kept for ever: Kafka's default of 7 days is less than one timeout,
     # and a replay needs the whole input.
-    kept = {
+    kept = every | {
         "cleanup.policy": "delete",
         "retention.ms": _FOR_EVER,
         "retention.bytes": _FOR_EVER,
         "max.message.bytes": str(LEAST_MESSAGE_BYTES),
+        "compression.type": "zstd",
     }
     return (
         Topic(
-            JOURNEY_EVENTS,
-            "journey_id; none for PolicyChanged and Punctuation, which go to an explicit partition",
+            prefix + JOURNEY_EVENTS,
+            "journey_id; none for PolicyChanged, Punctuation, ClockCorrected and marks: each to its partition",
             (
                 "JourneyRegistered",
                 "Touchpoint",
@@ -60,23 +75,29 @@ def topic_map(application_id: str) -> tuple[Topic, ...]:
                 "JourneyCommand",
                 "PolicyChanged",
                 "Punctuation",
+                "ClockCorrected",
+                "OffsetSkipped",
+                "SchemaDecided",
             ),
-            kept | {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_MESSAGE_BYTES)},
+            kept | {"max.message.bytes": str(MAX_MESSAGE_BYTES)},
         ),
-        Topic(JOURNEY_ABANDONMENTS, "journey_id", ("JourneyAbandoned",), dict(kept)),
-        Topic(JOURNEY_LIFECYCLE, "journey_id", ("JourneyLifecycle",), dict(kept)),
-        Topic(DEAD_LETTERS, "topic:partition:offset of the record", ("DeadLetter",), dict(kept)),
+        Topic(prefix + JOURNEY_ABANDONMENTS, "journey_id", ("JourneyAbandoned",), dict(kept)),
+        Topic(prefix + JOURNEY_LIFECYCLE, "journey_id", ("JourneyLifecycle",), dict(kept)),
+        Topic(prefix + DEAD_LETTERS, "topic:partition:offset of the record", ("DeadLetter",), dict(kept)),
         Topic(
-            changelog_name(application_id),
-            "row kind and journey_id, policy_version or schema id",
-            ("JourneyRow", "PartitionRow", "PolicyRow", "SchemaRow"),
+            prefix + changelog_name(application_id),
+            "row kind and journey_id, policy_version, schema id or offset of a mark",
+            ("JourneyRow", "PartitionRow", "PolicyRow", "SchemaRow", "MarkRow"),
             # A day before anything is compacted: a stale row that a frozen worker wrote late
             # must not be all that is left before the next owner has rewritten the newer one.
-            {
+            # Not compressed by the broker: a worker waits for each of its writes.
+            every
+            | {
                 "cleanup.policy": "compact",
                 "min.compaction.lag.ms": _DAY_MS,
                 "delete.retention.ms": str(TOMBSTONE_LIFE_MS),
                 "max.message.bytes": str(LEAST_MESSAGE_BYTES),
+                "compression.type": "producer",
             },
         ),
     )

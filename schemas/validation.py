@@ -15,6 +15,7 @@ from journeys.schemas.records import (
     SIGNALS,
     STATES,
     TIME_SOURCES,
+    ClockCorrected,
     InputRecord,
     JourneyCommand,
     JourneyRegistered,
@@ -147,6 +148,12 @@ def _policy_changed(record: PolicyChanged) -> None:
 def _punctuation(record: Punctuation) -> None:
     check_instant(record.at, "at")
     _one_of(record.time_source, TIME_SOURCES, "time_source")
+    if record.rule_version is not None and record.rule_version < 1:
+        raise InvalidRecordError("rule_version", record.rule_version, "1 or more, or none for 1")
+
+
+def _clock_corrected(record: ClockCorrected) -> None:
+    check_instant(record.at, "at")
 
 
 def _not_empty(value: str, field: str) -> None:
@@ -184,7 +191,15 @@ _TYPES: dict[Any, tuple[frozenset[type], Any, str]] = {
 }
 _TYPED_FIELDS: dict[type, list[_TypedField]] = {
     kind: [_TypedField(name, *_TYPES[hint]) for name, hint in get_type_hints(kind).items()]
-    for kind in (Touchpoint, JourneyRegistered, JourneySignal, JourneyCommand, PolicyChanged, Punctuation)
+    for kind in (
+        Touchpoint,
+        JourneyRegistered,
+        JourneySignal,
+        JourneyCommand,
+        PolicyChanged,
+        Punctuation,
+        ClockCorrected,
+    )
 }
 _CHECKS: dict[type, Any] = {
     Touchpoint: _touchpoint,
@@ -193,4 +208,5 @@ _CHECKS: dict[type, Any] = {
     JourneyCommand: _command,
     PolicyChanged: _policy_changed,
     Punctuation: _punctuation,
+    ClockCorrected: _clock_corrected,
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, cast, get_args
 
-from journeys.clock import now_ms
 from training_orchestrator.api.configuration import DEFAULT_STORE, ConfigurationError
 from training_orchestrator.api.extras import needs
 
@@ -57,6 +56,7 @@ def backend_of(
                 connected.mirror = ConnectedMirror(redis_url, settings)
             return connected
     from journeys.streams.compiled.engine_choice import EngineMissingError, EngineSetting, load_engine  # noqa: PLC0415  (as above)
+    from training_orchestrator.embedded.checked_clock import CheckedClock  # noqa: PLC0415  (as above)
     from training_orchestrator.embedded.embedded_journeys import EmbeddedJourneys  # noqa: PLC0415  (as above)
 
     setting = os.environ.get(ENGINE, "auto")
@@ -71,8 +71,7 @@ def backend_of(
     embedded = EmbeddedJourneys(
         path,
         policy,
-        now or now_ms,
-        "live" if now is None else "simulated",
+        CheckedClock(now),
         configuration.abandonment_check_interval_minutes * 60,
         engine,
     )

@@ -86,7 +86,7 @@ def serve_metrics(manager: JourneyTimeoutManager, *, port: int | None = None, ho
     """
     given = {"metrics_port": port, "metrics_host": host}
     settings = given_settings().model_copy(update={name: value for name, value in given.items() if value is not None})
-    registry = process_registry(settings.application_id, manager.mode)
+    registry = process_registry(settings.group, manager.mode)
     registry.register(ManagerMetrics(manager))
     try:
         server = HealthServer(settings, registry)

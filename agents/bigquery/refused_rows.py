@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from journeys.agents.bigquery.connector import DEAD_LETTERS
-
 
 class RefusedRows:
     """Produces them, each acknowledged before the sink goes on; a crash may repeat one (at least once)."""
 
-    def __init__(self, producer: Any) -> None:
-        """`producer` is a started AIOKafkaProducer."""
+    def __init__(self, producer: Any, topic: str) -> None:
+        """`producer` is a started AIOKafkaProducer, `topic` the name in Kafka of their topic."""
         self.count = 0
+        self._topic = topic
         self._producer = producer
 
     async def send(self, record: Any, reason: str) -> None:
@@ -24,7 +23,7 @@ class RefusedRows:
             "reason": reason,
         }
         await self._producer.send_and_wait(
-            DEAD_LETTERS,
+            self._topic,
             record.value,
             record.key,
             headers=[(name, text.encode()) for name, text in headers.items()],

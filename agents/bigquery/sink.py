@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import CommitFailedError, TopicAlreadyExistsError
 from aiokafka.structs import OffsetAndMetadata
@@ -36,12 +36,18 @@ from journeys.agents.bigquery.sink_health import SinkHealth
 from journeys.agents.bigquery.touchpoint_writer import TouchpointWriter
 from journeys.agents.bigquery.write_stream import RowsRefusedError, StreamLostError, StreamWriter
 from journeys.agents.kafka.connection import admin, client_options, producer, require_broker
+from journeys.agents.kafka.followed_cluster import follow_cluster
+from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
+from journeys.agents.kafka.topic_setup import new_replication_factor
+from journeys.agents.kafka.unpacked_batches import UnpackingConsumer
 from journeys.agents.settings.settings import Settings
 from journeys.analytics.table import Table, all_tables, touchpoint_table
 from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.marks import Marks, marks_among
+from journeys.schemas.topics import JOURNEY_EVENTS, replica_settings
 
 GROUP: Final = "journeys-bigquery-sink"
 _BATCH_RECORDS: Final = 500
@@ -91,11 +97,13 @@ class BigQuerySink:
         self._consumer = consumer
         self._writer = writer
         self._refused_rows = refused
-        self._tables: dict[str, Table] = {table.topic: table for table in all_tables()}
+        self._tables: dict[str, Table] = {settings.topic(table.topic): table for table in all_tables()}
         self._touchpoints = TouchpointWriter(touchpoint_table(), writer, refused, codec)
         self._encoders = {topic: RowEncoder(table) for topic, table in self._tables.items()}
         self._streams: dict[TopicPartition, OpenStream] = {}
         self._unsure: set[TopicPartition] = set()
+        self._marks: dict[TopicPartition, Marks] = {}
+        """Of assigned partitions of the input topic, from the first record that was fetched on."""
         self._codec = codec
 
     @property
@@ -107,14 +115,16 @@ class BigQuerySink:
         """Drop all streams: their partitions may belong to another member."""
         self.has_joined = False
         self._streams.clear()
+        self._marks.clear()
 
     async def run(self, registry: SchemaRegistry | None) -> None:
         """Write until cancelled."""
         while True:
             fetched = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH_RECORDS)
             for tp, records in fetched.items():
+                marks = await self._marks_of(tp, records)
                 if registry is not None:
-                    await registry.learn_from(record.value for record in records)
+                    await registry.learn_from((record.value for record in records), marks)
                 try:
                     await self._write(tp, records)
                 except StreamLostError as error:
@@ -126,9 +136,20 @@ class BigQuerySink:
                     self.drop_streams()
                     break
 
+    async def _marks_of(self, tp: TopicPartition, records: Sequence[Any]) -> Marks:
+        """Marks that hold for records of a fetch, of those that stand behind its first record."""
+        if tp.topic != self._settings.topic(JOURNEY_EVENTS):
+            return Marks()
+        if tp not in self._marks:
+            async with open_log(self._settings, JOURNEY_EVENTS, catalog=None) as log:
+                self._marks[tp] = await log.marks(tp.partition, records[0].offset)
+        for offset, mark in marks_among(records):
+            self._marks[tp].add(offset, mark)
+        return self._marks[tp]
+
     async def _write(self, tp: TopicPartition, records: Sequence[Any]) -> None:
-        if tp.topic == touchpoint_table().topic:
-            self.written += await self._touchpoints.write(records)
+        if tp.topic == self._settings.topic(touchpoint_table().topic):
+            self.written += await self._touchpoints.write(records, self._marks[tp])
             await self._consumer.commit({tp: records[-1].offset + 1})
             return
         stream = self._streams.get(tp)
@@ -247,18 +268,21 @@ async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = 
     With JOURNEYS_METRICS_PORT it serves its health and figures meanwhile. Raises OperationError if the port can't be
     had, BigQueryError, RegistryUnreachableError, and as `journeys.agents.kafka.connection`.
     """
+    group = settings.topic_prefix + group
     async with AsyncExitStack() as stack:
         health = None if settings.metrics_port is None else stack.enter_context(SinkHealth(settings))
         target = warehouse(settings)
         await require_broker(settings)
         async with admin(settings) as client:
             with suppress(TopicAlreadyExistsError):
-                await client.create_topics([NewTopic(DEAD_LETTERS, 1, settings.replication_factor)])
+                factor = await new_replication_factor(client, settings)
+                durable = replica_settings(factor)
+                await client.create_topics([NewTopic(settings.topic(DEAD_LETTERS), 1, factor, topic_configs=durable)])
         dead_letter_producer = await stack.enter_async_context(producer(settings))
         writer = await stack.enter_async_context(StreamWriter.connected(target))
         rebalances = _Rebalances()
         options: Mapping[str, Any] = await client_options(settings)
-        consumer = AIOKafkaConsumer(
+        consumer = UnpackingConsumer(
             **options,
             group_id=group,
             enable_auto_commit=False,
@@ -268,12 +292,13 @@ async def run_sink(settings: Settings, wanted: Sequence[Table], *, group: str = 
             session_timeout_ms=round(settings.session_timeout_seconds * 1000),
             heartbeat_interval_ms=round(settings.session_timeout_seconds * 1000 / _HEARTBEATS_PER_SESSION),
         )
-        consumer.subscribe([table.topic for table in wanted], listener=rebalances)
+        follow_cluster(consumer._client)
+        consumer.subscribe([settings.topic(table.topic) for table in wanted], listener=rebalances)
         await consumer.start()
         stack.push_async_callback(consumer.stop)
         codec = Codec()
         registry = await stack.enter_async_context(registry_of(settings, codec.catalog))
-        retrying, refused = RetryingWriter(writer), RefusedRows(dead_letter_producer)
+        retrying, refused = RetryingWriter(writer), RefusedRows(dead_letter_producer, settings.topic(DEAD_LETTERS))
         rebalances.sink = BigQuerySink(settings, target, group, consumer, retrying, refused, codec)
         if health is not None:
             health.watch(rebalances.sink, consumer, retrying)

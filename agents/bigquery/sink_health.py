@@ -43,7 +43,7 @@ class SinkHealth(HealthServer):
 
     def __init__(self, settings: Settings) -> None:
         """Raises as HealthServer."""
-        self._application = settings.application_id
+        self._application = settings.group
         self._figures = process_registry(self._application, _MODE)
         super().__init__(settings, self._figures)
         _LOG.info("metrics and health are served", at=self.address)

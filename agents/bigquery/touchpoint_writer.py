@@ -20,7 +20,9 @@ from journeys.analytics.table import Table
 from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.marks import Marks
 from journeys.schemas.records import Touchpoint
+from journeys.streams.partition.log_entries import marked_inputs
 
 
 class TouchpointWriter:
@@ -33,12 +35,14 @@ class TouchpointWriter:
         self._codec = codec
         self._encoder = RowEncoder(table)
 
-    async def write(self, records: Sequence[Any]) -> int:
+    async def write(self, records: Sequence[Any], marks: Marks) -> int:
         """Write the touchpoints among ConsumerRecords; gives their number. Refused ones become dead letters.
+
+        `marks` are those of their partition.
 
         Raises BigQueryError if the table does not exist.
         """
-        inputs = self._codec.decode_inputs([record.value for record in records])
+        inputs = marked_inputs(records, self._codec, marks)
         now = now_ms()
         rows = []
         for record, decoded in zip(records, inputs, strict=True):

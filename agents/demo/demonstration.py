@@ -27,7 +27,7 @@ from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.instants import DAY_MS, parse_instant
 from journeys.schemas.lines import parse_line
-from journeys.schemas.records import InputRecord, PolicyChanged, Punctuation
+from journeys.schemas.records import InputRecord, JourneyRecord
 from journeys.schemas.topics import JOURNEY_EVENTS
 
 _STOP_SECONDS: Final = 15.0
@@ -113,7 +113,8 @@ class Demonstration:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"JOURNEYS_DATA_DIR": str(self.folder)},
+                env=os.environ
+                | {"JOURNEYS_DATA_DIR": str(self.folder), "JOURNEYS_TOPIC_PREFIX": self._settings.topic_prefix},
             )
         self._workers.append(process)
         return process
@@ -158,7 +159,7 @@ class Demonstration:
         began = time.monotonic()
         for number, line in enumerate(lines, start=1):
             record = parse_line(line)
-            if isinstance(record, Punctuation | PolicyChanged):
+            if not isinstance(record, JourneyRecord):
                 continue  # neither the clickstream nor the generated journeys hold one
             seen.add(record.journey_id)
             clock = max(self.progress.clock or begin_at, record.occurred_at)

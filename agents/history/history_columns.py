@@ -26,6 +26,7 @@ from journeys.schemas.records import (
     REASONS,
     SIGNALS,
     STATES,
+    ClockCorrected,
     InputRecord,
     JourneyCommand,
     JourneyRecord,
@@ -203,7 +204,7 @@ def line_batches(
         number, record = line
         if isinstance(record, Touchpoint | JourneyRegistered | JourneySignal | JourneyCommand):
             rows.append(_row(record))
-        elif isinstance(record, Punctuation):
+        elif isinstance(record, Punctuation | ClockCorrected):
             raise OperationError(f"{name}: line {number}: {NO_PUNCTUATIONS}")
         if len(rows) == _LINES:
             yield _batch(rows)

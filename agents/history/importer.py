@@ -19,7 +19,7 @@ from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
 from journeys.schemas.instants import DAY_MS, EARLIEST, HOUR_MS
 from journeys.schemas.invalid import InvalidRecordError
-from journeys.schemas.records import InputRecord, Punctuation
+from journeys.schemas.records import ClockCorrected, InputRecord, Punctuation
 from journeys.schemas.topics import JOURNEY_EVENTS
 
 KEPT_BAD_LINES: Final = 1_000
@@ -158,6 +158,12 @@ class _History:
                 await self._punctuate(record)
             except InvalidRecordError as error:
                 report.add_bad_line(BadLine(number, error))
+            return True
+        if isinstance(record, ClockCorrected):
+            if self._until is not None and record.at > self._until:
+                return False
+            await self._producer.send_to_all(record)
+            report.clock = record.at
             return True
         try:
             # Before the punctuation in front of it: a bad line must not move the clock.

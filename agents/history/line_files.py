@@ -17,7 +17,7 @@ from journeys.agents.files.unreadable import UnreadableFileError
 from journeys.schemas.codec import MAX_RECORD_BYTES
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.lines import FIELDS, parse_line
-from journeys.schemas.records import InputRecord, Punctuation
+from journeys.schemas.records import ClockCorrected, InputRecord, Punctuation
 
 _PARQUET_ROWS: Final = 8192
 # Ten records of the greatest size: what is longer is no line, and would be in memory as a whole.
@@ -25,7 +25,7 @@ _LONGEST_LINE: Final = 10 * MAX_RECORD_BYTES
 # Values that Python can't represent: text that is not UTF-8, times after the year 9999, an unknown zone (LookupError).
 _UNREPRESENTABLE = (ValueError, OverflowError, LookupError)
 # The kind itself, or what it could be written with: an escape of JSON, another encoding than UTF-8.
-_SIGNS: Final = (b"punctuation", b"\\u", b"\0")
+_SIGNS: Final = (b"punctuation", b"clock_corrected", b"\\u", b"\0")
 
 
 @dataclass(slots=True)
@@ -70,13 +70,15 @@ class LineFile:
                 yield number, record
 
     def has_punctuations(self) -> bool:
-        """Whether the file contains punctuations; reads it up to the first one."""
+        """Whether the file keeps its own time, by punctuations or corrections; reads it up to the first one."""
         if self.source.format == "jsonl":
             # Most files hold none, and searching their bytes is a hundred times faster than decoding their records.
             with self.source.open() as source:
                 if not any(sign in line for line in source for sign in _SIGNS):
                     return False
-        return any(isinstance(line, tuple) and isinstance(line[1], Punctuation) for line in self.records())
+        return any(
+            isinstance(line, tuple) and isinstance(line[1], Punctuation | ClockCorrected) for line in self.records()
+        )
 
     def size_bytes(self) -> int | None:
         """Size of the file; None for standard input."""

@@ -44,7 +44,7 @@ class LineTable:
         kind = self._table.columns.get("kind")
         if kind is None:
             return False
-        query = f"SELECT count(*) FROM {self._table.name} WHERE CAST({kind.place} AS VARCHAR) = 'punctuation'"
+        query = f"SELECT count(*) FROM {self._table.name} WHERE CAST({kind.place} AS VARCHAR) IN ('punctuation', 'clock_corrected')"
         return bool(self._ask(query)[0][0])
 
     def is_log(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from journeys.schemas.instants import DAY_MS, HOUR_MS, format_instant
-from journeys.schemas.records import InputRecord, PolicyChanged, Punctuation
+from journeys.schemas.records import InputRecord, JourneyRecord, Punctuation
 
 if TYPE_CHECKING:
     from journeys.agents.history.history_columns import HistoryBatch
@@ -32,7 +32,7 @@ class LogOrder:
             record = one[1]
             if isinstance(record, Punctuation):
                 self._look(one[0], record.at, counts=False)
-            elif not isinstance(record, PolicyChanged):
+            elif isinstance(record, JourneyRecord):
                 self._look(one[0], record.occurred_at, counts=True)
             yield one
 

@@ -16,7 +16,9 @@ from journeys.agents.settings.settings import Settings
 from journeys.analytics.table import Table, all_tables
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.marks import Marks
 from journeys.schemas.topics import JOURNEY_EVENTS
+from journeys.streams.partition.log_entries import marked_inputs
 
 _FILE: Final = "rows.parquet"
 
@@ -39,8 +41,9 @@ async def export(settings: Settings, folder: Path) -> dict[str, int]:
         async with open_log(settings, table.topic, catalog=codec.catalog) as log:
             with pq.ParquetWriter(part / table.name / _FILE, arrow_schema(table)) as writer:
                 for number in range(log.partition_count):
-                    async for batch in log.read_partition(number):
-                        batch_rows = list(rows_of(codec, table, [record.value for record in batch.records]))
+                    marks = await log.marks(number) if table.topic == JOURNEY_EVENTS else Marks()
+                    async for batch in log.read_partition(number, marks=marks):
+                        batch_rows = list(rows_of(codec, table, batch.records, marks))
                         writer.write_table(arrow_table(table, batch_rows))
                         rows[table.name] += len(batch_rows)
     shutil.rmtree(folder, ignore_errors=True)
@@ -54,17 +57,20 @@ def _require_export_or_nothing(folder: Path) -> None:
         raise OperationError(f"{folder} holds {others[0].name}, which no export wrote: use a folder of its own")
 
 
-def rows_of(codec: Codec, table: Table, values: Sequence[bytes | None]) -> Iterator[dict[str, Any]]:
-    """Rows of a table among the values of its topic; other records and unreadable ones are left out."""
+def rows_of(codec: Codec, table: Table, records: Sequence[Any], marks: Marks) -> Iterator[dict[str, Any]]:
+    """Rows of a table among records of its topic; other records and unreadable ones are left out.
+
+    `marks` are those of the records' partition, if it is one of the input topic.
+    """
     if table.topic == JOURNEY_EVENTS:
         # Input that would become a dead letter is left out, too.
-        for record in codec.decode_inputs(values):
+        for record in marked_inputs(records, codec, marks):
             if type(record).__name__ == table.record:
                 yield record._asdict()  # type: ignore[union-attr]  # the name says that it is a record
         return
-    for value in values:
+    for record in records:
         try:
-            name, fields = codec.decode_fields(value or b"")
+            name, fields = codec.decode_fields(record.value or b"")
         except InvalidRecordError:
             continue
         if name == table.record:

@@ -31,8 +31,9 @@ BadRecord = Callable[[int, int, str], None]
 class TopicHistory:
     """The topic as of its opening. A context manager, which reads in an event loop of its own.
 
-    `left_out` counts the punctuations and policies that were read. Raises RecordsDeletedError if a partition does not
-    begin at 0, UnknownTopicError, ReaderStalledError, KafkaUnreachableError, RegistryUnreachableError.
+    `left_out` counts the punctuations, policies and marks that were read.
+    Raises RecordsDeletedError if a partition does not begin at 0, UnknownTopicError, ReaderStalledError,
+    KafkaUnreachableError, RegistryUnreachableError.
     """
 
     def __init__(self, settings: Settings, bad_record: BadRecord, progress: Progress) -> None:
@@ -78,9 +79,10 @@ class TopicHistory:
         processor = Processor(partition)
         total = sum(self._log.end_offsets.values())
         before = sum(map(self.size, range(number)))
-        batches = self._log.read_partition(number)
+        partition.marks = self._runner.run(self._log.marks(number))
+        batches = self._log.read_partition(number, marks=partition.marks)
         while (batch := self._runner.run(anext(batches, None))) is not None:
-            for entry in log_entries(batch.records, self._codec):
+            for entry in log_entries(batch.records, self._codec, partition.marks):
                 offset, key, append_time, record, _ = entry
                 try:
                     if isinstance(record, JourneyRecord):
@@ -96,10 +98,10 @@ class TopicHistory:
             self._progress(before + batch.records[-1].offset + 1, total)
 
     def _left_out(self, number: int, effects: Effects) -> None:
-        """Count punctuations and policies. They are applied: they limit how far in the future a record may be."""
+        """Count punctuations, policies and marks, applied: they limit how far in the future a record may be."""
         for letter in effects.dead_letters:
             self._bad_record(number, letter.offset, letter.reason)
-        self.left_out += effects.counts.punctuations + effects.counts.policies
+        self.left_out += effects.counts.punctuations + effects.counts.policies + effects.counts.marks
 
     async def _open(self) -> None:
         opening = open_log(self._settings, JOURNEY_EVENTS, catalog=self._codec.catalog)

@@ -24,11 +24,12 @@ async def leave_audit(settings: Settings, record: JourneyLifecycle) -> None:
     value = Codec(await own_catalog(settings)).encode(record)
     key = record.journey_id.encode()
     count = await partition_count(settings, JOURNEY_LIFECYCLE, "Write")
+    name = settings.topic(JOURNEY_LIFECYCLE)
     try:
         async with producer(settings) as sender:
-            await sender.send_and_wait(JOURNEY_LIFECYCLE, value, key, partition=partition_of(key, count))
+            await sender.send_and_wait(name, value, key, partition=partition_of(key, count))
     except KafkaRequestError as error:
         if isinstance(error.__cause__, ClusterAuthorizationFailedError):
             # Kafka refuses an idempotent producer that may not write to any topic.
-            raise MissingRightsError(settings, [Right("Write", "topic", JOURNEY_LIFECYCLE)]) from error
+            raise MissingRightsError(settings, [Right("Write", "topic", name)]) from error
         raise

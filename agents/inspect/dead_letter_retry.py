@@ -8,10 +8,11 @@ from hashlib import sha256
 from typing import Final
 
 from journeys.agents.inspect.dead_letters import FoundLetter, LetterFilter, Place, dead_letters, retries, retry_headers
+from journeys.agents.inspect.letter_schemas import LetterSchemas
 from journeys.agents.inspect.policies_in_force import policies_in_force
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.record_producer import RecordProducer
-from journeys.agents.kafka.schema_registry import fetch_schemas, own_catalog
+from journeys.agents.kafka.schema_registry import own_catalog
 from journeys.agents.kafka.topic_setup import UnknownTopicError
 from journeys.agents.kafka.topic_time import topic_time
 from journeys.agents.settings.operation_error import OperationError
@@ -20,11 +21,12 @@ from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.instants import format_instant
 from journeys.schemas.invalid import InvalidRecordError
-from journeys.schemas.records import InputRecord, JourneyRecord, PolicyChanged, Punctuation
+from journeys.schemas.records import ClockCorrected, InputRecord, JourneyRecord, PolicyChanged, Punctuation
 from journeys.streams.rule.policy import DEFAULT_POLICY
 
 _NOT_RETRIED: Final = {
     Punctuation: "a punctuation is never retried: time belongs to workers and imports",
+    ClockCorrected: "a correction of the clock is not retried: give another one with journeys correct-clock",
     PolicyChanged: "a policy is not retried: put it in force with journeys policy set",
 }
 
@@ -70,6 +72,7 @@ class DeadLetterRetry:
         matching = [entry.bare() async for entry in dead_letters(self._settings, wanted)]
         done = await retries(self._settings, matching)
         origins = {entry.origin for entry in matching}
+        schemas = LetterSchemas(self._settings, codec.catalog)
         async with RecordProducer(self._settings, codec) as producer:
             async for entry in dead_letters(self._settings, wanted):
                 if entry.origin not in origins:
@@ -81,7 +84,7 @@ class DeadLetterRetry:
                     )
                     continue
                 try:
-                    record = self._correction or await self._record_of(entry, codec)
+                    record = self._correction or await self._record_of(entry, schemas)
                     encoded = producer.encode(record)
                     await self._require_in_time(record, codec)
                     await producer.append(encoded, retry_headers(entry))
@@ -91,15 +94,14 @@ class DeadLetterRetry:
                 await producer.flush()
                 yield Retry(entry, True)
 
-    async def _record_of(self, entry: FoundLetter, codec: Codec) -> JourneyRecord:
+    async def _record_of(self, entry: FoundLetter, schemas: LetterSchemas) -> JourneyRecord:
         """Decoded record of the letter, not validated. Raises InvalidRecordError, LostRecordError."""
         value = await whole_value(self._settings, entry)
-        await fetch_schemas(self._settings, codec.catalog, [value])
-        record: InputRecord = codec.decode_unvalidated(value)
+        record: InputRecord = Codec(await schemas.of(entry.origin, value)).decode_unvalidated(value)
         for kind, why in _NOT_RETRIED.items():
             if isinstance(record, kind):
                 raise LostRecordError(why)
-        assert not isinstance(record, Punctuation | PolicyChanged)
+        assert isinstance(record, JourneyRecord)
         return record
 
     async def _require_in_time(self, record: JourneyRecord, codec: Codec) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 
+from journeys.agents.kafka.followed_cluster import follow_cluster
 from journeys.agents.kafka.metadata import NO_ID, Metadata
 
 _ANSWER_SECONDS: Final = 2.0
@@ -51,6 +52,7 @@ async def changelog_state(client_options: dict[str, Any], topic: str) -> Changel
 
 async def _ask(client_options: dict[str, Any], topic: str) -> ChangelogState:
     consumer = AIOKafkaConsumer(**client_options, enable_auto_commit=False)
+    follow_cluster(consumer._client)
     try:
         await consumer.start()
         client = consumer._client  # the public methods send an older version of the request

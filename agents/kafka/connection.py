@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
@@ -25,9 +25,11 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+from journeys.agents.kafka.followed_cluster import follow_cluster
 from journeys.agents.kafka.missing_rights import MissingRightsError
 from journeys.agents.kafka.refusal import refusal
 from journeys.agents.kafka.rights import Operation, Right
+from journeys.agents.kafka.unpacked_batches import UnpackingConsumer
 from journeys.agents.settings.development_servers import development_kafka
 from journeys.agents.settings.kafka_security import security_options
 from journeys.agents.settings.operation_error import OperationError
@@ -36,7 +38,7 @@ from journeys.agents.settings.settings import Settings
 _START_ONE: Final = "start one with `journeys broker start` or set JOURNEYS_BOOTSTRAP_SERVERS"
 _PROBE_MS: Final = 5_000  # for each server
 _STOP_SECONDS: Final = 5.0
-_UNREACHABLE: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, KafkaTimeoutError)
+_UNREACHABLE: Final = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, KafkaTimeoutError, TimeoutError)
 _SILENCED_LOGGERS: Final = ("aiokafka", "aiokafka.conn", "aiokafka.consumer.fetcher", "aiokafka.producer.sender")
 
 
@@ -72,7 +74,7 @@ async def client_options(settings: Settings) -> dict[str, Any]:
     They contain the password in clear text. Raises NoKafkaError, SecurityFileError.
     """
     servers = bootstrap_servers(settings)
-    return {"bootstrap_servers": servers, "client_id": settings.application_id} | security_options(settings)
+    return {"bootstrap_servers": servers, "client_id": settings.group} | security_options(settings)
 
 
 async def require_broker(settings: Settings, options: dict[str, Any] | None = None) -> None:
@@ -92,6 +94,7 @@ async def admin(settings: Settings) -> AsyncIterator[Any]:
     options = await client_options(settings)
     await _probe(settings, options)
     client = AIOKafkaAdminClient(**options)
+    follow_cluster(client._client)
     async with _running(client, client.close, settings, options["bootstrap_servers"], "Describe"):
         yield client
 
@@ -101,7 +104,8 @@ async def consumer(settings: Settings, **more: Any) -> AsyncIterator[Any]:
     """Give a started AIOKafkaConsumer without a group, with `more` options. Raises as `admin`."""
     options = await client_options(settings)
     await _probe(settings, options)
-    client = AIOKafkaConsumer(**options, **more, enable_auto_commit=False)
+    client = UnpackingConsumer(**options, **more, enable_auto_commit=False)
+    follow_cluster(client._client)
     async with _running(client, client.stop, settings, options["bootstrap_servers"], "Read"):
         yield client
 
@@ -112,6 +116,7 @@ async def producer(settings: Settings, **more: Any) -> AsyncIterator[Any]:
     options = await client_options(settings)
     await _probe(settings, options)
     client = AIOKafkaProducer(**options, **more, acks="all", enable_idempotence=True)
+    follow_cluster(client.client)
     async with _running(client, client.stop, settings, options["bootstrap_servers"], "Write"):
         yield client
 

@@ -31,7 +31,8 @@ COORDINATOR_POLL_SECONDS: Final = 0.1
 
 async def group_lag(settings: Settings, end_offsets: Mapping[int, int]) -> dict[int, int | None]:
     """Lag by partition: input offsets below `end_offsets` that are not committed; None where nothing ever was."""
-    committed = await _committed(settings, [TopicPartition(JOURNEY_EVENTS, number) for number in end_offsets])
+    topic = settings.topic(JOURNEY_EVENTS)
+    committed = await _committed(settings, [TopicPartition(topic, number) for number in end_offsets])
     return {
         number: max(0, end - committed[number]) if number in committed else None for number, end in end_offsets.items()
     }
@@ -41,12 +42,12 @@ async def _committed(settings: Settings, tps: list[TopicPartition]) -> dict[int,
     async with admin(settings) as client:
         for _ in range(COORDINATOR_POLLS):
             try:
-                offsets = await client.list_consumer_group_offsets(settings.application_id, partitions=tps)
+                offsets = await client.list_consumer_group_offsets(settings.group, partitions=tps)
             except NO_COORDINATOR_YET:
                 # The first request about any group makes the broker create the internal topic of offsets.
                 await asyncio.sleep(COORDINATOR_POLL_SECONDS)
             except GroupAuthorizationFailedError:
-                raise MissingRightsError(settings, [Right("Describe", "group", settings.application_id)]) from None
+                raise MissingRightsError(settings, [Right("Describe", "group", settings.group)]) from None
             else:
                 return {tp.partition: committed.offset for tp, committed in offsets.items() if committed.offset >= 0}
     return {}

@@ -85,7 +85,7 @@ class _MetadataRequestV10(RequestStruct):  # type: ignore[misc]  # aiokafka publ
 
 
 class Metadata(Request[_MetadataRequestV10]):  # type: ignore[misc]  # aiokafka publishes no types
-    """Metadata request for topics by name; creates none.
+    """Metadata request for topics by name, for all without names; creates none.
 
     The response has `topics`: (error code, name, topic id, is internal, partitions, operations, tags), in any order.
     `operations` is a bit set of what the client may do, filled in only with `with_operations`.
@@ -93,11 +93,13 @@ class Metadata(Request[_MetadataRequestV10]):  # type: ignore[misc]  # aiokafka 
 
     API_KEY = 3
 
-    def __init__(self, topics: Sequence[str], *, with_operations: bool = False) -> None:
+    def __init__(self, topics: Sequence[str] | None, *, with_operations: bool = False) -> None:
         self._topics = topics
         self._with_operations = with_operations
 
     def build(self, request_struct_class: type[_MetadataRequestV10]) -> _MetadataRequestV10:
         """Give the request in the version that the broker supports."""
-        topics: list[tuple[UUID, str, dict[int, bytes]]] = [(NO_ID, topic, {}) for topic in self._topics]
+        topics: list[tuple[UUID, str, dict[int, bytes]]] | None = None  # all
+        if self._topics is not None:
+            topics = [(NO_ID, topic, {}) for topic in self._topics]
         return request_struct_class(topics, False, self._with_operations, self._with_operations, {})

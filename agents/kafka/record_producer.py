@@ -23,6 +23,7 @@ from journeys.schemas.partitioner import partition_of
 from journeys.schemas.records import InputRecord, JourneyRecord
 from journeys.schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES
 from journeys.schemas.validation import check_input
+from journeys.streams.partition.log_entries import LOG_APPEND_TIME
 
 _BATCH_BYTES: Final = 256 * 1024
 _LINGER_SECONDS: Final = 0.02
@@ -54,6 +55,8 @@ class RecordProducer:
         self.sent = 0
         self.acknowledged = 0
         self.partition_count = 0
+        self.append_time: int | None = None
+        """When the broker appended the batch that was acknowledged last (ms); None where it does not say."""
         self._settings = settings
         self._codec = codec
         self._connections = AsyncExitStack()
@@ -78,7 +81,7 @@ class RecordProducer:
         except KafkaRequestError as error:
             if isinstance(error.__cause__, ClusterAuthorizationFailedError):
                 # Kafka refuses an idempotent producer that may not write to any topic.
-                right = Right("Write", "topic", JOURNEY_EVENTS)
+                right = Right("Write", "topic", self._settings.topic(JOURNEY_EVENTS))
                 raise MissingRightsError(self._settings, [right]) from error
             raise
         return self
@@ -123,11 +126,11 @@ class RecordProducer:
             self._linger = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._end_linger)
 
     async def send_to_partition(self, record: InputRecord, partition: int) -> None:
-        """Send a Punctuation or PolicyChanged to an explicit partition; raises as `send`."""
+        """Send a record without a journey to an explicit partition; raises as `send`."""
         await self.append(EncodedRecord(partition, None, self._valid_bytes(record)))
 
     async def send_to_all(self, record: InputRecord) -> None:
-        """Send a Punctuation or PolicyChanged to every partition; raises as `send`."""
+        """Send a record without a journey to every partition; raises as `send`."""
         value = self._valid_bytes(record)
         for partition in range(self.partition_count):
             await self.append(EncodedRecord(partition, None, value))
@@ -166,8 +169,9 @@ class RecordProducer:
         # Locks are fair: batches go in the order in which they were taken out.
         async with self._partition_locks[partition]:
             self._check()
+            topic = self._settings.topic(JOURNEY_EVENTS)
             try:
-                acknowledgement = await self._producer.send_batch(batch, JOURNEY_EVENTS, partition=partition)
+                acknowledgement = await self._producer.send_batch(batch, topic, partition=partition)
             except KafkaError as error:
                 self._failure = error
                 self._check()
@@ -182,13 +186,16 @@ class RecordProducer:
             self._failure = self._failure or error
         else:
             self.acknowledged += count
+            appended = done.result()
+            self.append_time = appended.timestamp if appended.timestamp_type == LOG_APPEND_TIME else None
 
     def _check(self) -> None:
         if isinstance(self._failure, TopicAuthorizationFailedError):
             raise missing_rights(self._settings, "Write", self._failure) from self._failure
         if self._failure is not None:
+            topic = self._settings.topic(JOURNEY_EVENTS)
             raise RecordsNotSentError(
-                f"{JOURNEY_EVENTS}: {self.sent - self.acknowledged} of {self.sent} records were not acknowledged "
+                f"{topic}: {self.sent - self.acknowledged} of {self.sent} records were not acknowledged "
                 f"({self._failure!r})"
             ) from self._failure
 

@@ -39,12 +39,13 @@ async def require_worker_rights(settings: Settings) -> None:
     The right to create a topic is needed only if the topic does not exist and the settings let the worker create it.
     A Kafka before 2.8 does not report rights: a missing one shows when it is used.
     """
-    wanted = rights_of("worker", settings.application_id)
-    creation = creation_rights(settings.application_id) if settings.create_topics else ()
+    every = creation_rights(settings.application_id, settings.topic_prefix)
+    wanted = rights_of("worker", settings.application_id, settings.topic_prefix)
+    creation = every if settings.create_topics else ()
     async with admin(settings) as client:
         try:
-            allowed, unknown = await _topics(client, [right.name for right in creation_rights(settings.application_id)])
-            allowed |= await _group(client, settings.application_id)
+            allowed, unknown = await _topics(client, [right.name for right in every])
+            allowed |= await _group(client, settings.group)
         except (IncompatibleBrokerVersion, NotImplementedError):
             log.info("this Kafka does not report the rights of its users: they are not checked")
             return

@@ -8,14 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
-from journeys.schemas.topics import (
-    DEAD_LETTERS,
-    JOURNEY_ABANDONMENTS,
-    JOURNEY_EVENTS,
-    JOURNEY_LIFECYCLE,
-    changelog_name,
-    topic_map,
-)
+from journeys.schemas.topics import topic_map
 
 Operation = Literal["Read", "Write", "Create", "Describe", "DescribeConfigs"]
 Role = Literal["worker", "setup", "producer", "trainer", "manager", "operator"]
@@ -33,35 +26,36 @@ class Right(NamedTuple):
         return f"{self.operation} on {self.resource} {self.name}"
 
 
-def rights_of(role: Role, application_id: str) -> tuple[Right, ...]:
-    """Rights of a role for one application."""
-    changelog = changelog_name(application_id)
-    outputs = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE, DEAD_LETTERS)
-    everything = tuple(topic.name for topic in topic_map(application_id))
+def rights_of(role: Role, application_id: str, prefix: str = "") -> tuple[Right, ...]:
+    """Rights of a role for one application; `prefix` is that of its topics and its group."""
+    everything = tuple(topic.name for topic in topic_map(application_id, prefix))
+    inputs, *outputs, changelog = everything
+    abandonments, lifecycle, _ = outputs
+    group = prefix + application_id
     settings = _on(everything, "DescribeConfigs")
     if role == "worker":
-        both = _on((JOURNEY_EVENTS, changelog), "Read", "Write")
-        return (*both, *_on(outputs, "Write"), *settings, Right("Read", "group", application_id))
+        both = _on((inputs, changelog), "Read", "Write")
+        return (*both, *_on(outputs, "Write"), *settings, Right("Read", "group", group))
     if role == "setup":
         return (*_on(everything, "Create", "Describe"), *settings)
     if role == "producer":
-        return _on((JOURNEY_EVENTS,), "Write")
+        return _on((inputs,), "Write")
     if role == "trainer":
-        return _on((JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE), "Read")
+        return _on((abandonments, lifecycle), "Read")
     if role == "manager":
-        return (*_on((*outputs, changelog), "Read"), *_on((JOURNEY_EVENTS,), "Write"))
-    read = _on((JOURNEY_EVENTS, *outputs, changelog), "Read")
+        return (*_on((*outputs, changelog), "Read"), *_on((inputs,), "Write"))
+    read = _on((inputs, *outputs, changelog), "Read")
     return (
         *read,
-        *_on((JOURNEY_EVENTS, JOURNEY_LIFECYCLE), "Write"),
+        *_on((inputs, lifecycle), "Write"),
         *settings,
-        Right("Describe", "group", application_id),
+        Right("Describe", "group", group),
     )
 
 
-def creation_rights(application_id: str) -> tuple[Right, ...]:
+def creation_rights(application_id: str, prefix: str = "") -> tuple[Right, ...]:
     """Rights that a worker needs in addition to create missing topics (JOURNEYS_CREATE_TOPICS)."""
-    return _on(tuple(topic.name for topic in topic_map(application_id)), "Create")
+    return _on(tuple(topic.name for topic in topic_map(application_id, prefix)), "Create")
 
 
 def acl_command(rights: Iterable[Right], principal: str, servers: str) -> str:
@@ -75,5 +69,6 @@ def acl_command(rights: Iterable[Right], principal: str, servers: str) -> str:
     )
 
 
-def _on(topics: tuple[str, ...], *operations: Operation) -> tuple[Right, ...]:
-    return tuple(Right(operation, "topic", topic) for operation in operations for topic in topics)
+def _on(topics: Iterable[str], *operations: Operation) -> tuple[Right, ...]:
+    names = tuple(topics)
+    return tuple(Right(operation, "topic", name) for operation in operations for name in names)

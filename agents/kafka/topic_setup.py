@@ -15,10 +15,18 @@ from journeys.agents.kafka.connection import admin, bootstrap_servers
 from journeys.agents.kafka.missing_rights import MissingRightsError
 from journeys.agents.kafka.required_rights import hidden_topics
 from journeys.agents.kafka.rights import Operation, Right
-from journeys.agents.kafka.topic_problems import Problem, TopicState, create_command, problems
+from journeys.agents.kafka.topic_identity import TopicIdentity, topic_identities
+from journeys.agents.kafka.topic_problems import (
+    COMMITTED_OFFSETS,
+    Cluster,
+    Problem,
+    TopicState,
+    create_command,
+    problems,
+)
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
-from journeys.schemas.topics import JOURNEY_EVENTS, Topic, topic_map
+from journeys.schemas.topics import JOURNEY_EVENTS, SAFE_REPLICAS, Topic, replica_settings
 
 log = logging.getLogger("journeys.topics")
 _TOPIC_EXISTS: Final = 36
@@ -53,10 +61,10 @@ class TopicOutcome(NamedTuple):
 async def create_topics(settings: Settings) -> list[TopicOutcome]:
     """Create the missing topics, in the order of the topic map, and wait until they can be used.
 
-    They get the partition count of the existing ones, else `settings.partitions`.
+    They get the partition count of the existing ones, else `settings.partitions`, and `new_replication_factor`.
     Raises TopicSetupError if the broker refuses one, KafkaUnreachableError, MissingRightsError.
     """
-    topics = topic_map(settings.application_id)
+    topics = settings.topics
     servers = bootstrap_servers(settings)
     async with admin(settings) as client:
         existing = await _visible_counts(client, settings, topics)
@@ -69,14 +77,18 @@ async def create_topics(settings: Settings) -> list[TopicOutcome]:
 
 async def check_topics(settings: Settings) -> list[Problem]:
     """Compare the topics with the topic map. Changes nothing. Raises KafkaUnreachableError, MissingRightsError."""
-    topics = topic_map(settings.application_id)
+    topics = settings.topics
     servers = bootstrap_servers(settings)
     async with admin(settings) as client:
         counts = await _visible_counts(client, settings, topics)
         existing = [topic.name for topic in topics if topic.name in counts]
         configs = await _settings(client, existing)
-        states = {name: TopicState(counts[name], config) for name, config in configs.items()}
-    return problems(topics, states, servers)
+        described = await client.describe_topics()
+        brokers = await broker_count(client)
+    copies = {topic["topic"]: _least_copies(topic["partitions"]) for topic in described}
+    states = {name: TopicState(counts[name], config, copies.get(name)) for name, config in configs.items()}
+    cluster = Cluster(servers, brokers, settings.replication_factor == 1, copies.get(COMMITTED_OFFSETS))
+    return problems(topics, states, cluster)
 
 
 async def require_topics(settings: Settings) -> int:
@@ -95,27 +107,48 @@ async def require_topics(settings: Settings) -> int:
     errors = [problem for problem in found_problems if problem.severity == "error"]
     if errors:
         raise TopicSetupError(errors)
-    return (await partition_counts(settings))[JOURNEY_EVENTS]
+    return (await partition_counts(settings))[settings.topic(JOURNEY_EVENTS)]
+
+
+async def new_replication_factor(client: Any, settings: Settings) -> int:
+    """Copies of a topic that is created: as the settings say, else 3, or as many as there are brokers.
+
+    `client` is a started AIOKafkaAdminClient.
+    """
+    return settings.replication_factor or min(SAFE_REPLICAS, await broker_count(client))
+
+
+async def broker_count(client: Any) -> int:
+    """Brokers of the cluster that are up; `client` is a started AIOKafkaAdminClient."""
+    return len((await client.describe_cluster())["brokers"])
+
+
+async def present_identities(settings: Settings) -> dict[str, TopicIdentity]:
+    """Identities of the topics of the topic map that exist; empty where Kafka has no topic ids."""
+    async with admin(settings) as client:
+        found = await topic_identities(client._client, [topic.name for topic in settings.topics])
+    return {name: identity for name, identity in found.items() if identity is not None}
 
 
 async def partition_counts(settings: Settings) -> dict[str, int]:
-    """Partition count of every existing topic. Creates none. Raises KafkaUnreachableError."""
+    """Partition count of every existing topic, by name in Kafka. Creates none. Raises KafkaUnreachableError."""
     async with admin(settings) as client:
         return await _partition_counts(client)
 
 
 async def partition_count(settings: Settings, topic: str, operation: Operation) -> int:
-    """Partition count of a topic that is to be read or written.
+    """Partition count of a topic that is to be read or written, given by its name without prefix.
 
     Raises UnknownTopicError, MissingRightsError if this user may not Describe it, KafkaUnreachableError.
     """
     async with admin(settings) as client:
-        count = (await _partition_counts(client)).get(topic)
+        name = settings.topic(topic)
+        count = (await _partition_counts(client)).get(name)
         if count is not None:
             return count
-        if await hidden_topics(client, [topic]):
-            raise MissingRightsError(settings, [Right(operation, "topic", topic)])
-    raise UnknownTopicError(topic)
+        if await hidden_topics(client, [name]):
+            raise MissingRightsError(settings, [Right(operation, "topic", name)])
+    raise UnknownTopicError(name)
 
 
 async def _visible_counts(client: Any, settings: Settings, topics: tuple[Topic, ...]) -> dict[str, int]:
@@ -134,15 +167,14 @@ async def _partition_counts(client: Any) -> dict[str, int]:
 
 
 def _count_for_new(topics: tuple[Topic, ...], existing: dict[str, int], settings: Settings) -> int:
-    if JOURNEY_EVENTS in existing:
-        return existing[JOURNEY_EVENTS]
+    # In the order of the topic map: the input topic is the first.
     return next((existing[topic.name] for topic in topics if topic.name in existing), settings.partitions)
 
 
 async def _create(client: Any, missing: list[Topic], count: int, settings: Settings, servers: str) -> set[str]:
-    wanted = [
-        NewTopic(topic.name, count, settings.replication_factor, topic_configs=topic.settings) for topic in missing
-    ]
+    factor = await new_replication_factor(client, settings)
+    durable = replica_settings(factor)
+    wanted = [NewTopic(topic.name, count, factor, topic_configs=topic.settings | durable) for topic in missing]
     response = await client.create_topics(wanted)
     by_name = {topic.name: topic for topic in missing}
     created: set[str] = set()
@@ -152,7 +184,7 @@ async def _create(client: Any, missing: list[Topic], count: int, settings: Setti
             created.add(name)
         elif code != _TOPIC_EXISTS:  # another worker has created it meanwhile
             why = message or for_code(code).__name__
-            command = create_command(by_name[name], count, settings.replication_factor, servers)
+            command = create_command(by_name[name], count, factor, servers)
             refused.append(
                 Problem("error", name, f"{name} does not exist and the broker refused to create it ({why}): {command}")
             )
@@ -173,6 +205,10 @@ async def _wait_until_usable(client: Any, names: list[str]) -> dict[str, int]:
             text = f"{', '.join(waiting)}: no leader for every partition within {_READY_SECONDS:g} s; is a broker down?"
             raise TopicSetupError([Problem("error", waiting[0], text)])
         await asyncio.sleep(_POLL_SECONDS)
+
+
+def _least_copies(partitions: list[Any]) -> int:
+    return min((len(partition["replicas"]) for partition in partitions), default=0)
 
 
 def _has_leaders(partitions: list[Any]) -> bool:

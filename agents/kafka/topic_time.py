@@ -9,8 +9,11 @@ from journeys.agents.kafka.log_reader import LogReader, open_log
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
-from journeys.schemas.records import PolicyChanged, Punctuation
+from journeys.schemas.marks import Marks
+from journeys.schemas.records import Mark, PolicyChanged, Punctuation
 from journeys.schemas.topics import JOURNEY_EVENTS
+from journeys.streams.partition.log_entries import log_entries
+from journeys.streams.rule.clock import require_counting
 
 
 class TopicTime(NamedTuple):
@@ -41,17 +44,30 @@ async def topic_time(settings: Settings, codec: Codec) -> TopicTime:
 
 
 async def _first_punctuation(log: LogReader, partition: int, codec: Codec) -> tuple[Punctuation | None, bool]:
-    """First punctuation, and whether other records than policies precede it."""
-    has_others = False
-    async with aclosing(log.read_partition(partition)) as batches:
+    """First punctuation, and whether other records than policies and marks precede it."""
+    found, has_others, has_unreadable = await _look(log, partition, codec, Marks())
+    if has_unreadable:  # by a schema that marks tell, perhaps; else the log need not be gone through for them
+        found, has_others, _ = await _look(log, partition, codec, await log.marks(partition))
+    return found, has_others
+
+
+async def _look(log: LogReader, partition: int, codec: Codec, marks: Marks) -> tuple[Punctuation | None, bool, bool]:
+    """First punctuation, and whether others precede it, and some that can't be read."""
+    has_others = has_unreadable = False
+    async with aclosing(log.read_partition(partition, marks=marks)) as batches:
         async for batch in batches:
-            for record in batch.records:
-                try:
-                    decoded = codec.decode_input(record.value)
-                except InvalidRecordError:
-                    has_others = True
-                    continue
-                if isinstance(decoded, Punctuation):
-                    return decoded, has_others
-                has_others = has_others or not isinstance(decoded, PolicyChanged)
-    return None, has_others
+            for _, _, append_time, record, _ in log_entries(batch.records, codec, marks):
+                if isinstance(record, Punctuation) and _counts(record, append_time):
+                    return record, has_others, has_unreadable
+                has_unreadable = has_unreadable or isinstance(record, InvalidRecordError)
+                has_others = has_others or not isinstance(record, PolicyChanged | Mark)
+    return None, has_others, has_unreadable
+
+
+def _counts(punctuation: Punctuation, append_time: int | None) -> bool:
+    """Whether a partition's first punctuation is none that becomes a dead letter, which says nothing of its time."""
+    try:
+        require_counting(None, punctuation, append_time)
+    except InvalidRecordError:
+        return False
+    return True

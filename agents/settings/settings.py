@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from journeys.agents.settings.security_fault import security_fault
-from journeys.schemas.topics import DEFAULT_PARTITION_COUNT
+from journeys.schemas.topics import DEFAULT_PARTITION_COUNT, Topic, topic_map
 from journeys.streams.compiled.engine_choice import EngineSetting
 
 
@@ -45,9 +45,12 @@ class Settings(BaseSettings):
     """File with the password of the key; its final line break is ignored."""
     application_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = "journeys"
     """Consumer group, and prefix of the changelog's name."""
+    topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,100}$")] = ""
+    """In front of every topic's and group's name, so that several environments share a Kafka; ids leave it out."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = DEFAULT_PARTITION_COUNT
     """Partition count of topics that are created; new ones get the count of existing ones."""
-    replication_factor: Annotated[int, Field(ge=1)] = 1
+    replication_factor: Annotated[int, Field(ge=1)] | None = None
+    """Copies of each topic that is created; None makes 3, or as many as there are brokers. 1 says that it is meant."""
     create_topics: bool = True
     """Whether a worker creates topics that are missing."""
     policy: Path | None = None
@@ -101,6 +104,20 @@ class Settings(BaseSettings):
     """Name of a worker in logs and punctuations; None makes one from host name and process id."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
+
+    def topic(self, name: str) -> str:
+        """Name in Kafka of a topic of the topic map."""
+        return self.topic_prefix + name
+
+    @property
+    def group(self) -> str:
+        """Consumer group of the workers."""
+        return self.topic_prefix + self.application_id
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        """The topic map, with the names in Kafka."""
+        return topic_map(self.application_id, self.topic_prefix)
 
     @model_validator(mode="after")
     def _require_whole_security(self) -> Self:

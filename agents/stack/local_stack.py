@@ -76,7 +76,8 @@ class Stack:
         url, registry_url = self.emulator.url, self.registry.converter_url
         assert url is not None, "what answers has its ports"
         assert registry_url is not None, "what answers has its ports"
-        self.connect.start(kafka.bootstrap_servers, connector(house, registry_url), url, say)
+        sink = connector(house, registry_url, topic_prefix=self._given.topic_prefix)
+        self.connect.start(kafka.bootstrap_servers, sink, url, say)
         self.connect.wait(_WAIT_SECONDS)
 
     def down(self) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 from journeys.agents.kafka.log_reader import LogReader, open_log
+from journeys.agents.kafka.topic_identity import ids_of, replaced_topics
+from journeys.agents.kafka.topic_setup import present_identities
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.agents.verify.stored_partition import StoredPartition
@@ -41,9 +43,11 @@ async def check_table(
     ):
         log.require_complete()
         require_same_count(table, log)
+        present = ids_of(await present_identities(settings))
         total = sum(log.end_offsets.values())
         for number in range(log.partition_count):
-            await _check_partition(report, number, table, log, codec, _partition_progress(report, progress, total))
+            on_progress = _partition_progress(report, progress, total)
+            await _check_partition(report, number, table, log, codec, present, on_progress)
     return report
 
 
@@ -51,7 +55,7 @@ def require_same_count(table: LogReader, log: LogReader) -> None:
     """Raise OperationError if the changelog has another number of partitions than the input topic."""
     if table.partition_count != log.partition_count:
         raise OperationError(
-            f"{table.topic} has {table.partition_count} partitions, {log.topic} has {log.partition_count}: "
+            f"{table.name} has {table.partition_count} partitions, {log.name} has {log.partition_count}: "
             "see `journeys topics check`"
         )
 
@@ -62,6 +66,7 @@ async def _check_partition(
     table: LogReader,
     log: LogReader,
     codec: Codec,
+    present: dict[str, str],
     on_progress: Callable[[int], None],
 ) -> None:
     end = log_end = log.end_offsets[number]
@@ -75,9 +80,12 @@ async def _check_partition(
     report.records_read += end
     if stored is None:
         report.add_unreadable(number, expected, why)
+    elif replaced := replaced_topics(stored.partition.topic_ids, present):
+        report.add_other_topics(number, replaced)
     elif stored.partition.applied_offset >= log_end:
         report.add_beyond_log(number, stored.partition.applied_offset, log_end)
     else:
+        expected.topic_ids = stored.partition.topic_ids  # the log does not say them
         report.compare(stored, expected, log_end)
 
 

@@ -42,6 +42,7 @@ class TableReport:
     shown: int
     journeys: RowCounts = field(default_factory=lambda: RowCounts("journeys"))
     policies: RowCounts = field(default_factory=lambda: RowCounts("policies"))
+    marks: RowCounts = field(default_factory=lambda: RowCounts("marks"))
     partitions: RowCounts = field(default_factory=lambda: RowCounts("partitions"))
     open_journeys: int = 0
     """Journeys that are open in the replay."""
@@ -49,9 +50,9 @@ class TableReport:
     differences: list[str] = field(default_factory=list)
 
     @property
-    def counts(self) -> tuple[RowCounts, RowCounts, RowCounts]:
+    def counts(self) -> tuple[RowCounts, ...]:
         """All kinds of rows."""
-        return (self.journeys, self.policies, self.partitions)
+        return (self.journeys, self.policies, self.marks, self.partitions)
 
     @property
     def ok(self) -> bool:
@@ -77,6 +78,7 @@ class TableReport:
                 self.policies.ahead += 1
             else:
                 self._compare_one(self.policies, f"{place}: policy {version}", policy_text, None)
+        self._marks(stored, expected, ahead)
         self._journeys(stored, expected, ahead)
 
     def add_unreadable(self, number: int, expected: Partition, why: str) -> None:
@@ -91,6 +93,23 @@ class TableReport:
         self._add_difference(
             f"partition {number}: its own row stands at offset {applied_offset}, and the log ends at {end}"
         )
+        self.partitions.different += 1
+
+    def _marks(self, stored: StoredPartition, expected: Partition, ahead: range) -> None:
+        """Compare the marks up to the offset of the partition row; the replay knows those behind it, too."""
+        partition = stored.partition
+        for offset in sorted(partition.marks.by_offset.keys() | expected.marks.by_offset.keys()):
+            mark = partition.marks.by_offset.get(offset)
+            if offset not in ahead:
+                place = f"partition {partition.number}: mark at offset {offset}"
+                self._compare_one(self.marks, place, mark, expected.marks.by_offset.get(offset))
+            elif mark is not None:
+                self.marks.ahead += 1
+
+    def add_other_topics(self, number: int, replaced: list[str]) -> None:
+        """Add a partition whose row was made with other topics; `replaced` says which, one line each."""
+        for line in replaced:
+            self._add_difference(f"partition {number}: {line}")
         self.partitions.different += 1
 
     def _journeys(self, stored: StoredPartition, expected: Partition, ahead: range) -> None:

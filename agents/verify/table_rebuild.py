@@ -18,21 +18,24 @@ from itertools import islice
 from time import monotonic
 from typing import Any, Final
 
+from journeys.agents.inspect.stored_topics import replaced_since_stored
 from journeys.agents.kafka.connection import admin, producer
 from journeys.agents.kafka.group_lag import group_lag
 from journeys.agents.kafka.group_members import require_no_members
 from journeys.agents.kafka.log_reader import LogReader, open_log
 from journeys.agents.kafka.schema_registry import own_catalog
-from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.kafka.topic_identity import ids_of
+from journeys.agents.kafka.topic_setup import create_topics, present_identities
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.agents.verify.table_check import Progress
 from journeys.agents.verify.topic_replay import ReplayedPartition, replay_partition_to
 from journeys.schemas.codec import Codec
-from journeys.schemas.rows import journey_key, policy_key
+from journeys.schemas.rows import journey_key, mark_key, policy_key
 from journeys.schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES, changelog_name
 from journeys.streams.partition.changelog import StoredRow, stored_partition
 from journeys.streams.rule.row import stored_columns
+from journeys.streams.stored.mark_rows import mark_row_value
 from journeys.streams.stored.schema_rows import missing_schemas
 
 _CHUNK_ROWS: Final = 5_000
@@ -49,20 +52,26 @@ class RebuildReport:
     never_committed: list[int] = field(default_factory=list)
 
 
-async def rebuild_table(settings: Settings, progress: Progress | None = None) -> RebuildReport:
+async def rebuild_table(
+    settings: Settings, progress: Progress | None = None, *, without_deleted: bool = False
+) -> RebuildReport:
     """Delete the table and rebuild it; holds the rows of one partition in memory.
 
-    `progress` gets the input offsets read and their total. Raises GroupActiveError, RecordsDeletedError,
-    UnknownTopicError, ReaderStalledError, TopicSetupError, KafkaUnreachableError, KafkaRequestError,
-    RegistryUnreachableError, RegistryRefusedError.
+    With `without_deleted` a partition whose first records were deleted is rebuilt from what is left; what that makes is
+    not what a worker had made. `progress` gets the input offsets read and their total.
+    Raises GroupActiveError, RecordsDeletedError, UnknownTopicError, ReaderStalledError, TopicSetupError,
+    KafkaUnreachableError, KafkaRequestError, RegistryUnreachableError, RegistryRefusedError.
     """
     await require_no_members(settings)
     codec = Codec(await own_catalog(settings))
     report = RebuildReport()
+    changelog = settings.topic(changelog_name(settings.application_id))
     async with open_log(settings, JOURNEY_EVENTS, catalog=codec.catalog) as log:
-        log.require_complete()
+        if not without_deleted:
+            log.require_complete()
         ends = await _published_ends(settings, log, report)
         await _drop(settings)
+        topic_ids = ids_of(await present_identities(settings))
         async with producer(settings, linger_ms=5, max_request_size=MAX_MESSAGE_BYTES) as client:
             for number, end in ends.items():
                 if end == 0:
@@ -74,17 +83,27 @@ async def rebuild_table(settings: Settings, progress: Progress | None = None) ->
                         progress(before + read, sum(ends.values()))
 
                 replayed = await replay_partition_to(log, number, end, codec, on_progress)
-                report.records_read += end
+                first = log.start_offsets[number]
+                replayed.partition.applied_offset = max(replayed.partition.applied_offset, first - 1)
+                replayed.partition.topic_ids = topic_ids or None
+                report.records_read += end - first
                 await require_no_members(settings)
-                report.rows += await _write(client, changelog_name(settings.application_id), replayed, codec)
+                report.rows += await _write(client, changelog, replayed, codec)
     await require_no_members(settings)
     return report
 
 
 async def _published_ends(settings: Settings, log: LogReader, report: RebuildReport) -> dict[int, int]:
-    """By partition, the input offset up to which all outputs are certainly published."""
-    lag = await group_lag(settings, log.end_offsets)
-    ends = {number: 0 if behind is None else log.end_offsets[number] - behind for number, behind in sorted(lag.items())}
+    """By partition, the input offset up to which outputs are certainly published; at least its first offset."""
+    lag: dict[int, int | None]
+    if await replaced_since_stored(settings, log.name):
+        lag = dict.fromkeys(log.end_offsets)  # what the group has committed are offsets of the topic before this one
+    else:
+        lag = await group_lag(settings, log.end_offsets)
+    ends = {
+        number: max(log.start_offsets[number], 0 if behind is None else log.end_offsets[number] - behind)
+        for number, behind in sorted(lag.items())
+    }
     report.never_committed.extend(
         number for number, behind in sorted(lag.items()) if behind is None and log.end_offsets[number] > 0
     )
@@ -93,7 +112,7 @@ async def _published_ends(settings: Settings, log: LogReader, report: RebuildRep
 
 async def _drop(settings: Settings) -> None:
     """Delete the changelog if it exists, and create it empty."""
-    name = changelog_name(settings.application_id)
+    name = settings.topic(changelog_name(settings.application_id))
     async with admin(settings) as client:
         if name in await client.list_topics():
             await client.delete_topics([name])
@@ -119,8 +138,9 @@ async def _write(client: Any, changelog: str, replayed: ReplayedPartition, codec
 
 
 def _stored(replayed: ReplayedPartition, codec: Codec) -> Iterator[Sequence[StoredRow]]:
-    """Rows in a worker's order: schemas, policies, journeys."""
+    """Rows in a worker's order: schemas, marks, policies, journeys."""
     yield missing_schemas((), codec)
+    yield [StoredRow(mark_key(row.offset), mark_row_value(row), row.offset) for row in replayed.marks]
     yield [StoredRow(policy_key(row.policy_version), codec.encode(row), row.offset) for row in replayed.policies]
     rows = iter(replayed.partition.rows.values())
     while chunk := list(islice(rows, _CHUNK_ROWS)):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from journeys.agents.kafka.log_reader import LogReader, open_log
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
-from journeys.schemas.rows import PolicyRow
+from journeys.schemas.rows import MarkRow, PolicyRow
 from journeys.schemas.topics import JOURNEY_EVENTS
 from journeys.streams.partition.driver import replay_partition
 from journeys.streams.partition.effects import Counts, Effects
@@ -66,8 +66,10 @@ class TopicReplay:
                 self.time_sources[number] = partition.time_source
 
     async def _replay(self, log: LogReader, partition: Partition) -> AsyncGenerator[Effects, None]:
-        async for batch in log.read_partition(partition.number, end=self.end_offsets[partition.number]):
-            entries = log_entries(batch.records, self._codec)
+        partition.marks = await log.marks(partition.number)
+        end = self.end_offsets[partition.number]
+        async for batch in log.read_partition(partition.number, end=end, marks=partition.marks):
+            entries = log_entries(batch.records, self._codec, partition.marks)
             read_before = self.records_read
             for effects in replay_partition(entries, partition, until=self._until):
                 self.records_read += 1
@@ -77,10 +79,11 @@ class TopicReplay:
 
 
 class ReplayedPartition(NamedTuple):
-    """A partition after a replay, and the policies of the log, as rows."""
+    """A partition after a replay, and the policies and marks of the log, as rows."""
 
     partition: Partition
     policies: list[PolicyRow]
+    marks: list[MarkRow]
 
 
 async def replay_partition_to(
@@ -94,11 +97,13 @@ async def replay_partition_to(
 
     `progress` gets the offset behind each fetch. Raises ReaderStalledError, RecordsDeletedError, KafkaUnreachableError.
     """
-    replayed = ReplayedPartition(Partition(number, log.partition_count), [])
+    replayed = ReplayedPartition(Partition(number, log.partition_count), [], [])
+    replayed.partition.marks = await log.marks(number)
     processor = Processor(replayed.partition)
-    async for batch in log.read_partition(number, end=end):
+    async for batch in log.read_partition(number, end=end, marks=replayed.partition.marks):
         effects = processor.process_log(batch.records, codec)
         replayed.policies.extend(effects.policies)
+        replayed.marks.extend(effects.marks)
         if progress is not None:
             progress(batch.records[-1].offset + 1)
     return replayed

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
+from journeys.agents.inspect.stored_topics import replaced_since_stored
 from journeys.agents.kafka.group_lag import group_lag
 from journeys.agents.kafka.log_reader import LogReader, open_log
 from journeys.agents.settings.settings import Settings
@@ -40,6 +41,8 @@ class VerifyReport:
     """Lag of the worker's group by partition; None where it never committed."""
     lag_total: int
     """Sum of the lag; of a partition without a commit, all offsets."""
+    replaced: list[str]
+    """Topics that are not those that the table was made with, a sentence each."""
 
     @property
     def counts_add_up(self) -> bool:
@@ -48,8 +51,14 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        """Whether the published outputs equal the replay."""
-        return self.counts_add_up and self.abandonments.ok and self.lifecycle.ok and self.dead_letters.ok
+        """Whether the published outputs equal the replay, and are of the topics that the workers know."""
+        return (
+            not self.replaced
+            and self.counts_add_up
+            and self.abandonments.ok
+            and self.lifecycle.ok
+            and self.dead_letters.ok
+        )
 
 
 async def verify(
@@ -86,6 +95,7 @@ async def verify(
         records_read=replay.records_read,
         lag=lag,
         lag_total=sum(replay.end_offsets[number] if behind is None else behind for number, behind in lag.items()),
+        replaced=await replaced_since_stored(settings),
     )
 
 

@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import faust
 from faust.types import TP
 
+from journeys.agents.kafka.connection import require_broker
+from journeys.agents.kafka.group_members import describe_group
 from journeys.agents.kafka.schema_registry import SchemaRegistry
+from journeys.agents.kafka.topic_identity import TopicIdentity, ids_of
 from journeys.agents.settings.kafka_security import faust_credentials
 from journeys.agents.settings.settings import Settings
 from journeys.agents.worker.flusher import BATCH_BYTES, Flusher
 from journeys.agents.worker.guards.admission import Admission
+from journeys.agents.worker.guards.clock_check import ClockCheck
 from journeys.agents.worker.guards.freeze_guard import FreezeGuard
+from journeys.agents.worker.guards.group_guard import GroupGuard
+from journeys.agents.worker.guards.guards import Guards
+from journeys.agents.worker.guards.loop_guard import LoopGuard
 from journeys.agents.worker.guards.memory_limit import MemoryLimit
+from journeys.agents.worker.guards.topic_watch import TopicWatch
 from journeys.agents.worker.guards.watchdog import Watchdog
 from journeys.agents.worker.journey_agent import JourneyAgent
 from journeys.agents.worker.log_ends import LogEnds
+from journeys.agents.worker.mark_keeper import MarkKeeper
 from journeys.agents.worker.ports.local_copy import LocalCopy, NoLocalCopy
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.punctuator import Punctuator
 from journeys.agents.worker.restore.changelog_queue import JourneyTables
 from journeys.agents.worker.restore.journey_store import JourneyStore, JourneyTable
+from journeys.agents.worker.schema_decisions import SchemaDecisions
 from journeys.agents.worker.transport.batch_transport import BatchConsumer, BatchTransport
+from journeys.agents.worker.transport.group_membership import GroupMembership
 from journeys.schemas.catalog import Catalog
 from journeys.schemas.codec import Codec
 from journeys.schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES, TABLE, changelog_name
@@ -36,6 +49,9 @@ _REBALANCE_TIMEOUT_SECONDS = 30.0
 _REQUEST_TIMEOUT_SECONDS = 30.0
 _COMMIT_INTERVAL_SECONDS = 1.0
 _REPORT_INTERVAL_SECONDS = 5.0
+# Ten years: aiokafka takes a worker that does not fetch for this long out of its group, and never in again. One that
+# waits to take partitions over fetches nothing. Whether a worker gets on is for its guards to see.
+_POLL_INTERVAL_SECONDS = 10.0 * 365 * 24 * 60 * 60
 
 
 class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
@@ -43,8 +59,11 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
 
     consumer: BatchConsumer
     flusher: Flusher
-    guard: FreezeGuard
+    guards: Guards
+    clock_check: ClockCheck
     journey_agent: JourneyAgent
+    membership: GroupMembership
+    marks: MarkKeeper
     memory: MemoryLimit
     punctuator: Punctuator
     log_ends: LogEnds
@@ -54,8 +73,10 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     client_options: dict[str, Any]
     local_copy: LocalCopy
     engine: Engine
-    input_topic = JOURNEY_EVENTS
+    input_topic: str
+    topic_prefix: str
     table: JourneyTable
+    topic_ids: dict[str, str]
 
     @property
     def changelog_topic(self) -> str:
@@ -76,8 +97,14 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     def _crash(self, reason: BaseException) -> None:
         """End the process: a crashed Faust app stops working and waits for services that may never end."""
         if not self._stopped.is_set():
+            self.guards.group.check_refusal()  # its reason is the better one
             end_now(WorkerExit.FAILED, f"a part of it crashed: {reason!r}")
         super()._crash(reason)
+
+    def watch_topics(self, identities: Mapping[str, TopicIdentity]) -> None:
+        """Require that topics are and stay what they are now, by name: of the table, and while the worker runs."""
+        self.topic_ids = ids_of(identities)
+        self.task(TopicWatch(lambda: self.batch_producer().client, identities).watch)
 
     def batch_producer(self) -> Any:
         """The running AIOKafkaProducer: Faust's own send takes one record at a time."""
@@ -87,9 +114,14 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
         """Tell Faust that this worker knows a changelog up to an offset, so that a rebalance does not read it again."""
         self.tables.recovery.active_offsets[TP(self.changelog_topic, number)] = offset
 
-    async def append(self, number: int, value: bytes) -> Any:
+    async def append(self, number: int, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> Any:
         """Append a value to a partition of the input topic; gives a future of the acknowledgement."""
-        return await self.producer.send(self.input_topic, None, value, number, None, None)
+        return await self.producer.send(self.input_topic, None, value, number, None, list(headers) or None)
+
+    @property
+    def held_back(self) -> Collection[TP]:
+        """Input partitions of which nothing is fetched: they wait for the schema registry."""
+        return self.journey_agent.schemas.waiting
 
     def input_partitions(self) -> list[int]:
         """Input partitions that are assigned to this worker."""
@@ -113,7 +145,7 @@ def create_app(
     restarts within the session. `engine` applies the records.
     """
     app = JourneyApp(
-        settings.application_id,
+        settings.group,
         broker=[f"kafka://{server.strip()}" for server in client_options["bootstrap_servers"].split(",")],
         broker_credentials=faust_credentials(client_options),
         store="memory://",
@@ -132,6 +164,7 @@ def create_app(
         broker_heartbeat_interval=settings.session_timeout_seconds / _HEARTBEATS_PER_SESSION,
         broker_rebalance_timeout=_REBALANCE_TIMEOUT_SECONDS,
         broker_request_timeout=max(_REQUEST_TIMEOUT_SECONDS, settings.session_timeout_seconds),
+        broker_max_poll_interval=_POLL_INTERVAL_SECONDS,
         broker_commit_interval=_COMMIT_INTERVAL_SECONDS,
         broker_max_poll_records=settings.max_batch_records,
         consumer_max_fetch_size=MAX_MESSAGE_BYTES,
@@ -144,19 +177,25 @@ def create_app(
         worker_redirect_stdouts=False,
     )
     app.transport = BatchTransport(app.conf.broker_consumer, app)
+    app.input_topic = settings.topic(JOURNEY_EVENTS)
+    app.topic_prefix = settings.topic_prefix
     app.partition_count = partition_count
+    app.topic_ids = {}
     app.client_options = client_options
     app.engine = engine
     app.codec = Codec(catalog)
     url = settings.schema_registry_url
     app.registry = None if url is None else SchemaRegistry(url, catalog)
-    app.guard = FreezeGuard(settings.freeze_limit_seconds)
+    freeze_guard = FreezeGuard(settings.freeze_limit_seconds, settings.session_timeout_seconds)
     worker_id = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
     app.local_copy = local_copy or NoLocalCopy()
     app.memory = MemoryLimit(settings.memory_limit_mib)
-    app.flusher = Flusher(app, app.codec, app.guard, app.local_copy, client_options)
-    app.punctuator = Punctuator(app, app.codec, app.append, worker_id)
-    app.journey_agent = JourneyAgent(app, app.codec, app.registry, app.memory, settings.gather_seconds)
+    app.flusher = Flusher(app, app.codec, freeze_guard, app.local_copy, client_options)
+    app.clock_check = ClockCheck()
+    app.punctuator = Punctuator(app, app.codec, app.append, worker_id, app.clock_check)
+    app.marks = MarkKeeper(settings, lambda: app.store, app.append)
+    schemas = SchemaDecisions(app, app.registry, app.marks, worker_id)
+    app.journey_agent = JourneyAgent(app, app.codec, app.marks, schemas, app.memory, settings.gather_seconds)
     raw: dict[str, Any] = {
         "key_type": bytes,
         "value_type": bytes,
@@ -166,18 +205,37 @@ def create_app(
     }
     # The buffer size counts messages, and each is a whole fetch here.
     app.table = app.Table(TABLE, recovery_buffer_size=4, key_type=bytes, value_type=bytes, partitions=partition_count)
+    app.membership = GroupMembership(partial(_aiokafka_consumer, app))
+    app.guards = _guards(app, freeze_guard, settings)
     app.log_ends = LogEnds(app)
     _attach(app, raw, settings, policy)
     return app
+
+
+def _guards(app: JourneyApp, freeze_guard: FreezeGuard, settings: Settings) -> Guards:
+    """Guards of an app whose other parts are there."""
+    progress, flushing_since = app.store.progress, app.journey_agent.flushing_since
+    admission = Admission(partial(_aiokafka_consumer, app), app.client_options, settings)
+    group_guard = GroupGuard(
+        app, app.membership, progress, partial(describe_group, settings), app.partition_count, settings
+    )
+    watchdog = Watchdog(
+        app, app.memory, app.punctuator, flushing_since, partial(require_broker, settings, app.client_options)
+    )
+    return Guards(freeze_guard, LoopGuard(), group_guard, watchdog, admission)
+
+
+def _aiokafka_consumer(app: JourneyApp) -> Any:
+    """The running AIOKafkaConsumer; None before its thread has started it."""
+    consumer = None if app._consumer is None else app._consumer._thread._consumer
+    return None if consumer is None or consumer._coordinator is None else consumer
 
 
 def _attach(app: JourneyApp, raw: dict[str, Any], settings: Settings, policy: Policy | None) -> None:
     """Register the agent, the timer and the tasks."""
     app.agent(app.topic(app.input_topic, **raw), name="journeys", concurrency=1)(app.journey_agent.run)
     app.on_partitions_revoked.connect(_barrier)
-    app.task(Watchdog(app, app.memory).watch)
     app.task(app.log_ends.watch)
-    app.task(Admission(lambda: app.consumer._thread._consumer, app.client_options, settings).watch)
     app.timer(settings.punctuation_interval_seconds)(app.punctuator.punctuate)
     if settings.gather_seconds:
         app.timer(settings.gather_seconds / 2)(app.journey_agent.flush_due)

@@ -18,6 +18,7 @@ import stamina
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
+from journeys.agents.kafka.followed_cluster import follow_cluster
 from journeys.agents.kafka.tombstone import TOMBSTONE_OFFSET_HEADER, tombstone_offset
 from journeys.agents.worker.guards.freeze_guard import FreezeGuard
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
@@ -90,7 +91,8 @@ class Flusher:
         number = partition.number
         by_topic = outputs_by_topic(effects, self._codec)
         if by_topic:
-            await asyncio.gather(*(self._send(topic, number, records) for topic, records in by_topic.items()))
+            prefix = self._changelog.topic_prefix
+            await asyncio.gather(*(self._send(prefix + topic, number, sent) for topic, sent in by_topic.items()))
         rows = stored_rows(effects, self._codec)
         if rows:
             await self.write_rows(number, rows)
@@ -157,6 +159,7 @@ class Flusher:
     async def _read_changelog(self, number: int, begin: int, end: int) -> list[Any]:
         tp = TopicPartition(self._changelog.changelog_topic, number)
         consumer = AIOKafkaConsumer(**self._client_options, enable_auto_commit=False)
+        follow_cluster(consumer._client)
         await consumer.start()
         try:
             consumer.assign([tp])

@@ -18,6 +18,10 @@ from journeys.streams.partition.protocols import JourneyPartition, JourneyProces
 
 MOST_RECORDS: Final = 100_000
 """Most records of a gathering: so many may have to be applied again after a crash."""
+MOST_DEAD_LETTER_BYTES: Final = 16 * 1024 * 1024
+"""Most bytes of a gathering's dead letters, which hold the beginnings of the records that they tell of."""
+_DEAD_LETTER_BYTES: Final = 1_000
+"""Of a dead letter apart from the record: its reason, mostly."""
 
 
 class Gathering:
@@ -28,6 +32,8 @@ class Gathering:
         self._effects = processor.begin()
         self._ends_at = monotonic() + seconds
         self._records = 0
+        self._dead_letters = 0
+        self._dead_letter_bytes = 0
         self.events: list[Any] = []
         """Faust's events of the batches, to be acknowledged when all is flushed."""
 
@@ -52,7 +58,8 @@ class Gathering:
     def is_due(self) -> bool:
         """Whether to flush now: no more input is known to wait, or records or time have reached their limit."""
         last: Batch = self._last.value
-        return last.is_all or self._records >= MOST_RECORDS or monotonic() >= self._ends_at
+        is_full = self._records >= MOST_RECORDS or self._dead_letter_bytes >= MOST_DEAD_LETTER_BYTES
+        return last.is_all or is_full or monotonic() >= self._ends_at
 
     def is_followed_by(self, batch: Batch, generation_id: int) -> bool:
         """Whether a batch is of the same assignment and begins exactly at the next offset."""
@@ -64,6 +71,11 @@ class Gathering:
         self._processor.apply_log(batch.records, codec, self._effects)
         self.events.append(event)
         self._records += len(batch)
+        for letter in self._effects.dead_letters[self._dead_letters :]:
+            self._dead_letter_bytes += (
+                len(letter.record_value or b"") + len(letter.record_key or b"") + _DEAD_LETTER_BYTES
+            )
+        self._dead_letters = len(self._effects.dead_letters)
         batch.clear()  # the event is kept until the flush, which may wait for Kafka; the records are not needed
 
     def complete(self) -> Effects:

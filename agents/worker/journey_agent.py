@@ -1,7 +1,8 @@
 """The agent: applies batches of the input topic, each from its partition's next offset on.
 
 While more input is waiting, batches are gathered. A partition's next batch is applied only when its flush is
-acknowledged, because the effects to be flushed refer to live rows. Meanwhile batches of other partitions are applied.
+acknowledged, because the effects to be flushed refer to live rows. Meanwhile batches of other partitions are applied;
+a partition whose flush waits for a broker is held: its input is not fetched, and keeps no other from being applied.
 """
 
 from __future__ import annotations
@@ -20,24 +21,37 @@ from journeys.agents.worker.gathering import Gathering
 from journeys.agents.worker.ports.batch import Batch
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.schemas.codec import Codec
+from journeys.schemas.marks import marks_among
 from journeys.streams.partition.abandonment_tally import Tally
 from journeys.streams.partition.effects import Counts
+from journeys.streams.rule.clock import UnknownRuleVersionError
 
 if TYPE_CHECKING:
-    from journeys.agents.kafka.schema_registry import SchemaRegistry
+    from journeys.agents.worker.mark_keeper import MarkKeeper
     from journeys.agents.worker.ports.worker_ports import MemoryGate, Worker
+    from journeys.agents.worker.schema_decisions import SchemaDecisions
+    from journeys.streams.partition.protocols import JourneyPartition
 
 log = logging.getLogger("journeys.agent")
+# Many times what a flush takes where all brokers are there.
+_PATIENCE_SECONDS = 1.0
 
 
 class JourneyAgent:
     """Handles messages of the batch transport, under a lock that the rebalance barrier takes, too."""
 
     def __init__(
-        self, worker: Worker, codec: Codec, registry: SchemaRegistry | None, memory: MemoryGate, gather_seconds: float
+        self,
+        worker: Worker,
+        codec: Codec,
+        marks: MarkKeeper,
+        schemas: SchemaDecisions,
+        memory: MemoryGate,
+        gather_seconds: float,
     ) -> None:
         self._worker = worker
-        self._registry = registry
+        self._marks = marks
+        self.schemas = schemas
         self._memory = memory
         self._gather_seconds = gather_seconds
         self.codec = codec
@@ -65,6 +79,8 @@ class JourneyAgent:
     async def barrier(self) -> None:
         """Flush and commit all that was gathered: called when partitions are revoked, and to stop."""
         async with self.lock:
+            self.schemas.stop()
+            self._marks.forget()
             for tp in list(self._gatherings):
                 self._begin_flush(tp)
             await asyncio.gather(*self._flushes.values())
@@ -88,9 +104,13 @@ class JourneyAgent:
         message = event.message
         batch: Batch = message.value
         tp = TP(message.topic, message.partition)
+        if tp in self.schemas.waiting:
+            self.batches_dropped += 1
+            return
         flush = self._flushes.get(tp)
-        if flush is not None:
-            await flush
+        if flush is not None and not await self._ends_soon(tp, flush):
+            self.batches_dropped += 1
+            return
         gathering = self._gatherings.get(tp)
         if gathering is not None and not gathering.is_followed_by(batch, message.generation_id):
             await self._begin_flush(tp)
@@ -100,13 +120,39 @@ class JourneyAgent:
                 self.batches_dropped += 1
                 return
             gathering = Gathering(self._worker.store.processors[tp.partition], self._gather_seconds)
-        if self._registry is not None:
-            await self._registry.learn_from(batch.schema_prefixes())
+        if not self._is_readable(tp, gathering.partition, batch):
+            return
         gathering.apply(event, self.codec)
         self._gatherings[tp] = gathering
         if gathering.is_due:
             self._begin_flush(tp)
         await asyncio.sleep(0)  # so that a flush has been sent before the next batch occupies the loop
+
+    def _is_readable(self, tp: TP, partition: JourneyPartition, batch: Batch) -> bool:
+        """Whether the log says how to read all of a batch; if not, its partition waits, and the batch is dropped."""
+        self._marks.take(partition, marks_among(batch.records))
+        undecided = self.schemas.undecided(partition, batch)
+        if not undecided:
+            self.schemas.look_again(tp, partition, batch)
+            return True
+        if tp in self._gatherings:
+            self._begin_flush(tp)
+        self.schemas.begin(tp, undecided)
+        self.batches_dropped += 1
+        return False
+
+    async def _ends_soon(self, tp: TP, flush: asyncio.Task[None]) -> bool:
+        """Wait for a flush, but not for long: while a broker is away those of other brokers' partitions go on.
+
+        What is dropped meanwhile is fetched again when the flush has ended.
+        """
+        if not self._worker.consumer.is_held(tp):
+            patience = self.flushing_since.get(tp, 0.0) + _PATIENCE_SECONDS - monotonic()
+            await asyncio.wait({flush}, timeout=max(0.0, patience))
+            if not flush.done():
+                self._worker.consumer.hold(tp)
+                flush.add_done_callback(lambda _: self._worker.consumer.let_go(tp))
+        return flush.done()
 
     def _begin_flush(self, tp: TP) -> asyncio.Task[None]:
         gathering = self._gatherings.pop(tp)
@@ -137,6 +183,8 @@ class JourneyAgent:
             if self._worker.should_stop:
                 raise
             end_now(WorkerExit.FAILED, "the agent was cancelled")
+        except UnknownRuleVersionError as error:
+            end_now(WorkerExit.SETUP, str(error))
         except BaseException as error:
             log.exception("batch")
             end_now(WorkerExit.FAILED, f"a batch failed: {error!r}")

@@ -18,7 +18,9 @@ import stamina
 from journeys.agents.kafka.connection import KafkaUnreachableError, NoKafkaError, client_options
 from journeys.agents.kafka.required_rights import require_worker_rights
 from journeys.agents.kafka.schema_registry import RegistryUnreachableError, own_catalog
-from journeys.agents.kafka.topic_setup import require_topics
+from journeys.agents.kafka.topic_identity import TopicIdentity
+from journeys.agents.kafka.topic_setup import present_identities, require_topics
+from journeys.agents.kafka.unpacked_batches import unpack_in_pieces_everywhere
 from journeys.agents.settings.log_setup import set_up_logging
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.policy_file import load_policy
@@ -52,9 +54,9 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
         """Do nothing: `create_app` has registered everything."""
 
     async def on_first_start(self) -> None:
-        """Start the freeze guard and the health with the service."""
+        """Start the guards and the health with the service."""
         await super().on_first_start()
-        self.app.guard.start()
+        self.app.guards.start()
         if self._health is not None:
             self._health.watch(self.app)
 
@@ -69,8 +71,8 @@ class JourneyWorker(faust.Worker):  # type: ignore[misc]  # Faust is not typed
         super()._schedule_shutdown(signal)
 
     def on_worker_shutdown(self) -> None:
-        """Stop the freeze guard: a slow shutdown is no freeze."""
-        self.app.guard.stop()
+        """Stop the guards: a slow shutdown is no freeze."""
+        self.app.guards.stop()
 
 
 def run_worker(settings: Settings) -> int:
@@ -86,22 +88,25 @@ def run_worker(settings: Settings) -> int:
     _make_data_dir(settings.data_dir)
     engine = engine_of(settings.engine)
     health = None if settings.metrics_port is None else WorkerHealth(settings, engine.name)
-    slot = WorkerSlot(settings.data_dir / "tables" / settings.application_id)
+    slot = WorkerSlot(settings.data_dir / "tables" / settings.group)
     local_copy = open_local_copy(settings, slot)
-    options, partition_count, catalog = asyncio.run(_prepare(settings))
+    options, partition_count, identities, catalog = asyncio.run(_prepare(settings))
     named = settings.model_copy(update={"worker_id": worker_id})
     if engine.compiled is not None:
         from journeys.agents.worker.transport.record_batches import fetch_record_batches  # noqa: PLC0415  (it wants the compiled engine)
 
         fetch_record_batches()
+    else:
+        unpack_in_pieces_everywhere()
     instance_id = slot.instance_id() if settings.static_membership else None
     app = create_app(named, options, partition_count, catalog, policy, local_copy, instance_id, engine)
+    app.watch_topics(identities)
     gc.set_threshold(_COLLECT_AFTER_OBJECTS, 20, 100)
     log.info("engine: %s", engine.description)
     log.info(
-        "worker %s: application %s at %s, %d partitions, policy %s",
+        "worker %s: group %s at %s, %d partitions, policy %s",
         worker_id,
-        settings.application_id,
+        settings.group,
         options["bootstrap_servers"],
         partition_count,
         "of the log" if policy is None else policy.version,
@@ -128,18 +133,19 @@ def restart_may_help(error: OperationError) -> bool:
 def _make_data_dir(data_dir: Path) -> None:
     """Create the data folder; Faust creates its own in it, with any store."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # copies of rows hold user ids
     except OSError as error:
         raise OperationError(f"{data_dir} can't be written ({error.strerror}): set JOURNEYS_DATA_DIR") from None
 
 
-async def _prepare(settings: Settings) -> tuple[dict[str, Any], int, Catalog]:
+async def _prepare(settings: Settings) -> tuple[dict[str, Any], int, dict[str, TopicIdentity], Catalog]:
     # A broker that is still electing leaders answers with transient errors.
     async for attempt in stamina.retry_context(on=_is_transient, attempts=10, timeout=30.0):
         with attempt:
             await require_worker_rights(settings)
             partition_count = await require_topics(settings)
-    return await client_options(settings), partition_count, await own_catalog(settings)
+            identities = await present_identities(settings)
+    return await client_options(settings), partition_count, identities, await own_catalog(settings)
 
 
 def _is_transient(error: Exception) -> bool:

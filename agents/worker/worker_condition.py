@@ -7,8 +7,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from journeys.agents.health.condition import Reason
+from journeys.schemas import metrics
+from journeys.schemas.metrics import Sample
 
 if TYPE_CHECKING:
+    from journeys.agents.worker.guards.guards import Guards
     from journeys.agents.worker.journey_agent import JourneyAgent
     from journeys.agents.worker.log_ends import LogEnds
     from journeys.agents.worker.ports.worker_ports import MemoryGate, Worker
@@ -16,19 +19,28 @@ if TYPE_CHECKING:
 
 # A flush or an answer takes milliseconds; one that takes this long is waiting for Kafka.
 _WAITS_FOR_KAFKA_SECONDS: Final = 5.0
+# Half of what the watchdog waits before it ends the worker.
+_STANDS_STILL_SECONDS: Final = 60.0
 
 
 class WorkerCondition:
     """Looks at the parts of a worker; to be asked in its event loop."""
 
     def __init__(
-        self, worker: Worker, agent: JourneyAgent, memory: MemoryGate, progress: RestoreProgress, log_ends: LogEnds
+        self,
+        worker: Worker,
+        agent: JourneyAgent,
+        memory: MemoryGate,
+        progress: RestoreProgress,
+        log_ends: LogEnds,
+        guards: Guards,
     ) -> None:
         self._worker = worker
         self._agent = agent
         self._memory = memory
         self._progress = progress
         self._log_ends = log_ends
+        self._guards = guards
 
     def reasons(self) -> Iterator[Reason]:
         """Why it does not work; none: it does."""
@@ -38,6 +50,12 @@ class WorkerCondition:
             yield Reason("kafka", kafka)
         if self._memory.is_reached:
             yield Reason("memory", "no input is taken for want of memory (JOURNEYS_MEMORY_LIMIT_MIB)")
+
+    def longest_hold(self) -> Iterator[Sample]:
+        """For how long one call kept all other threads from running, by both clocks."""
+        guard = self._guards.freeze
+        yield Sample(metrics.LONGEST_HOLD, guard.longest_hold_seconds, ("wall",))
+        yield Sample(metrics.LONGEST_HOLD, guard.longest_hold_cpu_seconds, ("cpu",))
 
     def waiting_for_kafka(self) -> str | None:
         """Since when Kafka is waited for, in words; None if it is not."""
@@ -58,3 +76,8 @@ class WorkerCondition:
             )
         elif worker.rebalancing or not worker.rebalancing_count:
             yield Reason("joining", "the group has not given this worker its partitions yet")
+        elif unowned := self._guards.group.unowned:
+            numbers = ", ".join(map(str, sorted(unowned)))
+            yield Reason("no-partitions", f"it has no partitions though {numbers} have no owner")
+        elif (still := self._guards.watchdog.still_seconds) > _STANDS_STILL_SECONDS:
+            yield Reason("stuck", f"a partition with records to apply has not moved for {still:.0f} s")

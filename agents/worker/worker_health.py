@@ -25,7 +25,7 @@ class WorkerHealth:
 
     def __init__(self, settings: Settings, engine: str) -> None:
         """Raises as HealthServer."""
-        self._application = settings.application_id
+        self._application = settings.group
         self._registry = process_registry(self._application, _MODE, engine)
         self._server = HealthServer(settings, self._registry)
         log.info("metrics at %s/metrics, health at /live and /ready", self._server.address)
@@ -33,8 +33,8 @@ class WorkerHealth:
     def watch(self, app: JourneyApp) -> None:
         """Serve a worker's condition and metrics; to be called in its event loop."""
         agent, memory, progress, log_ends = app.journey_agent, app.memory, app.store.progress, app.log_ends
-        condition = WorkerCondition(app, agent, memory, progress, log_ends)
-        figures = WorkerMetrics(app, agent, memory, progress, log_ends, condition, app.partition_count)
+        condition = WorkerCondition(app, agent, memory, progress, log_ends, app.guards)
+        figures = WorkerMetrics(app, agent, memory, progress, log_ends, condition, app.partition_count, app.clock_check)
         self._registry.register(LoopMetrics(self._application, _MODE, figures.read))
         self._server.condition = LoopCondition(condition.reasons)
 

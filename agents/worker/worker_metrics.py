@@ -14,6 +14,7 @@ from journeys.schemas.metrics import Sample
 from journeys.streams.partition.abandonment_metrics import booked_samples
 
 if TYPE_CHECKING:
+    from journeys.agents.worker.guards.clock_check import ClockCheck
     from journeys.agents.worker.journey_agent import JourneyAgent
     from journeys.agents.worker.log_ends import LogEnds
     from journeys.agents.worker.ports.worker_ports import MemoryGate, Worker
@@ -36,6 +37,7 @@ class WorkerMetrics:
         log_ends: LogEnds,
         condition: WorkerCondition,
         partition_count: int,
+        clock_check: ClockCheck,
     ) -> None:
         self._worker = worker
         self._agent = agent
@@ -44,6 +46,7 @@ class WorkerMetrics:
         self._log_ends = log_ends
         self._condition = condition
         self._partition_count = partition_count
+        self._clock_check = clock_check
         self._process = Process()
 
     async def read(self) -> Sequence[Sample]:
@@ -58,6 +61,7 @@ class WorkerMetrics:
             *self._lags(partitions),
             *self._restore(),
             *self._memory(held),
+            *self._condition.longest_hold(),
         ]
 
     def _records(self) -> Iterator[Sample]:
@@ -72,12 +76,18 @@ class WorkerMetrics:
         yield Sample(metrics.DEAD_LETTERS, counts.dead)
         yield Sample(metrics.FORGOTTEN, agent.journeys_deleted)
         yield Sample(metrics.DROPPED_BATCHES, agent.batches_dropped)
+        yield Sample(metrics.SCHEMA_IDS_WAITING, sum(map(len, agent.schemas.waiting.values())))
 
     def _lags(self, partitions: dict[int, JourneyPartition]) -> Iterator[Sample]:
-        now = now_ms()
+        now, differences_ms = now_ms(), self._clock_check.differences_ms
         for number, partition in sorted(partitions.items()):
+            difference_ms = differences_ms.get(number)
+            if difference_ms is not None:
+                yield Sample(metrics.CLOCK_DIFFERENCE, difference_ms / _MS, (str(number),))
             if partition.time_source == "live" and partition.clock is not None:
-                yield Sample(metrics.CLOCK_LAG, (now - partition.clock) / _MS, (str(number),))
+                # By the broker's time, where it is known: a wrong clock of this machine must not hide a standstill.
+                lag_ms = now - (difference_ms or 0) - partition.clock
+                yield Sample(metrics.CLOCK_LAG, lag_ms / _MS, (str(number),))
         for tp, lag in sorted(self._log_ends.lags().items()):
             yield Sample(metrics.RECORD_LAG, lag, (str(tp.partition),))
         for tp, position in sorted(self._worker.consumer.next_position.items()):

@@ -27,6 +27,13 @@ def check(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="First drop the table of stopped workers and make it anew.")
     ] = False,
+    without_deleted_records: Annotated[
+        bool,
+        typer.Option(
+            "--without-deleted-records",
+            help="Rebuild from what is left of an input topic whose first records were deleted; needs --note.",
+        ),
+    ] = False,
     store: Store = None,
     requested_by: RequestedBy = None,
     note: Note = None,
@@ -41,11 +48,19 @@ def check(
     With --rebuild the changelog is deleted, created anew and written from the input topic, up to the offsets that
     the group has committed. Refuses with 2 while the group has members.
 
+    An input topic whose first records were deleted is refused with 2, because what they made can't be made again.
+    With --without-deleted-records the table is rebuilt all the same, of what is left: journeys that began before lose
+    their beginning, nothing can prove the result, and it is not compared. Bring the records back if you can.
+
     With --store rows and outputs in the file of an embedded manager are compared, which may be at work. Who checked,
     when and why is left on the lifecycle topic.
     """
     from journeys.agents.inspect.audit import ALL_JOURNEYS
 
+    if without_deleted_records and not (rebuild and note):
+        raise typer.BadParameter("--without-deleted-records: needs --rebuild, and --note with the reason")
+    if without_deleted_records:
+        note = f"rebuilt without deleted records: {note}"
     record = audit("check", ALL_JOURNEYS, requested_by, note)
     if store is not None:
         if rebuild:
@@ -70,8 +85,14 @@ def check(
     rebuilt = None
     if rebuild:
         with progress_bar("rebuilding", quiet=quiet) as advance:
-            rebuilt = run_operation(rebuild_table(settings, advance))
+            rebuilt = run_operation(rebuild_table(settings, advance, without_deleted=without_deleted_records))
         _print_rebuild(rebuilt, as_json=as_json)
+    if without_deleted_records:
+        if as_json:
+            nothing: dict[str, Any] = {"rows": [], "open_journeys": None, "records_read": None, "differences": []}
+            rebuilt_json = None if rebuilt is None else _rebuild_json(rebuilt)
+            print_json({"ok": None, **nothing, "rebuilt": rebuilt_json, "topics": None})
+        return
     with progress_bar("checking", quiet=quiet) as advance:
         report = run_operation(check_table(settings, shown=differences, progress=advance))
     if as_json:

@@ -9,8 +9,9 @@ import typer
 
 from journeys.cli.command_line import CHECK_FAILED
 from journeys.cli.instant import instant
-from journeys.cli.options import Json, Quiet, Servers, settings_of
+from journeys.cli.options import Application, Json, Quiet, Servers, settings_of
 from journeys.cli.output import print_error, print_json, print_line, print_note
+from journeys.cli.store import RequestedBy
 
 if TYPE_CHECKING:
     from journeys.agents.inspect.dead_letters import LetterFilter, Place
@@ -112,6 +113,56 @@ def retry(
         raise typer.Exit(CHECK_FAILED)
 
 
+def skip(
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="The input topic: journey-events.")],
+    partition: Annotated[int, typer.Argument(min=0, metavar="PARTITION", help="Its partition.")],
+    offset: Annotated[int, typer.Argument(min=0, metavar="OFFSET", help="Offset of the record to pass over.")],
+    *,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; the dead letter says it.")] = "skipped by hand",
+    bootstrap_servers: Servers = None,
+    application_id: Application = None,
+    requested_by: RequestedBy = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Have workers and replays pass over one record that none of them survives: it becomes a dead letter, for good.
+
+    Appends a mark to its partition and an audit record to the lifecycle topic. Refused for a record that was applied,
+    and while workers run that stand elsewhere. Restart the worker that is stuck there; it then finds the mark.
+    """
+    import getpass
+    import sys
+
+    from journeys.agents.inspect.dead_letters import Place
+    from journeys.agents.inspect.offset_skip import skip_offset, skippable_record
+    from journeys.cli.operation import run_operation
+    from journeys.cli.views.skippable_record import record_json, record_lines
+    from journeys.schemas.invalid import InvalidRecordError
+
+    settings = settings_of(bootstrap_servers=bootstrap_servers, application_id=application_id)
+    found = run_operation(skippable_record(settings, Place(topic, partition, offset)))
+    by = found.skipped_by
+    if not as_json:
+        for line in record_lines(found):
+            print_line(line)
+    if by is None:
+        if not yes:
+            if not sys.stdin.isatty():
+                raise typer.BadParameter("nobody can be asked here: give --yes")
+            if not typer.confirm("Skip this record for good?", err=True):
+                raise typer.Exit(CHECK_FAILED)
+        try:
+            by = run_operation(skip_offset(settings, found.place, reason, requested_by or getpass.getuser()))
+        except InvalidRecordError as error:
+            raise typer.BadParameter(str(error)) from None
+    if as_json:
+        print_json(record_json(found, by))
+    elif found.skipped_by is not None:
+        print_line(f"skipped already, by the mark at offset {by}")
+    else:
+        print_line(f"skipped by the mark at offset {by}: restart the worker that has partition {partition}")
+
+
 async def _retry(
     settings: Settings, wanted: LetterFilter, correction: JourneyRecord | None, again: bool, *, print_lines: bool
 ) -> list[dict[str, Any]]:
@@ -147,7 +198,7 @@ def _place(text: str) -> Place:
 
 def _corrected(file: str) -> JourneyRecord:
     from journeys.agents.history.line_files import BadLine, LineFile
-    from journeys.schemas.records import PolicyChanged, Punctuation
+    from journeys.schemas.records import JourneyRecord
 
     lines = list(LineFile(file).records())
     if len(lines) != 1:
@@ -156,6 +207,6 @@ def _corrected(file: str) -> JourneyRecord:
     if isinstance(one, BadLine):
         raise typer.BadParameter(f"{file}: line {one.number}: {one.error}")
     record = one[1]
-    if isinstance(record, Punctuation | PolicyChanged):
+    if not isinstance(record, JourneyRecord):
         raise typer.BadParameter(f"{file}: a punctuation is never retried: time belongs to workers and imports")
     return record

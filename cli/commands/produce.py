@@ -86,7 +86,7 @@ async def _produce(settings: Settings, file: HistoryFile, rejected: BadLines, ad
     from journeys.cli.files.line_feed import line_feed
     from journeys.schemas.invalid import InvalidRecordError
     from journeys.schemas.lines import parse_unvalidated
-    from journeys.schemas.records import PolicyChanged, Punctuation
+    from journeys.schemas.records import JourneyRecord
 
     sent, name = 0, file.name
     async with RecordProducer(settings) as producer:
@@ -95,7 +95,7 @@ async def _produce(settings: Settings, file: HistoryFile, rejected: BadLines, ad
                 rejected.add(line)
                 continue
             number, record = line
-            if isinstance(record, Punctuation | PolicyChanged):
+            if not isinstance(record, JourneyRecord):
                 rejected.add_of(
                     name, number, "kind: a punctuation is not allowed here: time belongs to workers and imports"
                 )

@@ -51,15 +51,15 @@ def create(
 
 
 def check(bootstrap_servers: Servers = None, application_id: Application = None, as_json: Json = False) -> None:
-    """Compare the topics with the topic map and name each difference, with the command that corrects it.
+    """Compare the topics with the topic map, and with those that the table was made with; name each difference.
 
     Exits with 1 if a worker would refuse to start. Changes nothing.
     """
-    from journeys.agents.kafka.topic_setup import check_topics
+    from journeys.agents.inspect.stored_topics import check_topics_and_table
     from journeys.cli.operation import run_operation
 
     problems = run_operation(
-        check_topics(settings_of(bootstrap_servers=bootstrap_servers, application_id=application_id))
+        check_topics_and_table(settings_of(bootstrap_servers=bootstrap_servers, application_id=application_id))
     )
     fits = not any(problem.severity == "error" for problem in problems)
     if as_json:

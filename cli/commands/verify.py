@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from journeys.agents.verify.output_comparison import TopicComparison
     from journeys.agents.verify.verification import VerifyReport
 
-_COUNTS = ("applied", "late", "duplicate", "refused", "dead", "punctuations", "policies")
+_COUNTS = ("applied", "late", "duplicate", "refused", "dead", "punctuations", "policies", "marks")
 
 
 def verify(
@@ -58,6 +58,7 @@ def _json(report: VerifyReport) -> dict[str, Any]:
         "counts": json_attributes(report.counts, _COUNTS),
         "counts_add_up": report.counts_add_up,
         "lag": report.lag_total,
+        "replaced": report.replaced,
     }
 
 
@@ -72,10 +73,12 @@ def print_report(report: VerifyReport) -> None:
     print_line(
         f"input: {report.records_read:,} records = {counts.applied:,} applied + {counts.late:,} late + "
         f"{counts.duplicate:,} duplicate + {counts.refused:,} refused + {counts.dead:,} dead + "
-        f"{counts.punctuations:,} punctuations + {counts.policies:,} policies"
+        f"{counts.punctuations:,} punctuations + {counts.policies:,} policies + {counts.marks:,} marks"
         + ("" if report.counts_add_up else f": that is {counts.read:,}, and should be {report.records_read:,}")
     )
     print_differences(compared)
+    for line in report.replaced:
+        print_line(line)
     if report.lag_total:
         print_error(f"{report.lag_total:,} input records were not processed yet: what they bring is missing, not lost")
     ahead = sum(topic.ahead for topic in compared)

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from journeys.agents.inspect.dead_letter_retry import LostRecordError, whole_value
 from journeys.agents.inspect.dead_letters import FoundLetter, Place, one_letter, retries
-from journeys.agents.kafka.schema_registry import fetch_schemas
+from journeys.agents.inspect.letter_schemas import LetterSchemas
 from journeys.agents.settings.settings import Settings
 from journeys.cli.screen import Screen, new_table
 from journeys.schemas.catalog import Catalog
@@ -65,8 +65,7 @@ async def letter_view(settings: Settings, place: Place) -> DeadLetterView:
         value, lost = dead.letter.record_value, str(error)
     if value is None:
         return DeadLetterView(dead, again, None, lost, None)
-    catalog = Catalog()
-    await fetch_schemas(settings, catalog, [value])
+    catalog = await LetterSchemas(settings, Catalog()).of(place, value)
     return DeadLetterView(dead, again, value, lost, read_partly(value, catalog))
 
 

@@ -19,7 +19,7 @@ use pyo3::types::PyDict;
 /// Fingerprints of the schemas that the engine reads and writes, as `journeys.schemas.catalog` makes them.
 const SCHEMAS: [(&str, u32); 5] = [
     ("Touchpoint", 1_194_114_644),
-    ("Punctuation", 601_888_827),
+    ("Punctuation", 1_727_689_279),
     ("JourneyRow", 1_840_407_694),
     ("JourneyAbandoned", 1_816_665_790),
     ("JourneyLifecycle", 1_040_380_536),

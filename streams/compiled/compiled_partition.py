@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastavro import schemaless_reader
 
 from journeys.schemas.codec import HEADER_BYTES, Codec, prefix_of, schema_id_of
+from journeys.schemas.invalid import InvalidRecordError
 from journeys.streams.partition.partition_state import PartitionState
 from journeys.streams.rule.penalty import PenaltyTable
 from journeys.streams.rule.policy import Policy
@@ -61,7 +62,10 @@ class CompiledPartition(PartitionState):
         self.engine = engine
         self._codec = codec
         self._numbers: dict[str, int] = {}
-        self._prefixes: set[bytes] = set()
+        self._prefixes: dict[bytes, str] = {}
+        """Names of the records that the engine takes, by their prefixes."""
+        self._reading: tuple[int, int] | None = None
+        self._catalog = codec.catalog
         self.rows = CompiledRows(engine, self.policies, codec)
 
     def number_of(self, policy: Policy) -> int:
@@ -79,10 +83,28 @@ class CompiledPartition(PartitionState):
         """Have the engine take records of this prefix, too, if their schema is the present one under another id."""
         if prefix in self._prefixes:
             return
-        writer = self._codec.catalog.writer(schema_id_of(prefix))
+        writer = self._catalog.writer(schema_id_of(prefix))
         if writer.is_own:
-            self._prefixes.add(prefix)
+            self._prefixes[prefix] = writer.name
             self.engine.take_prefix(writer.name, prefix)
+
+    def read_from(self, offset: int) -> None:
+        """Have the engine read records from an offset on as the partition's marks say there."""
+        reading = self.marks.reading(offset)
+        if reading == self._reading:
+            return
+        self._reading = reading
+        self._catalog = self.marks.catalog_at(self._codec.catalog, offset)
+        for prefix in [prefix for prefix, name in self._prefixes.items() if not self._is_own(prefix, name)]:
+            del self._prefixes[prefix]
+            self.engine.drop_prefix(prefix)
+
+    def _is_own(self, prefix: bytes, name: str) -> bool:
+        try:
+            writer = self._catalog.writer(schema_id_of(prefix))
+            return writer.is_own and writer.name == name
+        except InvalidRecordError:
+            return False
 
     def keep(self, row: Row) -> None:
         """Hold a row that a record has changed; the engine sees to its deadline, and has it stored."""
@@ -96,6 +118,12 @@ class CompiledPartition(PartitionState):
         self.number_of(row.policy)
         body = self._codec.encode_fields("JourneyRow", row.stored())[HEADER_BYTES:]
         self.engine.put(row.journey_id, body, is_changed)
+
+    def correct_clock(self, at: int, offset: int) -> tuple[Row, ...]:
+        """Set the clock to `at` (ms), and take back what a wrong one has closed; the engine has that stored."""
+        self.engine.correct_clock(at, self.clock, offset)
+        self.set_clock(at, offset)
+        return ()
 
     def keep_stored(self, stored: Iterable[tuple[str, bytes]], codec: Codec) -> None:
         """Hold rows given as journeys with their wire bytes; raises UnreadableRowError."""

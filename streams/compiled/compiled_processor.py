@@ -6,9 +6,10 @@ Both have the same state, the engine's: a `RecordProcessor` takes a row out and 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from journeys.schemas.codec import HEADER_BYTES, Codec
+from journeys.schemas.marks import Marks
 from journeys.schemas.records import Punctuation, Touchpoint
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from journeys.streams.compiled.compiled_partition import CompiledPartition
@@ -21,13 +22,16 @@ from journeys.streams.partition.log_entries import log_entries
 from journeys.streams.partition.record_processor import RecordProcessor
 from journeys.streams.stored.stored_row import StoredRow
 
-EntryOf: TypeAlias = Callable[[Any, Codec], EntryFields]
+if TYPE_CHECKING:
+    from journeys.engine import Records
+
+EntryOf: TypeAlias = Callable[[Any, Codec, Marks], EntryFields]
 """Makes the entry of a record that the engine leaves to the reference."""
 
 
-def decoded_entry(record: Any, codec: Codec) -> EntryFields:
+def decoded_entry(record: Any, codec: Codec, marks: Marks) -> EntryFields:
     """Entry of a record as Kafka gives it."""
-    return next(iter(log_entries([record], codec)))
+    return next(iter(log_entries([record], codec, marks)))
 
 
 class CompiledProcessor:
@@ -67,16 +71,20 @@ class CompiledProcessor:
         partition, engine = self.partition, self.partition.engine
         counts = effects.counts
         batch = engine.records_of(records)
-        index = 0
+        index, end = 0, len(batch)
         while True:
+            begin = index
+            stop = self._read_alike(batch, begin) if partition.marks and begin < end else end
             done = engine.apply(
                 batch,
                 index,
+                stop,
                 partition.applied_offset,
                 partition.time_source,
                 partition.clock,
                 partition.number_of(partition.policy),
                 partition.memories(),
+                partition.unknown_late_until,
             )
             index = done.index
             partition.applied_offset, partition.time_source, partition.clock = (
@@ -89,14 +97,24 @@ class CompiledProcessor:
             counts.late += done.late
             counts.skipped += done.skipped
             counts.punctuations += done.punctuations
-            if index == len(batch):
+            if index == end:
                 break
-            self._apply_by_reference(records[index], effects, codec)
-            index += 1
+            if index < stop or stop == begin:
+                self._apply_by_reference(records[index], effects, codec)
+                index += 1
+
+    def _read_alike(self, batch: Records, index: int) -> int:
+        """Index behind the records that are read like the one at `index`; the same index if that one is skipped."""
+        marks, offset = self.partition.marks, batch[index].offset
+        if marks.skipped(offset) is not None:
+            return index
+        self.partition.read_from(offset)
+        turn = marks.next_turn(offset)
+        return len(batch) if turn is None else batch.index_of(turn)
 
     def _apply_by_reference(self, record: Any, effects: Effects, codec: Codec) -> None:
         """Apply a record that the engine left."""
-        entry = self._entry_of(record, codec)
+        entry = self._entry_of(record, codec, self.partition.marks)
         self._records.apply([entry], effects, self._punctuate)
         encoded = encoded_outputs(effects, codec)
         self.partition.engine.add_abandonments(encoded[JOURNEY_ABANDONMENTS])

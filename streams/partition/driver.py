@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from journeys.schemas.invalid import InvalidRecordError
-from journeys.schemas.records import InputRecord, JourneyRecord, PolicyChanged, Punctuation
+from journeys.schemas.records import ClockCorrected, InputRecord, JourneyRecord, Punctuation
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.entry import Entry, EntryFields
 from journeys.streams.partition.processor import Processor
+from journeys.streams.partition.record_processor import require_own
 from journeys.streams.partition.state import Partition
+from journeys.streams.rule.clock import require_counting
 from journeys.streams.rule.policy import Policy
 
 
@@ -49,8 +51,10 @@ def replay_punctuated(
     numbered: Iterable[tuple[int, InputRecord]], *, policy: Policy | None = None, until: int | None = None
 ) -> Iterator[Effects]:
     """Replay records that hold their own punctuations, as one partition, with the policy's grace."""
+    partition = Partition(policy=policy)
+    partition.time_source = "simulated"  # lines have no append time
     entries = (_entry(number, record) for number, record in numbered)
-    return replay_partition(entries, Partition(policy=policy), until=until, provenance=False)
+    return replay_partition(entries, partition, until=until, provenance=False)
 
 
 def replay_partition(
@@ -62,19 +66,30 @@ def replay_partition(
     """
     processor = Processor(partition, provenance=provenance)
     for entry in entries:
-        if until is not None and _lies_after(entry[3], until):
+        if until is not None and _lies_after(partition, entry, until):
             return
         yield processor.process([entry])
 
 
-def _lies_after(record: InputRecord | InvalidRecordError, until: int) -> bool:
-    if isinstance(record, Punctuation):
-        return record.at > until
-    if isinstance(record, PolicyChanged | Exception):
+def _lies_after(partition: Partition, entry: EntryFields, until: int) -> bool:
+    """Whether the time of a record lies after `until`; one that becomes a dead letter has none."""
+    _, key, append_time, record, _ = entry
+    try:
+        if isinstance(record, Punctuation | ClockCorrected):
+            at = record.at
+            if at > until:
+                require_counting(partition.time_source, record, append_time)
+        elif isinstance(record, JourneyRecord):
+            at = record.occurred_at
+            if at > until:
+                require_own(partition, record, key, append_time)
+        else:
+            return False
+    except InvalidRecordError:
         return False
-    return record.occurred_at > until
+    return at > until
 
 
 def _entry(number: int, record: InputRecord) -> Entry:
-    key = None if isinstance(record, Punctuation | PolicyChanged) else record.journey_id.encode()
+    key = record.journey_id.encode() if isinstance(record, JourneyRecord) else None
     return Entry(number, key, None, record)

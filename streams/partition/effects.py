@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from journeys.schemas.records import DeadLetter, JourneyAbandoned, JourneyLifecycle
-from journeys.schemas.rows import PolicyRow
+from journeys.schemas.rows import MarkRow, PolicyRow
 from journeys.streams.partition.abandonment_tally import Tally
 from journeys.streams.rule.row import Row
 from journeys.streams.stored.stored_row import StoredRow
@@ -27,12 +27,14 @@ class Counts:
     dead: int = 0
     punctuations: int = 0
     policies: int = 0
+    clock_corrections: int = 0
+    marks: int = 0
     skipped: int = 0
 
     @property
     def read(self) -> int:
         """All records read, without those that had been applied before a restart."""
-        return self.applied + self.late + self.duplicate + self.refused + self.dead + self.punctuations + self.policies
+        return sum(getattr(self, name) for name in self.__slots__ if name != "skipped")
 
     def add(self, other: Counts) -> None:
         """Add another batch's counts."""
@@ -57,4 +59,5 @@ class Effects:
     deleted: dict[str, int] = field(default_factory=dict)
     """Journeys whose row is deleted, with the offset of the punctuation that did it."""
     policies: list[PolicyRow] = field(default_factory=list)
+    marks: list[MarkRow] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)

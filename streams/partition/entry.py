@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 from journeys.schemas.invalid import InvalidRecordError
-from journeys.schemas.records import InputRecord
+from journeys.schemas.records import InputRecord, Mark
 
 
 class Entry(NamedTuple):
@@ -17,9 +17,9 @@ class Entry(NamedTuple):
     offset: int
     key: bytes | None
     append_time: int | None
-    record: InputRecord | InvalidRecordError
+    record: InputRecord | Mark | InvalidRecordError
     value: bytes | None = None
 
 
-EntryFields: TypeAlias = tuple[int, bytes | None, int | None, InputRecord | InvalidRecordError, bytes | None]
+EntryFields: TypeAlias = tuple[int, bytes | None, int | None, InputRecord | Mark | InvalidRecordError, bytes | None]
 """An entry as a plain tuple: batches of the live path are made of these, for the time that they save."""

@@ -50,7 +50,7 @@ class Processor:
 
     def apply_log(self, records: Sequence[Any], codec: Codec, effects: Effects) -> None:
         """Apply records as Kafka gives them, and add to the effects what they bring about."""
-        self.apply(log_entries(records, codec), effects)
+        self.apply(log_entries(records, codec, self.partition.marks), effects)
 
     def apply(self, entries: Iterable[EntryFields], effects: Effects) -> None:
         """Apply entries, and add to the effects what they bring about."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from journeys.schemas.codec import Codec
+from journeys.schemas.marks import Marks
 from journeys.schemas.rows import PartitionRow
 from journeys.streams.partition.effects import Effects
 from journeys.streams.rule.policy import Policy
@@ -24,9 +25,13 @@ class JourneyPartition(Protocol):
     clock: int | None
     time_source: str | None
     applied_offset: int
+    unknown_late_until: int | None
+    rule_version: int
     policy: Policy
     policies: dict[str, Policy]
     policy_offsets: dict[str, int]
+    marks: Marks
+    topic_ids: dict[str, str] | None
 
     @property
     def rows(self) -> Mapping[str, Row]:
@@ -99,6 +104,7 @@ class DecidedPartition(Protocol):
     clock: int | None
     time_source: str | None
     applied_offset: int
+    rule_version: int
     policy: Policy
     policy_is_fixed: bool
     policies: dict[str, Policy]
@@ -127,4 +133,11 @@ class DecidedPartition(Protocol):
 
     def count_opened(self, change: int) -> None:
         """An episode has begun (1) or ended (-1)."""
+        ...
+
+    def correct_clock(self, at: int, offset: int) -> Sequence[Row]:
+        """Set the clock to `at` (ms) for the correction at `offset`, and take back what a wrong one has closed.
+
+        Gives the rows that changed and are to be stored, in order of their journeys.
+        """
         ...

@@ -6,16 +6,26 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import TypeAlias
 
+from journeys.schemas.cut_value import CutValue, size_of
 from journeys.schemas.identity import touchpoint_hash
 from journeys.schemas.instants import format_instant
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.partitioner import partition_of
-from journeys.schemas.records import DeadLetter, JourneyRecord, PolicyChanged, Punctuation, Touchpoint
-from journeys.schemas.rows import PolicyRow
+from journeys.schemas.records import (
+    ClockCorrected,
+    DeadLetter,
+    JourneyRecord,
+    Mark,
+    PolicyChanged,
+    Punctuation,
+    Touchpoint,
+)
+from journeys.schemas.rows import MarkRow, PolicyRow
 from journeys.schemas.topics import JOURNEY_EVENTS
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.entry import Entry, EntryFields
 from journeys.streams.partition.protocols import DecidedPartition
+from journeys.streams.rule.clock import require_counting, version_in_force
 from journeys.streams.rule.decide import decide, decide_overdue, only_counts
 from journeys.streams.rule.evolve import apply_touchpoint, evolve
 from journeys.streams.rule.facts import (
@@ -65,9 +75,15 @@ class RecordProcessor:
                 if isinstance(record, JourneyRecord):  # a touchpoint, mostly
                     self._journey_record(record, offset, key, append_time, effects)
                 elif isinstance(record, Punctuation):
-                    self._punctuation(record, offset, effects, punctuate)
+                    self._punctuation(record, offset, append_time, effects, punctuate)
                 elif isinstance(record, PolicyChanged):
                     self._policy_changed(record, offset, effects)
+                elif isinstance(record, ClockCorrected):
+                    self._clock_corrected(record, offset, append_time, effects)
+                elif isinstance(record, Mark):  # it has said its word already: whoever reads a partition knew it before
+                    assert value is not None
+                    effects.marks.append(MarkRow(offset, value))
+                    effects.counts.marks += 1
                 else:
                     raise record
             except InvalidRecordError as error:
@@ -75,16 +91,24 @@ class RecordProcessor:
                 effects.counts.dead += 1
             partition.applied_offset = offset
 
-    def _punctuation(self, record: Punctuation, offset: int, effects: Effects, punctuate: Punctuate) -> None:
+    def _punctuation(
+        self, record: Punctuation, offset: int, append_time: int | None, effects: Effects, punctuate: Punctuate
+    ) -> None:
         partition = self._partition
-        if partition.time_source is None:
-            partition.time_source = record.time_source
-        elif record.time_source != partition.time_source:
-            raise InvalidRecordError(
-                "time_source", record.time_source, f"{partition.time_source}, as this partition began"
-            )
+        partition.rule_version = version_in_force(
+            partition.rule_version, record.rule_version, f"{JOURNEY_EVENTS}[{partition.number}] offset {offset}"
+        )
+        require_counting(partition.time_source, record, append_time)
+        partition.time_source = record.time_source
         punctuate(record.at, offset, effects)
         effects.counts.punctuations += 1
+
+    def _clock_corrected(self, record: ClockCorrected, offset: int, append_time: int | None, effects: Effects) -> None:
+        partition = self._partition
+        require_counting(partition.time_source, record, append_time)
+        for row in partition.correct_clock(record.at, offset):
+            effects.changed[row.journey_id] = row
+        effects.counts.clock_corrections += 1
 
     def _policy_changed(self, record: PolicyChanged, offset: int, effects: Effects) -> None:
         partition = self._partition
@@ -205,9 +229,13 @@ class RecordProcessor:
             append_time=entry.append_time,
             record_key=None if entry.key is None else entry.key[:_DEAD_LETTER_BYTES],
             record_value=None if value is None else value[:_DEAD_LETTER_BYTES],
-            value_size=0 if value is None else len(value),
-            value_sha256="" if value is None else sha256(value).hexdigest(),
+            value_size=0 if value is None else size_of(value),
+            value_sha256="" if value is None else _sha256_of(value),
         )
+
+
+def _sha256_of(value: bytes) -> str:
+    return value.whole_sha256 if isinstance(value, CutValue) else sha256(value).hexdigest()
 
 
 def require_own(partition: DecidedPartition, record: JourneyRecord, key: bytes | None, append_time: int | None) -> None:

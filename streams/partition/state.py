@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Final
 
 from journeys.schemas.codec import Codec
 from journeys.streams.partition.deadline_index import DeadlineIndex, Filed, begin_of
 from journeys.streams.partition.partition_state import PartitionState
+from journeys.streams.rule.clock import correct
 from journeys.streams.rule.policy import Policy
 from journeys.streams.rule.row import Row
 from journeys.streams.stored.restored_rows import rows_of
@@ -69,8 +70,9 @@ class Partition(PartitionState):
         for chunk in rows_of(stored, self.policies, codec):
             rows.extend(chunk)
         for row in rows:
+            held = self.rows.get(row.journey_id)
+            self._open_count += row.open - (held is not None and held.open)
             self.keep(row)
-        self._open_count = sum(row.open for row in self.rows.values())
 
     def remove(self, journey_id: str) -> None:
         """Drop a journey's row, if it has one."""
@@ -148,6 +150,24 @@ class Partition(PartitionState):
         due.sort(key=_BY_DEADLINE)
         return due
 
+    def correct_clock(self, at: int, offset: int) -> list[Row]:
+        """Set the clock to `at` (ms), take back what a wrong one has closed; gives the rows that changed, by journey.
+
+        A row that a crash left ahead of the correction at `offset` is none of its business.
+        """
+        clock, changed = self.clock, []
+        for row in self.rows.values():
+            if row.offset >= offset:
+                continue
+            was_forgotten = row.cleanup_at is not None and clock is not None and self.forgotten_at(row) <= clock
+            if correct(row, at, was_forgotten=was_forgotten):
+                row.offset = offset
+                changed.append(row)
+        for row in changed:
+            self.keep(row)
+        self.set_clock(at, offset)
+        return sorted(changed, key=_BY_JOURNEY)
+
     def delete_stale(self, offset: int) -> dict[str, int]:
         """Delete rows that count as absent, at most a policy's batch; by journey, `offset` of the punctuation."""
         gone: dict[str, int] = {}
@@ -169,3 +189,4 @@ class Partition(PartitionState):
 
 
 _BY_DEADLINE = itemgetter(0, 1)
+_BY_JOURNEY = attrgetter("journey_id")

@@ -23,7 +23,7 @@ from journeys.streams.rule.facts import (
     TouchpointApplied,
 )
 from journeys.streams.rule.policy import KEPT_TOUCHPOINTS, Policy
-from journeys.streams.rule.row import Row
+from journeys.streams.rule.row import HASH_BYTES, Row
 
 
 def evolve(row: Row, fact: Fact, total_penalty_micros: int | None = None) -> None:
@@ -102,6 +102,7 @@ def begin(row: Row, occurred_at: int, user_id: str | None, policy: Policy) -> No
     row.open = True
     row.policy = policy
     row.policy_version = policy.version
+    row.recent_ids = row.recent_ids[-policy.remembered_ids * HASH_BYTES :]
     row.user_id = user_id
     row.started_at = row.last_activity_at = occurred_at
     row.cleanup_at = None

@@ -23,6 +23,9 @@ from journeys.schemas.toml_depth import too_deep
 # so that a hot journey's row stays small.
 KEPT_TOUCHPOINTS: Final = 64
 
+# A row holds 8 bytes for each id.
+MOST_REMEMBERED_IDS: Final = 1024
+
 _TOLD_AT_ONCE: Final = 20  # a log may hold a policy with a hundred thousand wrong keys
 
 # Counts are strict: to see whether 1e999999999 is whole, pydantic would write it out, and a worker would stand still.
@@ -112,6 +115,12 @@ class ConversionProbability(_Part):
     INTENT: _Rate = Decimal("0.5")
 
 
+class Duplicates(_Part):
+    """How many ids of applied records a journey remembers, to recognise them when they come again."""
+
+    remembered: Annotated[int, Field(ge=1, le=MOST_REMEMBERED_IDS, strict=True)] = 8
+
+
 class Penalty(_Part):
     """Constants of the penalty formula (docs/penalty.md)."""
 
@@ -134,6 +143,7 @@ class Policy(_Part):
     limits: Limits = Limits()
     fatigue: Fatigue | None = None
     extension: Extension | None = None
+    duplicates: Duplicates = Duplicates()
     penalty: Penalty = Penalty()
 
     @model_validator(mode="after")
@@ -200,6 +210,11 @@ class Policy(_Part):
         """One automatic extension; 0 where it is off."""
         return max(1, int(self.extension.extend_by_days * DAY_MS)) if self.extension else 0
 
+    @property
+    def remembered_ids(self) -> int:
+        """How many ids of applied records a journey remembers."""
+        return self.duplicates.remembered
+
     @cached_property
     def keeps_touchpoint_times(self) -> bool:
         """Whether a rule needs the times of single touchpoints."""
@@ -207,7 +222,9 @@ class Policy(_Part):
 
     def to_json(self) -> str:
         """Canonical JSON: keys sorted, decimals as text in shortest form. Equal policies have equal JSON."""
-        return json.dumps(_canonical(self.model_dump()), sort_keys=True, separators=(",", ":"))
+        # Tables that came after `default-1` are left out while they are as by default: old logs know nothing of them.
+        later = {"duplicates"} if self.duplicates == Duplicates() else set()
+        return json.dumps(_canonical(self.model_dump(exclude=later)), sort_keys=True, separators=(",", ":"))
 
 
 def _canonical(value: Any) -> Any:

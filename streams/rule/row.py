@@ -10,11 +10,10 @@ from typing import Any, Final
 from journeys.schemas.columns import PackedLongs
 from journeys.schemas.identity import abandonment_id
 from journeys.schemas.records import CONVERTED
-from journeys.streams.rule.policy import Policy
+from journeys.streams.rule.policy import MOST_REMEMBERED_IDS, Policy
 
 UNKNOWN_OFFSET: Final = -1
 HASH_BYTES: Final = 8
-REMEMBERED_IDS: Final = 8
 
 STORED: Final = (
     "offset",
@@ -185,7 +184,7 @@ class Row(_AtEachTouchpoint):
         return abandonment_id(self.journey_id, self.previous_started_at)
 
     def remembers(self, id_hash: bytes) -> bool:
-        """Whether the id is among the last 8 applied."""
+        """Whether the id is among those of the last records applied."""
         found = self.recent_ids.find(id_hash)
         while found >= 0:
             if found % HASH_BYTES == 0:
@@ -194,8 +193,8 @@ class Row(_AtEachTouchpoint):
         return False
 
     def remember(self, id_hash: bytes) -> None:
-        """Add an applied id; the oldest of more than 8 goes."""
-        self.recent_ids = (self.recent_ids + id_hash)[-REMEMBERED_IDS * HASH_BYTES :]
+        """Add the id of an applied record; the oldest of more than the policy's number goes."""
+        self.recent_ids = (self.recent_ids + id_hash)[-self.policy.remembered_ids * HASH_BYTES :]
 
     def stored(self) -> dict[str, Any]:
         """Fields of journey_row.avsc."""
@@ -235,4 +234,4 @@ def longs_to_hashes(longs: Sequence[int]) -> bytes:
 
 _stored_fields = attrgetter(*STORED)
 _RECENT_IDS: Final = STORED.index("recent_ids")
-_LONGS: Final = tuple(f">{count}q" for count in range(REMEMBERED_IDS + 1))
+_LONGS: Final = tuple(f">{count}q" for count in range(MOST_REMEMBERED_IDS + 1))

@@ -7,12 +7,11 @@ of a schema that was made later is not known to what was there before.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
-from functools import cache
+from collections.abc import Container, Iterable
 from typing import Final
 
 from journeys.schemas.catalog import own_schemas
-from journeys.schemas.codec import Codec
+from journeys.schemas.codec import Codec, plain_codec
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.rows import SchemaRow, is_schema, schema_key
 from journeys.streams.stored.stored_row import StoredRow
@@ -21,11 +20,13 @@ _ROWS: Final = ("JourneyRow", "PartitionRow", "PolicyRow")
 _NO_RECORD: Final = 0
 
 
-def missing_schemas(keys: Collection[bytes], codec: Codec) -> list[StoredRow]:
+def missing_schemas(keys: Container[bytes], codec: Codec) -> list[StoredRow]:
     """Rows of the schemas under which this codec writes rows, without those whose key the table has."""
     ids = {name: codec.catalog.id_of(name) for name in _ROWS}
     return [
-        StoredRow(schema_key(schema_id), _plain().encode(SchemaRow(_NO_RECORD, schema_id, _text(name))), _NO_RECORD)
+        StoredRow(
+            schema_key(schema_id), plain_codec().encode(SchemaRow(_NO_RECORD, schema_id, _text(name))), _NO_RECORD
+        )
         for name, schema_id in ids.items()
         if schema_key(schema_id) not in keys
     ]
@@ -41,18 +42,11 @@ def learn_schemas(rows: Iterable[tuple[bytes, object]], codec: Codec) -> None:
             continue
         try:
             row = codec.decode(value)
-            schema = json.loads(row.schema) if isinstance(row, SchemaRow) else None
-        except (InvalidRecordError, ValueError):
+        except InvalidRecordError:
             continue
         if isinstance(row, SchemaRow) and not codec.catalog.knows(row.schema_id):
-            codec.catalog.add(row.schema_id, schema)
+            codec.catalog.learn(row.schema_id, row.schema)
 
 
 def _text(name: str) -> str:
     return json.dumps(own_schemas()[name])
-
-
-@cache
-def _plain() -> Codec:
-    """Writes under fingerprints, whatever the registry says: a schema's row must need nobody to be read."""
-    return Codec()

@@ -15,7 +15,8 @@ from typing import Any
 from fastavro import parse_schema, schemaless_writer
 
 from journeys.agents.bigquery.client import Warehouse
-from journeys.schemas.catalog import own_schemas, without_logical_types
+from journeys.schemas.admission import bare_schema
+from journeys.schemas.catalog import own_schemas
 from journeys.schemas.codec import prefix_of
 
 from .rows import abandonment
@@ -62,7 +63,7 @@ def written_as(contract: dict[str, Any], schema_id: int, number: int, **more: An
     """Wire bytes of an abandonment under another contract, as a worker of that version writes it."""
     out = BytesIO(prefix_of(schema_id))
     out.seek(0, 2)
-    schemaless_writer(out, parse_schema(without_logical_types(contract)), abandonment(number)._asdict() | more)
+    schemaless_writer(out, parse_schema(bare_schema(contract)), abandonment(number)._asdict() | more)
     return out.getvalue()
 
 

@@ -111,6 +111,50 @@ def test_the_image_holds_what_the_program_needs():
     assert all((DEPLOY.parent / name).exists() for name in packages)
 
 
+def started_by_worker_sh(folder, body):
+    """Start worker.sh with a `journeys` that does what is given; each of its starts is a line in `starts`."""
+    program = folder / "journeys"
+    program.write_text(f"#!/bin/sh\necho started >> {folder}/starts\n{body}\n")
+    program.chmod(0o755)
+    environment = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.Popen([COMPOSE.parent / "worker.sh"], env=environment)
+
+
+def test_exit_code_2_is_final_for_the_worker_of_compose(tmp_path):
+    """It is started again after 70, and not after 2, and compose leaves it so."""
+    body = f'[ "$(wc -l < {tmp_path}/starts)" -lt 3 ] && exit 70; exit 2'
+    assert started_by_worker_sh(tmp_path, body).wait(30) == 2
+    assert len((tmp_path / "starts").read_text().splitlines()) == 3
+    worker = yaml.safe_load(COMPOSE.read_text())["services"]["worker"]
+    assert worker["restart"] == "no"
+    assert worker["entrypoint"][-1].endswith("exec worker.sh")
+    assert "COPY deploy/docker/worker.sh " in DOCKERFILE.read_text()
+
+
+def test_a_stopped_container_stops_its_worker_and_waits_for_it(tmp_path):
+    """SIGTERM goes on to the worker, whose exit code is the container's."""
+    body = f"trap 'sleep 0.3; echo flushed >> {tmp_path}/flushed; exit 0' TERM; while :; do sleep 0.05; done"
+    container = started_by_worker_sh(tmp_path, body)
+    while not (tmp_path / "starts").exists():
+        time.sleep(0.02)
+    time.sleep(0.2)  # the trap of the worker is set
+    container.terminate()
+    assert container.wait(30) == 0
+    assert (tmp_path / "flushed").exists()
+
+
+def test_a_file_of_settings_goes_neither_into_git_nor_into_the_image():
+    """It may hold passwords."""
+    assert subprocess.run(["git", "check-ignore", "-q", ".env"], cwd=DEPLOY.parent, check=False).returncode == 0
+    assert {".env", "**/.env"} <= set((DEPLOY / "docker" / "Dockerfile.dockerignore").read_text().splitlines())
+
+
+def test_systemd_does_not_start_a_worker_again_after_exit_code_2():
+    """As the page on settings says."""
+    unit = (DEPLOY / "systemd" / "journeys-worker.service").read_text().splitlines()
+    assert {"Restart=always", "RestartPreventExitStatus=2"} <= set(unit)
+
+
 @pytest.mark.broker
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("JOURNEYS_TEST_LONG"), reason=left_out("long"))
@@ -123,7 +167,7 @@ def test_the_commands_of_compose_run_without_a_container(tmp_path):
     def started(name):
         given = services[name]["environment"] | {"JOURNEYS_DATA_DIR": str(tmp_path / "data")}
         given.pop("XDG_CACHE_HOME", None)  # what was fetched for other tests will do
-        path = f"{PROGRAMS}{os.pathsep}{inherited['PATH']}"
+        path = os.pathsep.join([str(PROGRAMS), str(COMPOSE.parent), inherited["PATH"]])
         with (tmp_path / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
                 services[name]["entrypoint"],

@@ -14,7 +14,8 @@ Times count from day 0, 2025-01-01 UTC; clock time is hours, minutes, and where 
 Behind `gives` stand all outputs, in order, those of one record with abandonments first, or the word `nothing`;
 each names the fields that its case is about. `counts` names all that is not zero. Row n of a log has the
 touchpoint_id `t<n>` unless it says another `id`. With `clock` rows (punctuations) the log keeps its own time,
-without them the driver makes it. `#` begins a remark.
+without them the driver makes it. Where one is `live`, the log is a live partition's, and a row of the time has the
+append time that it says is its own, else none. `correct` is a correction of the clock. `#` begins a remark.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from journeys.schemas.instants import DAY_MS, HOUR_MS, format_instant, parse_instant
-from journeys.schemas.records import SIGNALS, STATES, PolicyChanged, Punctuation
+from journeys.schemas.records import SIGNALS, STATES, ClockCorrected, PolicyChanged, Punctuation
 from journeys.schemas.records import JourneyCommand as Command
 from journeys.schemas.records import JourneyRegistered as Registration
 from journeys.schemas.records import JourneySignal as Signal
@@ -95,6 +96,8 @@ class Case:
     policy: Policy | None = None
     until: int | None = None
     log: list[tuple[int, object]] = field(default_factory=list)
+    appended: dict[int, int] = field(default_factory=dict)
+    """Append times by row number."""
     gives: list[list[str]] = field(default_factory=list)
     counts: dict[str, int] | None = None
 
@@ -138,6 +141,9 @@ def _take(case: Case, cells: list[str]) -> None:
         case.until = instant(cells[1])
     else:
         number = len(case.log) + 1
+        for cell in cells:
+            if cell.startswith("appended "):
+                case.appended[number] = instant(cell.removeprefix("appended "))
         record = _record(number, *cells)
         validate(record)
         case.log.append((number, record))
@@ -153,7 +159,9 @@ def _expect(case: Case, cells: list[str]) -> None:
 def _record(number: int, time: str, journey: str, verb: str, *cells: str) -> object:
     at = instant(time)
     if verb == "clock":
-        return Punctuation(at, "simulated")
+        return Punctuation(at, "live" if "live" in cells else "simulated")
+    if verb == "correct":
+        return ClockCorrected(at)
     if verb == "policy":
         policy = policy_of(f"of row {number}", list(cells))
         return PolicyChanged(policy.version, policy.to_json(), at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from random import Random
 from threading import Event
@@ -54,13 +54,21 @@ class Load:
     """
 
     def __init__(
-        self, settings: Settings, seed: int, rate: float, inactivity_seconds: float, seconds: float, ahead: int = 0
+        self,
+        settings: Settings,
+        seed: int,
+        rate: float,
+        inactivity_seconds: float,
+        seconds: float,
+        ahead: int = 0,
+        producer: Callable[[Settings], Any] = RecordProducer,
     ) -> None:
         """`seconds` is the longest that it may last; `ahead` touchpoints are written as fast as that goes."""
         self.touchpoints = 0
         self.failures = 0
         """How often the producer gave up and was made anew; what it held was or was not written."""
         self._settings = settings
+        self._producer = producer
         self._seed = seed
         self._rate = rate
         self._ahead = ahead
@@ -94,7 +102,7 @@ class Load:
         began = monotonic()
         while not self._ended.is_set():
             try:
-                async with RecordProducer(self._settings) as producer:
+                async with self._producer(self._settings) as producer:
                     while not self._ended.is_set():
                         while self._is_behind(monotonic() - began) and not self._ended.is_set():
                             record = next(records)

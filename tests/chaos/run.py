@@ -6,7 +6,6 @@ import asyncio
 import signal
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, median
@@ -15,18 +14,21 @@ from typing import Any, Final, NamedTuple
 
 from journeys.agents.devserver.kafka_probe import answers
 from journeys.agents.devserver.local_kafka import LocalKafka
-from journeys.agents.kafka.connection import KafkaUnreachableError
-from journeys.agents.kafka.log_reader import ReaderStalledError, open_log
 from journeys.agents.kafka.topic_setup import create_topics
 from journeys.agents.settings.settings import Settings
 from journeys.agents.verify.verification import verify
-from journeys.schemas.topics import JOURNEY_EVENTS
 from tests.chaos.load import Load
-from tests.chaos.schedule import BROKER, RESIDENTS, Blow, Form, Schedule, make_schedule
+from tests.chaos.schedule import BROKER, Blow, Form, Schedule, make_schedule
+from tests.chaos.supervised import (
+    FIRST_RESTORE_SECONDS,
+    supervised,
+    until,
+    wait_until_applied,
+    wait_until_restored,
+)
 from tests.chaos.supervisor import Supervisor
 from tests.chaos.traces import (
     Progress,
-    applied_offsets,
     count_rebalances,
     read_progress,
     seconds_until_back,
@@ -34,9 +36,6 @@ from tests.chaos.traces import (
 )
 
 _BROKER_SECONDS: Final = 60.0
-_APPLIED_SECONDS: Final = 180.0
-_FIRST_RESTORE_SECONDS: Final = 60.0
-_POLL_SECONDS: Final = 0.1
 
 Say = Callable[[str], None]
 
@@ -102,7 +101,7 @@ class Chaos:
         await load.put_policy_in_force()
         with Supervisor(settings, self._folder) as supervisor:
             began = time()
-            await self._under_supervision(supervisor, load, schedule, settings)
+            await supervised(supervisor, settings, self._play(supervisor, load, schedule, settings))
             seconds = time() - began
         return await self._figures(settings, schedule, supervisor, load, seconds)
 
@@ -114,35 +113,8 @@ class Chaos:
             **self._given,
         )
 
-    async def _under_supervision(
-        self, supervisor: Supervisor, load: Load, schedule: Schedule, settings: Settings
-    ) -> None:
-        for name in RESIDENTS:
-            supervisor.start(name)
-        watching = asyncio.create_task(supervisor.watch())
-        playing = asyncio.create_task(self._play(supervisor, load, schedule, settings))
-        try:
-            await asyncio.wait({watching, playing}, return_when=asyncio.FIRST_COMPLETED)
-            if watching.done():
-                watching.result()
-            playing.result()
-        finally:
-            for task in (watching, playing):
-                task.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await task
-        await supervisor.stop_all()
-        # What was punctuated while they stopped is still to be applied, and then the log must rest.
-        supervisor.start_quiet(RESIDENTS[0])
-        await _wait_until_applied(settings, supervisor)
-        await supervisor.stop_all()
-
     async def _play(self, supervisor: Supervisor, load: Load, schedule: Schedule, settings: Settings) -> None:
-        await _until(
-            lambda: supervisor.lines("restored: partitions") >= len(RESIDENTS),
-            _FIRST_RESTORE_SECONDS,
-            lambda: f"not all workers got partitions\n{supervisor.logs()}",
-        )
+        await wait_until_restored(supervisor)
         async with load.running():
             began = monotonic()
             for blow in schedule.blows:
@@ -150,7 +122,7 @@ class Chaos:
                 await self._strike(supervisor, blow)
             await asyncio.sleep(max(0.0, began + schedule.ends_at - monotonic()))
         self._say(f"{load.touchpoints:,} touchpoints written; waiting until all is applied")
-        await _wait_until_applied(settings, supervisor)
+        await wait_until_applied(settings, supervisor)
 
     async def _strike(self, supervisor: Supervisor, blow: Blow) -> None:
         partitions: list[int] = []
@@ -172,8 +144,8 @@ class Chaos:
 
     async def _once_there(self, supervisor: Supervisor, name: str) -> None:
         """Wait for a worker that is between two lives, so that the blow hits."""
-        await _until(
-            lambda: name in supervisor.running, _FIRST_RESTORE_SECONDS, lambda: f"{name} did not come back to life"
+        await until(
+            lambda: name in supervisor.running, FIRST_RESTORE_SECONDS, lambda: f"{name} did not come back to life"
         )
 
     async def _strike_broker(self, blow: Blow) -> None:
@@ -188,7 +160,7 @@ class Chaos:
         await asyncio.to_thread(self._kafka.launch, None, self._say)
         servers = self._kafka.bootstrap_servers
         assert servers is not None
-        await _until(lambda: answers(servers), _BROKER_SECONDS, lambda: "\n".join(self._kafka.log_tail(20)))
+        await until(lambda: answers(servers), _BROKER_SECONDS, lambda: "\n".join(self._kafka.log_tail(20)))
 
     async def _figures(
         self, settings: Settings, schedule: Schedule, supervisor: Supervisor, load: Load, seconds: float
@@ -247,29 +219,3 @@ class Chaos:
             "stalled_share": round(mean(shares.values()), 3),
             "stalled_share_by_partition": {number: round(share, 3) for number, share in shares.items()},
         }
-
-
-async def _until(holds: Callable[[], bool], seconds: float, otherwise: Callable[[], str]) -> None:
-    deadline = monotonic() + seconds
-    while not await asyncio.to_thread(holds):
-        assert monotonic() < deadline, f"{otherwise()} within {seconds:g} s"
-        await asyncio.sleep(_POLL_SECONDS)
-
-
-async def _wait_until_applied(settings: Settings, supervisor: Supervisor) -> None:
-    """Wait until each changelog partition ends in a partition row that stands for all of its input."""
-    deadline = monotonic() + _APPLIED_SECONDS
-    waiting = None
-    while waiting is None or waiting:
-        with suppress(KafkaUnreachableError, ReaderStalledError):
-            waiting = await _unapplied(settings)
-        assert monotonic() < deadline, f"partitions {waiting} are not applied to their ends\n{supervisor.logs()}"
-        await asyncio.sleep(_POLL_SECONDS)
-
-
-async def _unapplied(settings: Settings) -> list[int]:
-    """Input partitions with records that no partition row stands for; punctuations keep coming on live time."""
-    async with open_log(settings, JOURNEY_EVENTS, catalog=None) as log:
-        ends = dict(log.end_offsets)
-    applied = await applied_offsets(settings)
-    return [number for number, end in ends.items() if applied[number] < end]

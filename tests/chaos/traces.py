@@ -71,6 +71,19 @@ def stalled_shares(progress: Mapping[int, Sequence[Progress]], begin: float, end
     return shares
 
 
+def longest_pauses(progress: Mapping[int, Sequence[Progress]], begin: float, end: float) -> tuple[float, float]:
+    """Longest pause of any partition that touches the span, and the longest in which none of them moved, whole."""
+    each = [_longest_pause([move.at for move in moves], begin, end) for moves in progress.values()]
+    return max(each), _longest_pause(sorted(move.at for moves in progress.values() for move in moves), begin, end)
+
+
+def _longest_pause(instants: Sequence[float], begin: float, end: float) -> float:
+    """Seconds; infinity if nothing came behind the span."""
+    if not instants or instants[-1] <= end:
+        return float("inf")
+    return max(after - before for before, after in pairwise([begin, *instants]) if after > begin and before < end)
+
+
 async def count_rebalances(settings: Settings) -> int:
     """Generations of the workers' group: each rebalance makes one."""
     generation = 0

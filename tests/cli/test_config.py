@@ -23,7 +23,7 @@ def test_every_setting_is_shown_with_where_it_comes_from(cli, monkeypatch, tmp_p
     assert shown["JOURNEYS_PARTITIONS"] == ("9", ".env")
     assert shown["JOURNEYS_APPLICATION_ID"] == ("shop", "environment")
     assert shown["JOURNEYS_CREATE_TOPICS"] == ("false", "environment")
-    assert shown["JOURNEYS_REPLICATION_FACTOR"] == ("1", "default")
+    assert shown["JOURNEYS_REPLICATION_FACTOR"] == ("-", "default")
     assert shown["JOURNEYS_POLICY"] == ("-", "default")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tomllib
 
 import pytest
 
@@ -25,7 +26,7 @@ def test_row_14_topics_full_of_hostile_texts(broker, cli, monkeypatch, tmp_path)
     settings = emptied(broker)
     version = ALL[:200]
     policy = Policy(version=version)
-    touchpoints = [touch(text, 1, 5, user_id=text, channel=text) for text in HOSTILE.values()]
+    touchpoints = [touch(text, 1, 5, channel=text)._replace(user_id=text) for text in HOSTILE.values()]
     spoilt = [one._replace(state=one.journey_id, touchpoint_id=f"{one.journey_id} again") for one in touchpoints]
     codec = Codec()
 
@@ -64,8 +65,8 @@ def test_row_14_topics_full_of_hostile_texts(broker, cli, monkeypatch, tmp_path)
     shown("dead-letters", "retry", letters[0]["record"], "--again", exit_code=1)
     said = shown("verify", "--differences", "1000", exit_code=1)
     assert all(printable(name) in said for name in dropped[::2])
-    shown("check", "--differences", "1000", exit_code=1)
-    assert printable(version) in shown("policy", "show")
+    shown("check")
+    assert tomllib.loads(shown("policy", "show"))["version"] == version
     assert printable("[/bold]") in shown("watch", "--from-beginning", "--seconds", "2")
     shown("topics", "check")
     shown("replay", "topic:journey-events", "-q", "--output", "out.jsonl")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pytest
 
 from journeys.schemas.codec import Codec
+from journeys.schemas.records import Mark
 from journeys.streams.compiled.engine_choice import load_engine
 from journeys.streams.partition.abandonment_tally import Tally
 from journeys.streams.partition.changelog import (
@@ -82,17 +83,27 @@ def _restore(partition: JourneyPartition, changelog: Changelog) -> None:
     assert restore.onto(partition, CODEC) == []
 
 
-def compare(batches: Iterable[Sequence[WireRecord]], number: int, count: int, *, restarts: bool = False) -> int:
+def compare(
+    batches: Iterable[Sequence[WireRecord]],
+    number: int,
+    count: int,
+    *,
+    restarts: bool = False,
+    marks: Iterable[tuple[int, Mark]] = (),
+) -> int:
     """Apply batches with both and demand the same bytes of both; gives how many records that were.
 
-    With `restarts`, both are restored from their changelog before each batch.
+    With `restarts`, both are restored from their changelog before each batch. `marks` are known from the beginning.
     """
+    known = list(marks)
     plain, fast = reference(number, count), compiled(number, count)
+    _know(known, plain, fast)
     changelog: list[StoredRow] = []
     read = 0
     for records in batches:
         if restarts:
             plain, fast = reference(number, count, changelog), compiled(number, count, changelog)
+            _know(known, plain, fast)
         expected, found = result_of(plain, records), result_of(fast, records)
         assert found == expected
         assert found.open_count == sum(row.open for row in plain.partition.rows.values())
@@ -100,6 +111,12 @@ def compare(batches: Iterable[Sequence[WireRecord]], number: int, count: int, *,
         read += len(records)
     assert tables(fast) == tables(plain)
     return read
+
+
+def _know(marks: Iterable[tuple[int, Mark]], *processors: JourneyProcessor) -> None:
+    for processor in processors:
+        for offset, mark in marks:
+            processor.partition.marks.add(offset, mark)
 
 
 def tables(processor: JourneyProcessor) -> dict[str, dict[str, Any]]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from journeys.schemas.catalog import own_schemas
 from journeys.schemas.codec import Codec
 from journeys.schemas.instants import DAY_MS, EARLIEST, HOUR_MS, LATEST
-from journeys.schemas.records import InputRecord, JourneyRegistered, Punctuation, Touchpoint
+from journeys.schemas.records import ClockCorrected, InputRecord, JourneyRegistered, Punctuation, Touchpoint
 from journeys.streams.compiled.compiled_processor import CompiledProcessor, decoded_entry
 from journeys.streams.compiled.engine_choice import load_engine
 from journeys.streams.partition.entry import Entry, EntryFields
 from journeys.streams.partition.protocols import JourneyProcessor
+from journeys.streams.rule.clock import RULE_VERSION, UnknownRuleVersionError
 from tests.engine.comparison import CODEC, compare, compiled, needs_engine, reference, result_of, tables
 from tests.fixtures.examples import examples
 from tests.fixtures.wire_record import WireRecord, on_the_wire
@@ -31,7 +32,9 @@ _punctuations = st.builds(
     _instants | st.sampled_from([EARLIEST - 1, EARLIEST, LATEST - 1, LATEST]),
     st.sampled_from(["simulated", "live"]) | st.sampled_from(["simulated", "live", "LIVE", ""]),
     st.sampled_from([None, "", "a worker", "w" * 2_000]),
+    st.sampled_from([None, None, 1, 0, -1]),
 )
+_corrections = st.builds(ClockCorrected, _instants | st.sampled_from([EARLIEST - 1, EARLIEST]), st.none(), st.none())
 
 
 def _touchpoint(number: int, at: int) -> Touchpoint:
@@ -43,9 +46,18 @@ _touchpoints = st.builds(_touchpoint, st.integers(0, 20), _instants | st.just(_A
 
 def _log(records: Sequence[InputRecord], *, append_time: int | None = None, codec: Codec = CODEC) -> list[WireRecord]:
     return [
-        on_the_wire(Entry(offset, None if isinstance(record, Punctuation) else b"journey", append_time, record), codec)
+        on_the_wire(
+            Entry(
+                offset, None if isinstance(record, Punctuation | ClockCorrected) else b"journey", append_time, record
+            ),
+            codec,
+        )
         for offset, record in enumerate(records)
     ]
+
+
+def _values(log: Sequence[WireRecord]) -> list[bytes | None]:
+    return [record.value for record in log]
 
 
 class _Watched(CompiledProcessor):
@@ -64,7 +76,7 @@ class _Watched(CompiledProcessor):
 @needs_engine
 @settings(max_examples=examples(500), deadline=None)
 @given(
-    records=st.lists(_touchpoints | _punctuations, max_size=30),
+    records=st.lists(_touchpoints | _punctuations | _corrections, max_size=30),
     append_time=_instants | st.none(),
     key=st.sampled_from([None, b"", b"journey"]),
     changed=st.none() | st.tuples(st.integers(0, 30), st.integers(0, 60), st.integers(0, 255)),
@@ -91,6 +103,7 @@ def test_punctuations_are_what_the_reference_makes_of_them(
         value = bytearray(log[changed[0]].value or b"")
         value[changed[1] % len(value)] = changed[2]
         log[changed[0]] = log[changed[0]]._replace(value=bytes(value))
+    assume(not any(getattr(one, "rule_version", None) not in (None, 1) for one in CODEC.decode_inputs(_values(log))))
     compare([log[:cut], log[max(0, cut - again) :]], 0, 1, restarts=restarts)
 
 
@@ -107,6 +120,29 @@ def test_plain_records_stay_in_the_engine() -> None:
     assert found == result_of(reference(0, 1), log)
     assert (found.counts.applied, found.counts.punctuations) == (100, 100)
     assert sum(found.tally[0].values()) > 0
+
+
+@needs_engine
+@pytest.mark.parametrize("make", [reference, compiled])
+def test_a_later_version_of_the_rule_is_no_guess(make: Callable[[int, int], JourneyProcessor]) -> None:
+    """Neither goes on behind it, a dead letter or not; nothing of the record is applied."""
+    later = Punctuation(_AT + 90 * DAY_MS, "live", None, RULE_VERSION + 1)
+    processor = make(0, 1)
+    log = _log([_touchpoint(1, _AT), later])
+    with pytest.raises(UnknownRuleVersionError, match=r"journey-events\[0\] offset 1 is under version 2 of the rule"):
+        processor.process_log(log, CODEC)
+    assert (processor.partition.applied_offset, processor.partition.clock) == (0, None)
+
+
+@needs_engine
+@pytest.mark.parametrize(("ahead_ms", "left"), [(60_000, []), (60_001, [0])])
+def test_a_live_punctuation_ahead_of_its_append_time_is_left_to_the_reference(ahead_ms: int, left: list[int]) -> None:
+    """Which makes a dead letter of it; one that is ahead by less stays in the engine."""
+    log = _log([Punctuation(_AT + ahead_ms, "live")], append_time=_AT)
+    watched = _Watched(compiled(0, 1))
+    assert result_of(watched, log) == result_of(reference(0, 1), log)
+    assert watched.left == left
+    assert watched.partition.clock == (None if left else _AT + ahead_ms)
 
 
 @needs_engine

@@ -8,6 +8,7 @@ from hashlib import sha256
 from importlib.util import find_spec
 
 from journeys.schemas.codec import Codec
+from journeys.schemas.marks import Marks
 from journeys.schemas.topics import JOURNEY_EVENTS, MAX_MESSAGE_BYTES
 from journeys.streams.compiled.compiled_partition import compiled_partition
 from journeys.streams.compiled.compiled_processor import CompiledProcessor
@@ -32,7 +33,7 @@ def try_log(records: Sequence[tuple[bytes | None, int | None, bytes | None]]) ->
         WireRecord(offset, key, value, -1 if at is None else at, 0 if at is None else _LOG_APPEND_TIME)
         for offset, (key, at, value) in enumerate(records)
     ]
-    entries = list(log_entries(raws, CODEC))
+    entries = list(log_entries(raws, CODEC, Marks()))
     partition = Partition()
     effects = Processor(partition).process(entries)
     counts = effects.counts

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import cli
+
 from .worker_process import Workers
+
+__all__ = ["cli"]
 
 
 @pytest.fixture

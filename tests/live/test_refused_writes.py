@@ -95,8 +95,8 @@ def test_a_changelog_that_is_created_anew_under_a_running_worker(settings, worke
     # Duplicates change no row of a journey: all that the new changelog gets is the row of the partition.
     append(settings, *(touch(name, 1, HOUR) for name in JOURNEYS))
     said = last_words(worker)
-    assert "] was deleted and created again: it was written up to offset " in said
-    assert "rebuild the table from the input topic with `journeys check --rebuild`" in said
+    assert "was deleted and created again" in said, "by the write, or by the look at the topics, whichever is first"
+    assert "from the input topic with `journeys check --rebuild`" in said
     said = last_words(workers.start(settings))
     assert "the changelog lacks the beginning of partition " in said, "a supervisor starts it all the same"
     asyncio.run(rebuild_when_the_worker_has_left(settings))
@@ -117,7 +117,7 @@ def test_a_changelog_that_is_created_anew_and_gets_rows_of_journeys_first(settin
     workers.wait_until_applied(settings)
     asyncio.run(make_changelog_anew(settings))
     append(settings, *(touch(name, 2, 2 * HOUR) for name in JOURNEYS))
-    assert "] was deleted and created again: it was written up to offset " in last_words(worker)
+    assert "was deleted and created again" in last_words(worker)
     again = workers.start(settings)
     append(settings, punctuation(40 * DAY))
     workers.wait_until_applied(settings)

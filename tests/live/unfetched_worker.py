@@ -7,7 +7,7 @@ three seconds.
 from collections.abc import Mapping
 from typing import Any
 
-from journeys.agents.worker.guards import watchdog
+from journeys.agents.worker.guards import patience
 from journeys.agents.worker.transport.batch_transport import BatchConsumer
 from journeys.cli.main import app
 
@@ -25,7 +25,7 @@ async def _fetch_others(
 
 
 if __name__ == "__main__":
-    watchdog._CHECK_EVERY_SECONDS = 0.2
-    watchdog._STALLED_AFTER_SECONDS = 3.0
+    patience.CHECK_EVERY_SECONDS = 0.2
+    patience.STUCK_AFTER_SECONDS = 3.0
     BatchConsumer._getmany = _fetch_others
     app()

@@ -21,11 +21,11 @@ from journeys.streams.partition.changelog import row_offset
 
 ROOT = Path(__file__).parent.parent.parent
 _POLL_SECONDS = 0.1
-_START_SECONDS = 60.0
+_START_SECONDS = 300.0
 # More than one flush deletes or repairs here.
 _MOST_TOMBSTONES = 5_000
-_APPLY_SECONDS = 90.0
-_END_SECONDS = 30.0
+_APPLY_SECONDS = 300.0
+_END_SECONDS = 120.0
 _TAIL_LINES = 40
 # Ends a worker when the test run that started it is gone, however it went.
 _LEASH = "import os, signal, sys; sys.stdin.read(); os.kill(int(sys.argv[1]), signal.SIGKILL)"
@@ -137,8 +137,9 @@ class WorkerProcess:
 class Workers:
     """The workers of one test; a context manager. Each has the settings given here, and its own folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, process_type: type[WorkerProcess] = WorkerProcess) -> None:
         self._folder = folder
+        self._process_type = process_type
         self._started: list[WorkerProcess] = []
 
     def __enter__(self) -> Self:
@@ -155,7 +156,7 @@ class Workers:
     def start(self, settings: Settings, **environment: Any) -> WorkerProcess:
         """Start a worker; it may not have partitions yet when this returns."""
         worker_id = f"worker-{len(self._started) + 1}"
-        worker = WorkerProcess(settings, self._folder / worker_id, worker_id, **environment)
+        worker = self._process_type(settings, self._folder / worker_id, worker_id, **environment)
         self._started.append(worker)
         return worker
 

@@ -154,6 +154,18 @@ SCENARIOS = [
         65,
         ("JourneysClockAhead",),
     ),
+    Scenario(
+        "row 1: a worker's clock runs ahead of the brokers'",
+        {f"journeys_clock_difference_seconds{{{OF_2}}}": "1x59 20x{end}"},
+        65,
+        ("JourneysClockDiffers",),
+    ),
+    Scenario(
+        "row 1: a worker's clock falls behind the brokers'",
+        {f"journeys_clock_difference_seconds{{{OF_2}}}": "-1x59 -20x{end}"},
+        67,
+        ("JourneysClockDiffers",),
+    ),
     Scenario("Kafka is away", {"journeys_store_healthy": "1x59 0x{end}"}, 65, ("JourneysStoreAway",)),
     Scenario("more comes in than is applied", {"journeys_lag_records": "5+9000x{end}"}, 60, ("JourneysFallsBehind",)),
     Scenario("a long backlog becomes shorter", {"journeys_lag_records": "9000000-9000x{end}"}, 100),

@@ -44,6 +44,7 @@ class Draft:
     model: Model
     names: list[str]
     made: bool
+    live: bool = False
     seldom_ends: bool = False  # few ends and much extending, so that the cap is reached
     lines: list[dict[str, Any]] = field(default_factory=list)
     now: int = BASE  # the greatest occurred_at so far
@@ -52,7 +53,7 @@ class Draft:
         """Appends a line and lets the model read it, after a made punctuation where those are made."""
         self.lines.append(raw)
         line = Line.parse(raw, len(self.lines))
-        if line.kind not in ("punctuation", "policy"):
+        if line.kind not in ("punctuation", "clock_corrected", "policy"):
             self.now = max(self.now, line.at)
         if self.made:
             self.model.read(made_punctuation(self.now, line.offset))
@@ -107,7 +108,19 @@ def punctuation(pick: Pick, log: Draft) -> dict[str, Any]:
         at = log.model.clock
     elif how == "any":
         at = _instant(pick, log, journey)
-    return {"kind": "punctuation", "at": _written(pick, at)}
+    return time_line(pick, log, at)
+
+
+def time_line(pick: Pick, log: Draft, at: int, kind: str = "punctuation") -> dict[str, Any]:
+    """A line of the time; on a live log mostly appended when it says, else at the limit, beyond it, or at no time."""
+    raw: dict[str, Any] = {"kind": kind, "at": _written(pick, at)}
+    if log.live:
+        if kind == "punctuation":
+            raw["time_source"] = "live"
+        ahead = pick([0, 0, 0, 0, -DAY, 60_000, 60_001, None])
+        if ahead is not None:
+            raw["append_time"] = at - ahead
+    return raw
 
 
 def policy_change(pick: Pick, log: Draft) -> dict[str, Any]:
@@ -134,7 +147,7 @@ def any_record(pick: Pick, log: Draft) -> dict[str, Any]:
     """A record of any kind and journey, at an instant of some interest, or an earlier one again."""
     if log.lines and pick(range(25)) == 0:
         again = pick(log.lines[-14:])  # sent twice, in every field the same
-        if again.get("kind") != "punctuation":
+        if again.get("kind") not in ("punctuation", "clock_corrected"):
             return dict(again)
     name = pick(log.names)
     kind = pick(LIFE_KINDS if log.seldom_ends else KINDS)

@@ -18,11 +18,14 @@ class End:
     at: int
     explicit: bool
     abandonment: dict[str, Any] | None  # None: it converted
+    covers_only_to: int | None = None  # of a deadline, when the clock was corrected to an instant before it
 
     def covers(self, at: int, quiet_period_ms: int) -> bool:
         """Whether an instant lies before this end, so that a record there comes too late."""
         if self.abandonment is None:
             return at <= self.at + quiet_period_ms
+        if self.covers_only_to is not None:
+            return at <= self.covers_only_to
         return at <= self.at if self.explicit else at < self.at
 
 
@@ -84,6 +87,17 @@ class Journey:
     episodes: list[Episode] = field(default_factory=list)
     registrations: list[Line] = field(default_factory=list)  # applied ones, in the order of the log
     identities: list[tuple[str, str]] = field(default_factory=list)  # of all records applied
+    forgotten_identities: int = 0  # the first of them, which are no longer remembered
+    is_gone: bool = False  # a clock that was wrong had forgotten it when it was corrected
+
+    def remembered(self) -> list[tuple[str, str]]:
+        """Identities that make a record with one of them a duplicate."""
+        return self.identities[self.forgotten_identities :]
+
+    def remember_last(self, policy: dict[str, Any]) -> None:
+        """Forgets the identities before the last ones, of which the policy says how many."""
+        forgotten = len(self.identities) - policy["remembered_ids"]
+        self.forgotten_identities = max(self.forgotten_identities, forgotten)
 
     def open_episode(self) -> Episode | None:
         """The episode that has no end."""

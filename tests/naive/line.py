@@ -35,9 +35,10 @@ def duration(amount: object, unit: int) -> int:
 
 @dataclass(frozen=True)
 class Line:
-    """`offset` is the line number from 1; `at` is `occurred_at`, of a punctuation its `at`.
+    """`offset` is the line number from 1; `at` is `occurred_at`, of a punctuation and of a correction its `at`.
 
     A line of kind `policy`, which no file has, stands for a PolicyChanged: `policy` is what differs from the default.
+    In no file either have a punctuation and a correction an `append_time`, nor a punctuation the `time_source` live.
     """
 
     offset: int
@@ -47,12 +48,12 @@ class Line:
     @classmethod
     def parse(cls, raw: dict[str, Any], offset: int) -> Line:
         """A line from its JSON object; it must be valid."""
-        field = "at" if raw.get("kind") == "punctuation" else "occurred_at"
+        field = "at" if raw.get("kind") in ("punctuation", "clock_corrected") else "occurred_at"
         return cls(offset, raw, instant(raw[field]))
 
     @property
     def kind(self) -> str:
-        """One of touchpoint, registration, signal, command, punctuation, policy."""
+        """One of touchpoint, registration, signal, command, punctuation, clock_corrected, policy."""
         return self.raw.get("kind") or "touchpoint"
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from .draft import Draft, any_record, policy_change, punctuation
+from .draft import Draft, any_record, policy_change, punctuation, time_line
 from .line import DAY, Line
 from .model import Model
 from .passages import PASSAGES, long_silence_allowed
@@ -60,18 +60,21 @@ def _picked_by(draw: st.DrawFn) -> Pick:
 def _case(pick: Pick, punctuations: bool | None, longest: int) -> Case:
     punctuated = pick([True, False]) if punctuations is None else punctuations
     policy = None if punctuated and pick(range(5)) > 1 else policy_by(pick) | {"version": "given"}
-    lines = _lines(pick, policy, punctuated, longest)
+    live = punctuated and pick([True, False, False])
+    lines = _lines(pick, policy, punctuated, longest, live=live)
     until = None
-    if pick(range(4)) == 0:
+    if lines and not live and pick(range(4)) == 0:
         instants = [Line.parse(raw, offset).at for offset, raw in enumerate(lines, start=1)]
         until = pick(instants) + pick([-1, 0, 1, 3 * DAY, 100 * DAY])
     return policy, lines, until
 
 
-def _lines(pick: Pick, policy: dict[str, Any] | None, punctuations: bool, longest: int) -> list[dict[str, Any]]:
-    model = Model(policy if punctuations else {**(policy or {}), "grace_ms": 0})
+def _lines(
+    pick: Pick, policy: dict[str, Any] | None, punctuations: bool, longest: int, *, live: bool = False
+) -> list[dict[str, Any]]:
+    model = Model(policy if punctuations else {**(policy or {}), "grace_ms": 0}, live=live)
     names = [f"journey-{n}" for n in range(pick([1, 1, 2, 3, 5]))]
-    log = Draft(model, names, made=not punctuations)
+    log = Draft(model, names, made=not punctuations, live=live)
     if policy is None:
         log.add(policy_change(pick, log))
     if pick(range(3)) == 0:
@@ -89,5 +92,5 @@ def _lines(pick: Pick, policy: dict[str, Any] | None, punctuations: bool, longes
         else:
             log.add(any_record(pick, log))
     if punctuations and not any(raw.get("kind") == "punctuation" for raw in log.lines):
-        log.add({"kind": "punctuation", "at": log.now})
+        log.add(time_line(pick, log, log.now))
     return log.lines

@@ -30,27 +30,31 @@ class Result:
     abandonments: list[dict[str, Any]] = field(default_factory=list)
     lifecycle: list[dict[str, Any]] = field(default_factory=list)
     outcomes: dict[int, str] = field(default_factory=dict)  # offset -> applied|late|duplicate|refused
+    dead: list[int] = field(default_factory=list)  # offsets of the time that does not count
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many lines were applied, late, duplicate, refused; punctuations are in none of them."""
+        """How many lines were applied, late, duplicate, refused, dead; punctuations that count are in none of them."""
         counted = Counter(self.outcomes.values())
-        return {name: counted[name] for name in ("applied", "late", "duplicate", "refused")}
+        return {name: counted[name] for name in ("applied", "late", "duplicate", "refused")} | {"dead": len(self.dead)}
 
 
 class Model:
     """All journeys of a partition, its clock and what has come out so far.
 
     `policy` holds what differs from DEFAULT_POLICY; durations in milliseconds, money in micros. Without one the
-    default is in force until the log brings another; with one, it is in force whatever the log says.
+    default is in force until the log brings another; with one, it is in force whatever the log says. A log is of
+    simulated time, as files are, unless it is `live`.
     """
 
-    def __init__(self, policy: dict[str, Any] | None = None) -> None:
+    def __init__(self, policy: dict[str, Any] | None = None, *, live: bool = False) -> None:
         self.policies = [{**DEFAULT_POLICY, **(policy or {})}]  # in the order in which they came into force
         self.is_fixed = policy is not None
         self.journeys: list[Journey] = []
         self.replaced: list[Journey] = []  # by a later journey of the same id; never looked at again
         self.clock: int | None = None
+        self.time_source: str | None = None if live else "simulated"
+        self.known_after: int | None = None  # a corrected clock had forgotten who knows whom up to here
         self.result = Result()
 
     # Policy
@@ -65,6 +69,35 @@ class Model:
         return min(policy["cleanup_ms"] for policy in self.policies)
 
     # Time
+
+    def counts(self, line: Line) -> bool:
+        """Whether a line of the time may move the clock: live time is at most 60 s ahead of when it was appended."""
+        source = self.time_source
+        if line.kind == "punctuation":
+            own = line.raw.get("time_source", "simulated")
+            if source is not None and source != own:
+                return False
+            source = own
+        appended = line.raw.get("append_time")
+        return source == "simulated" or (appended is not None and line.at - appended <= 60_000)
+
+    def _correct(self, line: Line) -> None:
+        """The clock becomes what the line says. Nothing that was said is taken back."""
+        for journey in self.journeys:
+            if self.is_absent(journey, 0):
+                journey.is_gone = True
+            for episode in journey.episodes:
+                end = episode.end
+                if end is not None and end.abandonment is not None and not end.explicit:
+                    to = max(line.at, episode.started_at)
+                    if to < end.at - 1 and (end.covers_only_to is None or to < end.covers_only_to):
+                        end.covers_only_to = to
+        if self.clock is not None and line.at < self.clock:
+            forgotten = self.clock - self.memory()
+            if self.known_after is not None:
+                forgotten = max(forgotten, self.known_after)
+            self.known_after = min(forgotten, line.at)
+        self.clock = line.at
 
     def _punctuate(self, line: Line) -> None:
         """Moves the clock, never back, and abandons all that is due, in order of deadline and journey_id."""
@@ -120,13 +153,20 @@ class Model:
         Both are of the policy under which its last episode began.
         """
         last = journey.episodes[-1]
+        if journey.is_gone:
+            return True
         latest = at if self.clock is None else max(at, self.clock - last.policy["grace_ms"])
         return last.end is not None and last.end.at + last.policy["cleanup_ms"] <= latest
 
     def read(self, line: Line) -> None:
         """Takes the next line of the log: a punctuation, a policy, or a record and what becomes of it."""
-        if line.kind == "punctuation":
+        if line.kind in ("punctuation", "clock_corrected") and not self.counts(line):
+            self.result.dead.append(line.offset)
+        elif line.kind == "punctuation":
+            self.time_source = line.raw.get("time_source", "simulated")  # as the first one that counts
             self._punctuate(line)
+        elif line.kind == "clock_corrected":
+            self._correct(line)
         elif line.kind == "policy":
             if not self.is_fixed:
                 self.policies.append({**DEFAULT_POLICY, **line.raw["policy"]})
@@ -156,10 +196,11 @@ class Model:
             self._apply_order(line, journey, episode)
         if line.identity is not None:
             journey.identities.append(line.identity)
+            journey.remember_last(journey.episodes[-1].policy)
         return "applied"
 
     def _is_duplicate(self, line: Line, journey: Journey) -> bool:
-        return line.identity is not None and line.identity in journey.identities[-8:]
+        return line.identity is not None and line.identity in journey.remembered()
 
     def _is_forgotten_by_then(self, line: Line, journey: Journey) -> bool:
         """Whether the open episode, extended if it is engaged, ends so long before the line that memory ends, too."""
@@ -187,6 +228,8 @@ class Model:
 
     def _comes_too_late(self, line: Line, journey: Journey) -> bool:
         if not journey.episodes:
+            if self.known_after is not None and line.at <= self.known_after:
+                return True
             return self.clock is not None and line.at + self.memory() <= self.clock
         return any(episode.covers(line.at) for episode in journey.episodes)
 
@@ -246,6 +289,7 @@ class Model:
         past = journey.last_abandonment() if line.kind == "touchpoint" else None
         episode = Episode(line.at, line.raw.get("user_id"), self.policy, past)
         journey.episodes.append(episode)
+        journey.remember_last(episode.policy)
         if past is None:
             self._say("started", line, journey, episode)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .draft import ENDINGS, KINDS, Draft, record
+from .draft import ENDINGS, KINDS, Draft, record, time_line
 from .line import DAY, HOUR
 from .policy import Pick
 
@@ -72,4 +72,20 @@ def id_sent_again(pick: Pick, log: Draft, name: str) -> None:
     log.add(record(pick, log, name, "touchpoint", log.now) | {"touchpoint_id": first["touchpoint_id"]})
 
 
-PASSAGES = [long_life, long_life, long_life, return_and_convert, engaged, id_sent_again]
+def wrong_clock(pick: Pick, log: Draft, name: str) -> None:
+    """A clock is wrong by days or more, and corrected; records of the present before and after that.
+
+    Now and then it was right, and is corrected all the same.
+    """
+    if log.made:
+        return
+    if pick([True, True, True, False]):
+        log.add(time_line(pick, log, log.now + pick([DAY, 4 * DAY, 40 * DAY])))
+    for step in range(pick([0, 1, 2])):
+        log.add(record(pick, log, name, pick(KINDS), log.now + pick([0, HOUR, step * DAY])))
+    at = log.now + pick([0, 1, HOUR])
+    log.add(time_line(pick, log, at, "clock_corrected"))
+    log.add(record(pick, log, name, pick(KINDS), at + pick([-1, 0, 1, HOUR])))
+
+
+PASSAGES = [wrong_clock, wrong_clock, long_life, long_life, long_life, return_and_convert, engaged, id_sent_again]

@@ -17,6 +17,7 @@ DEFAULT_POLICY: dict[str, Any] = {
     "cleanup_ms": 30 * DAY,
     "grace_ms": 60_000,
     "conversion_quiet_period_ms": 0,
+    "remembered_ids": 8,
     "budget_micros": None,
     "fatigue": None,  # {"touchpoints": N, "window_ms": W}
     "extension": None,  # {"touchpoints": N, "extend_by_ms": D}
@@ -55,4 +56,6 @@ def policy_by(pick: Pick) -> dict[str, Any]:
         policy["extension"] = {"touchpoints": pick([1, 1, 2]), "extend_by_ms": step}
     if pick(range(3)) == 0:
         policy["conversion_quiet_period_ms"] = pick([1, DAY, 10 * DAY])
+    if pick(range(3)) == 0:
+        policy["remembered_ids"] = pick([1, 3, 7, 9, 20])
     return policy

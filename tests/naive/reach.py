@@ -14,23 +14,28 @@ from .journey import Episode, Journey
 from .line import Line
 from .logs import seeded_case
 from .model import Model
-from .replay import as_it_is, with_made_punctuations
+from .replay import as_it_is, is_live, with_made_punctuations
 
 
 def features(policy: dict[str, Any] | None, lines: list[dict[str, Any]], until: int | None) -> set[str]:
     """Names of all that happens when the model reads a log."""
     log = [Line.parse(raw, offset) for offset, raw in enumerate(lines, start=1)]
     made = not any(line.kind == "punctuation" for line in log)
-    model = Model({**(policy or {}), "grace_ms": 0} if made else policy)
+    model = Model({**(policy or {}), "grace_ms": 0} if made else policy, live=is_live(lines))
     script = list(with_made_punctuations(log, until) if made else as_it_is(log, until))
-    found = {"made punctuations" if made else "own punctuations"}
+    found = {"made punctuations" if made else "live punctuations" if is_live(lines) else "own punctuations"}
     if sum(line.kind != "punctuation" for line in script) < sum(line.kind != "punctuation" for line in log):
         found.add("until ends the reading")
     for line in script:
         found.update(_before(model, line))
         abandonments, said = len(model.result.abandonments), len(model.result.lifecycle)
-        clock = model.clock
+        clock, dead = model.clock, len(model.result.dead)
         model.read(line)
+        if line.kind == "clock_corrected":
+            found.update(_corrected(model, line, clock, is_dead=len(model.result.dead) > dead))
+        elif len(model.result.dead) > dead:
+            found.add("punctuation ahead of its append time" if "append_time" in line.raw else "punctuation of no time")
+            continue
         found.update(_lifecycle(model, line, model.result.lifecycle[said:]))
         found.update(_ends(model, line, model.result.abandonments[abandonments:]))
         if line.kind == "registration":
@@ -56,7 +61,7 @@ def _before(model: Model, line: Line) -> Iterator[str]:
                 if off in (-1, 0):
                     yield f"punctuation at end + cleanup {off:+d} ms"
         return
-    if line.kind == "policy":
+    if line.kind in ("policy", "clock_corrected"):
         return
     if model.clock is None:
         yield "record without a clock"
@@ -84,7 +89,7 @@ def _absent(model: Model, line: Line) -> Iterator[str]:
     earlier = [j for j in model.journeys if j.journey_id == line.raw["journey_id"]]
     if earlier:
         yield "record after cleanup"
-    if line.identity is not None and any(line.identity in j.identities[-8:] for j in earlier):
+    if line.identity is not None and any(line.identity in j.remembered() for j in earlier):
         yield "id again after cleanup"
     if model.clock is None:
         return
@@ -100,8 +105,8 @@ def _identity(journey: Journey, line: Line) -> Iterator[str]:
         if line.identity is not None and line.identity[1] in {name for _, name in journey.identities}:
             yield "touchpoint and command with one id"
         return
-    if line.identity not in journey.identities[-8:]:
-        yield "id again after eight others"
+    if line.identity not in journey.remembered():
+        yield "id again after as many others as are remembered"
         return
     yield f"duplicate {line.kind}"
     episode = journey.open_episode()
@@ -112,7 +117,7 @@ def _identity(journey: Journey, line: Line) -> Iterator[str]:
 
 def _order(journey: Journey, episode: Episode, line: Line) -> Iterator[str]:
     last = episode.last_touchpoint_at()
-    if last is not None and line.at < last and line.identity not in journey.identities[-8:]:
+    if last is not None and line.at < last and line.identity not in journey.remembered():
         yield "touchpoint older than the latest"
         if line.raw.get("state") == "CONVERTED":
             yield "older touchpoint converts"
@@ -156,6 +161,7 @@ def _lifecycle(model: Model, line: Line, said: list[dict[str, Any]]) -> Iterator
             yield f"refused {line.kind} " + ("late" if entry["started_at"] else "without an episode")
         if entry["kind"] == "converted" and _concerned(model, entry)[1].returned_from is not None:
             yield "conversion after a return" + ("" if entry["abandonment_id"] else ", after cleanup")
+        yield from _after_a_correction(model, line, entry)
         if entry.get("converts_at_once"):
             yield "return that converts at once"
         if entry["kind"].startswith("extended"):
@@ -171,6 +177,28 @@ def _lifecycle(model: Model, line: Line, said: list[dict[str, Any]]) -> Iterator
     kinds = [entry["kind"] for entry in said]
     if line.kind == "touchpoint" and kinds[-1:] == ["started"] and len(model.find(line.raw["journey_id"]).episodes) > 1:
         yield "started after a conversion"
+
+
+def _after_a_correction(model: Model, line: Line, entry: dict[str, Any]) -> Iterator[str]:
+    if entry["kind"] == "returned":
+        before = _concerned(model, entry)[1].returned_from
+        if before is not None and before["abandoned_at"] > line.at:
+            yield "returned before its end"
+    if entry["kind"] == "late_touchpoint" and model.known_after is not None and line.at <= model.known_after:
+        yield "late by a corrected clock"
+
+
+def _corrected(model: Model, line: Line, clock: int | None, *, is_dead: bool) -> Iterator[str]:
+    if is_dead:
+        yield "correction that does not count"
+        return
+    yield "clock corrected " + ("from nothing" if clock is None else "back" if line.at < clock else "ahead")
+    for journey in model.journeys:
+        if journey.is_gone:
+            yield "forgotten by a wrong clock"
+        ended = journey.last_ended()
+        if ended is not None and ended.end is not None and ended.end.covers_only_to is not None:
+            yield "ended by a wrong clock"
 
 
 def _policy_changed(model: Model) -> Iterator[str]:

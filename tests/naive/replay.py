@@ -18,7 +18,7 @@ def run(lines: list[dict[str, Any]], *, policy: dict[str, Any] | None = None, un
     """
     log = [Line.parse(raw, offset) for offset, raw in enumerate(lines, start=1)]
     if any(line.kind == "punctuation" for line in log):
-        model = Model(policy)
+        model = Model(policy, live=is_live(lines))
         script = as_it_is(log, until)
     else:
         model = Model({**(policy or {}), "grace_ms": 0})
@@ -26,6 +26,11 @@ def run(lines: list[dict[str, Any]], *, policy: dict[str, Any] | None = None, un
     for line in script:
         model.read(line)
     return model.result
+
+
+def is_live(lines: list[dict[str, Any]]) -> bool:
+    """Whether the log's punctuations say so; all of one log say the same."""
+    return any(raw.get("time_source") == "live" for raw in lines)
 
 
 def as_it_is(log: list[Line], until: int | None) -> Iterator[Line]:

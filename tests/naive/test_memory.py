@@ -53,7 +53,7 @@ def test_an_unknown_journey_of_30_days_ago_opens_nothing():
     result = run([touch(40), touch(10, journey="k"), register(10, journey="l"), touch(10, 1, journey="m")])
     assert said(result) == [("started", 1), ("late_touchpoint", 2), ("refused", 3), ("started", 4)]
     assert [entry["started_at"] for entry in result.lifecycle[1:3]] == [None, None]
-    assert result.counts == {"applied": 2, "late": 1, "duplicate": 0, "refused": 1}
+    assert result.counts == {"applied": 2, "late": 1, "duplicate": 0, "refused": 1, "dead": 0}
 
 
 def test_late_while_a_newer_episode_is_open():

@@ -15,7 +15,7 @@ def test_silence_of_72_hours_ends_a_journey():
     result = run([touch(0), touch(1), touch(20, journey="k")])
     assert ends(result) == [("INACTIVITY", 4 * DAY), ("INACTIVITY", 23 * DAY)]
     assert [a["detected_at"] for a in result.abandonments] == [at(20), at(111)]
-    assert result.counts == {"applied": 3, "late": 0, "duplicate": 0, "refused": 0}
+    assert result.counts == {"applied": 3, "late": 0, "duplicate": 0, "refused": 0, "dead": 0}
 
 
 def test_timeout_of_14_days_ends_a_busy_journey():

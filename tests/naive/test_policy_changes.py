@@ -21,7 +21,7 @@ def test_an_episode_keeps_the_policy_that_it_began_under():
     result = run([touch(0), day, touch(0, journey="k"), tick(2), tick(3, 60_000), touch(4), tick(6)])
     found = [(a["journey_id"], a["abandoned_at"] - T0, a["policy_version"]) for a in result.abandonments]
     assert found == [("k", DAY, "day"), ("j", 3 * DAY, "default-1"), ("j", 5 * DAY, "day")]
-    assert result.counts == {"applied": 3, "late": 0, "duplicate": 0, "refused": 0}
+    assert result.counts == {"applied": 3, "late": 0, "duplicate": 0, "refused": 0, "dead": 0}
 
 
 def test_a_policy_may_come_back():

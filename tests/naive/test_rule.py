@@ -1,5 +1,6 @@
 """The rule against the naive model, which shares no code with it."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from operator import itemgetter
 from typing import Any
@@ -16,18 +17,22 @@ from journeys.schemas.records import (
     InputRecord,
     JourneyAbandoned,
     JourneyLifecycle,
+    JourneyRecord,
     PolicyChanged,
     Punctuation,
 )
-from journeys.streams.partition.driver import replay_punctuated, replay_unpunctuated
-from journeys.streams.partition.effects import Counts
+from journeys.streams.partition.driver import replay_partition, replay_punctuated, replay_unpunctuated
+from journeys.streams.partition.effects import Counts, Effects
+from journeys.streams.partition.entry import Entry
+from journeys.streams.partition.state import Partition
 from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 from tests.fixtures.examples import examples
 
 from . import draft, model
+from .line import instant
 from .logs import cases, seeded_case
 from .policy import DEFAULT_POLICY as MODELS_POLICY
-from .replay import run
+from .replay import is_live, run
 
 # Ids that the model does not make, and fields of Kafka.
 _NOT_MODELLED = {"source_topic", "source_partition", "source_offset", "formula_version"}
@@ -51,6 +56,8 @@ def policy_of(differing: dict[str, Any]) -> Policy:
         "cleanup": {"stale_data_days": units("cleanup_ms", DAY_MS, 30 * DAY_MS)},
         "limits": {"conversion_quiet_period_hours": units("conversion_quiet_period_ms", HOUR_MS, 0)},
     }
+    if "remembered_ids" in differing:
+        policy["duplicates"] = {"remembered": differing["remembered_ids"]}
     if differing.get("budget_micros"):
         policy["limits"]["budget"] = Decimal(differing["budget_micros"]) / MICROS
     if rule := differing.get("fatigue"):
@@ -75,6 +82,8 @@ def exactly(milliseconds: int, unit_ms: int) -> Decimal:
 
 def record_of(line: dict[str, Any]) -> InputRecord:
     """The record that a line stands for."""
+    if line.get("time_source"):
+        return Punctuation(instant(line["at"]), line["time_source"])
     if line.get("kind") == "policy":
         policy = policy_of(line["policy"])
         return PolicyChanged(policy.version, policy.to_json(), line["occurred_at"])
@@ -87,16 +96,34 @@ def replayed(
     """What the driver gives for the lines."""
     numbered = [(number, record_of(line)) for number, line in enumerate(lines, start=1)]
     punctuated = any(isinstance(record, Punctuation) for _, record in numbered)
-    replay = replay_punctuated if punctuated else replay_unpunctuated
+    replay = _replay_live(lines) if is_live(lines) else replay_punctuated if punctuated else replay_unpunctuated
     abandonments: list[JourneyAbandoned] = []
     lifecycle: list[JourneyLifecycle] = []
     counts = Counts()
     for effects in replay(numbered, policy=policy, until=until):
-        assert effects.dead_letters == []
+        assert len(effects.dead_letters) == effects.counts.dead
         abandonments += effects.abandonments
         lifecycle += effects.lifecycle
         counts.add(effects.counts)
     return abandonments, lifecycle, counts
+
+
+def _replay_live(lines: list[dict[str, Any]]) -> Any:
+    """A replay of these lines as a live partition's log, where the lines of the time have the append time they say."""
+
+    def replay(numbered: list[tuple[int, InputRecord]], policy: Policy | None, until: int | None) -> Iterator[Effects]:
+        entries = [
+            Entry(
+                number,
+                record.journey_id.encode() if isinstance(record, JourneyRecord) else None,
+                line.get("append_time"),
+                record,
+            )
+            for (number, record), line in zip(numbered, lines, strict=True)
+        ]
+        return replay_partition(entries, Partition(policy=policy), until=until, provenance=False)
+
+    return replay
 
 
 def compare(differing: dict[str, Any] | None, lines: list[dict[str, Any]], until: int | None) -> None:

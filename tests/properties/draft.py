@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from journeys.schemas.instants import DAY_MS, HOUR_MS
+from journeys.schemas.instants import DAY_MS, EARLIEST, HOUR_MS
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.partitioner import partition_of
 from journeys.schemas.records import (
+    ClockCorrected,
     InputRecord,
     JourneyRecord,
-    PolicyChanged,
     Punctuation,
 )
 from journeys.streams.partition.entry import Entry
@@ -54,6 +54,7 @@ class Draft:
         self._journeys = _AT_HOME[: pick([1, 2, 3, 5])]
         self._now = BASE
         self._append_time = BASE
+        self._clock_is_wrong = False
         self._ids: dict[str, list[str]] = {}
 
     def add(self, record: InputRecord | InvalidRecordError, key: bytes | None, value: bytes | None = None) -> None:
@@ -63,8 +64,27 @@ class Draft:
         entry = Entry(offset, key, self._appended(record), record, value)
         self.entries.append(entry)
         self._processor.process([entry])
-        if self.partition.clock is not None:
+        if self.partition.clock is not None and not self._clock_is_wrong:
             self._now = max(self._now, self.partition.clock)
+
+    def add_wrong_time(self, ahead_ms: int, *, broker_too: bool) -> None:
+        """Append a punctuation ahead of the present: a dead letter on live topics, unless the broker is, too."""
+        append_time = self._append_time
+        self._clock_is_wrong = True
+        at = self._now + ahead_ms
+        if broker_too:
+            self._append_time = at
+        self.add(Punctuation(at, self.time_source, "wrong", 1), None)
+        self._append_time = append_time
+        self._clock_is_wrong = self.partition.clock == at
+
+    def correct_clock(self) -> None:
+        """Append a correction to the present; now and then one that lies too far ahead of its append time."""
+        self._append_time = max(self._append_time, self._now)
+        at = self._now + self.pick([0, 0, 1, HOUR_MS])
+        self._append_time = max(self._append_time, at - self.pick([0, 0, 60_000, 60_001]))
+        self.add(ClockCorrected(at, "somebody", "a test"), None)
+        self._clock_is_wrong = self._clock_is_wrong and self.partition.clock != at
 
     def add_journey_record(self, record: JourneyRecord) -> None:
         """Append a record under the key that it must have."""
@@ -94,7 +114,7 @@ class Draft:
             at = self._now + self.pick(_STEPS)
         if self.in_time and clock is not None:
             at = max(at, clock - SHORTEST_GRACE_MS + 1)
-        return at
+        return max(at, EARLIEST)  # a row that a wrong clock had forgotten has its edges there
 
     def clock_instant(self) -> int:
         """Instant for a punctuation: often the first that fires or forgets, or the last that does not."""
@@ -121,8 +141,9 @@ class Draft:
         if self.time_source == "simulated":
             return None
         if isinstance(record, Punctuation):
-            self._append_time = max(self._append_time, record.at)
-        elif not isinstance(record, PolicyChanged | InvalidRecordError) and self.pick(range(10)):
+            if not self._clock_is_wrong:
+                self._append_time = max(self._append_time, record.at - self.pick([0, 0, 0, 60_000, 60_001]))
+        elif isinstance(record, JourneyRecord) and self.pick(range(10)):
             self._append_time = max(self._append_time, record.occurred_at)
         return self._append_time
 

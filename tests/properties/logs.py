@@ -133,6 +133,25 @@ def _clock_jump(draft: Draft) -> None:
     draft.add(Punctuation(draft.clock_instant() + draft.pick(_JUMPS), draft.time_source), None)
 
 
+def _wrong_clock(draft: Draft) -> None:
+    """A clock is wrong for some records, and is corrected: often the worker's alone, sometimes the broker's, too."""
+    if draft.in_time:
+        _touchpoint(draft)
+        return
+    draft.add_wrong_time(draft.pick([60_001, HOUR_MS, 4 * DAY_MS, *_JUMPS]), broker_too=draft.pick([False, True]))
+    for _ in range(draft.pick([0, 1, 2, 4])):
+        draft.pick((_touchpoint, _touchpoint, _registration, _request, _punctuation))(draft)
+    draft.correct_clock()
+
+
+def _clock_corrected(draft: Draft) -> None:
+    """A correction where nothing is wrong."""
+    if draft.in_time:
+        _touchpoint(draft)
+    else:
+        draft.correct_clock()
+
+
 def _dead(draft: Draft) -> None:
     if draft.in_time:
         _touchpoint(draft)
@@ -168,6 +187,8 @@ _WHAT: Final = (
     _sent_again,
     _punctuations_of_two,
     _clock_jump,
+    _wrong_clock,
+    _clock_corrected,
     _dead,
 )
 

@@ -32,6 +32,7 @@ POLICIES: Final = (
         cleanup={"stale_data_days": "4", "batch_size": 1},
         fatigue={"touchpoints": 3, "window_hours": "24"},
         limits={"budget": "40", "conversion_quiet_period_hours": "12"},
+        duplicates={"remembered": 3},
     ),
     _policy(
         "engaged-2",
@@ -40,7 +41,7 @@ POLICIES: Final = (
         extension={"touchpoints": 2, "extend_by_days": "0.5"},
         fatigue={"touchpoints": 5, "window_hours": "6"},
     ),
-    _policy("plain-1", cleanup={"stale_data_days": "4", "batch_size": 3}),
+    _policy("plain-1", cleanup={"stale_data_days": "4", "batch_size": 3}, duplicates={"remembered": 20}),
 )
 
 # Two versions that claim a content which is not theirs.

@@ -56,7 +56,7 @@ def test_every_output_has_an_id_of_its_own(log: list[Entry]) -> None:
 @_settings
 @given(log=logs())
 def test_each_record_is_counted_once(log: list[Entry]) -> None:
-    """In = applied + late + duplicate + refused + dead + punctuations + policies."""
+    """In = applied + late + duplicate + refused + dead + punctuations + policies + corrections of the clock."""
     counts = run([log]).counts
     assert counts.read == len(log)
     assert counts.skipped == 0

@@ -65,6 +65,7 @@ def test_no_other_record_is_taken_as_input(record):
 def test_fingerprints_are_pinned():
     """A schema's id is in every record ever written: who changes a schema keeps the old one in avro/earlier."""
     assert {name: fingerprint(schema) for name, schema in own_schemas().items()} == {
+        "ClockCorrected": 959351438,
         "DeadLetter": 1897475313,
         "JourneyAbandoned": 1816665790,
         "JourneyCommand": 1783465428,
@@ -72,10 +73,13 @@ def test_fingerprints_are_pinned():
         "JourneyRegistered": 2106725166,
         "JourneyRow": 1840407694,
         "JourneySignal": 890124556,
-        "PartitionRow": 39725137,
+        "MarkRow": 1841349407,
+        "OffsetSkipped": 992223210,
+        "PartitionRow": 788766888,
         "PolicyChanged": 1214401913,
         "PolicyRow": 1005447428,
-        "Punctuation": 601888827,
+        "Punctuation": 1727689279,
+        "SchemaDecided": 292242156,
         "SchemaRow": 1464780102,
         "Touchpoint": 1194114644,
     }

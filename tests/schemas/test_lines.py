@@ -14,6 +14,7 @@ from journeys.schemas.instants import DAY_MS, HOUR_MS
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.lines import FIELDS, output_line, parse_line
 from journeys.schemas.records import (
+    ClockCorrected,
     DeadLetter,
     JourneyAbandoned,
     JourneyCommand,
@@ -78,7 +79,7 @@ def test_a_whole_touchpoint():
 
 
 def test_the_other_kinds():
-    """Registration, signal, both commands, punctuation; durations in milliseconds, money in micros."""
+    """Registration, signal, commands, punctuation, correction of the clock; durations in ms, money in micros."""
     said = {"command_id": "c", "requested_by": "ann", "note": "why"}
     own = {"user_id": "ann", "timeout_days": 1.5, "inactivity_hours": "36", "budget": "0.01", "segment": "new"}
     assert parse_line(REGISTRATION | own) == JourneyRegistered(
@@ -91,6 +92,8 @@ def test_the_other_kinds():
     extend = COMMAND | {"command": "extend", "days": 7, "reason": "no matter"}
     assert parse_line(extend) == JourneyCommand("j", T0, "extend", None, 7 * DAY_MS)
     assert parse_line({"kind": "punctuation", "at": T0}) == Punctuation(T0, "simulated")
+    corrected = {"kind": "clock_corrected", "at": T0, "requested_by": "ann", "note": "why"}
+    assert parse_line(corrected) == ClockCorrected(T0, "ann", "why")
 
 
 def test_whole_numbers_are_ids():

@@ -8,7 +8,8 @@ from io import BytesIO
 import pytest
 from fastavro import parse_schema, schemaless_writer
 
-from journeys.schemas.catalog import Catalog, fingerprint, own_schemas, without_logical_types
+from journeys.schemas.admission import bare_schema
+from journeys.schemas.catalog import Catalog, fingerprint, own_schemas
 from journeys.schemas.codec import HEADER_BYTES, Codec
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import Punctuation
@@ -31,7 +32,7 @@ def written(schema, fields, schema_id):
     """Wire bytes as a producer with that schema writes them."""
     out = BytesIO(b"\x00" + schema_id.to_bytes(4, "big"))
     out.seek(0, 2)
-    schemaless_writer(out, parse_schema(without_logical_types(schema)), fields)
+    schemaless_writer(out, parse_schema(bare_schema(schema)), fields)
     return out.getvalue()
 
 

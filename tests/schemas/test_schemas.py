@@ -10,7 +10,7 @@ import avro.schema
 import pytest
 
 from journeys.schemas import records, rows
-from journeys.schemas.catalog import INPUT_RECORDS, full_name, own_schemas
+from journeys.schemas.catalog import INPUT_RECORDS, MARK_RECORDS, full_name, own_schemas
 from journeys.schemas.codec import MAX_RECORD_BYTES
 from journeys.schemas.topics import (
     DEAD_LETTERS,
@@ -35,12 +35,14 @@ def plain_type(kind):
         assert kind[0] == "null"
         assert len(kind) == 2
         return plain_type(kind[1]) | None
+    if isinstance(kind, dict) and kind["type"] == "map":
+        return dict[str, plain_type(kind["values"])]
     return AVRO_TYPES[kind["type"] if isinstance(kind, dict) else kind]
 
 
 def test_the_schemas_are_these():
-    """Thirteen records, each in a file of its name."""
-    assert len(SCHEMAS) == 13
+    """Seventeen records, each in a file of its name."""
+    assert len(SCHEMAS) == 17
     for entry in files("journeys.schemas").joinpath("avro").iterdir():
         if entry.name.endswith(".avsc"):
             name = json.loads(entry.read_text(encoding="utf-8"))["name"]
@@ -100,7 +102,7 @@ def test_every_instant_of_a_topic_is_one_of_avro(name):
         return
     for field in SCHEMAS[name]["fields"]:
         kind = field["type"][1] if isinstance(field["type"], list) else field["type"]
-        is_instant = isinstance(kind, dict) and kind["logicalType"] == "timestamp-millis"
+        is_instant = isinstance(kind, dict) and kind.get("logicalType") == "timestamp-millis"
         assert is_instant == (field["name"].endswith("_at") or field["name"] in ("at", "append_time")), field["name"]
 
 
@@ -118,7 +120,7 @@ def test_every_record_has_its_topic():
     told = [record for topic in topics for record in topic.records]
     assert sorted(told) == sorted(SCHEMAS)
     by_name = {topic.name: topic for topic in topics}
-    assert set(by_name[JOURNEY_EVENTS].records) == set(INPUT_RECORDS)
+    assert set(by_name[JOURNEY_EVENTS].records) == {*INPUT_RECORDS, *MARK_RECORDS}
     assert by_name[JOURNEY_ABANDONMENTS].records == ("JourneyAbandoned",)
     assert by_name[JOURNEY_LIFECYCLE].records == ("JourneyLifecycle",)
     assert by_name[DEAD_LETTERS].records == ("DeadLetter",)
@@ -142,7 +144,13 @@ def test_settings_of_the_topics():
         "min.compaction.lag.ms": "86400000",
         "delete.retention.ms": "86400000",
         "max.message.bytes": "1048576",
+        "message.timestamp.type": "LogAppendTime",
+        "unclean.leader.election.enable": "false",
+        "compression.type": "producer",
     }
+    assert {topic.settings["compression.type"] for topic in kept} == {"zstd"}
+    assert {topic.settings["unclean.leader.election.enable"] for topic in kept} == {"false"}
+    assert {topic.settings["message.timestamp.type"] for topic in kept} == {"LogAppendTime"}
     events = kept[0].settings
     assert (kept[0].name, events["message.timestamp.type"]) == (JOURNEY_EVENTS, "LogAppendTime")
     assert int(events["max.message.bytes"]) == MAX_MESSAGE_BYTES > MAX_RECORD_BYTES

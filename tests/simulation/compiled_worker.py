@@ -26,7 +26,7 @@ class _Processor:
 
     def __init__(self, partition: CompiledPartition) -> None:
         self._given: dict[int, Entry] = {}
-        self._processor = CompiledProcessor(partition, lambda record, _: self._given[record.offset])
+        self._processor = CompiledProcessor(partition, lambda record, _codec, _marks: self._given[record.offset])
         self.begin = self._processor.begin
         self.complete = self._processor.complete
 

@@ -9,14 +9,16 @@ import copy
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from journeys.schemas.records import Punctuation
 from journeys.schemas.rows import PARTITION_KEY
 from journeys.streams.partition.changelog import OutputMessage, StoredRow
 from journeys.streams.partition.deadline_index import DeadlineIndex
 from journeys.streams.partition.effects import Effects
-from journeys.streams.partition.entry import Entry
+from journeys.streams.partition.entry import Entry, EntryFields
 from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.state import Partition
 from journeys.streams.rule.row import Row
+from tests.simulation.mark_faults import AnswersNotLogged, MarksNotLookedFor, OwnAnswerFirst
 from tests.simulation.transport import Delivery, Transport
 from tests.simulation.worker import CODEC, EntryProcessor, Worker
 
@@ -256,12 +258,49 @@ class GapsNotLookedAt(Worker):
         return super().look_at_gaps()
 
 
+class TopicIdentityNotLookedAt(Worker):
+    """An input topic of the same name is taken for the same: its beginning is skipped, as if it had been applied."""
+
+    def require_own_topics(self) -> None:
+        """Take whatever has the name."""
+
+
 class StaleRowsLeft(Worker):
     """A restore takes the greatest offset, and leaves the stale row where it hides it."""
 
     def write_again(self, rows: Iterable[StoredRow]) -> Iterator[str]:  # noqa: ARG002  (as the worker has it)
         """Write nothing."""
         yield from ()
+
+
+class ClockGuardOff(Worker):
+    """A punctuation counts however far it lies ahead of its append time: a wrong clock ends journeys."""
+
+    def processor(self) -> EntryProcessor:
+        """Processor that takes the time of a punctuation for its append time."""
+        assert isinstance(self.partition, Partition)
+        return _WithoutClockGuard(self.partition)
+
+
+class _WithoutClockGuard(Processor):
+    def apply(self, entries: Iterable[EntryFields], effects: Effects) -> None:
+        super().apply(map(_appended_when_it_says, entries), effects)
+
+
+def _appended_when_it_says(entry: EntryFields) -> EntryFields:
+    offset, key, _, record, value = entry
+    return (offset, key, record.at, record, value) if isinstance(record, Punctuation) else entry
+
+
+class CorrectionNotStored(Worker):
+    """What a corrected clock gives back to journeys is not stored: a restart takes it away again."""
+
+    def rows(self, effects: Effects) -> list[StoredRow]:
+        """Rows of a batch, those of ended journeys left out where a correction was among its records."""
+        kept = copy.copy(effects)
+        if effects.counts.clock_corrections:
+            kept.changed = {name: row for name, row in effects.changed.items() if row.open}
+        return super().rows(kept)
 
 
 FAULTS: Final[dict[str, type[Worker]]] = {
@@ -286,4 +325,10 @@ FAULTS: Final[dict[str, type[Worker]]] = {
     "no-freeze-guard": NoFreezeGuard,
     "gaps-not-looked-at": GapsNotLookedAt,
     "stale-rows-left": StaleRowsLeft,
+    "registry-answer-not-logged": AnswersNotLogged,
+    "own-answer-first": OwnAnswerFirst,
+    "marks-not-looked-for": MarksNotLookedFor,
+    "clock-guard-off": ClockGuardOff,
+    "correction-not-stored": CorrectionNotStored,
+    "topic-identity-not-looked-at": TopicIdentityNotLookedAt,
 }

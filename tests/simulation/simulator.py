@@ -12,9 +12,10 @@ import traceback
 from itertools import chain
 from typing import Final
 
+from tests.simulation.marks import Registry
 from tests.simulation.topics import COMPACTION_LAG_HOURS, TOMBSTONE_HOURS, Topics
-from tests.simulation.verdict import Verdict, expected, judge
-from tests.simulation.worker import SEND, FencedError, StalledError, Worker
+from tests.simulation.verdict import RUNS_OF_A_LOG, Verdict, expected, judge
+from tests.simulation.worker import SEND, FencedError, ReplacedError, StalledError, Worker
 
 _STOPS: Final = (1, 2, 3, 4, 6)
 # Between rows and partition row a crash leaves most to go wrong.
@@ -24,6 +25,8 @@ _ARRIVES, _WAKES, _CUT_OFF_STEPS, _REJOINS, _QUIET = 0.3, 0.06, 0.5, 0.5, 0.01
 _ARRIVING: Final = (1, 1, 2, 3)
 _STEPS_AWAKE: Final = (1, 2, 4, 8, 30)
 _STEPS_UNTIL_TOLD: Final = (2, 8, 16, 40)
+_REPLACED: Final = 0.1
+"""How often the input topic is created anew at the end."""
 _HOURS_DOWN: Final = (0, 0, 0, 0, 2, 30, 80)
 # As long as nobody can know of stale rows, Kafka must not compact: docs/decisions/0021.
 _SHORT_HOURS: Final = 12
@@ -41,7 +44,8 @@ class Simulation:
         self, seed: int, worker: type[Worker] = Worker, stop_after: int | None = None, hours_down: int = 0
     ) -> None:
         self.verdict = Verdict(seed)
-        self._topics = Topics(expected(seed).log)
+        whole = expected(seed)
+        self._topics = Topics(list(whole.log), whole.foreign, Registry(whole.lags))
         self._worker = worker
         self._chance = random.Random(f"run {seed}")
         self._stop_after = stop_after
@@ -60,11 +64,34 @@ class Simulation:
         try:
             self._work()
             self._end()
-            judge(self._topics, self.verdict)
+            judge(self._topics, self.verdict, expected(self.verdict.seed))
+            if self._stop_after is None and random.Random(f"replaced {self.verdict.seed}").random() < _REPLACED:
+                self._replace_input()
         except Exception as error:  # a fault may show itself in any way
             where = traceback.extract_tb(error.__traceback__)[-1]
             self.verdict.problems.append(f"a worker failed: {error!r} at {where.filename}:{where.lineno}")
         return self.verdict
+
+    def _replace_input(self) -> None:
+        """While nobody works the input topic is deleted and created again, and gets other records."""
+        whole = expected(self.verdict.seed + RUNS_OF_A_LOG)
+        self._topics.replace_input(whole.log)
+        self._topics.foreign, self._topics.registry = whole.foreign, Registry(whole.lags)
+        self._say("the input topic is created anew")
+        try:
+            self._finish()
+        except ReplacedError as error:
+            self._say(f"owner ends: {error}")
+            self._topics.begin_anew()
+            self._finish()
+        judge(self._topics, self.verdict, whole)
+
+    def _finish(self) -> None:
+        """Have new workers work until one has come to the end, with nobody else about."""
+        owner = self._worker(self._topics, self._chance)
+        while (ended := self._step(owner, "owner")) != "finished":
+            if ended is not None:
+                owner = self._worker(self._topics, self._chance)
 
     def _work(self) -> None:
         owner = self._worker(self._topics, self._chance)

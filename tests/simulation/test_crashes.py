@@ -66,6 +66,8 @@ _HAPPENINGS = (
     "owns it again",
     "and ends because it stood still",
     "80 hours later",
+    "the input topic is created anew",
+    "owner ends: journey-events is another topic",
 )
 
 

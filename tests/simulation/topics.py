@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from journeys.streams.partition.changelog import OutputMessage, StoredRow
 from journeys.streams.partition.entry import Entry
+from tests.simulation.marks import Registry
 
 # min.compaction.lag.ms as in the topic map, and Kafka's own delete.retention.ms.
 COMPACTION_LAG_HOURS: Final = 24
@@ -18,12 +19,17 @@ TOMBSTONE_HOURS: Final = 24
 class Topics:
     """Input, outputs and changelog of one partition, the committed offset, and the hour that it is."""
 
-    input: Sequence[Entry]
+    input: list[Entry]
+    foreign: dict[int, int] = field(default_factory=dict)
+    """Schema ids that only the registry knows, by the offset of their records."""
+    registry: Registry = field(default_factory=Registry)
     outputs: list[OutputMessage] = field(default_factory=list)
     changelog: list[StoredRow | None] = field(default_factory=list)
     """By position; None where it was compacted away."""
     committed: int = 0
     hour: int = 0
+    input_id: str = "the first"
+    """Kafka's id of the input topic."""
     _written_at: list[int] = field(default_factory=list)
     _tombstones_cleaned_at: dict[int, int] = field(default_factory=dict)
 
@@ -31,6 +37,17 @@ class Topics:
     def end(self) -> int:
         """Input offset behind the last record."""
         return self.input[-1].offset + 1
+
+    def replace_input(self, log: Iterable[Entry]) -> None:
+        """Delete the input topic and create it again, with other records; what was published before is put aside."""
+        self.input = list(log)
+        self.input_id = "the second"
+        self.outputs = []
+
+    def begin_anew(self) -> None:
+        """Have what a new application id has: an empty table, and nothing committed."""
+        self.changelog, self._written_at, self.committed = [], [], 0
+        self._tombstones_cleaned_at = {}
 
     def append(self, row: StoredRow) -> int:
         """Append to the changelog; gives the position."""

@@ -11,7 +11,9 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Final, Protocol
 
+from journeys.agents.kafka.topic_identity import replaced_topics
 from journeys.schemas.codec import Codec
+from journeys.schemas.topics import JOURNEY_EVENTS
 from journeys.streams.partition.changelog import (
     OutputMessage,
     Restore,
@@ -22,11 +24,12 @@ from journeys.streams.partition.changelog import (
     tombstones,
 )
 from journeys.streams.partition.effects import Effects
-from journeys.streams.partition.entry import EntryFields
+from journeys.streams.partition.entry import Entry, EntryFields
 from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.protocols import JourneyPartition
 from journeys.streams.partition.state import Partition
 from tests.properties.draft import COUNT, NUMBER
+from tests.simulation.marks import as_read, mark_entry, marks_in
 from tests.simulation.topics import Topics
 from tests.simulation.transport import Delivery, Transport
 
@@ -40,6 +43,10 @@ _GATHERS: Final = 0.3
 
 class FencedError(Exception):
     """Another worker has come further: this one must end."""
+
+
+class ReplacedError(Exception):
+    """A topic is another one than that of the table: a person has to look."""
 
 
 class StalledError(Exception):
@@ -91,7 +98,15 @@ class Worker:
     def work(self) -> Iterator[str]:
         """Restore, then apply batch after batch; yields behind each write."""
         yield from self.restore()
+        self.require_own_topics()
         yield from self.apply()
+
+    def require_own_topics(self) -> None:
+        """Raise ReplacedError if the table was made with another input topic."""
+        present = {JOURNEY_EVENTS: self.topics.input_id}
+        if replaced := replaced_topics(self.partition.topic_ids, present):
+            raise ReplacedError(replaced[0])
+        self.partition.topic_ids = present
 
     def rejoin(self) -> Iterator[str]:
         """Go on with the partition as it is held, when others have owned it meanwhile: only their rows are read."""
@@ -117,8 +132,9 @@ class Worker:
             if not self.takes(delivery, transport):
                 continue
             self.between_batches = False
+            yield from self.decide(delivery.entries)
             effects = processor.begin()
-            processor.apply(delivery.entries, effects)
+            processor.apply(self.as_read(delivery.entries), effects)
             self.next_position = delivery.entries[-1].offset + 1
             yield from self.gather(processor, transport, effects)
             yield from self.flush(processor.complete(effects))
@@ -133,8 +149,36 @@ class Worker:
             if following.entries[0].offset != self.next_position:
                 self._left = following
                 return
-            processor.apply(following.entries, effects)
+            yield from self.decide(following.entries)
+            processor.apply(self.as_read(following.entries), effects)
             self.next_position = following.entries[-1].offset + 1
+
+    def decide(self, entries: Sequence[Entry]) -> Iterator[str]:
+        """Ask the registry for ids of which no mark speaks, write its answers into the log, and read them there."""
+        undecided = self.undecided(entries)
+        if not undecided:
+            return
+        answers = [self.topics.registry.answer(schema_id) for schema_id in sorted(undecided)]
+        yield f"{SEND} marks"
+        for answer in answers:
+            self.topics.input.append(mark_entry(self.topics.input, answer))
+            yield f"mark of schema id {answer.schema_id}"
+        self.look_ahead()
+
+    def undecided(self, entries: Sequence[Entry]) -> set[int]:
+        """Schema ids of records of which no mark speaks."""
+        foreign = self.topics.foreign
+        ids = {foreign[entry.offset] for entry in entries if entry.offset in foreign}
+        return {schema_id for schema_id in ids if not self.partition.marks.decides(schema_id)}
+
+    def as_read(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Entries as the marks that this worker knows say."""
+        return [as_read(entry, self.topics.foreign, self.partition.marks) for entry in entries]
+
+    def look_ahead(self) -> None:
+        """Know all marks that are in the log."""
+        for offset, mark in marks_in(self.topics.input):
+            self.partition.marks.add(offset, mark)
 
     def takes(self, delivery: Delivery, transport: Transport) -> bool:
         """Whether the batch holds the record to be applied next; if records were left out, they are fetched again."""
@@ -252,6 +296,7 @@ class Worker:
         read_to = self._read_to
         yield from self.write_again(restore.onto(self.partition, CODEC))
         self.looked_to = read_to
+        self.look_ahead()
         yield "restored"
 
     def _tries(self) -> int:

@@ -49,7 +49,9 @@ def _back() -> list[InputRecord]:
 
 def _entries(records: Iterable[InputRecord], begin: int = 0) -> list[Entry]:
     return [
-        Entry(offset, None if isinstance(record, Punctuation) else record.journey_id.encode(), None, record)  # type: ignore[union-attr]
+        Entry(offset, None, record.at, record)
+        if isinstance(record, Punctuation)
+        else Entry(offset, record.journey_id.encode(), None, record)  # type: ignore[union-attr]
         for offset, record in enumerate(records, start=begin)
     ]
 

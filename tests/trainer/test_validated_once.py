@@ -118,7 +118,7 @@ def test_embedded_an_invalid_record_keeps_back_its_call_and_no_other(store):
 def test_embedded_a_clock_that_gives_no_instant_is_refused(store):
     """A restart would read its punctuation as a dead letter, which decides otherwise."""
     manager = JourneyTimeoutManager(store_path=store, now=lambda: 5)
-    with pytest.raises(InvalidRecordError, match="at: 5 is not allowed"):
+    with pytest.raises(InvalidRecordError, match="now: 5 is not allowed; expected whole milliseconds"):
         asyncio.run(manager.start())
 
 

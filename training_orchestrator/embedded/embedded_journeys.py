@@ -26,6 +26,7 @@ from training_orchestrator.api.answers import AnswerOutstandingError, StoreUnava
 from training_orchestrator.api.figures import Figures
 from training_orchestrator.backend.journey_update import JourneyUpdate, Mirror
 from training_orchestrator.backend.output_tally import Tally
+from training_orchestrator.embedded.checked_clock import CheckedClock
 from training_orchestrator.embedded.command_answer import answer_of, require_accepted
 from training_orchestrator.embedded.local_journeys import LocalJourneys
 from training_orchestrator.runtime.trainer_log import trainer_log
@@ -68,15 +69,14 @@ class EmbeddedJourneys:
         self,
         path: Path,
         policy: Policy,
-        now: Callable[[], int],
-        time_source: str,
+        now: CheckedClock,
         interval_seconds: float,
         engine: Engine,
     ) -> None:
-        self._journeys = LocalJourneys(path, policy, now, time_source, engine)
+        self._journeys = LocalJourneys(path, policy, now, engine)
         self._engine = engine
         self._now = now
-        self._is_live = time_source == "live"
+        self._is_live = now.time_source == "live"
         self._interval_seconds = interval_seconds
         self._thread = ThreadPoolExecutor(1, "journeys")
         self._waiting: deque[_Call] = deque()
@@ -92,7 +92,10 @@ class EmbeddedJourneys:
         """Gets every change; set it before `open`."""
 
     async def open(self) -> None:
-        """Restore, fire overdue deadlines, and start checking deadlines. Raises StoreUnavailableError."""
+        """Restore, fire overdue deadlines, and start checking deadlines.
+
+        Raises StoreUnavailableError, and InvalidRecordError for a clock that is not allowed; then nothing is written.
+        """
         log.info(f"engine: {self._engine.description}")
         began_at = monotonic()
         try:

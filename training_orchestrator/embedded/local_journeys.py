@@ -6,7 +6,7 @@ a crash a restart computes the missing ones from the rest of the input. Not thre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Final
 from journeys.schemas.codec import Codec, schema_id_of
 from journeys.schemas.columns import load
 from journeys.schemas.invalid import InvalidRecordError
-from journeys.schemas.records import InputRecord, JourneyAbandoned, PolicyChanged, Punctuation
+from journeys.schemas.records import InputRecord, JourneyAbandoned, JourneyRecord, PolicyChanged, Punctuation
 from journeys.schemas.rows import PolicyRow, journey_key, journey_of, policy_key
 from journeys.schemas.validation import check_input
 from journeys.streams.compiled.engine_choice import REFERENCE, Engine
@@ -23,9 +23,11 @@ from journeys.streams.partition.changelog import Restore, stored_partition
 from journeys.streams.partition.effects import Counts, Effects
 from journeys.streams.partition.entry import EntryFields
 from journeys.streams.partition.garbage_collector import kept_for_ever
+from journeys.streams.rule.clock import RULE_VERSION
 from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 from journeys.streams.rule.row import Row, stored_columns
 from training_orchestrator.api.answers import StoreUnavailableError
+from training_orchestrator.embedded.checked_clock import CheckedClock
 from training_orchestrator.embedded.local_log import LocalLog, LoggedInput, LoggedOutput
 from training_orchestrator.embedded.local_processor import LocalRecord, local_processor
 from training_orchestrator.embedded.logged_outputs import encoded, logged_outputs
@@ -36,7 +38,7 @@ _WRITTEN_BY: Final = "training_orchestrator"
 
 
 class LocalJourneys:
-    """The journeys of one file. `now` gives epoch milliseconds, `time_source` is `live` or `simulated`.
+    """The journeys of one file.
 
     `engine` applies the records; the file's content is the same under each engine.
     """
@@ -45,8 +47,7 @@ class LocalJourneys:
         self,
         path: Path,
         policy: Policy | None,
-        now: Callable[[], int],
-        time_source: str,
+        now: CheckedClock,
         engine: Engine = REFERENCE,
     ) -> None:
         """`policy` is put in force unless it is the last one that a manager put in force here; None changes nothing."""
@@ -57,7 +58,7 @@ class LocalJourneys:
         self.partition = self._processor.partition
         self._policy = policy
         self._now = now
-        self._time_source = time_source
+        self._time_source = now.time_source
         self._engine = engine
         # Rows to be stored: of the reference by journey, of the engine by key with their bytes (None: deleted).
         self._changed: set[str] = set()
@@ -69,8 +70,10 @@ class LocalJourneys:
         """Restore the state, put the policy in force, and fire overdue deadlines, each once.
 
         Gives the abandonments that were not stored before: those lost in a crash, and those of overdue deadlines.
-        Raises StoreUnavailableError, StoreInUseError, and InvalidRecordError where `now` gives no valid instant.
+        Raises StoreUnavailableError, StoreInUseError, and InvalidRecordError for a clock that is not allowed; then
+        nothing is written.
         """
+        self._now()
         self.log.open()
         load()
         abandonments: list[JourneyAbandoned] = []
@@ -83,6 +86,7 @@ class LocalJourneys:
                         abandonments += effects.abandonments
                 self._store()
             self._require_time_source()
+            self._now.opens(self.partition.clock)
             if (
                 self._policy is not None
                 and self.partition.policy != self._policy
@@ -149,7 +153,7 @@ class LocalJourneys:
 
     def punctuate(self) -> Effects:
         """Append a punctuation at the present time, which fires due deadlines; raises as `apply`."""
-        return self.apply([Punctuation(self._now(), self._time_source, _WRITTEN_BY)])[0]
+        return self.apply([Punctuation(self._now(), self._time_source, _WRITTEN_BY, RULE_VERSION)])[0]
 
     def punctuation_due_at(self) -> int:
         """When the next punctuation is due (ms): at a deadline plus grace, and at least every minute."""
@@ -265,4 +269,4 @@ def _error_of(records: Sequence[InputRecord]) -> InvalidRecordError | None:
 
 
 def _key_of(record: InputRecord) -> bytes | None:
-    return None if isinstance(record, PolicyChanged | Punctuation) else record.journey_id.encode()
+    return record.journey_id.encode() if isinstance(record, JourneyRecord) else None

@@ -9,6 +9,7 @@ SQLite in WAL mode: one process writes, any number read. A commit is on the disk
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -23,10 +24,14 @@ from training_orchestrator.api.answers import StoreInUseError, StoreUnavailableE
 
 FORMAT: Final = 2
 _WITH_IDS: Final = 1  # had an index of output ids: random writes for each of them
+_OWNERS_FILE: Final = 0o600
+_OWNERS_FOLDER: Final = 0o700
 _BUSY_SECONDS: Final = 5.0  # a reader never blocks the writer; a backup tool may, for a moment
 _READ_RECORDS: Final = 5_000
 # SQLite's default of 1,000 pages is less than 10,000 outputs: a commit would wait for the main database file, too.
 _CHECKPOINT_PAGES: Final = 10_000
+INPUT_COLUMNS: Final = '"offset", "key", CAST(append_time AS INTEGER), value'
+"""Columns of the input, as SQL. Earlier releases wrote what `now` gave, which could be a float."""
 FOR_FEEDS: Final = "'abandoned', 'returned', 'converted'"
 """Kinds of outputs that a feed reads, as SQL."""
 _TABLES: Final = f"""
@@ -81,15 +86,24 @@ class LocalLog:
     def open(self) -> None:
         """Open the file, or create it. Raises StoreUnavailableError, StoreInUseError."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=_OWNERS_FOLDER, parents=True, exist_ok=True)
             # The kernel releases it when the process dies, so it is never stale.
-            self._lock = self.path.with_name(self.path.name + ".lock").open("w")
+            self._lock = owners_file(self.path.with_name(self.path.name + ".lock")).open("w")
             flock(self._lock, LOCK_EX | LOCK_NB)
         except BlockingIOError:
             self.close()
             raise StoreInUseError(
                 f"{self.path}: another manager is using this file; stop it, or use another file"
             ) from None
+        except OSError as error:
+            self.close()
+            raise StoreUnavailableError(f"{self.path}: {error.strerror or error}") from error
+        try:
+            # SQLite makes the files beside it (-wal, -shm) with the rights that this one has.
+            for name in ("", "-wal", "-shm"):
+                path = self.path.with_name(self.path.name + name)
+                if not name or path.exists():
+                    owners_file(path)
         except OSError as error:
             self.close()
             raise StoreUnavailableError(f"{self.path}: {error.strerror or error}") from error
@@ -216,6 +230,15 @@ class LocalLog:
             raise StoreUnavailableError(f"{self.path}: {error}") from error
 
 
+def owners_file(path: Path) -> Path:
+    """Make a file that is missing, and let nobody but its owner read or write it: it holds user ids. Gives the path."""
+    path.touch(mode=_OWNERS_FILE)
+    found = path.stat()
+    if found.st_mode & 0o777 != _OWNERS_FILE and found.st_uid == os.getuid():
+        path.chmod(_OWNERS_FILE)
+    return path
+
+
 @contextmanager
 def store_connection(path: Path, mode: Literal["ro", "rw"] = "ro") -> Iterator[sqlite3.Connection]:
     """Connect to an existing store; its manager may be running. Raises StoreUnavailableError."""
@@ -234,7 +257,8 @@ def entries_of(connection: sqlite3.Connection, start: int, codec: Codec) -> Iter
     position = start
     while True:
         batch = connection.execute(
-            'SELECT * FROM input WHERE "offset" >= ? ORDER BY "offset" LIMIT ?', (position, _READ_RECORDS)
+            f'SELECT {INPUT_COLUMNS} FROM input WHERE "offset" >= ? ORDER BY "offset" LIMIT ?',  # noqa: S608  (a constant)
+            (position, _READ_RECORDS),
         ).fetchall()
         if not batch:
             return

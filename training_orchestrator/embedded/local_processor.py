@@ -53,7 +53,7 @@ class _CompiledLocalProcessor:
     def __init__(self, partition: CompiledPartition, codec: Codec) -> None:
         self.partition = partition
         self._codec = codec
-        self._processor = CompiledProcessor(partition, lambda record, _: record)
+        self._processor = CompiledProcessor(partition, lambda record, _codec, _marks: record)
 
     def process(self, entries: Iterable[EntryFields]) -> Effects:
         """Apply LocalRecords in order of their offsets."""

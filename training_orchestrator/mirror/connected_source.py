@@ -59,8 +59,9 @@ class ConnectedSource:
     async def identity(self) -> str:
         """Application and topic id: a topic that was deleted and created again has another id."""
         async with _answered():
-            state = await changelog_state(await client_options(self._settings), JOURNEY_ABANDONMENTS)
-        return f"{self._settings.application_id}:{state.topic_id}"
+            topic = self._settings.topic(JOURNEY_ABANDONMENTS)
+            state = await changelog_state(await client_options(self._settings), topic)
+        return f"{self._settings.group}:{state.topic_id}"
 
     async def updates(self) -> AsyncIterator[list[JourneyUpdate]]:
         """Rows of the changelog up to its present end; `note` gets later ones."""

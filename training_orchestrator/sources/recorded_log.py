@@ -76,15 +76,17 @@ class TopicLog:
         ):
             log.require_complete()
 
-            async def batches(number: int) -> AsyncGenerator[Sequence[EntryFields], None]:
+            async def batches(partition: Partition) -> AsyncGenerator[Sequence[EntryFields], None]:
                 from journeys.streams.partition.log_entries import log_entries  # noqa: PLC0415  (as above)
 
                 async with _answered():  # the generator runs outside of the outer context
-                    async for batch in log.read_partition(number):
-                        yield list(log_entries(batch.records, codec))
+                    partition.marks = await log.marks(partition.number)
+                    async for batch in log.read_partition(partition.number, marks=partition.marks):
+                        yield list(log_entries(batch.records, codec, partition.marks))
 
             for number in range(log.partition_count):
-                yield Partition(number, log.partition_count), batches(number)
+                partition = Partition(number, log.partition_count)
+                yield partition, batches(partition)
 
 
 @asynccontextmanager

@@ -6,25 +6,26 @@ Reading works while a manager runs. Commands need the file's lock, so they are r
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from journeys.agents.inspect.journey_view import SHOWN_RECORDS, JourneyView
+from journeys.agents.verify.partition_clock import PartitionClock, as_found
 from journeys.agents.verify.store_report import StoreReport
-from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
-from journeys.schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle
+from journeys.schemas.records import ClockCorrected, JourneyAbandoned, JourneyCommand, JourneyLifecycle
 from journeys.schemas.rows import journey_key
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from journeys.streams.partition.changelog import Restore
 from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.state import Partition
 from training_orchestrator.api.answers import StoreUnavailableError
+from training_orchestrator.embedded.checked_clock import CheckedClock
 from training_orchestrator.embedded.command_answer import answer_of
 from training_orchestrator.embedded.local_journeys import LocalJourneys
-from training_orchestrator.embedded.local_log import FORMAT, store_connection
+from training_orchestrator.embedded.local_log import FORMAT, INPUT_COLUMNS, store_connection
 from training_orchestrator.store.store_check import check_store
 
 # With the offset of the output before it: a manager takes the last one as the offset up to which outputs are stored.
@@ -32,6 +33,9 @@ _INSERT: Final = """
 INSERT INTO output ("offset", topic, kind, detected_at, value)
 VALUES (coalesce((SELECT "offset" FROM output ORDER BY sequence DESC LIMIT 1), -1), ?, ?, ?, ?)
 """
+_UNAPPLIED: Final = f"""
+SELECT {INPUT_COLUMNS} FROM input WHERE "offset" > ? AND ("key" = ? OR "key" IS NULL) ORDER BY "offset"
+"""  # noqa: S608  (constants)
 _NO_JOURNEYS: Final = "\"key\" < x'6a' OR \"key\" >= x'6b'"  # keys of journeys begin with j
 
 
@@ -53,7 +57,7 @@ class StoreCommands:
         with self._reading() as connection:
             partition = self._restored(connection, f'{_NO_JOURNEYS} OR "key" = ?', journey_key(journey_id))
             unapplied = connection.execute(
-                'SELECT * FROM input WHERE "offset" > ? AND ("key" = ? OR "key" IS NULL) ORDER BY "offset"',
+                _UNAPPLIED,
                 (partition.applied_offset, key),
             ).fetchall()
             records = self._codec.decode_inputs([value for *_, value in unapplied])
@@ -71,13 +75,30 @@ class StoreCommands:
 
         Raises StoreInUseError while a manager has the file open, InvalidRecordError.
         """
-        journeys = LocalJourneys(self._path, None, self._clock(), self.time_source())
+        journeys = LocalJourneys(self._path, None, self._clock())
         journeys.open()
         try:
             (effects,) = journeys.apply([command])
         finally:
             journeys.close()
         return answer_of(command, effects)
+
+    def clock(self, at: int) -> PartitionClock:
+        """What a correction of the clock to `at` (ms) would find, as of the rows that are stored."""
+        with self._reading() as connection:
+            return as_found(self._restored(connection, "true"), at)
+
+    def correct_clock(self, correction: ClockCorrected) -> None:
+        """Append a correction of the clock and apply it.
+
+        Raises StoreInUseError while a manager has the file open, InvalidRecordError.
+        """
+        journeys = LocalJourneys(self._path, None, self._clock())
+        journeys.open()
+        try:
+            journeys.apply([correction])
+        finally:
+            journeys.close()
 
     def check(self, shown: int) -> StoreReport:
         """Compare rows and outputs with a replay; describes at most `shown` differences of each kind."""
@@ -101,14 +122,14 @@ class StoreCommands:
                 "once, which converts it"
             )
 
-    def _clock(self) -> Callable[[], int]:
+    def _clock(self) -> CheckedClock:
         """The present time; on a store of simulated time its last punctuation."""
         with self._reading() as connection:
             partition = self._restored(connection, _NO_JOURNEYS)
         clock = partition.clock
         if partition.time_source == "simulated" and clock is not None:
-            return lambda: clock
-        return now_ms
+            return CheckedClock(lambda: clock)
+        return CheckedClock(None)
 
     def _restored(self, connection: sqlite3.Connection, which: str, *values: bytes) -> Partition:
         restore = Restore()

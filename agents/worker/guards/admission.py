@@ -23,7 +23,7 @@ class Admission:
     """Ends the process when it has no connection and Kafka refuses a new one."""
 
     def __init__(self, consumer: Callable[[], Any], client_options: dict[str, Any], settings: Settings) -> None:
-        """`consumer` gives the current AIOKafkaConsumer."""
+        """`consumer` gives the current AIOKafkaConsumer, None before there is one."""
         self._consumer = consumer
         self._client_options = client_options
         self._settings = settings
@@ -32,7 +32,8 @@ class Admission:
         """Check every few seconds, without end."""
         while True:
             await asyncio.sleep(_CHECK_EVERY_SECONDS)
-            await self.check(self._consumer())
+            if (consumer := self._consumer()) is not None:
+                await self.check(consumer)
 
     async def check(self, consumer: Any) -> None:
         """Open a new connection if an AIOKafkaConsumer has none, and end the process if Kafka refuses it."""

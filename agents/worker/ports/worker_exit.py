@@ -13,18 +13,22 @@ class WorkerExit(IntEnum):
     """Exit codes of `journeys worker`; with codes from 70 on a supervisor should restart it."""
 
     STOPPED = 0
+    HUNG = 1
+    """Native code kept the interpreter; Python's faulthandler ends the process, always with this code."""
     SETUP = 2
     """Topics, settings or the stored table can't be used; a restart does not help."""
     FAILED = 70
-    """An unexpected error; what was not acknowledged is applied again after a restart."""
+    """An unexpected error, or the group does not take it in; what was not acknowledged is applied again."""
     STALLED = 73
-    """A partition had records and none was fetched."""
+    """It had its partitions, or was restoring them, and did not get on."""
     UNREACHABLE = 74
     """Kafka or the schema registry did not answer at the start; a restart helps once they do."""
     FROZEN = 75
-    """The process was suspended so long that others may own its partitions."""
+    """The process stood still so long that others may own its partitions."""
     FENCED = 76
     """Another worker has written newer rows of a partition that this one held."""
+    CLOCK = 77
+    """The clocks of this machine and of the broker differ; a restart helps once they are right."""
 
 
 def end_now(code: WorkerExit, why: str) -> NoReturn:

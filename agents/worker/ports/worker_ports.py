@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -52,6 +52,15 @@ class Positions(Protocol):
     def seek_back(self, tp: TP) -> None:
         """Fetch again from the next position."""
 
+    def is_held(self, tp: TP) -> bool:
+        """Whether a partition is not fetched for the time being."""
+
+    def hold(self, tp: TP) -> None:
+        """Fetch no more of a partition; what was fetched before may be dropped."""
+
+    def let_go(self, tp: TP) -> None:
+        """Fetch a partition again, from its next position on."""
+
     def has_sought_since(self, tp: TP, batch: Batch) -> bool:
         """Whether a seek back was made or requested since the batch was fetched."""
 
@@ -63,6 +72,9 @@ class Positions(Protocol):
 
     async def highwaters(self, *partitions: TP) -> dict[TP, int | None]:
         """End offsets of partitions, requested from Kafka."""
+
+    async def lost_positions(self) -> dict[TP, str]:
+        """Partitions whose next record is not in the log any more, with what happened to it."""
 
 
 class Partitions(Protocol):
@@ -88,7 +100,9 @@ class Outbox(Protocol):
 
 
 class Changelog(Protocol):
-    """The table's changelog, and how far Faust has read it."""
+    """The table's changelog, and how far Faust has read it. Output topics have the `topic_prefix` in their names."""
+
+    topic_prefix: str
 
     @property
     def changelog_topic(self) -> str:
@@ -109,6 +123,10 @@ class Worker(Membership, Protocol):
         """Positions in the input topic."""
 
     @property
+    def held_back(self) -> Collection[TP]:
+        """Input partitions of which nothing is fetched: they wait for the schema registry."""
+
+    @property
     def store(self) -> Partitions:
         """Partitions of this worker."""
 
@@ -123,8 +141,19 @@ class InputOwner(Membership, Protocol):
     input_topic: str
 
     @property
+    def held_back(self) -> Collection[TP]:
+        """Input partitions of which nothing is fetched: they wait for the schema registry."""
+
+    @property
     def store(self) -> Partitions:
         """Partitions of this worker."""
+
+
+class MarkReader(Protocol):
+    """Looks for marks ahead of what restored partitions have applied."""
+
+    async def read(self, numbers: Iterable[int]) -> None:
+        """Know the marks of partitions up to the present end of the log."""
 
 
 class TableOwner(Membership, Protocol):
@@ -134,7 +163,9 @@ class TableOwner(Membership, Protocol):
     engine: Engine
     local_copy: LocalCopy
     registry: SchemaRegistry | None
+    marks: MarkReader
     partition_count: int
+    topic_ids: dict[str, str]
     client_options: dict[str, Any]
     tables: Any
 
@@ -145,6 +176,13 @@ class TableOwner(Membership, Protocol):
     @property
     def flusher(self) -> Outbox:
         """Writer of rows that are written again."""
+
+
+class TimeWriter(Protocol):
+    """Writes the time into the input topic."""
+
+    def stalled(self, seconds: float) -> str | None:
+        """Why no time is written, if that has been so for longer than this; else None."""
 
 
 class MemoryGate(Protocol):

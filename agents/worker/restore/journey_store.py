@@ -7,8 +7,10 @@ one record at a time.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -16,19 +18,33 @@ from faust.stores.memory import Store as MemoryStore
 from faust.types import TP
 
 from journeys.agents.kafka.changelog_state import ChangelogState, changelog_state
+from journeys.agents.kafka.schema_registry import RegistryUnreachableError
 from journeys.agents.kafka.tombstone import tombstone_offset
+from journeys.agents.kafka.topic_identity import replaced_topics
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.restore.restore_progress import RestoreProgress
 from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
-from journeys.streams.partition.changelog import Restore, TableMismatchError, UnreadableRowError
+from journeys.streams.partition.changelog import (
+    PIECE_RECORDS,
+    Restore,
+    StoredRow,
+    TableMismatchError,
+    UnreadableRowError,
+)
 from journeys.streams.partition.garbage_collector import kept_for_ever
 from journeys.streams.partition.protocols import JourneyProcessor
+from journeys.streams.rule.clock import UnknownRuleVersionError
 
 if TYPE_CHECKING:
     from journeys.agents.worker.ports.worker_ports import TableOwner
 
 log = logging.getLogger("journeys.store")
+_ASK_AGAIN_SECONDS = 2.0
+
+
+class _InterruptedError(Exception):
+    """A rebalance has begun while a partition was being made: it is read anew, or somebody else's."""
 
 
 class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
@@ -43,6 +59,8 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         self.progress = RestoreProgress()
         self._assigned_at_ms = 0
         """When partitions were last assigned: before the ends of their changelogs were read."""
+        self._assignments = 0
+        """How often partitions were assigned: a restore of an earlier time is of no use."""
 
     @property
     def codec(self) -> Codec:
@@ -84,6 +102,7 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         """Drop partitions that were revoked, and open the local copies of new ones."""
         del revoked, newly_assigned, generation_id
         self._assigned_at_ms = now_ms()
+        self._assignments += 1
         changelog = self.table.changelog_topic_name
         mine = {tp.partition for tp in assigned if tp.topic == changelog}
         for number in {*self.processors, *self._restores} - mine:
@@ -106,7 +125,9 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         del standby_tps
         try:
             await self._complete(active_tps)
-        except TableMismatchError as error:
+        except _InterruptedError:
+            log.info("a rebalance interrupted a restore")
+        except (TableMismatchError, UnknownRuleVersionError) as error:
             end_now(WorkerExit.SETUP, str(error))
         except UnreadableRowError as error:
             end_now(WorkerExit.SETUP, _unreadable(error))
@@ -122,10 +143,9 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         read = stale = kept = 0
         with kept_for_ever():
             for tp in sorted(active_tps):
-                restore = await self._complete_one(tp)
+                restore = await self._complete_one(tp, read)
                 read, stale, kept = read + restore.read, stale + restore.stale, kept + restore.kept
-                waiting = sum(one.read for one in self._restores.values())
-                self.progress.report(read + waiting, 0, self._journey_count())
+        await self.app.marks.read(tp.partition for tp in active_tps)
         log.info(
             "restored: partitions %s, %d changelog records (%d stale)%s, %d journeys, %.2f s",
             sorted(tp.partition for tp in active_tps),
@@ -143,31 +163,88 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         ends, read = recovery.active_highwaters, recovery.active_offsets
         return all(tp in ends and read.get(tp) is not None and read[tp] >= ends[tp] for tp in active_tps)
 
-    async def _complete_one(self, tp: TP) -> Restore:
+    async def _complete_one(self, tp: TP, read_before: int) -> Restore:
+        """Make a partition of its changelog. Raises _InterruptedError where a rebalance has begun meanwhile."""
         number, highwater = tp.partition, self.app.tables.recovery.active_highwaters[tp]
         restore = self._restore_of(number)
         del self._restores[number]
         held = self.processors.get(number)
-        if held is None and restore.lacks_its_beginning():
+        # One that is held takes all that others wrote meanwhile, or nothing: no rebalance may find it half done.
+        assignments = self._assignments if held is None else None
+        if held is None:
+            await self._take_kept(number, restore, assignments)
+        await self._learn_schemas(restore)
+        if held is None:
+            processor = self.app.engine.processor(number, self.app.partition_count, self.codec)
+            rewrites = restore.missing_schemas(self.codec)
+            made = self._journey_count()
+            for rows in restore.pieces_onto(processor.partition, self.codec):
+                rewrites += rows
+                self._report(read_before + restore.read, made + len(processor.partition.rows))
+                await self._let_others_run(assignments)
+        else:
+            processor = held
+            rewrites = restore.onto(held.partition, self.codec)
+        if replaced := replaced_topics(processor.partition.topic_ids, self.app.topic_ids):
+            raise TableMismatchError("; ".join(replaced))
+        processor.partition.topic_ids = self.app.topic_ids or None
+        self.app.flusher.begin(number, highwater + 1)
+        await self._store(number, restore, rewrites, assignments)
+        self.app.local_copy.put(number, (), highwater, self._assigned_at_ms)
+        self.processors[number] = processor
+        for _ in restore.forget():
+            await asyncio.sleep(0)
+        return restore
+
+    async def _take_kept(self, number: int, restore: Restore, assignments: int | None) -> None:
+        """Begin with the rows of the local copy, and look whether the changelog has its beginning."""
+        rows = iter(self.app.local_copy.rows(number))
+        while piece := list(islice(rows, PIECE_RECORDS)):
+            restore.keep(piece)
+            await self._let_others_run(assignments)
+        if restore.lacks_its_beginning():
             raise TableMismatchError(
                 f"the changelog lacks the beginning of partition {number}, because it was deleted and created again "
                 "under a running worker: stop all workers and rebuild the table from the input topic with "
                 "`journeys check --rebuild`"
             )
-        processor = held or self.app.engine.processor(number, self.app.partition_count, self.codec)
-        if self.app.registry is not None:
-            await self.app.registry.learn_from(restore.schema_heads())
-        rewrites = restore.onto(processor.partition, self.codec)
-        if held is None:
-            rewrites = [*restore.missing_schemas(self.codec), *rewrites]
-        self.app.flusher.begin(number, highwater + 1)
+
+    async def _store(
+        self, number: int, restore: Restore, rewrites: Sequence[StoredRow], assignments: int | None
+    ) -> None:
+        """Store what was read in the local copy, and write rows again that a stale one hides."""
         # The copy may become complete to a stale record only after the newer row that it hides was written again.
         newer = {row.key for row in rewrites}
-        self.app.local_copy.put(number, (row for row in restore.winners() if row.key not in newer), None, 0)
+        rows = (row for row in restore.winners() if row.key not in newer)
+        for _ in range(0, restore.read, PIECE_RECORDS):
+            self.app.local_copy.put(number, islice(rows, PIECE_RECORDS), None, 0)
+            await self._let_others_run(assignments)
         await self.app.flusher.write_rows(number, rewrites)
-        self.app.local_copy.put(number, (), highwater, self._assigned_at_ms)
-        self.processors[number] = processor
-        return restore
+        await self._let_others_run(assignments)
+
+    async def _let_others_run(self, assignments: int | None) -> None:
+        """Give the event loop its turn.
+
+        Raises _InterruptedError if partitions were assigned anew since there were so many assignments; None never does.
+        """
+        await asyncio.sleep(0)
+        if assignments is not None and self._assignments != assignments:
+            raise _InterruptedError
+
+    def _report(self, read: int, made: int) -> None:
+        waiting = sum(one.read for one in self._restores.values())
+        self.progress.report(read + waiting, 0, made)
+
+    async def _learn_schemas(self, restore: Restore) -> None:
+        """Ask the registry for schemas of rows that the table does not tell itself; waits while it is away."""
+        prefixes = restore.unknown_prefixes(self.codec)
+        while prefixes and self.app.registry is not None:
+            try:
+                await self.app.registry.learn_from(prefixes)
+                return
+            except RegistryUnreachableError as error:
+                log.warning("a restore waits for schemas of rows: %s", error)
+                await asyncio.sleep(_ASK_AGAIN_SECONDS)
 
     def _journey_count(self) -> int:
         return sum(len(processor.partition.rows) for processor in self.processors.values())
@@ -177,13 +254,9 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
         return number in self.processors or number in self._restores
 
     def _restore_of(self, number: int) -> Restore:
-        """Restore under way of a partition; a new one begins with the local copy."""
+        """Restore under way of a partition."""
         self.progress.begin()
-        restore = self._restores.get(number)
-        if restore is None:
-            restore = Restore(() if number in self.processors else self.app.local_copy.rows(number))
-            self._restores[number] = restore
-        return restore
+        return self._restores.setdefault(number, Restore())
 
     async def _changelog(self) -> ChangelogState:
         return await changelog_state(self.app.client_options, self.app.changelog_topic)

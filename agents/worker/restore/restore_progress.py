@@ -13,14 +13,14 @@ _EVERY_SECONDS: Final = 3.0
 class RestoreProgress:
     """One restore at a time: `begin`, any number of `report`, then `end`.
 
-    `read` and `remaining` count changelog records of the current restore, or of the last one; `seconds` is the duration
-    of the last one, None before the first.
+    `read` and `remaining` count changelog records of the current restore, or of the last one, `made` the journeys that
+    it has made of them; `seconds` is the duration of the last one, None before the first.
     """
 
     def __init__(self) -> None:
         self._began_at: float | None = None
         self._logged_at = 0.0
-        self.read = self.remaining = 0
+        self.read = self.remaining = self.made = 0
         self.seconds: float | None = None
 
     @property
@@ -35,7 +35,7 @@ class RestoreProgress:
 
     def report(self, read: int, remaining: int, journeys: int = 0) -> None:
         """Log the changelog records read so far, all there are, and the journeys restored; at most every 3 s."""
-        self.read, self.remaining = read, remaining
+        self.read, self.remaining, self.made = read, remaining, journeys
         now = monotonic()
         if self._began_at is None or now - self._logged_at < _EVERY_SECONDS:
             return

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+from mode.threads import MethodQueue
 
+from journeys.agents.kafka.followed_cluster import follow_cluster
 from journeys.agents.worker.ports.batch import Batch
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
+from journeys.agents.worker.transport.group_membership import name_more_errors
 from journeys.agents.worker.transport.idempotent_producer import IdempotentProducer
-from journeys.agents.worker.transport.metadata_requests import pace_metadata_requests
+from journeys.agents.worker.transport.lost_position import lost_position
 
 if TYPE_CHECKING:
     from journeys.agents.worker.ports.worker_ports import InputOwner
@@ -31,6 +34,8 @@ _FETCH_WAIT_MS = 100
 _NOTHING_ACTIVE_SECONDS = 0.02
 _NO_ROOM_SECONDS = 0.005
 _MS = 1_000.0
+# A fetch, and what may wait for a broker meanwhile: a commit, the watchdog's question, seeks, a report of the lag.
+_CALLS = 8
 
 
 class _NeverRead(dict[TP, int | None]):
@@ -53,10 +58,23 @@ class WorkerConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     stopped on purpose may not come back, and its partitions would wait for the end of its session: so it leaves.
     """
 
+    async def on_start(self) -> None:
+        """Start the consumer, and note from then on what becomes of its membership."""
+        await super().on_start()
+        self.app.membership.note_losses(self._consumer._coordinator)
+
+    @property
+    def method_queue(self) -> MethodQueue:
+        """The thread's calls: Faust has two at a time, and two that wait for a broker would keep it from fetching."""
+        self._method_queue: MethodQueue | None
+        if self._method_queue is None:
+            self._method_queue = MethodQueue(num_workers=_CALLS, loop=self.thread_loop, beacon=self.beacon)
+        return self._method_queue
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
-        pace_metadata_requests(consumer._client)
+        follow_cluster(consumer._client)
         return consumer
 
     async def on_thread_stop(self) -> None:
@@ -82,6 +100,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         self._epochs: defaultdict[TP, int] = defaultdict(int)
         self._requested_seeks: dict[TP, int] = {}
         self._fetched_from: dict[TP, int] = {}
+        self._held: set[TP] = set()
 
     def _new_consumer_thread(self) -> WorkerConsumerThread:
         return WorkerConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -156,7 +175,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         would be lost. Faust also passes its live set of partitions to aiokafka, which pausing empties, and an empty set
         means "all" there: so this passes a copy, and never an empty one.
         """
-        active = set(active_partitions)
+        active = set(active_partitions).difference(self._held, self.app.held_back)
         if self.app.rebalancing:
             active = {tp for tp in active if self._is_changelog_tp(tp)}
             timeout = min(timeout, _WHILE_REBALANCING_SECONDS)
@@ -195,22 +214,24 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
             self._acked[tp].append(position - 1)
 
     def _checked_position(self, tp: TP, position: int, first: int, end: int) -> int:
-        if position > end:
-            end_now(
-                WorkerExit.SETUP,
-                f"{tp.topic}[{tp.partition}] ends at offset {end}, the table has applied it up to {position - 1}: "
-                "the topic was deleted and created again, or truncated; use a new application id for the new topic",
-            )
-        if position >= first:
-            return position
-        if position > 0:
-            end_now(
-                WorkerExit.SETUP,
-                f"{tp.topic}[{tp.partition}] begins at offset {first}, the table needs {position}: "
-                "records were deleted before they were applied",
-            )
-        log.warning("%s[%d] begins at offset %d: earlier records were deleted", tp.topic, tp.partition, first)
-        return first
+        lost = lost_position(tp, position, first, end)
+        if lost is not None:
+            end_now(WorkerExit.SETUP, lost)
+        return position
+
+    async def lost_positions(self) -> dict[TP, str]:
+        """Partitions whose next record is not in the log any more, with what happened to it."""
+        positions = dict(self.next_position)
+        if not positions:
+            return {}
+        first = await self._thread.earliest_offsets(*positions)
+        ends = await self.highwaters(*positions)
+        found = {
+            tp: lost_position(tp, position, first.get(tp) or 0, end)
+            for tp, position in positions.items()
+            if (end := ends.get(tp)) is not None
+        }
+        return {tp: why for tp, why in found.items() if why is not None}
 
     def is_gap(self, tp: TP, batch: Batch) -> bool:
         """Whether records are missing between the next position and a batch that begins behind it.
@@ -227,6 +248,20 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         position.
         """
         self._requested_seeks[tp] = self.next_position[tp]
+
+    def is_held(self, tp: TP) -> bool:
+        """Whether a partition is not fetched for the time being."""
+        return tp in self._held
+
+    def hold(self, tp: TP) -> None:
+        """Fetch no more of a partition; what was fetched before may be dropped."""
+        self._held.add(tp)
+
+    def let_go(self, tp: TP) -> None:
+        """Fetch a partition again, from its next position on."""
+        self._held.discard(tp)
+        if tp in self.next_position:
+            self.seek_back(tp)
 
     async def _perform_seeks_back(self) -> None:
         """Make the requested seeks back while no fetch is running, so that the next fetch begins there."""
@@ -263,6 +298,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not type
         self.next_position.clear()
         self._requested_seeks.clear()
         self._fetched_from.clear()
+        self._held.clear()
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Do nothing: `next_position` tracks gaps."""
@@ -285,3 +321,7 @@ class BatchTransport(driver.Transport):  # type: ignore[misc]  # Faust is not ty
 
     Consumer = BatchConsumer
     Producer = IdempotentProducer
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        name_more_errors()

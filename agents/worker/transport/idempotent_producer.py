@@ -8,7 +8,7 @@ from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
 
-from journeys.agents.worker.transport.metadata_requests import pace_metadata_requests
+from journeys.agents.kafka.followed_cluster import follow_cluster
 
 
 class IdempotentProducer(driver.Producer):  # type: ignore[misc]  # Faust is not typed
@@ -16,7 +16,7 @@ class IdempotentProducer(driver.Producer):  # type: ignore[misc]  # Faust is not
 
     def _new_producer(self) -> Any:
         producer = super()._new_producer()
-        pace_metadata_requests(producer.client)
+        follow_cluster(producer.client)
         # An expired batch leaves a gap in the partition's sequence numbers, and Kafka refuses all batches after it.
         producer._message_accumulator._batch_ttl = inf
         return producer

@@ -7,66 +7,65 @@ still aiokafka's to say: checksums, control batches, aborted transactions, a las
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from struct import Struct
-from typing import Any, Final
+from typing import Any
 
-from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 from aiokafka.consumer import fetcher
-from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
-from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.errors import CorruptRecordException
 
+from journeys.agents.kafka.unpacked_batches import (
+    PIECE_BYTES,
+    RECORDS_AT,
+    Piece,
+    UnpackedBatch,
+    UnpackedBatches,
+    UnpackedRecord,
+)
 from journeys.engine import Records
 
-_INT: Final = Struct(">i")
-_LENGTH_AT: Final = 8
-_UNCOUNTED: Final = 12
-"""Bytes of a batch in front of what its length counts."""
-_COUNT_AT: Final = 57
-_RECORDS_AT: Final = 61
-_FORMAT_AT: Final = 16
-_FORMAT: Final = 2
-"""Of batches that the engine reads; those of an older one are read by aiokafka."""
-_DECODERS: Final = {1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode}
 
+class WholePiece:
+    """A piece of a batch for aiokafka's loop over its records, in which it is one record, at its last offset."""
 
-class WholeBatch:
-    """A batch for aiokafka's loop over its records, in which it is one record, at its last offset."""
-
-    def __init__(self, batch: Any, fetched: bytes, begin: int, end: int) -> None:
+    def __init__(self, batch: WholeBatch, piece: Piece | None, offset: int) -> None:
         self._batch = batch
-        self._fetched = fetched
-        self._begin = begin
-        self._end = end
-
-    def __getattr__(self, name: str) -> Any:
-        """Give whatever else aiokafka asks of its own batch."""
-        return getattr(self._batch, name)
-
-    def __iter__(self) -> Iterator[WholeBatch]:
-        yield self
-
-    def __next__(self) -> Any:
-        """Give the next record, of a control batch: it says what was aborted."""
-        return next(self._batch)
+        self._piece = piece
+        self.offset = offset
 
     @property
-    def offset(self) -> int:
-        """Its last offset."""
-        last: int = self._batch.next_offset - 1
-        return last
+    def size(self) -> int:
+        """Bytes that it takes in memory."""
+        return self._batch.size if self._piece is None else len(self._piece.records)
 
-    def records(self, from_offset: int) -> Records:
-        """Its records from an offset on. Raises CorruptRecordException, UnsupportedCodecError."""
+    def records(self, from_offset: int) -> Records | list[UnpackedRecord]:
+        """Its records from an offset on. Raises CorruptRecordException."""
+        piece = self._piece
+        if piece is not None and piece.cut is not None:
+            return [piece.cut]
+        return self._batch.records(piece, from_offset)
+
+
+class WholeBatch(UnpackedBatch):
+    """A batch for aiokafka's loop over its records, in which its pieces are records."""
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.is_plain:
+            yield WholePiece(self, None, self._batch.next_offset - 1)
+            return
+        for piece in self.pieces():
+            yield WholePiece(self, piece, piece.last_offset)
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire."""
+        return self._end - self._begin
+
+    def records(self, piece: Piece | None, from_offset: int) -> Records:
+        """Records from an offset on, those of a piece, or all as they lie in the batch."""
         batch = self._batch
-        if self._fetched[self._begin + _FORMAT_AT] < _FORMAT:
-            return self._objects(from_offset)
-        found, begin, end = self._fetched, self._begin + _RECORDS_AT, self._end
-        if begin > end:
-            raise CorruptRecordException(f"a batch of {end - self._begin} bytes has no room for its header")
-        if batch.compression_type:
-            found = self._decoded(found[begin:end], batch.compression_type)
-            begin, end = 0, len(found)
-        (count,) = _INT.unpack_from(self._fetched, self._begin + _COUNT_AT)
+        if piece is None:
+            found, begin, end, count = self._fetched, self._begin + RECORDS_AT, self._end, self.count
+        else:
+            found, begin, end, count = piece.records, 0, len(piece.records), piece.record_count
         append_time = batch.max_timestamp if batch.timestamp_type else None
         try:
             return Records.of_batch(
@@ -75,7 +74,29 @@ class WholeBatch:
         except ValueError as error:
             raise CorruptRecordException(str(error)) from None
 
-    def _objects(self, from_offset: int) -> Records:
+
+class OldBatch:
+    """A batch of an older format for aiokafka's loop, in which it is one record, at its last offset."""
+
+    def __init__(self, batch: Any, size: int) -> None:
+        self._batch = batch
+        self.size = size
+        """Bytes on the wire."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Give whatever else aiokafka asks of its own batch."""
+        return getattr(self._batch, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self
+
+    @property
+    def offset(self) -> int:
+        """Its last offset."""
+        last: int = self._batch.next_offset - 1
+        return last
+
+    def records(self, from_offset: int) -> Records:
         """The records as aiokafka reads them, which gives out none that is not behind the one before."""
         found: list[Any] = []
         for record in self._batch:
@@ -84,67 +105,67 @@ class WholeBatch:
                 found.append(record)
         return Records.of_objects(found)
 
-    def _decoded(self, compressed: bytes, codec: int) -> bytes:
-        decode = _DECODERS.get(codec)
-        if decode is None:
-            raise UnsupportedCodecError(f"the batch at offset {self._batch.base_offset} has the unknown codec {codec}")
-        return bytes(decode(compressed))
 
-
-class WholeBatches:
+class WholeBatches(UnpackedBatches):
     """Batches of one fetched partition: aiokafka's, each with the bytes that it lies in."""
 
-    def __init__(self, fetched: bytes) -> None:
-        self._fetched = fetched
-        self._batches = MemoryRecords(fetched)
-        self._at = 0
+    def _of_format_2(self, batch: Any, begin: int) -> WholeBatch:
+        return WholeBatch(batch, self._fetched, begin, self._at)
 
-    def has_next(self) -> bool:
-        """Whether there is one more that is whole."""
-        has_next: bool = self._batches.has_next()
-        return has_next
-
-    def size_in_bytes(self) -> int:
-        """Bytes of all."""
-        return len(self._fetched)
-
-    def next_batch(self) -> WholeBatch:
-        """Give the next one."""
-        begin = self._at
-        (length,) = _INT.unpack_from(self._fetched, begin + _LENGTH_AT)
-        self._at = begin + _UNCOUNTED + length
-        return WholeBatch(self._batches.next_batch(), self._fetched, begin, self._at)
+    def _of_older_format(self, batch: Any, size: int) -> OldBatch:
+        return OldBatch(batch, size)
 
 
 class WholePartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka publishes no types
     """Gives records by the batch, or as many of them as somebody wants."""
 
     next_fetch_offset: int
-    _records_iterator: Iterator[Records] | None
+    _records_iterator: Iterator[Records | list[UnpackedRecord]] | None
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._left = Records()
-        """Of a batch that was not wanted as a whole."""
+        self._left: Records | list[UnpackedRecord] = Records()
+        """Of a piece that was not wanted as a whole, or a record that was cut."""
         self._behind_left = self.next_fetch_offset
-        """Position behind that batch."""
+        """Position behind that."""
+        self._size = 0
 
-    def take(self, most: int | None) -> tuple[Records, bool]:
-        """Give the next records, at most so many, and whether nothing is left; `next_fetch_offset` is behind them."""
+    def take(self, most: int | None) -> tuple[Records | list[UnpackedRecord], bool]:
+        """Give the next records, and whether nothing is left; `next_fetch_offset` is behind them.
+
+        At most so many, and about as many bytes as a piece has. A record that was cut comes alone.
+        """
         found, self._left = self._left, Records()
         self.next_fetch_offset = self._behind_left
-        while most is None or len(found) < most:
-            batch = next(self, None)
-            if batch is None:
+        self._size = 0
+        while isinstance(found, Records) and not self._is_enough(found, most):
+            piece = next(self, None)
+            if piece is None:
                 return found, True
-            found.extend(batch)
-        self._left = found.split_off(most)
+            if not isinstance(piece, Records):
+                if len(found):
+                    self._keep(piece, found)
+                    return found, False
+                found = piece
+            elif len(piece):
+                found.extend(piece)
         self._behind_left = self.next_fetch_offset
-        self.next_fetch_offset = found[-1].offset + 1
+        if isinstance(found, Records) and most is not None and len(found) >= most:
+            self._keep(found.split_off(most), found)
         return found, False
 
-    def _consumer_record(self, tp: Any, record: WholeBatch) -> Records:  # noqa: ARG002  (aiokafka's signature)
-        return record.records(self.next_fetch_offset)
+    def _is_enough(self, found: Records, most: int | None) -> bool:
+        return (most is not None and len(found) >= most) or (self._size >= PIECE_BYTES and len(found) > 0)
+
+    def _keep(self, left: Records | list[UnpackedRecord], found: Records) -> None:
+        """Keep what is left for the next time; `found` is given now."""
+        self._left, self._behind_left = left, self.next_fetch_offset
+        self.next_fetch_offset = found[-1].offset + 1
+
+    def _consumer_record(self, tp: Any, record: Any) -> Records | list[UnpackedRecord]:  # noqa: ARG002  (aiokafka's signature)
+        self._size += record.size
+        records: Records | list[UnpackedRecord] = record.records(self.next_fetch_offset)
+        return records
 
 
 class WholeFetchResult(fetcher.FetchResult):  # type: ignore[misc]  # aiokafka publishes no types

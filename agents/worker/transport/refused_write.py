@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    InvalidTimestampError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
 
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.schemas.topics import LEAST_MESSAGE_BYTES
@@ -22,6 +27,12 @@ def ends_where_refused(topic: str) -> Iterator[None]:
     except TopicAuthorizationFailedError:
         # The restart checks all rights and names the missing one, with the command that grants it.
         end_now(WorkerExit.FAILED, f"no right to Write topic {topic} any more")
+    except InvalidTimestampError:
+        end_now(
+            WorkerExit.CLOCK,
+            f"{topic} refuses a batch because its time is too far from the broker's: set the wrong clock right (NTP), "
+            "and start the worker again",
+        )
     except (MessageSizeTooLargeError, RecordListTooLargeError):
         end_now(
             WorkerExit.SETUP,

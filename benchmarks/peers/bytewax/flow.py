@@ -23,7 +23,8 @@ from pyruhvro import deserialize_array
 from benchmarks.peers.bytewax.abandonments import encoded
 from benchmarks.peers.bytewax.progress import Progress
 from benchmarks.peers.bytewax.shard import Shard
-from journeys.schemas.catalog import own_schemas, without_logical_types
+from journeys.schemas.admission import bare_schema
+from journeys.schemas.catalog import own_schemas
 from journeys.schemas.codec import HEADER_BYTES, Codec
 
 _READ: Final = (
@@ -47,7 +48,7 @@ class _Journeys(StatefulBatchLogic):  # type: ignore[misc]  # bytewax is not the
         self._shard = Shard(stored)
         self._codec = codec
         self._progress = progress
-        schema = without_logical_types(own_schemas()["Touchpoint"])
+        schema = bare_schema(own_schemas()["Touchpoint"])
         self._schema = json.dumps(schema)
         names = [field["name"] for field in schema["fields"]]
         self._columns = [names.index(name) for name in _READ]

@@ -112,7 +112,7 @@ fn apply(
     }
     entry.tally().applied += 1;
     if record.has_id {
-        journey.recent_ids.add(id);
+        journey.recent_ids.add(id, rule.policy.remembered_ids);
     }
     if record.kind == Kind::Extend {
         journey.extend(request.extend_by_ms, &rule.policy);

@@ -6,26 +6,31 @@ use crate::live::entry::{next_entries, Content, Entry, Prefixes};
 use crate::live::partition::Partition;
 use crate::live::progress::Progress;
 use crate::live::situation::{Fate, Situation};
+use crate::live::turns::Turns;
+use crate::rule::clock::is_near_append_time;
 use crate::rule::TimeSource;
 use crate::wire::punctuation::Punctuation;
 use crate::wire::records::Records;
 use crate::wire::touchpoint::Touchpoint;
 
 impl Partition {
-    /// Apply the next records of a batch, as many as are looked up together; gives whether there may be more.
+    /// Apply the next records of a batch in front of `stop`, as many as are looked up together; gives whether there may be
+    /// more.
     pub fn apply_some(
         &mut self,
         py: Python<'_>,
         records: &Records,
+        stop: usize,
         prefixes: &Prefixes,
         progress: &mut Progress,
         now: &mut Situation<'_>,
+        turns: &mut Turns<'_>,
     ) -> PyResult<bool> {
-        while progress.index < records.len() && records.offset(progress.index) <= progress.applied_offset {
+        while progress.index < stop && records.offset(progress.index) <= progress.applied_offset {
             progress.skipped += 1;
             progress.index += 1;
         }
-        let (entries, is_all) = next_entries(py, records, prefixes, progress.index, progress.applied_offset);
+        let (entries, is_all) = next_entries(py, records, prefixes, progress.index..stop, progress.applied_offset);
         self.hashes.clear();
         self.hashes.extend(entries.iter().filter_map(Entry::journey_id).map(|journey_id| self.store.hash(journey_id)));
         self.store.reach(&self.hashes, &mut self.reached);
@@ -36,7 +41,7 @@ impl Partition {
                     touchpoints += 1;
                     self.take_touchpoint(entry, touchpoint, self.hashes[touchpoints - 1], progress, now)?
                 }
-                Content::Punctuation(punctuation) => self.take_punctuation(entry, punctuation, progress, now)?,
+                Content::Punctuation(punctuation) => self.take_punctuation(entry, punctuation, progress, now, turns)?,
             };
             if !is_taken {
                 return Ok(false);
@@ -44,6 +49,7 @@ impl Partition {
             progress.index += 1;
             progress.applied_offset = entry.offset;
         }
+        turns.worked(entries.len() as u32);
         Ok(!is_all)
     }
 
@@ -72,21 +78,27 @@ impl Partition {
         Ok(true)
     }
 
-    /// Do as a punctuation says, unless it is of another time source than the first one; gives whether that was done.
+    /// Do as a punctuation says, unless it is a dead letter: of another time source than the first one, or ahead of its
+    /// append time; gives whether that was done.
     fn take_punctuation(
         &mut self,
         entry: &Entry<'_>,
         punctuation: &Punctuation,
         progress: &mut Progress,
         now: &mut Situation<'_>,
+        turns: &mut Turns<'_>,
     ) -> PyResult<bool> {
         let time_source = punctuation.time_source.name();
-        if *now.time_source.get_or_insert(time_source) != time_source {
+        let is_live = punctuation.time_source == TimeSource::Live;
+        if now.time_source.is_some_and(|known| known != time_source)
+            || (is_live && !is_near_append_time(punctuation.at, entry.append_time))
+        {
             return Ok(false);
         }
+        now.time_source = Some(time_source);
         let clock = now.clock.map_or(punctuation.at, |clock| clock.max(punctuation.at));
         now.clock = Some(clock);
-        self.punctuate(clock, entry.offset, now.policy)?;
+        self.punctuate(clock, entry.offset, now.policy, turns)?;
         progress.punctuations += 1;
         Ok(true)
     }

@@ -14,6 +14,7 @@ use crate::live::progress::Progress;
 use crate::live::row::Row;
 use crate::live::situation::Situation;
 use crate::live::store::Changed;
+use crate::live::turns::Turns;
 use crate::rule::Rule;
 use crate::wire::messages::Messages;
 use crate::wire::records::Records;
@@ -52,6 +53,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Leave records whose values have this prefix to the reference from now on.
+    fn drop_prefix(&mut self, prefix: &[u8]) {
+        self.prefixes.touchpoints.retain(|known| known != prefix);
+        self.prefixes.punctuations.retain(|known| known != prefix);
+    }
+
     /// Know a policy; gives its number. `penalties` is its penalty table.
     fn add_policy(&mut self, policy: &Bound<'_, PyAny>, penalties: Py<PyAny>) -> PyResult<u32> {
         self.partition.rules.push(Rule::of(policy, penalties)?);
@@ -67,25 +74,28 @@ impl Engine {
         }
     }
 
-    /// Apply a batch of the log from an index on, up to the first record that is the reference's.
+    /// Apply a batch of the log from an index on, up to the first record that is the reference's, or up to `stop`.
     ///
-    /// `time_source`, `clock` and `policy` are those of the partition.
-    #[pyo3(signature = (records, start, applied_offset, time_source, clock, policy, memories))]
+    /// `time_source`, `clock`, `policy` and `unknown_late_until` are those of the partition.
+    #[pyo3(signature = (records, start, stop, applied_offset, time_source, clock, policy, memories, unknown_late_until))]
     #[allow(clippy::too_many_arguments)] // all that holds for the whole partition
     fn apply(
         &mut self,
         py: Python<'_>,
         records: PyRef<'_, Records>,
         start: usize,
+        stop: usize,
         applied_offset: i64,
         time_source: Option<&str>,
         clock: Option<i64>,
         policy: u32,
         memories: Vec<(i64, i64)>,
+        unknown_late_until: Option<i64>,
     ) -> PyResult<Progress> {
-        let mut now = Situation { clock, time_source, policy, memories };
+        let mut now = Situation { clock, time_source, policy, memories, unknown_late_until };
         let mut progress = Progress::before(start, applied_offset);
-        while self.partition.apply_some(py, &records, &self.prefixes, &mut progress, &mut now)? {}
+        let (stop, mut turns) = (stop.min(records.len()), Turns::of(py));
+        while self.partition.apply_some(py, &records, stop, &self.prefixes, &mut progress, &mut now, &mut turns)? {}
         progress.clock = now.clock;
         progress.time_source = now.time_source.map(Into::into);
         Ok(progress)
@@ -93,13 +103,19 @@ impl Engine {
 
     /// Fire what is due at the clock, because of the punctuation at `offset`, and delete rows that count as absent then,
     /// at most as many as the policy says.
-    fn punctuate(&mut self, clock: i64, offset: i64, policy: u32) -> PyResult<()> {
-        self.partition.punctuate(clock, offset, policy)
+    fn punctuate(&mut self, py: Python<'_>, clock: i64, offset: i64, policy: u32) -> PyResult<()> {
+        self.partition.punctuate(clock, offset, policy, &mut Turns::of(py))
+    }
+
+    /// Take back what a wrong clock has made of rows, because of the correction to `at` at `offset`.
+    #[pyo3(signature = (at, clock, offset))]
+    fn correct_clock(&mut self, at: i64, clock: Option<i64>, offset: i64) {
+        self.partition.correct_clock(at, clock, offset);
     }
 
     /// Clock at which the next deadline fires; None when nothing is open.
-    fn next_due_at(&mut self) -> Option<i64> {
-        self.partition.next_due_at()
+    fn next_due_at(&mut self, py: Python<'_>) -> Option<i64> {
+        self.partition.next_due_at(&mut Turns::of(py))
     }
 
     /// Take abandonments of the reference among the engine's own: (key, value), in firing order.
@@ -137,12 +153,14 @@ impl Engine {
     }
 
     /// Changelog records of the rows that changed since the last call: (key, value, offset).
-    fn take_changed(&mut self) -> Messages {
+    fn take_changed(&mut self, py: Python<'_>) -> Messages {
+        let mut turns = Turns::of(py);
         let mut found = Messages::default();
         let (mut key, mut value) = (Vec::new(), Vec::new());
         for changed in self.partition.store.take_changed() {
+            turns.worked(1);
             let row = match &changed {
-                Changed::Here(slot) => self.partition.store.row(*slot),
+                Changed::Here(slot) => self.partition.store.unmark(*slot),
                 Changed::Gone(row) => row,
             };
             key.clear();

@@ -1,5 +1,7 @@
 //! Records of the log that are the engine's: what is decoded of each.
 
+use std::ops::Range;
+
 use pyo3::prelude::*;
 
 use crate::wire::punctuation::{self, Punctuation};
@@ -58,19 +60,19 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Entries of the records from an index on; and whether what comes behind them is the reference's, or nothing.
+/// Entries of the records at these indexes; and whether what comes behind them is the reference's, or nothing.
 ///
 /// They end in front of a record whose offset is not above that of the one before; of the first, `applied_offset`.
 pub fn next_entries<'a>(
     py: Python<'a>,
     records: &'a Records,
     prefixes: &Prefixes,
-    begin: usize,
+    indexes: Range<usize>,
     applied_offset: i64,
 ) -> (Vec<Entry<'a>>, bool) {
-    let mut entries = Vec::with_capacity(AT_ONCE.min(records.len().saturating_sub(begin)));
+    let mut entries = Vec::with_capacity(AT_ONCE.min(indexes.len()));
     let mut last_offset = applied_offset;
-    for index in begin..records.len() {
+    for index in indexes {
         if records.offset(index) <= last_offset {
             return (entries, false);
         }

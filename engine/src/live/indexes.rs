@@ -11,6 +11,7 @@ use compact_str::CompactString;
 
 use crate::live::partition::Partition;
 use crate::live::store::Slot;
+use crate::live::turns::Turns;
 use crate::rule::OptionalI64;
 
 /// A row that is due: deadline and journey, its place, and whether it was extended and is due again.
@@ -37,7 +38,7 @@ impl Partition {
     }
 
     /// Clock from which the row of an ended journey may be deleted.
-    fn cleanup_at(&self, slot: Slot) -> Option<i64> {
+    pub fn cleanup_at(&self, slot: Slot) -> Option<i64> {
         Some(self.store.row(slot).journey.cleanup_at()? + self.grace_ms(slot))
     }
 
@@ -48,28 +49,30 @@ impl Partition {
     }
 
     /// Take out of the index what the clock fires.
-    pub fn take_due(&mut self, clock: i64) -> BinaryHeap<Due> {
-        let mut due = Vec::new();
-        while let Some((due_at, slot)) = self.next_due(clock) {
+    pub fn take_due(&mut self, clock: i64, turns: &mut Turns<'_>) -> BinaryHeap<Due> {
+        let mut due = BinaryHeap::new();
+        while let Some((due_at, slot)) = self.next_due(clock, turns) {
+            turns.worked(1);
             let deadline_at = due_at - self.grace_ms(slot);
             let row = self.store.row_mut(slot);
             row.armed_at = OptionalI64::NONE;
             due.push(Reverse(((deadline_at, row.labels.journey_id.clone()), slot, false)));
             self.deadlines.pop();
         }
-        due.into()
+        due
     }
 
     /// The first row whose deadline and grace are not after the clock, with the clock from which that is so; its entry
     /// is left at the top of the index.
     ///
     /// Entries that say too early an instant are put right on the way.
-    fn next_due(&mut self, clock: i64) -> Option<(i64, Slot)> {
+    fn next_due(&mut self, clock: i64, turns: &mut Turns<'_>) -> Option<(i64, Slot)> {
         while let Some(mut top) = self.deadlines.peek_mut() {
             let Reverse((at, slot)) = *top;
             if at > clock {
                 return None;
             }
+            turns.worked(1);
             let row = self.store.row_mut(slot);
             let is_its_own = row.armed_at.get() == Some(at);
             let Some(deadline_at) = row.journey.deadline_at().filter(|_| is_its_own) else {
@@ -90,17 +93,17 @@ impl Partition {
     }
 
     /// Clock at which the next deadline fires.
-    pub fn next_due_at(&mut self) -> Option<i64> {
+    pub fn next_due_at(&mut self, turns: &mut Turns<'_>) -> Option<i64> {
         loop {
             let Reverse((first, _)) = *self.deadlines.peek()?;
-            if let Some((due_at, _)) = self.next_due(first) {
+            if let Some((due_at, _)) = self.next_due(first, turns) {
                 return Some(due_at);
             }
         }
     }
 
     /// Delete rows that count as absent at the clock, at most `most`, because of the punctuation at `offset`.
-    pub fn clean_up(&mut self, clock: i64, offset: i64, most: usize) {
+    pub fn clean_up(&mut self, clock: i64, offset: i64, most: usize, turns: &mut Turns<'_>) {
         let mut gone = 0;
         let mut ahead = Vec::new();
         while gone < most {
@@ -110,16 +113,17 @@ impl Partition {
             if at > clock {
                 break;
             }
-            let mut alike = Vec::new();
+            let mut alike = BinaryHeap::new();
             while let Some(&Reverse((next, slot))) = self.cleanups.peek() {
                 if next != at {
                     break;
                 }
                 self.cleanups.pop();
-                alike.push((self.store.row(slot).labels.journey_id.clone(), slot));
+                alike.push(Reverse((self.store.row(slot).labels.journey_id.clone(), slot)));
+                turns.worked(1);
             }
-            alike.sort_unstable();
-            for (journey_id, slot) in alike {
+            while let Some(Reverse((journey_id, slot))) = alike.pop() {
+                turns.worked(1);
                 if self.cleanup_at(slot) != Some(at) {
                     continue;
                 }

@@ -6,22 +6,27 @@ use pyo3::prelude::*;
 
 use crate::live::outputs::Finding;
 use crate::live::partition::Partition;
+use crate::live::turns::Turns;
+
+/// Units of work that a journey is: a penalty is computed exactly, and an abandonment written.
+const FIRED: u32 = 8;
 
 impl Partition {
     /// Fire what is due at the clock, because of the punctuation at `offset`, and clean up as a policy says.
-    pub fn punctuate(&mut self, clock: i64, offset: i64, policy: u32) -> PyResult<()> {
-        self.fire(clock, offset)?;
+    pub fn punctuate(&mut self, clock: i64, offset: i64, policy: u32, turns: &mut Turns<'_>) -> PyResult<()> {
+        self.fire(clock, offset, turns)?;
         let most = self.rules[policy as usize].policy.cleanup_batch_size;
-        self.clean_up(clock, offset, most);
+        self.clean_up(clock, offset, most, turns);
         Ok(())
     }
 
     /// Fire what is due at the clock, in order of deadline and journey, because of the punctuation at `offset`.
-    fn fire(&mut self, clock: i64, offset: i64) -> PyResult<()> {
+    fn fire(&mut self, clock: i64, offset: i64, turns: &mut Turns<'_>) -> PyResult<()> {
         let at = Finding { occurred_at: clock, detected_at: clock, offset };
-        let mut due = self.take_due(clock);
+        let mut due = self.take_due(clock, turns);
         let mut touched = Vec::new();
         while let Some(Reverse(((_, journey_id), slot, is_back))) = due.pop() {
+            turns.worked(FIRED);
             // A row that a crash left ahead of this punctuation is none of its business.
             if self.store.row(slot).offset >= offset {
                 self.index(slot);
@@ -43,6 +48,7 @@ impl Partition {
             }
         }
         for slot in touched {
+            turns.worked(1);
             self.changed(slot, offset);
         }
         Ok(())

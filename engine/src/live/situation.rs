@@ -22,13 +22,16 @@ pub struct Situation<'a> {
     pub policy: u32,
     /// By policy, the offset of the record that brought it, and how long it remembers, in ms.
     pub memories: Vec<(i64, i64)>,
+    /// Latest instant that a record of an unknown journey is too late for, whatever the clock says.
+    pub unknown_late_until: Option<i64>,
 }
 
 impl Situation<'_> {
     /// Latest instant that a record at `offset` of an unknown journey is too late for.
     pub fn forgotten_until(&self, offset: i64) -> Option<i64> {
         let shortest = self.memories.iter().filter(|(brought, _)| *brought < offset).map(|(_, memory)| memory).min()?;
-        Some(self.clock? - shortest)
+        let until = self.clock? - shortest;
+        Some(self.unknown_late_until.map_or(until, |floor| floor.max(until)))
     }
 
     /// When a record of an instant is detected.

@@ -20,14 +20,18 @@ pub enum Changed {
 }
 
 const CHUNK: usize = 4_096;
+/// Parts of the table of journeys. A table that grows looks at all rows in it, in one go: of a part they are few.
+const PARTS: usize = 1_024;
+/// Bits of a hash that name the part: neither the highest nor the lowest, which the table itself goes by.
+const PART_AT: u32 = 40;
 
 /// Rows in chunks that never move: a list that doubles would hold all of them twice while it grows.
-#[derive(Default)]
 pub struct Store {
     chunks: Vec<Vec<Row>>,
     count: usize,
     free: Vec<Slot>,
-    by_id: HashTable<Slot>,
+    by_id: Vec<HashTable<Slot>>,
+    len: usize,
     hasher: RandomState,
     changed: Vec<Changed>,
     /// Deleted rows among the changed ones.
@@ -37,10 +41,33 @@ pub struct Store {
     deleted_at: HashMap<CompactString, usize>,
 }
 
+impl Default for Store {
+    fn default() -> Self {
+        Store {
+            chunks: Vec::new(),
+            count: 0,
+            free: Vec::new(),
+            by_id: (0..PARTS).map(|_| HashTable::new()).collect(),
+            len: 0,
+            hasher: RandomState::default(),
+            changed: Vec::new(),
+            gone: HashMap::new(),
+            deleted: Vec::new(),
+            deleted_at: HashMap::new(),
+        }
+    }
+}
+
+/// Number of the part of the table that has the journey of a hash.
+#[inline]
+fn part_of(hash: u64) -> usize {
+    (hash >> PART_AT) as usize % PARTS
+}
+
 impl Store {
     /// Rows in the store.
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.len
     }
 
     /// The row at a place.
@@ -70,7 +97,7 @@ impl Store {
     /// Reach for the rows of journeys that are going to be asked for: the waits for memory overlap then.
     pub fn reach(&self, hashes: &[u64], found: &mut Vec<Slot>) {
         found.clear();
-        found.extend(hashes.iter().filter_map(|hash| self.by_id.find(*hash, |_| true)));
+        found.extend(hashes.iter().filter_map(|hash| self.by_id[part_of(*hash)].find(*hash, |_| true)));
         let reached = found.iter().fold(0, |sum, slot| sum ^ self.row(*slot).reach());
         std::hint::black_box(reached);
     }
@@ -78,7 +105,7 @@ impl Store {
     /// Where a journey's row is, by its hash.
     #[inline]
     pub fn find_hashed(&self, hash: u64, journey_id: &str) -> Option<Slot> {
-        self.by_id.find(hash, |slot| self.row(*slot).journey_id() == journey_id).copied()
+        self.by_id[part_of(hash)].find(hash, |slot| self.row(*slot).journey_id() == journey_id).copied()
     }
 
     /// Put a row of a journey that has none.
@@ -108,9 +135,10 @@ impl Store {
             self.changed[place] = Changed::Here(slot);
             self.row_mut(slot).changed = place as u32 + 1;
         }
+        self.len += 1;
         let Store { by_id, chunks, hasher, .. } = self;
         let id_of = |slot: &Slot| chunks[*slot as usize / CHUNK][*slot as usize % CHUNK].journey_id();
-        by_id.insert_unique(hash, slot, |slot| hasher.hash_one(id_of(slot)));
+        by_id[part_of(hash)].insert_unique(hash, slot, |slot| hasher.hash_one(id_of(slot)));
         slot
     }
 
@@ -120,8 +148,9 @@ impl Store {
             return false;
         };
         let hash = self.hasher.hash_one(journey_id);
-        if let Ok(entry) = self.by_id.find_entry(hash, |found| *found == slot) {
+        if let Ok(entry) = self.by_id[part_of(hash)].find_entry(hash, |found| *found == slot) {
             entry.remove();
+            self.len -= 1;
         }
         let row = std::mem::replace(self.row_mut(slot), Row::new("", 0));
         self.free.push(slot);
@@ -151,16 +180,17 @@ impl Store {
         }
     }
 
-    /// What has to go to the changelog, in the order in which it first changed.
+    /// What has to go to the changelog, in the order in which it first changed; each row that is here is to be unmarked.
     pub fn take_changed(&mut self) -> Vec<Changed> {
         self.gone.clear();
-        let changed = std::mem::take(&mut self.changed);
-        for entry in &changed {
-            if let Changed::Here(slot) = entry {
-                self.row_mut(*slot).changed = 0;
-            }
-        }
-        changed
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Note that a row has gone to the changelog; gives it.
+    pub fn unmark(&mut self, slot: Slot) -> &Row {
+        let row = self.row_mut(slot);
+        row.changed = 0;
+        row
     }
 
     /// Journeys that were deleted, each with the offset that did it.
@@ -171,7 +201,7 @@ impl Store {
 
     /// Places of all rows.
     pub fn slots(&self) -> Vec<Slot> {
-        let mut slots: Vec<Slot> = self.by_id.iter().copied().collect();
+        let mut slots: Vec<Slot> = self.by_id.iter().flatten().copied().collect();
         slots.sort_unstable();
         slots
     }

@@ -1,7 +1,7 @@
 //! The row of one journey as the changelog has it: the Avro body of journey_row.avsc.
 
 use crate::live::row::{Action, Labels, Row};
-use crate::rule::limits::{KEPT_TOUCHPOINTS, REMEMBERED_IDS};
+use crate::rule::limits::{KEPT_TOUCHPOINTS, MOST_REMEMBERED_IDS};
 use crate::rule::{Episode, Journey, OptionalI64, Outcome, Overrides, Previous, Rare, RecentIds, State};
 use crate::wire::avro::{Reader, Writer};
 
@@ -64,7 +64,7 @@ impl Row {
             *given = body.optional(Reader::long)?.into();
         }
         let mut recent_ids = RecentIds::EMPTY;
-        body.longs(REMEMBERED_IDS, |id| recent_ids.add(id))?;
+        body.longs(MOST_REMEMBERED_IDS, |id| recent_ids.add(id, MOST_REMEMBERED_IDS))?;
         let user_id = body.optional(Reader::text)?.map(Into::into);
         let mut episode = Episode::new(body.long()?, false);
         episode.last_activity_at = body.long()?;

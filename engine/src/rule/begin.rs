@@ -51,6 +51,7 @@ impl Journey {
         if let Some(rare) = self.rare.as_deref_mut() {
             rare.cleanup_at = OptionalI64::NONE;
         }
+        self.recent_ids.cut(policy.remembered_ids);
         self.episode = Some(Episode::new(at, is_return));
         self.derive(policy);
     }

@@ -48,7 +48,7 @@ impl Journey {
                 observer.began(self, episode, Some(touchpoint), policy);
             }
         }
-        self.recent_ids.add(id);
+        self.recent_ids.add(id, policy.remembered_ids);
         if policy.keeps_times() {
             self.keep_time(at);
         }

@@ -15,8 +15,10 @@ pub const LATEST: i64 = 221_845_392_000_000;
 pub const LARGEST_MICROS: i64 = 1_000_000_000_000_000;
 /// Largest sum or penalty: greater ones are cut to it.
 pub const LARGEST_SUM_MICROS: i64 = (1 << 62) - 1;
-/// Ids of applied records that a journey remembers.
+/// Ids of applied records that a journey remembers by the default policy.
 pub const REMEMBERED_IDS: usize = 8;
+/// The most of them that a policy may ask for.
+pub const MOST_REMEMBERED_IDS: usize = 1024;
 /// Times of touchpoints that an episode keeps, where the policy has a rule that needs them.
 pub const KEPT_TOUCHPOINTS: usize = 64;
 /// Characters of the longest segment.

@@ -9,6 +9,7 @@
 //! | how does an episode end, and for which reason | `end` |
 //! | until when does it run, and what moves that | `deadline` |
 //! | what comes too late, and when is a journey forgotten | `lateness` |
+//! | what may move a clock, and what does a corrected one take back | `clock` |
 //! | what is applied once only | `duplicates` |
 //! | what does an abandonment cost | `penalty`, with `rate` for exact amounts |
 //! | how large can things be | `limits` |
@@ -18,6 +19,7 @@
 //! `extend` and `end_at_record` signals and commands. What happens is told to an `Observer`.
 
 mod begin;
+pub mod clock;
 mod count;
 mod deadline;
 mod decimal;

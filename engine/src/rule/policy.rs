@@ -24,6 +24,8 @@ pub struct Policy {
     pub fatigue: Option<(usize, i64)>,
     /// Touchpoints in the inactivity threshold that extend an episode, by so many ms.
     pub extension: Option<(usize, i64)>,
+    /// Ids of applied records that a journey remembers, 1 to 1,024.
+    pub remembered_ids: usize,
     pub formula_version: i64,
 }
 
@@ -59,6 +61,7 @@ impl Policy {
             budget_micros: policy.getattr("budget_micros")?.extract()?,
             fatigue: rule("fatigue", "fatigue_window_ms")?,
             extension: rule("extension", "extend_by_ms")?,
+            remembered_ids: policy.getattr("remembered_ids")?.extract()?,
             formula_version: policy.getattr("penalty")?.getattr("formula_version")?.extract()?,
         })
     }

@@ -49,6 +49,7 @@ fn policy() -> Policy {
         inactivity_ms: 3 * DAY_MS,
         max_journey_duration_ms: 90 * DAY_MS,
         cleanup_ms: 30 * DAY_MS,
+        remembered_ids: 8,
         ..Policy::default()
     }
 }

@@ -1,5 +1,6 @@
 //! A punctuation as it lies in a record, when nothing about it is out of the ordinary.
 
+use crate::rule::clock::RULE_VERSION;
 use crate::rule::limits::{EARLIEST, LATEST};
 use crate::rule::TimeSource;
 use crate::wire::avro::Reader;
@@ -24,6 +25,9 @@ pub fn read(value: &[u8]) -> Option<Punctuation> {
     let at = body.long()?;
     let time_source = TimeSource::of(body.text()?)?;
     body.optional(Reader::text)?; // who wrote it decides nothing
+    if body.optional(Reader::long)?.is_some_and(|version| version != RULE_VERSION) {
+        return None;
+    }
     (body.is_empty() && (EARLIEST..LATEST).contains(&at)).then_some(Punctuation { at, time_source })
 }
 
@@ -33,11 +37,16 @@ mod tests {
     use crate::wire::avro::Writer;
 
     fn value(at: i64, time_source: &str, written_by: Option<&str>) -> Vec<u8> {
+        under(None, at, time_source, written_by)
+    }
+
+    fn under(rule_version: Option<i64>, at: i64, time_source: &str, written_by: Option<&str>) -> Vec<u8> {
         let mut value = vec![0; HEADER_BYTES];
         let mut body = Writer::new(&mut value);
         body.long(at);
         body.text(time_source);
         body.optional(written_by, Writer::text);
+        body.optional(rule_version, Writer::long);
         value
     }
 
@@ -47,6 +56,11 @@ mod tests {
             for written_by in [None, Some("a worker")] {
                 let found = read(&value(EARLIEST, name, written_by));
                 assert_eq!(found.map(|found| (found.at, found.time_source)), Some((EARLIEST, time_source)));
+                assert!(read(&under(Some(RULE_VERSION), EARLIEST, name, written_by)).is_some());
+                // Another version is the reference's to say what to do about.
+                for other in [RULE_VERSION - 1, RULE_VERSION + 1, -1, i64::MAX] {
+                    assert!(read(&under(Some(other), EARLIEST, name, written_by)).is_none());
+                }
             }
         }
     }

@@ -11,6 +11,8 @@ const HEADER: usize = 61;
 /// Bytes in front of what the batch's own length counts.
 const UNCOUNTED: usize = 12;
 const MAGIC: u8 = 2;
+/// Stands for the name of a header that is no UTF-8.
+const NO_NAME: &str = "\u{fffd}";
 /// Stands for an epoch, a producer's id or sequence that is not known yet.
 const NOT_SET: i64 = -1;
 
@@ -56,6 +58,12 @@ pub struct Place {
 pub type Header<'a> = (&'a str, Option<&'a [u8]>);
 
 impl Place {
+    /// Whether the record has a header of this name; most have none at all.
+    pub fn has_header(self, bytes: &[u8], name: &str) -> bool {
+        bytes.get(self.headers_at as usize).is_some_and(|count| *count != 0)
+            && self.headers(bytes).iter().any(|(known, _)| *known == name)
+    }
+
     /// The record's headers, out of the bytes that hold it.
     pub fn headers(self, bytes: &[u8]) -> Vec<Header<'_>> {
         let mut found = Vec::new();
@@ -145,7 +153,9 @@ impl<'a> BatchReader<'a> {
             return None;
         }
         for _ in 0..count {
-            let name = self.reader.text()?;
+            let length = usize::try_from(self.reader.long()?).ok()?;
+            // A producer may write any bytes: the record is whole all the same.
+            let name = std::str::from_utf8(self.reader.take(length)?).unwrap_or(NO_NAME);
             let length = self.reader.long()?;
             let value = match usize::try_from(length) {
                 Ok(length) => Some(self.reader.take(length)?),

@@ -150,6 +150,17 @@ impl Records {
         found.into_iter().map(|prefix| PyBytes::new(py, prefix)).collect()
     }
 
+    /// Indexes of the records that have a header of this name.
+    fn with_header(&self, py: Python<'_>, name: &str) -> Vec<usize> {
+        let has = |index: &usize| self.places[*index].1.has_header(self.source(*index).bytes.as_bytes(py), name);
+        (0..self.places.len()).filter(has).collect()
+    }
+
+    /// Index of the first record whose offset is not below this one.
+    fn index_of(&self, offset: i64) -> usize {
+        self.places.partition_point(|(_, place)| place.offset < offset)
+    }
+
     fn __len__(&self) -> usize {
         self.places.len()
     }

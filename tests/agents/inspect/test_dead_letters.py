@@ -10,7 +10,7 @@ import pytest
 from journeys.schemas.codec import Codec
 from journeys.schemas.instants import DAY_MS, HOUR_MS
 from journeys.schemas.partitioner import partition_of
-from journeys.schemas.records import JourneyCommand, PolicyChanged, Punctuation
+from journeys.schemas.records import ClockCorrected, JourneyCommand, PolicyChanged, Punctuation
 from journeys.streams.partition.changelog import output_messages
 from journeys.streams.partition.entry import Entry
 from journeys.streams.partition.processor import Processor
@@ -113,9 +113,25 @@ def test_a_time_far_ahead_of_the_append_time():
         assert Processor(Partition()).process([first, last]).counts.applied == 1
 
 
+@pytest.mark.parametrize("record", [Punctuation(T0 + 60_001, "live"), ClockCorrected(T0 + 60_001)])
+def test_live_time_ahead_of_its_append_time(record):
+    """By more than a minute, or without an append time: it moves no clock, and settles no time source."""
+    ahead = entry(17, CODEC.encode(record))
+    assert dead_letter(ahead).reason == (
+        "at: '2025-10-09T08:54:20.001Z' is not allowed; "
+        "expected at most 2025-10-09T08:54:20.000Z, 60 s after the append time"
+    )
+    assert "message.timestamp.type=LogAppendTime" in dead_letter(ahead._replace(append_time=None)).reason
+    partition = Partition()
+    Processor(partition).process([ahead])
+    assert (partition.clock, partition.time_source) == (None, None)
+    Processor(partition).process([entry(18, CODEC.encode(record._replace(at=T0 + 60_000)))])
+    assert partition.clock == T0 + 60_000
+
+
 def test_a_punctuation_of_the_other_kind():
     """The topic's first one says whose time it keeps; the other moves no clock."""
-    live, simulated = (Punctuation(T0 + DAY_MS, source) for source in ("live", "simulated"))
+    live, simulated = (Punctuation(T0, source) for source in ("live", "simulated"))
     for first, other in ((live, simulated), (simulated, live)):
         wrong = CODEC.encode(other._replace(at=T0 + 90 * DAY_MS))
         letter = dead_letter(entry(16, CODEC.encode(first)), entry(17, wrong))

@@ -250,7 +250,7 @@ def test_a_refusal_is_an_error_at_once(status):
             registry.refusal = status
             async with SchemaRegistry(registry.url, Catalog()) as client:
                 with pytest.raises(RegistryRefusedError, match=f"refuses the schema of journey-events-.*: {status}"):
-                    await client.register_own("journeys")
+                    await client.register_own(topic_map("journeys"))
             return registry.asked
 
     assert len(asyncio.run(register())) == 1

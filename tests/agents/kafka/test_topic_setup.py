@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from journeys.agents.kafka.topic_problems import TopicState, problems
+from journeys.agents.kafka.topic_problems import Cluster, TopicState, problems
 from journeys.agents.kafka.topic_setup import TopicOutcome, TopicSetupError, check_topics, create_topics, require_topics
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_EVENTS, changelog_name, topic_map
 from tests.fixtures.fresh_kafka import bare, create_by_hand
@@ -18,12 +18,12 @@ def found(name: str, count: int = 4, **settings: str) -> list[tuple[str, str, st
     """Problems of topics that are fine but for one: severity, topic, text."""
     asked = next(topic.settings for topic in TOPICS if topic.name == name)
     given = {key.replace("_", "."): value for key, value in settings.items()}
-    return problems(TOPICS, FINE | {name: TopicState(count, asked | given)}, "kafka:9092")
+    return problems(TOPICS, FINE | {name: TopicState(count, asked | given)}, Cluster("kafka:9092"))
 
 
 def test_topics_as_the_map_says_have_no_problem():
     """Nothing is found where nothing is wrong."""
-    assert problems(TOPICS, FINE, "kafka:9092") == []
+    assert problems(TOPICS, FINE, Cluster("kafka:9092")) == []
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,14 @@ def test_topics_as_the_map_says_have_no_problem():
         ),
         (JOURNEY_ABANDONMENTS, {"retention_bytes": "1000"}, "warning", "has retention.bytes=1000, it should be -1"),
         (JOURNEY_EVENTS, {"max_message_bytes": "1048588"}, "warning", "it should be at least 4194304"),
+        (JOURNEY_ABANDONMENTS, {"message_timestamp_type": "CreateTime"}, "warning", "it should be LogAppendTime"),
+        (JOURNEY_EVENTS, {"compression_type": "producer"}, "warning", "it should be zstd"),
+        (
+            CHANGELOG,
+            {"unclean_leader_election_enable": "true"},
+            "error",
+            "(else acknowledged records may be thrown away)",
+        ),
         (CHANGELOG, {"min_compaction_lag_ms": "0"}, "warning", "it should be at least 86400000"),
         (CHANGELOG, {"delete_retention_ms": "3600000"}, "error", "it should be at least 86400000 (so long may rows"),
     ],
@@ -66,18 +74,45 @@ def test_more_than_enough_is_no_problem(setting):
     assert found(name, **{setting: "99999999999"}) == []
 
 
-@pytest.mark.parametrize(("count", "remedy"), [(2, "--alter --topic shop-journeys-changelog"), (8, "--delete")])
-def test_partition_counts_that_differ_are_errors(count, remedy):
-    """A changelog of another count would keep rows where nobody looks for them."""
+@pytest.mark.parametrize("count", [2, 8])
+def test_partition_counts_that_differ_are_errors(count):
+    """A changelog of another count would keep rows where nobody looks for them; adding partitions is no remedy."""
     (problem,) = found(CHANGELOG, count=count)
     assert problem.severity == "error"
     assert f"{CHANGELOG} has {count} partitions but {JOURNEY_EVENTS} has 4" in problem.text
-    assert remedy in problem.text
+    assert "`journeys topics copy NEW.env --partitions N`" in problem.text
+    assert "Don't raise the count of topics in use" in problem.text
+
+
+def on_cluster(copies: int, brokers: int, *, meant: bool = False, **settings: str) -> list[tuple[str, str]]:
+    """Severity and topic of what is found where every topic has so many copies on so many brokers."""
+    given = {key.replace("_", "."): value for key, value in settings.items()}
+    states = {topic.name: TopicState(4, topic.settings | given, copies) for topic in TOPICS}
+    return [
+        (one.severity, one.topic) for one in problems(TOPICS, states, Cluster("kafka:9092", brokers, meant, copies))
+    ]
+
+
+def test_row_12_one_copy_on_a_cluster_is_refused_unless_it_is_meant():
+    """And two are warned of; as many as there are brokers, up to three, are fine."""
+    every = [topic.name for topic in TOPICS]
+    warned = ("warning", "__consumer_offsets")
+    assert on_cluster(1, 3) == [*(("error", name) for name in every), warned]
+    assert on_cluster(1, 3, meant=True) == [*(("warning", name) for name in every), warned]
+    assert on_cluster(2, 3) == [*(("warning", name) for name in every), warned]
+    assert on_cluster(1, 1) == on_cluster(2, 2) == on_cluster(3, 5, min_insync_replicas="2") == []
+
+
+def test_row_12_acknowledged_by_one_broker_of_three_is_an_error():
+    """Of every topic; from three copies on."""
+    every = [topic.name for topic in TOPICS]
+    assert on_cluster(3, 3, min_insync_replicas="1") == [("error", name) for name in every]
+    assert on_cluster(3, 3, min_insync_replicas="3") == on_cluster(2, 2, min_insync_replicas="1") == []
 
 
 def test_settings_that_may_not_be_read_are_a_warning():
     """Who may not look is told that nobody looked."""
-    (problem,) = problems(TOPICS, FINE | {CHANGELOG: TopicState(4, None)}, "kafka:9092")
+    (problem,) = problems(TOPICS, FINE | {CHANGELOG: TopicState(4, None)}, Cluster("kafka:9092"))
     assert (problem.severity, problem.topic) == ("warning", CHANGELOG)
 
 
@@ -132,8 +167,10 @@ def test_topics_of_another_shape_are_found_wrong_on_a_real_broker(broker):
     missing = [("error", topic.name) for topic in topic_map("journeys")[1:-1]]
     assert said == [
         ("warning", JOURNEY_EVENTS),  # retention.ms
+        ("warning", JOURNEY_EVENTS),  # compression.type
         *missing,
         ("error", changelog),  # partitions
+        ("warning", changelog),  # message.timestamp.type
         ("error", changelog),  # cleanup.policy
         ("warning", changelog),  # min.compaction.lag.ms
     ]

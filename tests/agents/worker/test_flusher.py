@@ -73,9 +73,10 @@ class MemoryFlusher(Flusher):
         changelog = SimpleNamespace(
             changelog_topic=_CHANGELOG,
             batch_producer=lambda: producer,
+            topic_prefix="",
             mark_changelog_read=lambda number, offset: None,  # noqa: ARG005  (the port's signature)
         )
-        super().__init__(changelog, _CODEC, FreezeGuard(3600.0), NoLocalCopy(), {})
+        super().__init__(changelog, _CODEC, FreezeGuard(3600.0, 7200.0), NoLocalCopy(), {})
         self._producer = producer
         self.begin(0, 0)
 

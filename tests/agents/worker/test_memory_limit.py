@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from faust.types import TP
 
-from journeys.agents.worker.guards import memory_limit, watchdog
+from journeys.agents.worker.guards import memory_limit, patience
 from journeys.agents.worker.guards.memory_limit import LIMIT_REACHED, ROOM_AGAIN, MemoryLimit, resident_mib
 from journeys.agents.worker.guards.watchdog import Watchdog
 
@@ -68,8 +68,8 @@ class Memory:
 
 def test_a_worker_that_waits_for_memory_is_not_stalled(monkeypatch):
     """The watchdog forgets since when a partition stood still: it would end the worker as soon as it goes on."""
-    monkeypatch.setattr(watchdog, "_CHECK_EVERY_SECONDS", 0)
-    watched = Watchdog(SimpleNamespace(rebalancing=False), Memory())
+    monkeypatch.setattr(patience, "CHECK_EVERY_SECONDS", 0)
+    watched = Watchdog(SimpleNamespace(rebalancing=False), Memory(), None, {}, None)
     watched._moved[TP("journey-events", 0)] = (17, 0.0)
     with pytest.raises(LookupError, match="over"):  # a look would have asked for a consumer, which is not there
         asyncio.run(watched.watch())

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -91,7 +92,10 @@ _OURS: Kinds = (WholeBatches, WholePartitionRecords, WholeFetchResult)
 
 def _records_of(batch: bytes | bytearray, from_offset: int = 0) -> Any:
     fetched = bytes(batch)
-    return WholeBatch(DefaultRecordBatch(fetched), fetched, 0, len(fetched)).records(from_offset)
+    found = Records()
+    for piece in WholeBatch(DefaultRecordBatch(fetched), fetched, 0, len(fetched)):
+        found.extend(piece.records(from_offset))
+    return found
 
 
 @settings(max_examples=examples(2_000), deadline=None)
@@ -139,7 +143,14 @@ def test_what_is_damaged_under_a_right_checksum_is_never_read_as_something_else(
         ours = list(map(_fields, _records_of(fetched)))
     except Exception:
         return
-    assert ours == [_fields(record) for record in _ascending(_DefaultRecordBatchPy(fetched))]
+    try:
+        expected = _ascending(_DefaultRecordBatchPy(fetched))
+    except (
+        CorruptRecordException
+    ) as error:  # the name of a header, which decides nothing: ours takes what stands for it
+        assert "UnicodeDecodeError" in str(error)  # noqa: PT017  (either there is an error, or there are records)
+        return
+    assert ours == [_fields(record) for record in expected]
 
 
 def _ascending(records: Any) -> list[Any]:

@@ -37,12 +37,12 @@ async def sending(settings: Settings) -> AsyncIterator[JourneyApp]:
     app = create_app(settings, await client_options(settings), 4, Catalog())
     app.finalize()
     app.producer.request_timeout = REQUEST_TIMEOUT_SECONDS
-    app.guard.start()
+    app.guards.freeze.start()
     await app.producer.start()
     try:
         yield app
     finally:
-        app.guard.stop()
+        app.guards.freeze.stop()
         await app.producer.stop()
 
 

@@ -9,6 +9,7 @@ from journeys.agents.worker import app as app_module
 from journeys.agents.worker.app import JourneyApp, create_app
 from journeys.agents.worker.ports.worker_exit import WorkerExit
 from journeys.schemas.catalog import Catalog
+from journeys.schemas.instants import DAY_MS
 
 
 class EndedError(Exception):
@@ -54,6 +55,20 @@ def test_fetches_wait_only_briefly(app):
 
     app.finalize()
     assert asyncio.run(fetch_wait_ms()) <= 100
+
+
+def test_a_worker_that_fetches_nothing_stays_in_its_group(app):
+    """One without partitions waits to take over, for months: aiokafka would take it out, and never in again."""
+
+    async def poll_interval_ms() -> int:
+        consumer = app.consumer._new_consumer_thread()._create_worker_consumer(app.transport)
+        try:
+            return consumer._max_poll_interval_ms
+        finally:
+            await consumer.stop()
+
+    app.finalize()
+    assert asyncio.run(poll_interval_ms()) > 365 * DAY_MS
 
 
 def test_nobody_is_asked_for_metadata_without_a_pause(app, monkeypatch):

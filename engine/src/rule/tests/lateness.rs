@@ -34,13 +34,30 @@ fn a_duplicate_after_the_deadline_closes_nothing_until_the_cleanup() {
 }
 
 #[test]
-fn the_last_eight_ids_are_remembered_oldest_first() {
-    let mut ids = RecentIds::EMPTY;
-    for id in 1..=100 {
-        ids.add(id);
-        let expected: Vec<i64> = (1.max(id - 7)..=id).collect();
-        let (older, newer) = ids.in_order();
-        assert_eq!([older, newer].concat(), expected);
-        assert!((0..=id + 1).all(|asked| ids.contains(asked) == expected.contains(&asked)));
+fn the_last_ids_are_remembered_oldest_first() {
+    for most in [1, 3, 7, 8, 9, 20] {
+        let mut ids = RecentIds::EMPTY;
+        for id in 1..=100 {
+            ids.add(id, most);
+            is_range(&ids, 1.max(id + 1 - most as i64), id);
+        }
     }
+}
+
+#[test]
+fn another_policy_cuts_what_is_remembered_and_then_remembers_more() {
+    for (before, after) in [(20, 8), (20, 3), (8, 3), (3, 8), (8, 20), (1024, 1)] {
+        let mut ids = RecentIds::EMPTY;
+        (1..=50).for_each(|id| ids.add(id, before));
+        ids.cut(after);
+        is_range(&ids, 1.max(51 - before.min(after) as i64), 50);
+        (51..=100).for_each(|id| ids.add(id, after));
+        is_range(&ids, 101 - after.min(50 + before.min(after)) as i64, 100);
+    }
+}
+
+fn is_range(ids: &RecentIds, first: i64, last: i64) {
+    let (older, newer) = ids.in_order();
+    assert_eq!([older, newer].concat(), (first..=last).collect::<Vec<_>>());
+    assert!((0..=last + 1).all(|id| ids.contains(id) == (first..=last).contains(&id)));
 }

@@ -1,0 +1,1 @@
+"""Tests of the copying of input logs into new topics."""
