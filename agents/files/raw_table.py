@@ -69,6 +69,7 @@ def connection(memory_mib: int = 1024) -> Iterator[DuckDBPyConnection]:
         database.execute("SET temp_directory = ?", [folder])
         database.execute("SET memory_limit = ?", [f"{memory_mib}MiB"])
         database.execute("SET TimeZone = 'UTC'")
+        database.execute("SET preserve_insertion_order = false")  # rows have numbers, and so need less memory
         yield database
 
 
@@ -349,6 +350,6 @@ def why_of(error: Exception) -> str:
     import duckdb  # noqa: PLC0415  (as above)
 
     text = " ".join(str(error).split("\n\nLINE")[0].split("\n")[0].split())
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if isinstance(error, duckdb.OutOfMemoryException) or text.startswith("Out of Memory"):
         return f"it takes more memory than is allowed, or the temporary folder is full: {text}"
     return text

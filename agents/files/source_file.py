@@ -63,6 +63,8 @@ class SourceFile:
                 yield _unpacked(source, self.compression)
         except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
             raise UnreadableFileError(f"{self.name}: cut off or damaged ({self.compression}): {error}") from None
+        except UnicodeDecodeError as error:
+            raise UnreadableFileError(f"{self.name}: not {error.encoding}: {error.reason}") from None
         except OSError as error:
             raise UnreadableFileError(f"{self.name}: {error.strerror or error}") from None
 

@@ -22,7 +22,8 @@ RAW: Final = "_raw"
 _BATCH_ROWS: Final = 65_536
 _TEXTS: Final = ("user_id", "channel", "event_type", "action_id", "policy_version", "segment")
 _DIGITS: Final = r"\d{1,18}"
-_INSTANT: Final = r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)? ?(Z|z|UTC|GMT|[+-]\d\d:?\d\d)"
+_HOUR: Final = r"([01]\d|2[0-3])"
+_INSTANT: Final = rf"\d{{4}}-\d\d-\d\d[Tt ]{_HOUR}:[0-5]\d:([0-5]\d|60)(\.\d+)? ?(Z|z|UTC|GMT|[+-]{_HOUR}:?[0-5]\d)"
 _DOLLARS: Final = r"\d{1,10}(\.\d{1,6})?"
 _RATE: Final = r"\d(\.\d{1,15})?"
 # A log by itself: its lines have places or times of their own.
@@ -44,7 +45,8 @@ class LineTable:
         kind = self._table.columns.get("kind")
         if kind is None:
             return False
-        query = f"SELECT count(*) FROM {self._table.name} WHERE CAST({kind.place} AS VARCHAR) IN ('punctuation', 'clock_corrected')"
+        of_time = f"CAST({kind.place} AS VARCHAR) IN ('punctuation', 'clock_corrected')"
+        query = f"SELECT count(*) FROM {self._table.name} WHERE {of_time}"
         return bool(self._ask(query)[0][0])
 
     def is_log(self) -> bool:
@@ -75,7 +77,8 @@ class LineTable:
     def _unreadable(self, error: Exception) -> Exception:
         import duckdb  # noqa: PLC0415  (loaded already)
 
-        return UnreadableFileError(f"{self._files[0]}: {why_of(error)}") if isinstance(error, duckdb.Error) else error
+        is_refusal = isinstance(error, duckdb.Error | OSError)  # an OSError is how Arrow passes on what DuckDB says
+        return UnreadableFileError(f"{self._files[0]}: {why_of(error)}") if is_refusal else error
 
     def _query(self) -> str:
         text = {name: self._text(self._table.columns[name]) for name in FIELDS if name in self._table.columns}
@@ -107,9 +110,8 @@ class LineTable:
         for name in ("conversion_probability", "propensity"):
             if name in text:
                 cell = text[name]
-                plain.append(
-                    f"coalesce({cell} = '' OR (regexp_full_match({cell}, '{_RATE}') AND {cell}::DOUBLE <= 1), true)"
-                )
+                is_rate = f"regexp_full_match({cell}, '{_RATE}') AND TRY_CAST({cell} AS DOUBLE) <= 1"
+                plain.append(f"coalesce({cell} = '' OR ({is_rate}), true)")
                 values[name] = f"TRY_CAST({cell} AS DOUBLE)"
         cells = ", ".join(f"{name} := {self._json_cell(name)}" for name in text)
         is_plain = " AND ".join(plain)
@@ -170,7 +172,7 @@ class LineTable:
         dollars, micros = text.get(name), text.get(f"{name}_micros")
         values, conditions = [], []
         if dollars is not None:
-            amount = f"CAST(TRY_CAST({dollars} AS DECIMAL(18, 6)) * 1000000 AS BIGINT)"
+            amount = f"CAST(TRY_CAST({dollars} AS DECIMAL(38, 6)) * 1000000 AS BIGINT)"
             values.append(f"WHEN regexp_full_match({dollars}, '{_DOLLARS}') THEN {amount}")
         if micros is not None:
             values.append(f"WHEN regexp_full_match({micros}, '{_DIGITS}') THEN TRY_CAST({micros} AS BIGINT)")

@@ -134,7 +134,7 @@ class MappedTable:
     def _refused(self, error: Exception) -> Exception:
         import duckdb  # noqa: PLC0415  (loaded already)
 
-        if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException):
+        if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException | OSError):
             return UnreadableFileError(f"{self._files[0]}: {why_of(error)}")
         if isinstance(error, duckdb.Error):
             return InvalidMappingError(f"{self._loaded.name}: {why_of(error)}")

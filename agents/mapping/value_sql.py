@@ -103,9 +103,9 @@ def _of_number(columns: Columns, instant: Instant, text: str, key: str) -> str:
 def _whole_ms(number: str, unit: str) -> str:
     ns = _UNITS[unit]
     if ns >= _NS_OF_MS:
-        return f"CAST(floor({number} * {ns // _NS_OF_MS}) AS BIGINT)"
+        return f"TRY_CAST(floor({number} * {ns // _NS_OF_MS}) AS BIGINT)"
     # Division of decimals gives doubles, which have no room for nanoseconds.
-    return f"CAST(floor({number}) AS HUGEINT) // {_NS_OF_MS // ns}"
+    return f"TRY_CAST(TRY_CAST(floor({number}) AS HUGEINT) // {_NS_OF_MS // ns} AS BIGINT)"
 
 
 def _of_iso(columns: Columns, instant: Instant, text: str, key: str) -> str:
@@ -162,8 +162,8 @@ def _micros(columns: Columns, text: str, factor: Decimal) -> tuple[str, str]:
     amount = f"(CASE WHEN regexp_full_match({text}, '{_AMOUNT}') THEN TRY_CAST({text} AS DECIMAL(20, 8)) END)"
     product = columns.once(f"({amount} * CAST({factor:f} AS DECIMAL(18, 6)))")
     below = f"floor({product})"
-    half = f"({product} - {below} = 0.5 AND CAST({below} AS HUGEINT) % 2 = 0)"
-    rounded = f"CAST(CASE WHEN {half} THEN {below} ELSE round({product}) END AS BIGINT)"
+    half = f"({product} - {below} = 0.5 AND TRY_CAST({below} AS HUGEINT) % 2 = 0)"
+    rounded = f"TRY_CAST(CASE WHEN {half} THEN {below} ELSE round({product}) END AS BIGINT)"
     few = f"NOT regexp_matches({text}, '\\.\\d{{8}}0*[1-9]')"
     return rounded, f"({product} = {below} AND {few})"
 

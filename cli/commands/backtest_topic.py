@@ -86,6 +86,8 @@ def _by_reference(
     from journeys.streams.partition.driver import replay_unpunctuated
 
     bad_before, left_out_before = bad_records.count, topic.left_out
+    if until is not None:  # a comparison ends at the last record at the latest
+        until = min(until, max((record.occurred_at for _, record in topic.records(partition)), default=until))
     tallies = []
     for policy in policies:
         bad_records.count, topic.left_out = bad_before, left_out_before

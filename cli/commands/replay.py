@@ -143,10 +143,10 @@ def _replay_file(
             written.write(effects)
         bad_lines.close()
         tell_left_out(file, quiet=show.quiet)
-        tell_order(file, order)
-        show.summary(summary, bad_lines.count)
-        summary.tell_conversions_alone(quiet=show.quiet)
         require_records(file, summary.records, bad_lines.count)  # within: an output of nothing replaces nothing
+    tell_order(file, order)
+    show.summary(summary, bad_lines.count)
+    summary.tell_conversions_alone(quiet=show.quiet)
     return bad_lines.count
 
 

@@ -54,6 +54,8 @@ def sends_json_lines() -> bool:
     import sys
 
     buffer: Any = sys.stdin.buffer
+    if not hasattr(buffer, "peek"):  # no stream of a process
+        return True
     head = buffer.peek(1)[:64].lstrip()
     return not head or head.startswith(b"{")
 

@@ -64,7 +64,7 @@ def test_what_is_made_of_them_is_accounted_for(name):
 
 def test_a_reason_is_the_same_each_time():
     """Fastavro names an address in memory: a dead letter of a cut number differed from the replay's."""
-    value = bad_values()["Touchpoint cut off at 60 of 93"]
+    value = bad_values()["Touchpoint cut off at 60 of 98"]
     with pytest.raises(InvalidRecordError) as caught:
         Codec().decode_input(value)
     assert "0x" not in str(caught.value).replace(r"\x", "")
