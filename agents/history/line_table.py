@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from journeys.agents.files.layered_sql import LayeredSql
 from journeys.agents.files.raw_table import FILE, LINE, PART, Column, RawTable, why_of
 from journeys.agents.files.unreadable import UnreadableFileError
 from journeys.schemas.instants import EARLIEST, LATEST
@@ -19,6 +20,7 @@ from journeys.schemas.validation import LONGEST_SEGMENT, LONGEST_TEXT
 
 RAW: Final = "_raw"
 """JSON of a row that is not plain, null for one that is."""
+_LONG: Final = 20_000
 _BATCH_ROWS: Final = 65_536
 _TEXTS: Final = ("user_id", "channel", "event_type", "action_id", "policy_version", "segment")
 _DIGITS: Final = r"\d{1,18}"
@@ -81,8 +83,11 @@ class LineTable:
         return UnreadableFileError(f"{self._files[0]}: {why_of(error)}") if is_refusal else error
 
     def _query(self) -> str:
-        text = {name: self._text(self._table.columns[name]) for name in FIELDS if name in self._table.columns}
-        at = self._instant()
+        layers = LayeredSql()
+        text = {
+            name: layers.once(self._text(self._table.columns[name])) for name in FIELDS if name in self._table.columns
+        }
+        at = layers.once(self._instant(layers))
         plain = ["true"]
         if "kind" in text:
             plain.append(f"coalesce({text['kind']} IN ('', 'touchpoint'), true)")
@@ -105,8 +110,8 @@ class LineTable:
         if "state" in text:
             plain.append(f"coalesce({text['state']} IN ({states}), true)")
             values["state"] = f"nullif({text['state']}, '')"
-        values["cost_micros"] = self._money(text, "cost", plain, is_required=True)
-        values["conversion_value_micros"] = self._money(text, "conversion_value", plain, is_required=False)
+        values["cost_micros"] = self._money(layers, text, "cost", plain, is_required=True)
+        values["conversion_value_micros"] = self._money(layers, text, "conversion_value", plain, is_required=False)
         for name in ("conversion_probability", "propensity"):
             if name in text:
                 cell = text[name]
@@ -114,25 +119,28 @@ class LineTable:
                 plain.append(f"coalesce({cell} = '' OR ({is_rate}), true)")
                 values[name] = f"TRY_CAST({cell} AS DOUBLE)"
         cells = ", ".join(f"{name} := {self._json_cell(name)}" for name in text)
-        is_plain = " AND ".join(plain)
+        plainly = layers.once(f"({' AND '.join(plain)})")
         types = dict.fromkeys(("conversion_probability", "propensity"), "DOUBLE") | dict.fromkeys(
             ("occurred_at", "cost_micros", "conversion_value_micros"), "BIGINT"
         )
         selected = ", ".join(
-            f"CAST(CASE WHEN plain THEN {value} END AS {types.get(name, 'VARCHAR')}) AS {name}"
+            f"CAST(CASE WHEN {plainly} THEN {value} END AS {types.get(name, 'VARCHAR')}) AS {name}"
             for name, value in values.items()
         )
-        raw = f"CASE WHEN NOT plain THEN to_json(struct_pack({cells})) END" if cells else "NULL"
+        raw = f"CASE WHEN NOT {plainly} THEN to_json(struct_pack({cells})) END" if cells else "NULL"
         return (
             f"SELECT {FILE}, {LINE}, {PART}, {at} AS _at, {selected}, CAST({raw} AS VARCHAR) AS {RAW} "
-            f"FROM (SELECT *, ({is_plain}) AS plain FROM {self._table.name})"
+            f"FROM {layers.over(self._table.name)}"
         )
 
     @staticmethod
     def _text(column: Column) -> str:
         """Text of a cell; of very long ones the beginning, which is too long already."""
-        text = column.place if column.kind == "VARCHAR" else f"CAST({column.place} AS VARCHAR)"
-        return f"left({text}, 20000)"
+        if column.kind == "VARCHAR":
+            return (
+                f"CASE WHEN strlen({column.place}) > {_LONG} THEN left({column.place}, {_LONG}) ELSE {column.place} END"
+            )
+        return f"CAST({column.place} AS VARCHAR)"
 
     def _json_cell(self, name: str) -> str:
         column = self._table.columns[name]
@@ -142,19 +150,20 @@ class LineTable:
             return f"epoch_ms({column.place})"
         return self._text(column)
 
-    def _instant(self) -> str:
+    def _instant(self, layers: LayeredSql) -> str:
         column = self._table.columns.get("occurred_at")
         at = self._table.columns.get("at")
         if column is None and at is None:
             return "NULL::BIGINT"
-        of_record = "NULL::BIGINT" if column is None else self._instant_of(column)
-        found = of_record if at is None else f"coalesce({of_record}, {self._instant_of(at)})"
+        of_record = "NULL::BIGINT" if column is None else self._instant_of(layers, column)
+        found = of_record if at is None else f"coalesce({of_record}, {self._instant_of(layers, at)})"
+        found = layers.once(found)
         return f"CASE WHEN {found} BETWEEN {EARLIEST} AND {LATEST - 1} THEN {found} END"
 
-    def _instant_of(self, column: Column) -> str:
+    def _instant_of(self, layers: LayeredSql, column: Column) -> str:
         if column.kind.startswith("TIMESTAMP"):
             return f"epoch_ms({column.place})"
-        cell = self._text(column)
+        cell = layers.once(self._text(column))
         # To the millisecond, floored: DuckDB would round what is finer than microseconds.
         short = f"regexp_replace({cell}, '(\\.\\d{{1,3}})\\d*', '\\1')"
         leap = f"regexp_matches({cell}, '^.{{17}}60')"
@@ -168,7 +177,7 @@ class LineTable:
         )
 
     @staticmethod
-    def _money(text: dict[str, str], name: str, plain: list[str], *, is_required: bool) -> str:
+    def _money(layers: LayeredSql, text: dict[str, str], name: str, plain: list[str], *, is_required: bool) -> str:
         dollars, micros = text.get(name), text.get(f"{name}_micros")
         values, conditions = [], []
         if dollars is not None:
@@ -180,7 +189,7 @@ class LineTable:
             if is_required:
                 plain.append("false")
             return "NULL"
-        value = f"CASE {' '.join(values)} END"
+        value = layers.once(f"CASE {' '.join(values)} END")
         given = [f"nullif({cell}, '') IS NOT NULL" for cell in (dollars, micros) if cell is not None]
         if len(given) == 2:
             conditions.append(f"NOT ({given[0]} AND {given[1]})")

@@ -6,17 +6,15 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, TypeAlias
+from typing import Final
 
+from journeys.agents.files.layered_sql import LayeredSql
 from journeys.agents.files.raw_table import FILE, LINE, PART, Column, RawTable, literal, quoted
 from journeys.agents.mapping.mapping import Source
 from journeys.agents.mapping.mapping_file import InvalidMappingError
 
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[([^\[\]]+)\]")
 _SHOWN_COLUMNS: Final = 40
-_SHORT: Final = 40
-Layers: TypeAlias = list[dict[str, str]]
-"""Expressions by their names; those of a layer use names of the layers before it."""
 _FLOATS: Final = ("FLOAT", "DOUBLE")
 # How the elements of a list of keys and values call them, as in GA4's event_params.
 _VALUES: Final = ("string_value", "int_value", "float_value", "double_value", "bool_value")
@@ -30,12 +28,12 @@ class Columns:
         self._absent = absent
         self._name = name
         self.derived: list[str] = []
-        self._layers: list[dict[str, str]] | None = None
+        self._layers: LayeredSql | None = None
 
     @contextmanager
-    def layered(self) -> Iterator[Layers]:
-        """Within the block expressions get a name each, and are worked out once however often they are used."""
-        self._layers = []
+    def layered(self) -> Iterator[LayeredSql]:
+        """Within the block expressions are worked out once, however often they are used."""
+        self._layers = LayeredSql()
         try:
             yield self._layers
         finally:
@@ -43,17 +41,7 @@ class Columns:
 
     def once(self, sql: str) -> str:
         """The expression itself, or within `layered` its name."""
-        if self._layers is None or len(sql) < _SHORT:
-            return sql
-        depth = max(
-            (level for level, names in enumerate(self._layers, start=1) if any(one in sql for one in names)), default=0
-        )
-        if depth == len(self._layers):
-            self._layers.append({})
-        known = next((name for name, own in self._layers[depth].items() if own == sql), None)
-        name = known or f"_x{depth}_{len(self._layers[depth])}_"
-        self._layers[depth][name] = sql
-        return name
+        return sql if self._layers is None else self._layers.once(sql)
 
     def fault(self, key: str, why: str) -> InvalidMappingError:
         """An error about a key of the mapping."""

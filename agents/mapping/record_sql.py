@@ -50,10 +50,7 @@ def rule_query(
     with columns.layered() as layers:
         selected = _selected(columns, mapping, rule, number, key)
     rows = f"(SELECT * FROM {source} WHERE {condition})"
-    for layer in layers:
-        named = ", ".join(f"{sql} AS {name}" for name, sql in layer.items())
-        rows = f"(SELECT *, {named} FROM {rows})"
-    return f"SELECT {selected} FROM {rows}"
+    return f"SELECT {selected} FROM {layers.over(rows)}"
 
 
 def _selected(columns: Columns, mapping: Mapping, rule: Rule, number: int, key: str) -> str:
