@@ -44,8 +44,12 @@ class ParquetWarehouse:
         if not any(files.values()):
             raise NoExportError(f"{folder} has no Parquet files: write them with journeys export --folder {folder}")
         for table in all_tables():
-            rows = rows_of_files(self._connection, table, files[table.name])
-            self._connection.execute(f"CREATE TABLE {_DATASET}.{table.name} AS {rows}")
+            try:
+                rows = rows_of_files(self._connection, table, files[table.name])
+                self._connection.execute(f"CREATE TABLE {_DATASET}.{table.name} AS {rows}")
+            except duckdb.Error as error:
+                text = " ".join(str(error).split("\n")[0].split())
+                raise NoExportError(f"{folder / table.name}: a file of this folder can't be read: {text}") from None
         for view in views():
             self._connection.execute(f"CREATE VIEW {_DATASET}.{view.name} AS {duckdb_sql(view.query(_DATASET))}")
 

@@ -23,7 +23,7 @@ from journeys.agents.demo.load_generator import Shares
 from journeys.agents.history.backtest import packed, unpacked
 from journeys.agents.history.history_buckets import MIB, HistoryBuckets
 from journeys.agents.history.history_columns import history_batches
-from journeys.agents.history.line_files import LineFile
+from journeys.agents.history.line_files import BadLine, LineFile
 from journeys.agents.history.packed_history import pack
 
 _RESULTS: Final = Path(__file__).parent / "results" / "backtest.json"
@@ -98,13 +98,13 @@ def _rows(path: Path) -> int:
     return int(read_metadata(path).num_rows)
 
 
-def _no_bad_line(number: int, why: str) -> None:
-    raise AssertionError(f"line {number}: {why}")
+def _no_bad_line(line: BadLine) -> None:
+    raise AssertionError(f"line {line.number}: {line.error}")
 
 
 def _pack(history: Path, file: Path) -> None:
     with HistoryBuckets(history.stat().st_size, 1024 * MIB, with_names=True) as buckets:
-        pack(buckets, buckets.fill(history_batches(str(history), _no_bad_line)), file, 0)
+        pack(buckets, buckets.fill(history_batches(LineFile(str(history)), _no_bad_line)), file, 0)
 
 
 def _check(history: Path, console: Console) -> None:
@@ -115,8 +115,7 @@ def _check(history: Path, console: Console) -> None:
         file = Path(folder) / "packed.parquet"
         _pack(history, file)
         by_way = {"packed": digest_of_tables(packed(str(file), with_names=True), _CHECKED_POLICIES)}
-    size = history.stat().st_size
-    with unpacked(str(history), size, 1024 * MIB, _no_bad_line, with_names=True) as found:
+    with unpacked(LineFile(str(history)), 1024 * MIB, _no_bad_line, with_names=True) as found:
         by_way["unpacked"] = digest_of_tables(found, _CHECKED_POLICIES)
     for way, digests in by_way.items():
         if digests != expected:

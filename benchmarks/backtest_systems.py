@@ -18,7 +18,7 @@ from typing import Any, Final
 from journeys.agents.history.backtest import backtest, packed, unpacked
 from journeys.agents.history.history_buckets import MIB, HistoryBuckets
 from journeys.agents.history.history_columns import history_batches
-from journeys.agents.history.line_files import LineFile
+from journeys.agents.history.line_files import BadLine, LineFile
 from journeys.agents.history.packed_history import pack
 from journeys.streams.compiled.backtest_tally import BacktestTally, tally_of
 from journeys.streams.partition.driver import replay_unpunctuated
@@ -41,8 +41,8 @@ _HELD: Final = 1024 * MIB
 _LITTLE: Final = 64 * MIB
 
 
-def _no_bad_line(number: int, why: str) -> None:
-    raise AssertionError(f"line {number}: {why}")
+def _no_bad_line(line: BadLine) -> None:
+    raise AssertionError(f"line {line.number}: {line.error}")
 
 
 def _said(tally: BacktestTally) -> dict[str, int]:
@@ -58,7 +58,7 @@ def _packed(path: str, count: int) -> dict[str, int]:
 
 
 def _unpacked(path: str, count: int, held_bytes: int = _HELD) -> dict[str, int]:
-    with unpacked(path, Path(path).stat().st_size, held_bytes, _no_bad_line) as history:
+    with unpacked(LineFile(path), held_bytes, _no_bad_line) as history:
         return _said(backtest(history, POLICIES[:count])[0])
 
 
@@ -67,7 +67,7 @@ def _pack(path: str, held_bytes: int) -> dict[str, int]:
         TemporaryDirectory() as folder,
         HistoryBuckets(Path(path).stat().st_size, held_bytes, with_names=True) as buckets,
     ):
-        clock = buckets.fill(history_batches(path, _no_bad_line))
+        clock = buckets.fill(history_batches(LineFile(path), _no_bad_line))
         return {"journeys": pack(buckets, clock, Path(folder) / "packed.parquet", 0)}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from journeys.agents.history.parquet_export import arrow_schema, arrow_table
+from journeys.agents.history.arrow_tables import arrow_schema, arrow_table
 from journeys.analytics.table import Table, all_tables
 from journeys.schemas.identity import abandonment_id
 from journeys.schemas.instants import DAY_MS

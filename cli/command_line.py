@@ -11,7 +11,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -84,13 +84,25 @@ def _reader_may_leave() -> Iterator[None]:
     """Raise typer.Exit when the reader of the output has gone, as with `| head`; typer alone would make it code 1."""
     try:
         yield
+    except BrokenPipeError:
+        _write_nowhere(sys.stdout, sys.stderr)
+        raise typer.Exit(BROKEN_PIPE) from None
+    try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes once more on its way out, into a pipe that nobody reads.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(nowhere, stream.fileno())
+        _write_nowhere(sys.stdout, sys.stderr)
         raise typer.Exit(BROKEN_PIPE) from None
+    except OSError as error:  # a full disk behind it
+        _write_nowhere(sys.stdout)
+        print_error(f"standard output: can't be written: {error.strerror or error}")
+        raise typer.Exit(WRONG_INPUT) from None
+
+
+def _write_nowhere(*streams: TextIO) -> None:
+    """Python flushes once more on its way out, into a pipe that nobody reads or a disk that is full."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream.fileno())
 
 
 def _end(code: int) -> NoReturn:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 from inspect import cleandoc
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
-from journeys.cli.command_line import CommandLine, print_fault
+from journeys.cli.command_line import WRONG_INPUT, CommandLine, print_fault
 from journeys.cli.commands import (
     backtest,
     bigquery,
@@ -24,6 +27,7 @@ from journeys.cli.commands import (
     ecom,
     generate,
     import_history,
+    inspect,
     manual_commands,
     pack,
     policy,
@@ -39,6 +43,7 @@ from journeys.cli.commands import (
     watch,
     worker,
 )
+from journeys.cli.output import print_error
 from journeys.cli.version import print_version
 
 
@@ -107,6 +112,7 @@ _add(
     "backtest packed.parquet --policy patient.toml --policy hasty.toml",
 )
 _add(app, "pack", pack.pack, "Pack history for backtests.", "pack history.jsonl --output packed.parquet")
+_add(app, "inspect", inspect.inspect, "Look at files of any shape.", "inspect visits.csv --write map.toml")
 _add(app, "demo", demo.demo, "See it all work, in a minute.", "demo --second-worker")
 _add(app, "generate", generate.generate, "Make up touchpoints for load.", "generate --journeys 10000 --seed 7")
 _add(app, "ecom", ecom.ecom, "Write the demo's clickstream as lines.", "ecom --made 200 --output ecom.jsonl")
@@ -207,12 +213,39 @@ _add(_stack, "status", stack.status, "Print what answers.", "stack status")
 app.add_typer(_stack, name="stack")
 
 
+def _require_streams() -> None:
+    """End with 2 where standard output was closed by whoever started this; other streams lead nowhere then."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (for as long as the process runs)
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  (the same)
+    if sys.stdout is None:
+        print_error("standard output is closed: send it to a file, or to /dev/null")
+        sys.exit(WRONG_INPUT)
+
+
+_ended_by: list[int] = []
+
+
+def _end_by_signal(number: int, _: object) -> None:
+    from journeys.agents.files.whole_file import clear_all
+
+    _ended_by.append(number)
+    clear_all()
+    sys.exit(128 + number)
+
+
 def run() -> None:
     """Run the command of this process's arguments and end the process. The console script `journeys`."""
+    _require_streams()
+    # What is being written is cleared away, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, _end_by_signal)
     if isinstance(sys.stdout, TextIOWrapper):  # where the terminal's encoding lacks a letter, its escape is printed
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except Exception as error:
+        if _ended_by:  # DuckDB makes an error of its own of what a signal raises within it
+            sys.exit(128 + _ended_by[0])
         print_fault(error)
         sys.exit(1)

@@ -37,6 +37,14 @@ HistoryUntil = Annotated[
         help="Stop there; RFC 3339 or epoch milliseconds. Without it, 91 days after the last record.",
     ),
 ]
+ComparisonUntil = Annotated[
+    int | None,
+    typer.Option(
+        parser=instant,
+        metavar="INSTANT",
+        help="Stop there; RFC 3339 or epoch milliseconds. Without it, and at the latest, at the last record.",
+    ),
+]
 HeldMemory = Annotated[
     int,
     typer.Option("--memory", min=16, metavar="MIB", help="Memory for history that is not packed; more goes to files."),
@@ -61,3 +69,7 @@ def settings_of(**options: Any) -> Settings:
         return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
         raise InvalidSettingError(faults_of(error)) from None
+    except UnicodeDecodeError as error:
+        raise InvalidSettingError(f".env: not UTF-8 ({error.reason}): save it as UTF-8") from None
+    except OSError as error:
+        raise InvalidSettingError(f"{error.filename or '.env'}: can't be read: {error.strerror}") from None

@@ -32,10 +32,15 @@ _INSTANTS: Final = frozenset(
     {"started_at", "last_touchpoint_at", "abandoned_at", "detected_at", "occurred_at", "timeout_deadline_at"}
 )
 
+# Ids of a database are whole numbers; of these a text is made. Others, such as 1.0, could be written in several ways.
+_IDS: Final = frozenset({"journey_id", "user_id", "touchpoint_id", "action_id", "command_id"})
+_LARGEST_ID: Final = 2**64
+
 FIELDS: Final = frozenset(
     {
         *("kind", "journey_id", "user_id", "occurred_at", "touchpoint_id", "channel", "event_type", "state"),
         *("cost", "cost_micros", "conversion_probability", "conversion_value"),
+        "conversion_value_micros",
         *("action_id", "policy_version", "propensity", "segment"),
         *("signal", "command", "reason", "days", "command_id", "requested_by", "note"),
         *("timeout_days", "inactivity_hours", "budget", "at"),
@@ -77,7 +82,7 @@ def _touchpoint(line: Line) -> Touchpoint:
         state=_text(line, "state"),
         cost_micros=_cost_micros(line),
         conversion_probability=_number(line, "conversion_probability"),
-        conversion_value_micros=_dollars(line, "conversion_value"),
+        conversion_value_micros=_value_micros(line),
         action_id=_text(line, "action_id"),
         policy_version=_text(line, "policy_version"),
         propensity=_number(line, "propensity"),
@@ -152,8 +157,11 @@ def _text(line: Line, field: str) -> str | None:
     if _absent(line, field):
         return None
     value = line[field]
+    if isinstance(value, int) and not isinstance(value, bool) and field in _IDS and abs(value) < _LARGEST_ID:
+        return str(value)
     if not isinstance(value, str):
-        raise InvalidRecordError(field, value, "text")
+        hint = ", or a whole number" if field in _IDS else ""
+        raise InvalidRecordError(field, value, f"text{hint}")
     if not value.isascii():
         try:
             value.encode()
@@ -182,6 +190,8 @@ def _decimal(line: Line, field: str, expected: str) -> Decimal | None:
     value = line[field]
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise InvalidRecordError(field, value, expected)
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        raise InvalidRecordError(field, value, expected)
     try:
         number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     except InvalidOperation:
@@ -208,16 +218,27 @@ def _budget_micros(line: Line) -> int | None:
 
 
 def _cost_micros(line: Line) -> int:
-    if _absent(line, "cost_micros"):
-        if _absent(line, "cost"):
-            raise InvalidRecordError("cost", None, "the cost in dollars, or cost_micros (0 for a free touchpoint)")
-        return dollars_to_micros(line["cost"], "cost")
-    if not _absent(line, "cost"):
-        raise InvalidRecordError("cost", line["cost"], "either cost or cost_micros, not both")
+    micros = _either(line, "cost")
+    if micros is None:
+        raise InvalidRecordError("cost", None, "the cost in dollars, or cost_micros (0 for a free touchpoint)")
+    return micros
+
+
+def _value_micros(line: Line) -> int | None:
+    return _either(line, "conversion_value")
+
+
+def _either(line: Line, field: str) -> int | None:
+    """An amount in dollars, or in micros under the name with _micros; None where it is absent."""
+    in_micros = f"{field}_micros"
+    if _absent(line, in_micros):
+        return _dollars(line, field)
+    if not _absent(line, field):
+        raise InvalidRecordError(field, line[field], f"either {field} or {in_micros}, not both")
     expected = f"a whole number of micros from 0 to {LARGEST_MICROS}"
-    micros = _decimal(line, "cost_micros", expected)
+    micros = _decimal(line, in_micros, expected)
     if micros is None or not 0 <= micros <= LARGEST_MICROS or micros != micros.to_integral_value():
-        raise InvalidRecordError("cost_micros", line["cost_micros"], expected)
+        raise InvalidRecordError(in_micros, line[in_micros], expected)
     return int(micros)
 
 

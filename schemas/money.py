@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from numbers import Real
 
@@ -13,6 +14,8 @@ LARGEST_SUM_MICROS = 2**62 - 1
 # A billion dollars for one touchpoint.
 LARGEST_MICROS = 1_000_000_000 * MICROS
 _ONE_MICRO = Decimal("0.000001")
+# Decimal takes 1_000 and digits of any script, too, which nobody means.
+_DIGITS = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _EXPECTED = "zero or more dollars with at most 6 decimals, at most 1000000000"
 
 
@@ -23,6 +26,8 @@ def dollars_to_micros(value: object, field: str) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, str | Decimal | Real):
         raise InvalidRecordError(field, value, _EXPECTED)
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise InvalidRecordError(field, value, _EXPECTED)
     try:
         dollars = Decimal(value) if isinstance(value, int | str | Decimal) else Decimal(str(value))
     except InvalidOperation:
@@ -32,7 +37,9 @@ def dollars_to_micros(value: object, field: str) -> int:
     # Within the largest sum this is exact, so a difference means more than 6 decimals.
     rounded = dollars.quantize(_ONE_MICRO)
     if rounded != dollars:
-        raise InvalidRecordError(field, value, _EXPECTED)
+        raise InvalidRecordError(
+            field, value, f"{_EXPECTED}; {rounded.normalize():f} would be: a mapping rounds (--map)"
+        )
     return int(rounded * MICROS)
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 import pyarrow as pa
 from pyarrow.parquet import ParquetWriter
 
-from journeys.agents.history.whole_file import whole_file
+from journeys.agents.files.whole_file import whole_file
 from journeys.schemas.identity import abandonment_id
 from journeys.schemas.money import MICROS
 from journeys.schemas.records import Touchpoint

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from journeys.agents.history.parquet_export import arrow_field
+from journeys.agents.history.arrow_tables import arrow_field
 from journeys.agents.settings.operation_error import OperationError
 from journeys.analytics.fingerprint import Fingerprint, sums
 from journeys.analytics.parquet_warehouse import duckdb_sql

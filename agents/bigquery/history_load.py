@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from journeys.agents.bigquery.client import Warehouse, dataset_client
 from journeys.agents.bigquery.event_time import latest_loadable
 from journeys.agents.bigquery.load_job import NoFilesError, append, in_utc
-from journeys.agents.history.parquet_export import arrow_schema
+from journeys.agents.history.arrow_tables import arrow_schema
 from journeys.analytics.parquet_warehouse import rows_of_files
 from journeys.analytics.table import Table, tables
 from journeys.clock import now_ms

@@ -13,18 +13,20 @@ import pyarrow as pa
 
 from journeys.agents.history.history_buckets import HistoryBuckets
 from journeys.agents.history.history_columns import HistoryBatch, OnBadLine, history_batches
+from journeys.agents.history.log_order import LogOrder
 from journeys.agents.history.packed_history import Group, PackedHistory, names_of
 from journeys.agents.settings.operation_error import OperationError
 from journeys.schemas.instants import DAY_MS
 from journeys.schemas.records import REASONS, STATES
 from journeys.streams.compiled.backtest_tally import BacktestTally
-from journeys.streams.partition.driver import UNTIL_AFTER_LAST_MS
 from journeys.streams.rule.penalty import PenaltyTable
 from journeys.streams.rule.policy import Policy
 
 if TYPE_CHECKING:
+    from journeys.agents.history.open_history import HistoryFile
     from journeys.engine import Backtest, Clock
 
+_SMALL_FILE = 2**20
 _Open: TypeAlias = Callable[[], Callable[[int], Group]]
 Abandonments: TypeAlias = Callable[[int, pa.Table], None]
 
@@ -65,10 +67,16 @@ def packed(path: str, *, with_names: bool = False) -> History:
 
 @contextmanager
 def unpacked(
-    path: str, size_bytes: int, held_bytes: int, on_bad_line: OnBadLine, *, with_names: bool = False
+    file: HistoryFile,
+    held_bytes: int,
+    on_bad_line: OnBadLine,
+    *,
+    with_names: bool = False,
+    order: LogOrder | None = None,
 ) -> Iterator[History]:
-    """History in a file of lines; at most `held_bytes` stay in memory. Raises UnreadableFileError, OperationError."""
-    with in_buckets(history_batches(path, on_bad_line), size_bytes, held_bytes, with_names=with_names) as history:
+    """History in files of lines; at most `held_bytes` stay in memory. Raises UnreadableFileError, OperationError."""
+    batches = (order or LogOrder()).watched_batches(history_batches(file, on_bad_line))
+    with in_buckets(batches, file.size_bytes() or _SMALL_FILE, held_bytes, with_names=with_names) as history:
         yield history
 
 
@@ -99,6 +107,8 @@ def backtest(
 ) -> list[BacktestTally]:
     """Tally of each policy on the history, as `replay_unpunctuated` would give it, up to `until` (ms).
 
+    A history ends at its last record; a later `until` is that record's time.
+
     `abandonments` is called with a policy's index and its abandonments in a group of journeys, in any order of groups;
     it needs a history with names.
     """
@@ -106,7 +116,8 @@ def backtest(
     greatest = history.clock.greatest
     if greatest is None:
         return total
-    last_at = greatest + UNTIL_AFTER_LAST_MS if until is None else until
+    # A comparison counts no days in which nothing can be seen.
+    last_at = greatest if until is None else min(until, greatest)
     tables = [(policy, PenaltyTable(policy.penalty)) for policy in policies]
     numbers = iter(range(history.group_count))
     lock = Lock()

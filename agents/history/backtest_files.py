@@ -11,7 +11,7 @@ from typing import Any, Self
 import pyarrow as pa
 from pyarrow.parquet import ParquetWriter, write_table
 
-from journeys.agents.history.whole_file import whole_file
+from journeys.agents.files.whole_file import whole_file
 from journeys.schemas.records import REASONS
 from journeys.streams.compiled.backtest_tally import BacktestTally
 from journeys.streams.rule.policy import Policy

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
-from journeys.agents.history.line_files import BadLine, LineFile, UnreadableFileError, parquet_lines
+from journeys.agents.files.unreadable import UnreadableFileError
+from journeys.agents.history.line_files import BadLine, LineFile, parquet_lines
+from journeys.agents.history.line_table import RAW
 from journeys.agents.history.touchpoint_columns import DECIDING, takes_schema, touchpoint_columns
+from journeys.agents.mapping.record_sql import FAULT
 from journeys.agents.settings.operation_error import OperationError
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.lines import FIELDS, parse_line
@@ -34,11 +36,14 @@ from journeys.schemas.records import (
     Touchpoint,
 )
 
+if TYPE_CHECKING:
+    from journeys.agents.history.open_history import HistoryFile
+    from journeys.agents.history.table_file import TableFile
+
 ABSENT: Final = -1
 _TOUCHPOINT, _REGISTRATION, _SIGNAL, _ABANDON, _EXTEND = range(5)
 _BATCH_ROWS: Final = 131_072
 _LINES: Final = 8_192
-_PARQUET: Final = (".parquet", ".pq")
 _STATE_NUMBERS: Final = {None: 0} | {state: number for number, state in enumerate(STATES, start=1)}
 _SCHEMA: Final = pa.schema(
     {
@@ -65,7 +70,7 @@ NO_PUNCTUATIONS: Final = (
     "leave punctuations out, or use journeys replay"
 )
 
-OnBadLine: TypeAlias = Callable[[int, str], None]
+OnBadLine: TypeAlias = Callable[[BadLine], None]
 
 
 class HistoryBatch(NamedTuple):
@@ -81,15 +86,43 @@ class HistoryBatch(NamedTuple):
     requests: dict[str, pa.Array] | None
 
 
-def history_batches(path: str, on_bad_line: OnBadLine) -> Iterator[HistoryBatch]:
-    """Batches of a file's valid lines, in order; `on_bad_line` gets number and reason of each bad one.
+def history_batches(file: HistoryFile, on_bad_line: OnBadLine) -> Iterator[HistoryBatch]:
+    """Batches of a file's valid lines, in order; `on_bad_line` gets each bad one.
 
     Raises UnreadableFileError, and OperationError for a line that a backtest can't use.
     """
-    file = LineFile(path)
-    if Path(path).suffix.lower() not in _PARQUET:
-        return line_batches(path, file.records(), on_bad_line)
-    return _one_ahead(_parquet_batches(path, file, on_bad_line))
+    if not isinstance(file, LineFile):
+        return _one_ahead(_table_batches(file, on_bad_line))
+    if file.source.format != "parquet":
+        return line_batches(file.name, file.records(), on_bad_line)
+    return _one_ahead(_parquet_batches(file, on_bad_line))
+
+
+def _table_batches(file: TableFile, on_bad_line: OnBadLine) -> Iterator[HistoryBatch]:
+    """Batches of a table: by columns, but for those with a row that has to be looked at by itself."""
+    for line in file.bad_rows():
+        on_bad_line(line)
+    if file.has_punctuations():
+        raise OperationError(f"{file.name}: {NO_PUNCTUATIONS}")
+    place = 0
+    for batch in file.batches():
+        place += batch.num_rows
+        faults = batch.column(FAULT) if FAULT in batch.schema.names else pa.nulls(batch.num_rows)
+        good = batch
+        if faults.null_count < batch.num_rows:
+            for line in file.left_out_of(batch):
+                on_bad_line(line)
+            good = batch.filter(pa.compute.is_null(faults))
+        has_raw = RAW in batch.schema.names and batch.column(RAW).null_count < batch.num_rows
+        columns = None if has_raw else touchpoint_columns(good.select(_deciding(good)))
+        if columns is not None:
+            yield HistoryBatch(*columns, None)
+        else:
+            yield from line_batches(file.name, file.batch_records(good, place - batch.num_rows), on_bad_line)
+
+
+def _deciding(batch: pa.RecordBatch) -> list[str]:
+    return [name for name in batch.schema.names if name in DECIDING]
 
 
 def _one_ahead(batches: Iterator[HistoryBatch]) -> Iterator[HistoryBatch]:
@@ -101,11 +134,12 @@ def _one_ahead(batches: Iterator[HistoryBatch]) -> Iterator[HistoryBatch]:
             yield batch
 
 
-def _parquet_batches(path: str, file: LineFile, on_bad_line: OnBadLine) -> Iterator[HistoryBatch]:
+def _parquet_batches(file: LineFile, on_bad_line: OnBadLine) -> Iterator[HistoryBatch]:
+    path = file.path
     try:
         with ParquetFile(path) as source:
             if not takes_schema(source.schema_arrow):
-                yield from line_batches(path, file.records(), on_bad_line)
+                yield from line_batches(file.name, file.records(), on_bad_line)
                 return
             deciding = [name for name in source.schema_arrow.names if name in DECIDING]
             lines = _ParquetLines(path)
@@ -113,7 +147,7 @@ def _parquet_batches(path: str, file: LineFile, on_bad_line: OnBadLine) -> Itera
             for batch in source.iter_batches(_BATCH_ROWS, columns=deciding):
                 columns = touchpoint_columns(batch)
                 if columns is None:
-                    yield from line_batches(path, lines.records(row, batch.num_rows), on_bad_line)
+                    yield from line_batches(file.name, lines.records(row, batch.num_rows), on_bad_line)
                 else:
                     yield HistoryBatch(*columns, None)
                 row += batch.num_rows
@@ -159,19 +193,19 @@ class _ParquetLines:
 
 
 def line_batches(
-    path: str, lines: Iterable[tuple[int, InputRecord] | BadLine], on_bad_line: OnBadLine
+    name: str, lines: Iterable[tuple[int, InputRecord] | BadLine], on_bad_line: OnBadLine
 ) -> Iterator[HistoryBatch]:
-    """Batches of lines, or of records of a topic's partition, in order; raises as `history_batches`."""
+    """Batches of the lines of `name`, or of records of a topic's partition, in order; raises as `history_batches`."""
     rows: list[tuple[Any, ...]] = []
     for line in lines:
         if isinstance(line, BadLine):
-            on_bad_line(line.number, str(line.error))
+            on_bad_line(line)
             continue
         number, record = line
         if isinstance(record, Touchpoint | JourneyRegistered | JourneySignal | JourneyCommand):
             rows.append(_row(record))
         elif isinstance(record, Punctuation | ClockCorrected):
-            raise OperationError(f"{path}: line {number}: {NO_PUNCTUATIONS}")
+            raise OperationError(f"{name}: line {number}: {NO_PUNCTUATIONS}")
         if len(rows) == _LINES:
             yield _batch(rows)
             rows = []

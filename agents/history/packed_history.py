@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile, ParquetWriter
 
+from journeys.agents.files.unreadable import UnreadableFileError
+from journeys.agents.files.whole_file import whole_file
 from journeys.agents.history.history_buckets import HistoryBuckets, view, views
 from journeys.agents.history.history_columns import REQUESTS
-from journeys.agents.history.line_files import UnreadableFileError
-from journeys.agents.history.whole_file import whole_file
 
 if TYPE_CHECKING:
     from journeys.engine import Clock, Journeys

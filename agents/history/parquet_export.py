@@ -5,15 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from journeys.agents.history.arrow_tables import arrow_schema, arrow_table
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
-from journeys.analytics.table import Column, Table, all_tables
+from journeys.analytics.table import Table, all_tables
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.marks import Marks
@@ -21,13 +21,6 @@ from journeys.schemas.topics import JOURNEY_EVENTS
 from journeys.streams.partition.log_entries import marked_inputs
 
 _FILE: Final = "rows.parquet"
-_ARROW = {
-    "STRING": pa.string(),
-    "INTEGER": pa.int64(),
-    "FLOAT": pa.float64(),
-    "BOOLEAN": pa.bool_(),
-    "BYTES": pa.binary(),
-}
 
 
 async def export(settings: Settings, folder: Path) -> dict[str, int]:
@@ -62,24 +55,6 @@ def _require_export_or_nothing(folder: Path) -> None:
     others = [path for path in folder.glob("**/*") if path.is_file() and path.name != _FILE]
     if others:
         raise OperationError(f"{folder} holds {others[0].name}, which no export wrote: use a folder of its own")
-
-
-def arrow_schema(table: Table) -> Any:
-    """Arrow schema of a table's files."""
-    return pa.schema([arrow_field(one, "ms") for one in table.columns])
-
-
-def arrow_field(column: Column, unit: Literal["ms", "us"]) -> Any:
-    """Arrow field of a column; `unit` is that of instants."""
-    # UTC without a zone in the type: DuckDB needs an extension for zones.
-    kind = pa.timestamp(unit) if column.kind == "TIMESTAMP" else _ARROW[column.kind]
-    return pa.field(column.name, kind, nullable=not column.is_required)
-
-
-def arrow_table(table: Table, rows: Sequence[dict[str, Any]]) -> Any:
-    """Arrow table of rows, which are fields of records by name."""
-    columns = {one.name: [row[one.name] for row in rows] for one in table.columns}
-    return pa.table(columns, schema=arrow_schema(table))
 
 
 def rows_of(codec: Codec, table: Table, records: Sequence[Any], marks: Marks) -> Iterator[dict[str, Any]]:

@@ -20,6 +20,7 @@ DECIDING: Final = frozenset(
     {
         *("kind", "journey_id", "touchpoint_id", "occurred_at", "state", "cost", "cost_micros"),
         *("conversion_probability", "conversion_value"),
+        "conversion_value_micros",
     }
 )
 _TEXTS: Final = ("user_id", "channel", "event_type", "action_id", "policy_version", "segment")
@@ -58,7 +59,9 @@ def touchpoint_columns(batch: pa.RecordBatch) -> tuple[pa.Array, pa.Array, dict[
                 "state": _states(columns.get("state"), batch.num_rows),
                 "cost_micros": _costs(columns.get("cost"), columns.get("cost_micros")),
                 "conversion_probability": _probabilities(columns.get("conversion_probability"), batch.num_rows),
-                "conversion_value_micros": _values(columns.get("conversion_value"), batch.num_rows),
+                "conversion_value_micros": _values(
+                    columns.get("conversion_value"), columns.get("conversion_value_micros"), batch.num_rows
+                ),
             },
         )
     except (_NotPlainError, pa.ArrowException):
@@ -165,7 +168,12 @@ def _probabilities(column: pa.Array | None, rows: int) -> pa.Array:
     return pc.fill_null(column, float("nan"))
 
 
-def _values(column: pa.Array | None, rows: int) -> pa.Array:
-    if column is None or _is_absent(column):
+def _values(dollars: pa.Array | None, micros: pa.Array | None, rows: int) -> pa.Array:
+    if micros is not None and not _is_absent(micros):
+        _require(_is_absent(dollars) and pa.types.is_integer(micros.type))
+        micros = micros.cast(pa.int64())
+        _require(_lies_within(micros, 0, LARGEST_MICROS))
+        return pc.fill_null(micros, -1)
+    if dollars is None or _is_absent(dollars):
         return pa.repeat(pa.scalar(-1, pa.int64()), rows)
-    return pc.fill_null(_micros_of_dollars(column), -1)
+    return pc.fill_null(_micros_of_dollars(dollars), -1)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
-from journeys.schemas.instants import HOUR_MS
+from journeys.schemas.instants import DAY_MS, HOUR_MS
 from journeys.schemas.partitioner import partition_of
 from journeys.schemas.records import Touchpoint
 from journeys.schemas.topics import DEFAULT_PARTITION_COUNT, JOURNEY_ABANDONMENTS
@@ -66,7 +66,7 @@ class Reference:
         abandonments = {
             abandonment.abandonment_id: abandonment._asdict()
             for numbered in by_partition.values()
-            for effects in replay_unpunctuated(numbered)
+            for effects in replay_unpunctuated(numbered, until=numbered[-1][1].occurred_at + 91 * DAY_MS)
             for abandonment in effects.abandonments
         }
         ends_at = min(numbered[-1][1].occurred_at for numbered in by_partition.values())

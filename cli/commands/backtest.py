@@ -9,26 +9,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from journeys.cli.command_line import WRONG_INPUT
-from journeys.cli.options import HeldMemory, HistoryUntil, Json, Quiet, Servers, settings_of
+from journeys.cli.files.history_input import (
+    AsLogged,
+    Map,
+    Sort,
+    history_input,
+    require_records,
+    shown_name,
+    tell_left_out,
+    tell_order,
+)
+from journeys.cli.files.output_names import require_different
+from journeys.cli.options import ComparisonUntil, HeldMemory, Json, Quiet, Servers, settings_of
 from journeys.cli.output import print_error, print_json
 
 if TYPE_CHECKING:
     from journeys.agents.history.backtest import Abandonments
-    from journeys.agents.history.line_files import LineFile
+    from journeys.agents.history.log_order import LogOrder
+    from journeys.agents.history.open_history import HistoryFile
     from journeys.cli.files.bad_lines import BadLines
     from journeys.streams.compiled.backtest_tally import BacktestTally
     from journeys.streams.rule.policy import Policy
 
-_SMALL_FILE = 2**20
 
-
-def backtest(
+def backtest(  # noqa: PLR0912, PLR0915  (what is asked for, a branch each)
     source: Annotated[
-        str,
+        list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="A file that `journeys pack` has written, or history itself (.jsonl, .csv, .parquet, - for JSONL on "
-            "standard input, topic:NAME for the input topic).",
+            help="A file that `journeys pack` has written, or history itself: files or folders as for "
+            "`journeys replay`, - for standard input, topic:NAME for the input topic.",
         ),
     ],
     policy: Annotated[
@@ -36,7 +46,10 @@ def backtest(
         typer.Option(metavar="FILE", help="A policy (TOML); as many as you like. Without any, the default policy."),
     ] = None,
     *,
-    until: HistoryUntil = None,
+    mapping: Map = None,
+    sort: Sort = False,
+    as_logged: AsLogged = False,
+    until: ComparisonUntil = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The comparison as Parquet, one row a policy.")
     ] = None,
@@ -56,22 +69,30 @@ def backtest(
     """Run history under several policies and compare their results.
 
     Each policy is applied to the whole history as `journeys replay SOURCE --policy FILE` would; of a topic, to the
-    records of each partition, without the time that the topic holds. The comparison goes to standard output, bad lines
-    to standard error.
+    records of each partition, without the time that the topic holds. It ends at the last record at the latest: of what
+    comes after it nothing can be seen. The comparison goes to standard output, bad lines to standard error.
     """
+    from journeys.agents.files.whole_file import require_writable
     from journeys.agents.history.backtest import engine_is_there, require_engine
     from journeys.agents.history.backtest_files import AbandonmentFile, write_comparison
+    from journeys.agents.history.log_order import LogOrder
+    from journeys.agents.history.packed_history import is_packed
     from journeys.cli.commands.backtest_topic import TOPIC, topic_tallies
     from journeys.cli.files.bad_lines import BadLines
-    from journeys.cli.files.regular_file import regular_file
     from journeys.cli.screen import Screen
     from journeys.cli.views.backtest_table import comparison, comparison_json
 
+    require_different({"--output": output, "--abandonments": abandonments})
+    for path in (output, abandonments):
+        if path is not None:
+            require_writable(path, source)
     policies = _policies(policy or [])
     if reference and abandonments is not None:
         raise typer.BadParameter("--abandonments comes from the compiled engine; --reference: use journeys replay")
-    is_topic = source.startswith(TOPIC)
-    bad_lines = BadLines("standard input" if source == "-" else source, "offset" if is_topic else "line")
+    is_topic = source[0].startswith(TOPIC)
+    if is_topic and (len(source) > 1 or mapping is not None or sort or as_logged):
+        raise typer.BadParameter(f"{source[0]} is read by itself and as it stands: no --map, --sort, --as-logged")
+    bad_lines = BadLines(shown_name(source), "offset" if is_topic else "line")
     by_reference = reference or not engine_is_there()
     if by_reference and abandonments is not None:
         require_engine("--abandonments")
@@ -82,14 +103,21 @@ def backtest(
         if is_topic:
             settings = settings_of(bootstrap_servers=bootstrap_servers)
             tallies = topic_tallies(
-                settings, source, policies, until, memory, bad_lines, add, by_reference=by_reference, quiet=quiet
+                settings, source[0], policies, until, memory, bad_lines, add, by_reference=by_reference, quiet=quiet
             )
         else:
-            with regular_file(source) as file:
-                if by_reference:
-                    tallies = _by_reference(file, policies, until, bad_lines)
-                else:
-                    tallies = _by_engine(file, policies, until, memory, bad_lines, add)
+            order = LogOrder()
+            if len(source) == 1 and is_packed(source[0]):
+                tallies = _of_packed(source[0], policies, until, add, by_reference=by_reference)
+            else:
+                with history_input(source, mapping=mapping, sort=sort, as_logged=as_logged) as file:
+                    if by_reference:
+                        tallies = _by_reference(file, policies, until, bad_lines, order)
+                    else:
+                        tallies = _by_engine(file, policies, until, memory, bad_lines, add, order)
+                    require_records(file, tallies[0].applied + tallies[0].late + tallies[0].refused, bad_lines.count)
+                    tell_left_out(file, quiet=quiet)
+                    tell_order(file, order)
     bad_lines.close()
     if output is not None:
         write_comparison(output, policies, tallies)
@@ -113,47 +141,53 @@ def _policies(paths: list[Path]) -> list[Policy]:
     return policies
 
 
+def _of_packed(
+    path: str, policies: list[Policy], until: int | None, abandonments: Abandonments | None, *, by_reference: bool
+) -> list[BacktestTally]:
+    from journeys.agents.history.backtest import backtest, packed
+    from journeys.agents.history.packed_history import PackedHistory
+    from journeys.agents.settings.operation_error import OperationError
+
+    if by_reference:
+        raise OperationError(f"{path}: a packed file needs the compiled engine; give the history itself")
+    left_out = PackedHistory(path).bad_lines
+    if left_out:
+        print_error(f"{path}: {left_out:,} bad lines were left out when it was packed")
+    return backtest(packed(path, with_names=abandonments is not None), policies, until=until, abandonments=abandonments)
+
+
 def _by_engine(
-    file: LineFile,
+    file: HistoryFile,
     policies: list[Policy],
     until: int | None,
     memory: int,
     bad_lines: BadLines,
     abandonments: Abandonments | None,
+    order: LogOrder,
 ) -> list[BacktestTally]:
-    from journeys.agents.history.backtest import backtest, packed, unpacked
+    from journeys.agents.history.backtest import backtest, unpacked
     from journeys.agents.history.history_buckets import MIB
-    from journeys.agents.history.packed_history import PackedHistory, is_packed
 
     with_names = abandonments is not None
-    if is_packed(file.path):
-        left_out = PackedHistory(file.path).bad_lines
-        if left_out:
-            print_error(f"{file.path}: {left_out:,} bad lines were left out when it was packed")
-        history = packed(file.path, with_names=with_names)
-        return backtest(history, policies, until=until, abandonments=abandonments)
-    size_bytes = file.size_bytes() or _SMALL_FILE
-    with unpacked(file.path, size_bytes, memory * MIB, bad_lines.add, with_names=with_names) as history:
+    with unpacked(file, memory * MIB, bad_lines.add, with_names=with_names, order=order) as history:
         return backtest(history, policies, until=until, abandonments=abandonments)
 
 
 def _by_reference(
-    file: LineFile, policies: list[Policy], until: int | None, bad_lines: BadLines
+    file: HistoryFile, policies: list[Policy], until: int | None, bad_lines: BadLines, order: LogOrder
 ) -> list[BacktestTally]:
     from journeys.agents.history.history_columns import NO_PUNCTUATIONS
-    from journeys.agents.history.packed_history import is_packed
     from journeys.agents.settings.operation_error import OperationError
-    from journeys.cli.files.regular_file import holds_punctuations
     from journeys.streams.compiled.backtest_tally import tally_of
     from journeys.streams.partition.driver import replay_unpunctuated
 
-    if is_packed(file.path):
-        raise OperationError(f"{file.path}: a packed file needs the compiled engine; give the history itself")
-    if holds_punctuations(file):
-        raise OperationError(f"{file.path}: {NO_PUNCTUATIONS}")
+    if file.has_punctuations():
+        raise OperationError(f"{file.name}: {NO_PUNCTUATIONS}")
+    for _ in order.watched(bad_lines.left_out(file)):
+        pass  # to know the last record, at which a comparison ends
+    end = order.greatest if until is None or order.greatest is None else min(until, order.greatest)
     tallies = []
     for policy in policies:
-        bad_lines.count = 0
-        numbered: Any = bad_lines.left_out(file)
-        tallies.append(tally_of(replay_unpunctuated(numbered, policy=policy, until=until)))
+        numbered: Any = bad_lines.good(file)
+        tallies.append(tally_of(replay_unpunctuated(numbered, policy=policy, until=end)))
     return tallies

@@ -73,7 +73,7 @@ def _by_engine(
     from journeys.agents.history.backtest import backtest, in_buckets
     from journeys.agents.history.history_columns import line_batches
 
-    batches = line_batches("", topic.records(partition), lambda number, why: None)  # noqa: ARG005  (none is bad here)
+    batches = line_batches("", topic.records(partition), lambda line: None)  # noqa: ARG005  (none is bad here)
     size_bytes = topic.size(partition) * _RECORD_BYTES
     with in_buckets(batches, size_bytes, held_bytes, with_names=abandonments is not None) as history:
         return backtest(history, policies, until=until, abandonments=abandonments)
@@ -86,6 +86,8 @@ def _by_reference(
     from journeys.streams.partition.driver import replay_unpunctuated
 
     bad_before, left_out_before = bad_records.count, topic.left_out
+    if until is not None:  # a comparison ends at the last record at the latest
+        until = min(until, max((record.occurred_at for _, record in topic.records(partition)), default=until))
     tallies = []
     for policy in policies:
         bad_records.count, topic.left_out = bad_before, left_out_before

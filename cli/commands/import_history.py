@@ -7,6 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from journeys.cli.command_line import WRONG_INPUT
+from journeys.cli.files.history_input import (
+    AsLogged,
+    Files,
+    Map,
+    Sort,
+    history_input,
+    require_records,
+    shown_name,
+    tell_left_out,
+)
 from journeys.cli.options import HistoryUntil, Json, Quiet, Servers, settings_of
 from journeys.cli.output import print_json, print_note
 
@@ -15,9 +25,11 @@ if TYPE_CHECKING:
 
 
 def import_history(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="A file (.jsonl, .csv, .parquet), or - for JSONL on standard input.")
-    ],
+    file: Files,
+    *,
+    mapping: Map = None,
+    sort: Sort = False,
+    as_logged: AsLogged = False,
     bootstrap_servers: Servers = None,
     every: Annotated[
         float,
@@ -39,27 +51,31 @@ def import_history(
     """
     from journeys.agents.history.importer import import_history as run_import
     from journeys.cli.files.bad_lines import BadLines
-    from journeys.cli.files.regular_file import holds_punctuations, regular_file
     from journeys.cli.operation import run_operation
     from journeys.cli.progress import progress_bar
     from journeys.schemas.lines import parse_unvalidated
 
     settings = settings_of(bootstrap_servers=bootstrap_servers)
-    bad_lines = BadLines("standard input" if file == "-" else file)
-    with regular_file(file) as lines, progress_bar("importing", quiet=quiet) as advance:
+    bad_lines = BadLines(shown_name(file))
+    with (
+        history_input(file, mapping=mapping, sort=sort, as_logged=as_logged) as lines,
+        progress_bar("importing", quiet=quiet) as advance,
+    ):
         report = run_operation(
             run_import(
                 settings,
                 lines.records(parse_unvalidated),  # the import validates
-                holds_punctuations=holds_punctuations(lines),
+                holds_punctuations=lines.has_punctuations(),
                 punctuate_every_ms=round(every * 60_000),
                 until=until,
                 allow_unpunctuated=allow_unpunctuated,
                 progress=lambda now: advance(now.records, None),
             )
         )
+        tell_left_out(lines, quiet=quiet)
+        require_records(lines, report.records + report.punctuations, report.bad_line_count)
     for line in report.bad_lines:
-        bad_lines.add(line.number, str(line.error))
+        bad_lines.add(line)
     bad_lines.count = report.bad_line_count  # of very many, the report keeps the first
     bad_lines.close()
     if as_json:

@@ -8,6 +8,17 @@ from typing import Annotated
 import typer
 
 from journeys.cli.command_line import WRONG_INPUT
+from journeys.cli.files.history_input import (
+    AsLogged,
+    Files,
+    Map,
+    Sort,
+    history_input,
+    require_records,
+    shown_name,
+    tell_left_out,
+    tell_order,
+)
 from journeys.cli.options import HeldMemory, Json, Quiet
 from journeys.cli.output import print_json, print_note
 
@@ -15,11 +26,12 @@ _SMALL_FILE = 2**20
 
 
 def pack(
-    source: Annotated[
-        str,
-        typer.Argument(metavar="SOURCE", help="A file (.jsonl, .csv, .parquet), or - for JSONL on standard input."),
-    ],
+    source: Files,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The packed file (Parquet).")],
+    *,
+    mapping: Map = None,
+    sort: Sort = False,
+    as_logged: AsLogged = False,
     memory: HeldMemory = 1024,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 if there were bad lines.")] = False,
     as_json: Json = False,
@@ -31,22 +43,28 @@ def pack(
     The numbers of bad lines go to standard error and are counted in the packed file; the good lines are packed.
     Needs the compiled engine. What does not fit into the memory goes to files in the temporary folder.
     """
+    from journeys.agents.files.whole_file import require_writable
     from journeys.agents.history.backtest import require_engine
     from journeys.agents.history.history_buckets import MIB, HistoryBuckets
     from journeys.agents.history.history_columns import history_batches
+    from journeys.agents.history.log_order import LogOrder
     from journeys.agents.history.packed_history import pack as write_packed
     from journeys.cli.files.bad_lines import BadLines
-    from journeys.cli.files.regular_file import regular_file
 
     require_engine("journeys pack")
-    bad_lines = BadLines("standard input" if source == "-" else source)
+    require_writable(output, source)
+    bad_lines = BadLines(shown_name(source))
+    order = LogOrder()
     with (
-        regular_file(source) as file,
+        history_input(source, mapping=mapping, sort=sort, as_logged=as_logged) as file,
         HistoryBuckets(file.size_bytes() or _SMALL_FILE, memory * MIB, with_names=True) as buckets,
     ):
-        clock = buckets.fill(history_batches(file.path, bad_lines.add))
+        clock = buckets.fill(order.watched_batches(history_batches(file, bad_lines.add)))
+        require_records(file, buckets.records, bad_lines.count)
         journeys = write_packed(buckets, clock, output, bad_lines.count)
         bad_lines.close()
+        tell_left_out(file, quiet=quiet)
+        tell_order(file, order)
     if as_json:
         print_json({"records": buckets.records, "journeys": journeys, "bad_lines": bad_lines.count})
     summary = f"packed {buckets.records:,} records of {journeys:,} journeys; bad lines: {bad_lines.count:,}"

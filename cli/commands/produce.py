@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from journeys.cli.command_line import WRONG_INPUT
+from journeys.cli.files.history_input import (
+    AsLogged,
+    Files,
+    Map,
+    Sort,
+    history_input,
+    is_standard_input,
+    require_records,
+    sends_json_lines,
+    shown_name,
+    tell_left_out,
+)
 from journeys.cli.options import Json, Quiet, Servers, settings_of
 from journeys.cli.output import print_json, print_note
 
 if TYPE_CHECKING:
-    from journeys.agents.history.line_files import LineFile
+    from journeys.agents.history.open_history import HistoryFile
     from journeys.agents.settings.settings import Settings
     from journeys.cli.files.bad_lines import BadLines
     from journeys.cli.progress import Advance
 
 
 def produce(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="A file (.jsonl, .csv, .parquet), or - for JSONL on standard input.")
-    ],
+    file: Files,
+    *,
+    mapping: Map = None,
+    sort: Sort = False,
+    as_logged: AsLogged = False,
     bootstrap_servers: Servers = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 if lines were rejected.")] = False,
     as_json: Json = False,
@@ -31,15 +47,19 @@ def produce(
     Lines that are not valid are rejected with their numbers, and the rest goes on. So are punctuations:
     on a live topic time belongs to the workers, and history with its own time goes in by `journeys import`.
     """
-    from journeys.agents.history.line_files import LineFile
     from journeys.cli.files.bad_lines import BadLines
     from journeys.cli.operation import run_operation
     from journeys.cli.progress import progress_bar
 
-    lines = LineFile(file)
-    rejected = BadLines("standard input" if file == "-" else file)
-    with progress_bar("producing", quiet=quiet) as advance:
-        sent = run_operation(_produce(settings_of(bootstrap_servers=bootstrap_servers), lines, rejected, advance))
+    rejected = BadLines(shown_name(file))
+    settings = settings_of(bootstrap_servers=bootstrap_servers)
+    with (
+        _input(file, mapping=mapping, sort=sort, as_logged=as_logged) as lines,
+        progress_bar("producing", quiet=quiet) as advance,
+    ):
+        sent = run_operation(_produce(settings, lines, rejected, advance))
+        tell_left_out(lines, quiet=quiet)
+        require_records(lines, sent, rejected.count)
     rejected.close()
     if as_json:
         print_json({"produced": sent, "rejected": rejected.count})
@@ -48,7 +68,19 @@ def produce(
         raise typer.Exit(WRONG_INPUT)
 
 
-async def _produce(settings: Settings, file: LineFile, rejected: BadLines, advance: Advance) -> int:
+@contextmanager
+def _input(files: list[str], *, mapping: str | None, sort: bool, as_logged: bool) -> Iterator[HistoryFile]:
+    """The lines of files; those of another program as they arrive, if they are lines of JSON."""
+    from journeys.agents.history.line_files import LineFile
+
+    if len(files) == 1 and is_standard_input(files[0]) and mapping is None and not sort and sends_json_lines():
+        yield LineFile("-")
+        return
+    with history_input(files, mapping=mapping, sort=sort, as_logged=as_logged) as found:
+        yield found
+
+
+async def _produce(settings: Settings, file: HistoryFile, rejected: BadLines, advance: Advance) -> int:
     from journeys.agents.history.line_files import BadLine
     from journeys.agents.kafka.record_producer import RecordProducer
     from journeys.cli.files.line_feed import line_feed
@@ -56,20 +88,22 @@ async def _produce(settings: Settings, file: LineFile, rejected: BadLines, advan
     from journeys.schemas.lines import parse_unvalidated
     from journeys.schemas.records import JourneyRecord
 
-    sent = 0
+    sent, name = 0, file.name
     async with RecordProducer(settings) as producer:
         async for line in line_feed(file, parse_unvalidated):  # the producer validates
             if isinstance(line, BadLine):
-                rejected.add(line.number, str(line.error))
+                rejected.add(line)
                 continue
             number, record = line
             if not isinstance(record, JourneyRecord):
-                rejected.add(number, "kind: a punctuation is not allowed here: time belongs to workers and imports")
+                rejected.add_of(
+                    name, number, "kind: a punctuation is not allowed here: time belongs to workers and imports"
+                )
                 continue
             try:
                 await producer.send(record)
             except InvalidRecordError as error:
-                rejected.add(number, str(error))
+                rejected.add_of(name, number, str(error))
                 continue
             sent += 1
             advance(sent, None)

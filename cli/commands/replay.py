@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from journeys.cli.command_line import WRONG_INPUT
+from journeys.cli.files.history_input import (
+    AsLogged,
+    Map,
+    Sort,
+    history_input,
+    require_records,
+    shown_name,
+    tell_left_out,
+    tell_order,
+)
+from journeys.cli.files.output_names import require_different
 from journeys.cli.instant import instant
 from journeys.cli.options import Json, Quiet, Servers, settings_of
 
 if TYPE_CHECKING:
+    from journeys.agents.history.open_history import HistoryFile
     from journeys.agents.settings.settings import Settings
     from journeys.cli.files.replay_output import ReplayOutput
     from journeys.cli.progress import Advance
@@ -23,9 +35,11 @@ _TOPIC: Final = "topic:"
 
 def replay(
     source: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            metavar="SOURCE", help="A file (.jsonl, .csv, .parquet), - for JSONL on standard input, or topic:NAME."
+            metavar="SOURCE",
+            help="Files or folders (JSON lines, JSON, CSV, Parquet; also packed with gzip, zstd, bzip2, xz), - for "
+            "standard input, or topic:NAME.",
         ),
     ],
     policy: Annotated[
@@ -33,13 +47,16 @@ def replay(
         typer.Option(metavar="FILE", help="Policy (TOML) in place of the default or the log's."),
     ] = None,
     *,
+    mapping: Map = None,
+    sort: Sort = False,
+    as_logged: AsLogged = False,
     until: Annotated[
         int | None,
         typer.Option(
             parser=instant,
             metavar="INSTANT",
-            help="Stop there; RFC 3339 or epoch milliseconds. Without it, a file runs until 91 days after its last "
-            "record and a topic to its end.",
+            help="Time goes on until there, or stops there; RFC 3339 or epoch milliseconds. Without it, a history ends "
+            "at its last record, and what is not decided by then stays open.",
         ),
     ] = None,
     output: Annotated[
@@ -56,12 +73,12 @@ def replay(
     """Replay touchpoints through the rule and write the abandonments, in firing order.
 
     A file without punctuations gets its time from its records; a file with punctuations, or a topic, keeps
-    the time that it holds. The same input and policy give the same abandonments, ids included. A summary
+    the time that it holds. CSV, Parquet and mapped files are sorted by time; JSON lines are a log and read as they
+    stand. The same input and policy give the same abandonments, ids included. A summary
     and the numbers of bad lines go to standard error; the good lines are replayed whatever the bad ones.
     With --json the summary goes to standard output, and the records need a file.
     """
-    if output == lifecycle:
-        raise typer.BadParameter("--output and --lifecycle name the same file")
+    require_different({"--output": output, "--lifecycle": lifecycle})
     if as_json and "-" in (output, lifecycle):
         name = "--output" if output == "-" else "--lifecycle"
         raise typer.BadParameter("--json prints its document to standard output: name a file", param_hint=name)
@@ -69,10 +86,15 @@ def replay(
 
     show = _Show(as_json=as_json, quiet=quiet)
     replaced = None if policy is None else load_policy(policy)
-    if source.startswith(_TOPIC):
+    if source[0].startswith(_TOPIC):
+        if len(source) > 1 or mapping is not None or sort or as_logged:
+            raise typer.BadParameter(f"{source[0]} is read by itself and as it stands: no --map, --sort, --as-logged")
         settings = settings_of(bootstrap_servers=bootstrap_servers)
-        _replay_topic(settings, source.removeprefix(_TOPIC), replaced, until, output, lifecycle, show)
-    elif _replay_file(source, replaced, until, output, lifecycle, show) and strict:
+        _replay_topic(settings, source[0].removeprefix(_TOPIC), replaced, until, output, lifecycle, show)
+        return
+    with history_input(source, mapping=mapping, sort=sort, as_logged=as_logged) as file:
+        bad_lines = _replay_file(file, source, replaced, until, output, lifecycle, show)
+    if bad_lines and strict:
         raise typer.Exit(WRONG_INPUT)
 
 
@@ -94,27 +116,37 @@ class _Show(NamedTuple):
 
 
 def _replay_file(
-    source: str, policy: Policy | None, until: int | None, output: str, lifecycle: str | None, show: _Show
+    file: HistoryFile,
+    sources: list[str],
+    policy: Policy | None,
+    until: int | None,
+    output: str,
+    lifecycle: str | None,
+    show: _Show,
 ) -> int:
-    """Replay a file and return the number of its bad lines."""
+    """Replay files and return the number of their bad lines."""
+    from journeys.agents.history.log_order import LogOrder
     from journeys.cli.files.bad_lines import BadLines
-    from journeys.cli.files.regular_file import holds_punctuations, regular_file
     from journeys.cli.files.replay_output import ReplayOutput
     from journeys.cli.views.replay_summary import ReplaySummary
     from journeys.streams.partition.driver import replay_punctuated, replay_unpunctuated
 
-    summary = ReplaySummary()
-    bad_lines = BadLines("standard input" if source == "-" else source)
-    with regular_file(source) as file:
-        # What is replayed as a file without punctuations holds none.
-        numbered: Any = summary.counted(bad_lines.left_out(file))
-        driver = replay_punctuated if holds_punctuations(file) else replay_unpunctuated
-        with ReplayOutput(output, lifecycle) as written:
-            for effects in driver(numbered, policy=policy, until=until):
-                summary.add(effects)
-                written.write(effects)
-    bad_lines.close()
+    order = LogOrder()
+    summary = ReplaySummary(order)
+    bad_lines = BadLines(shown_name(sources))
+    # What is replayed as a file without punctuations holds none.
+    numbered: Any = summary.counted(order.watched(bad_lines.left_out(file)))
+    driver = replay_punctuated if file.has_punctuations() else replay_unpunctuated
+    with ReplayOutput(output, lifecycle, sources) as written:
+        for effects in driver(numbered, policy=policy, until=until):
+            summary.add(effects)
+            written.write(effects)
+        bad_lines.close()
+        tell_left_out(file, quiet=show.quiet)
+        require_records(file, summary.records, bad_lines.count)  # within: an output of nothing replaces nothing
+    tell_order(file, order)
     show.summary(summary, bad_lines.count)
+    summary.tell_conversions_alone(quiet=show.quiet)
     return bad_lines.count
 
 

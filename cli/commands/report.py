@@ -7,13 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from journeys.cli.options import Json, Servers, settings_of
-from journeys.cli.output import print_json, print_line
+from journeys.cli.files.history_input import (
+    AsLogged,
+    Map,
+    Sort,
+    history_input,
+    require_records,
+    tell_left_out,
+    tell_order,
+)
+from journeys.cli.options import Json, Quiet, Servers, settings_of
+from journeys.cli.output import print_json, print_line, print_note
+from journeys.schemas.instants import DAY_MS
 
 if TYPE_CHECKING:
     from polars import DataFrame
     from rich.table import Table
 
+    from journeys.agents.history.open_history import HistoryFile
     from journeys.analytics.abandonment_report import Report
 
 Folder = Annotated[
@@ -40,23 +51,84 @@ def export(folder: Folder = None, bootstrap_servers: Servers = None, as_json: Js
 
 
 def report(
-    days: Annotated[int, typer.Option(min=1, metavar="N", help="How many days before the newest abandonment.")] = 30,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE",
+            help="History: files or folders as for `journeys replay`, or - for standard input. Without any, the "
+            "Parquet files of `journeys export`.",
+        ),
+    ] = None,
+    days: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="How many days before the newest abandonment [of files: all; else 30]."),
+    ] = None,
     folder: Folder = None,
+    *,
+    mapping: Map = None,
+    sort: Sort = False,
+    as_logged: AsLogged = False,
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Policy (TOML) for history, in place of the default.")
+    ] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page with charts.")] = None,
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Show what was abandoned and what it cost, over the Parquet files of `journeys export`. Needs no cloud."""
-    from journeys import analytics
+    """Show what was abandoned and what it cost: of history in files, or of the topics by `journeys export`.
 
-    made = analytics.report(days, folder=folder or settings_of().data_dir / "parquet")
+    Of files the rule is applied first, as `journeys replay` does. Needs no cloud and no Kafka.
+    """
+    from journeys import analytics
+    from journeys.agents.files.whole_file import require_writable, whole_file
+
+    if html is not None:
+        require_writable(html, files or ())
+    if not files:
+        for name, given in {"--map": mapping, "--policy": policy, "--sort": sort, "--as-logged": as_logged}.items():
+            if given:
+                raise typer.BadParameter(f"{name} is for history in files: name some")
+        made = analytics.report(days or 30, folder=folder or settings_of().data_dir / "parquet")
+    elif folder is not None:
+        raise typer.BadParameter("--folder names an export of the topics; files are history: give one of them")
+    else:
+        with history_input(files, mapping=mapping, sort=sort, as_logged=as_logged) as file:
+            made = _of_history(file, policy, days, quiet=quiet)
     if html is not None:
         from journeys.analytics.page import page
 
-        html.write_text(page(made), "utf-8")
+        with whole_file(html) as partial:
+            partial.write_text(page(made), "utf-8")
     if as_json:
         print_json(_json(made, html))
     else:
         _print_tables(made, html)
+
+
+def _of_history(file: HistoryFile, policy: Path | None, days: int | None, *, quiet: bool) -> Report:
+    """Apply the rule to history, and report on what came of it."""
+    from tempfile import TemporaryDirectory
+
+    from journeys import analytics
+    from journeys.agents.history.log_order import LogOrder
+    from journeys.agents.history.outcome_tables import write_outcome
+    from journeys.agents.settings.policy_file import load_policy
+    from journeys.cli.files.bad_lines import BadLines
+
+    bad_lines = BadLines(file.name)
+    order = LogOrder()
+    replaced = None if policy is None else load_policy(policy)
+    with TemporaryDirectory(prefix="journeys-") as made:
+        numbered: Any = order.watched(bad_lines.left_out(file))
+        outcome = write_outcome(file, numbered, replaced, Path(made))
+        bad_lines.close()
+        tell_left_out(file, quiet=quiet)
+        tell_order(file, order)
+        require_records(file, outcome.records, bad_lines.count)
+        note = f"{outcome.abandonments:,} abandonments of {outcome.records:,} records; {outcome.open:,} still open"
+        print_note(f"{note} at the last record; bad lines: {bad_lines.count:,}", quiet=quiet)
+        span_ms = outcome.last_at - outcome.first_at
+        return analytics.report(days or max(1, span_ms // DAY_MS + 1), folder=Path(made))
 
 
 def _json(made: Report, html: Path | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 from journeys.agents.history.line_files import BadLine, LineFile
+from journeys.agents.history.open_history import HistoryFile
 from journeys.schemas.lines import parse_line
 from journeys.schemas.records import InputRecord
 
@@ -18,10 +19,10 @@ STANDARD_INPUT: Final = "-"
 
 
 async def line_feed(
-    file: LineFile, parse: Callable[[object], InputRecord] = parse_line
+    file: HistoryFile, parse: Callable[[object], InputRecord] = parse_line
 ) -> AsyncIterator[tuple[int, InputRecord] | BadLine]:
     """Yield what `file.records(parse)` yields; standard input is read in a thread. Raises UnreadableFileError."""
-    if file.path != STANDARD_INPUT:
+    if not isinstance(file, LineFile) or file.path != STANDARD_INPUT:
         for line in file.records(parse):  # a file is never slow, and a thread would cost as much again as the reading
             yield line
         return

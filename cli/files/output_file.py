@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from journeys.agents.files.whole_file import clear, partial_of, require_no_input, require_writable, take_place
 from journeys.schemas.expected_error import ExpectedError
 
 _STANDARD_OUTPUT = "-"
@@ -24,10 +25,11 @@ class OutputFile:
     """JSON lines in UTF-8, to a path or, for `-`, to standard output. A context manager.
 
     A regular file is written beside its place and takes it when all went well; what is no regular file
-    (a device, a pipe) is written as it is. Raises UnwritableFileError, at once where that can be known.
+    (a device, a pipe) is written as it is. Raises UnwritableFileError and OperationError, at once where that can be
+    known: none of the `inputs` is written.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, inputs: Sequence[str] = ()) -> None:
         self.path = path
         self._partial: Path | None = None
         self._dumps = _utf8
@@ -37,13 +39,15 @@ class OutputFile:
             if self._file.isatty():  # so that no character of a record moves the cursor
                 self._dumps = _ascii
             return
-        # Through symbolic links, so that the file behind them is replaced and not the link.
-        self._target = Path(path).resolve()
+        place = Path(path)
+        require_no_input(place, inputs)
         try:
-            if self._target.exists() and not self._target.is_file():
-                self._file = self._target.open("wb")
+            if place.exists() and not place.is_file() and not place.is_dir():
+                self._target = place
+                self._file = place.open("wb")
             else:
-                self._partial = self._target.with_name(f".{self._target.name}.{os.getpid()}.partial")
+                self._target = require_writable(place, inputs)
+                self._partial = partial_of(self._target)
                 self._file = self._partial.open("wb")
         except OSError as error:
             raise self._unwritable(error) from None
@@ -69,14 +73,14 @@ class OutputFile:
                 return
             self._file.close()
             if self._partial is not None and error is None:
-                self._partial.replace(self._target)
+                take_place(self._partial, self._target)
         except BrokenPipeError:
             raise
         except OSError as failure:
             raise self._unwritable(failure) from None
         finally:
             if self._partial is not None:
-                self._partial.unlink(missing_ok=True)
+                clear(self._partial)
 
     def _unwritable(self, error: OSError) -> UnwritableFileError:
         where = "standard output" if self._target is None else self.path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -14,11 +15,13 @@ from journeys.streams.partition.effects import Effects
 class ReplayOutput:
     """Two files: abandonments, and lifecycle records if a path is given. A context manager; raises as OutputFile."""
 
-    def __init__(self, abandonments: str, lifecycle: str | None) -> None:
+    def __init__(self, abandonments: str, lifecycle: str | None, inputs: Sequence[str] = ()) -> None:
         self._files = ExitStack()
         try:
-            self._abandonments = self._files.enter_context(OutputFile(abandonments))
-            self._lifecycle = None if lifecycle is None else self._files.enter_context(OutputFile(lifecycle))
+            self._abandonments = self._files.enter_context(OutputFile(abandonments, inputs=inputs))
+            self._lifecycle = (
+                None if lifecycle is None else self._files.enter_context(OutputFile(lifecycle, inputs=inputs))
+            )
         except BaseException as error:
             self._files.__exit__(type(error), error, error.__traceback__)
             raise

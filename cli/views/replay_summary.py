@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.table import Table
 
+from journeys.agents.history.log_order import LogOrder
+from journeys.cli.output import print_note
 from journeys.cli.screen import new_table
 from journeys.schemas.money import format_dollars
 from journeys.schemas.records import REASONS, InputRecord, Touchpoint
@@ -15,9 +17,10 @@ from journeys.streams.partition.effects import Effects
 
 
 class ReplaySummary:
-    """Counts while a replay runs. Penalties are in micros."""
+    """Counts while a replay runs. Penalties are in micros. `order` is that of a file's records."""
 
-    def __init__(self) -> None:
+    def __init__(self, order: LogOrder | None = None) -> None:
+        self._order = order
         self.touchpoints = 0
         self.applied = self.late = self.duplicate = self.refused = self.dead = 0
         self.abandonments: Counter[str] = Counter()
@@ -51,20 +54,38 @@ class ReplaySummary:
             self.dead += counts.dead
 
     @property
-    def _records(self) -> int:
+    def records(self) -> int:
+        """Records of journeys."""
         return self.applied + self.late + self.duplicate + self.refused
+
+    @property
+    def open(self) -> int:
+        """Episodes that the history leaves open."""
+        begun = self.lifecycle["started"] + self.lifecycle["returned"]
+        return begun - self.lifecycle["converted"] - self.abandonments.total()
+
+    def tell_conversions_alone(self, *, quiet: bool) -> None:
+        """Print a note if each touchpoint is a conversion: then nothing can be abandoned."""
+        if self.lifecycle["converted"] and self.lifecycle["converted"] == self.applied:
+            print_note(
+                "each touchpoint is a conversion, and a conversion ends its journey at once: nothing can be abandoned; "
+                "read orders together with the visits or clicks before them",
+                quiet=quiet,
+            )
 
     def json(self, bad_lines: int | None) -> dict[str, Any]:
         """The summary for --json; `bad_lines` as in `table`."""
         return {
             "journeys": len(self._journeys),
-            "records": self._records,
+            "records": self.records,
             "touchpoints": None if bad_lines is None else self.touchpoints,
             "abandonments": {reason: self.abandonments[reason] for reason in REASONS},
             "penalty_micros": {reason: self.penalties[reason] for reason in REASONS},
             "total_penalty_micros": self.penalties.total(),
             "conversions": self.lifecycle["converted"],
             "returns": self.lifecycle["returned"],
+            "open": self.open,
+            "behind": None if self._order is None else self._order.behind,
             "late": self.late,
             "duplicates": self.duplicate,
             "refused": self.refused,
@@ -78,7 +99,7 @@ class ReplaySummary:
         table = new_table("", *headings, title="replay", right=headings)
         table.add_row("journeys", f"{len(self._journeys):,}")
         if bad_lines is None:
-            table.add_row("records of journeys", f"{self._records:,}", end_section=True)
+            table.add_row("records of journeys", f"{self.records:,}", end_section=True)
         else:
             table.add_row("touchpoints", f"{self.touchpoints:,}", end_section=True)
         for reason in REASONS:
@@ -89,6 +110,8 @@ class ReplaySummary:
         for name, count in (
             ("conversions", self.lifecycle["converted"]),
             ("returns", self.lifecycle["returned"]),
+            ("still open", self.open),
+            *([("behind the clock", self._order.behind)] if self._order is not None else []),
             ("late touchpoints", self.late),
             ("duplicates", self.duplicate),
             ("refused", self.refused),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from journeys.schemas.instants import DAY_MS
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import ClockCorrected, InputRecord, JourneyRecord, Punctuation
 from journeys.streams.partition.effects import Effects
@@ -15,9 +14,6 @@ from journeys.streams.partition.state import Partition
 from journeys.streams.rule.clock import require_counting
 from journeys.streams.rule.policy import Policy
 
-# A day more than the cap of 90 days on a journey: by then nothing is open.
-UNTIL_AFTER_LAST_MS = 91 * DAY_MS
-
 
 def replay_unpunctuated(
     numbered: Iterable[tuple[int, JourneyRecord]], *, policy: Policy | None = None, until: int | None = None
@@ -25,8 +21,9 @@ def replay_unpunctuated(
     """Replay records without punctuations, as one partition; the line number is the offset.
 
     Before every record a punctuation is made at the greatest occurred_at so far, that record's included,
-    and one at the end at `until` (ms; default: 91 days after the greatest). Grace is 0. The first record whose
-    punctuation would lie after `until` ends the reading. Effects come as they arise, one for each record.
+    and one at the end at `until` (ms; default: the greatest, for a history ends at its last record, and what is not
+    decided by then stays open). Grace is 0. The first record whose punctuation would lie after `until` ends the
+    reading. Effects come as they arise, one for each record.
     """
     processor = Processor(Partition(policy=policy, grace_ms=0), provenance=False)
     greatest: int | None = None
@@ -46,7 +43,7 @@ def replay_unpunctuated(
         yield processor.process([_entry(number, record)])
     if greatest is not None:
         effects = Effects()
-        processor.punctuate(greatest + UNTIL_AFTER_LAST_MS if until is None else until, behind, effects)
+        processor.punctuate(greatest if until is None else until, behind, effects)
         yield effects
 
 

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.instants import DAY_MS, HOUR_MS, SECOND_MS
 from journeys.schemas.money import MICROS
+from journeys.schemas.toml_depth import too_deep
 from journeys.streams.rule.deadlines import DeadlineRule, Deadlines
 from journeys.streams.rule.policy_parts import Days, Dollars, NotNegative, Part, Rate
 
@@ -238,6 +239,8 @@ DEFAULT_POLICY: Final = Policy()
 
 def policy_from_toml(text: str) -> Policy:
     """Policy of TOML text; what it leaves out is as in the default policy. Raises InvalidPolicyError."""
+    if why := too_deep(text):
+        raise InvalidPolicyError(f"not TOML of a policy: {why}")
     try:
         given = tomllib.loads(text, parse_float=Decimal)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError, ArithmeticError) as error:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from journeys.agents.history.backtest import History, backtest, packed, unpacked
 from journeys.agents.history.history_buckets import HistoryBuckets
 from journeys.agents.history.history_columns import history_batches
+from journeys.agents.history.line_files import BadLine, LineFile
 from journeys.agents.history.packed_history import pack
 from journeys.schemas.instants import DAY_MS
 from journeys.schemas.records import JourneyRecord
@@ -31,8 +32,8 @@ _GROUP_ROWS = 5  # so few that there are several groups
 _SEEDS = 150
 
 
-def _never(number: int, why: str) -> None:
-    raise AssertionError(f"line {number} is bad: {why}")
+def _never(line: BadLine) -> None:
+    raise AssertionError(f"line {line.number} is bad: {line.error}")
 
 
 def _compare(history: History, records: Sequence[JourneyRecord], policies: Sequence[Policy], until: int | None) -> int:
@@ -40,6 +41,9 @@ def _compare(history: History, records: Sequence[JourneyRecord], policies: Seque
     found = backtest(
         history, policies, until=until, abandonments=lambda number, table: tables[number].append(table), threads=2
     )
+    # A comparison ends at the last record; a replay goes on for as long as it is told.
+    last = max((record.occurred_at for record in records), default=until)
+    until = until if until is None or last is None else min(until, last)
     count = 0
     for number, policy in enumerate(policies):
         tally, expected = reference(records, policy, until)
@@ -55,10 +59,10 @@ def _compare_both_ways(written: Sequence[JourneyRecord], until: int | None) -> i
         records = read_lines(lines)
         file = Path(folder) / "packed.parquet"
         with HistoryBuckets(1_000, _HELD_BYTES, with_names=True) as buckets:
-            clock = buckets.fill(history_batches(str(lines), _never))
+            clock = buckets.fill(history_batches(LineFile(str(lines)), _never))
             pack(buckets, clock, file, 0, group_rows=_GROUP_ROWS)
         count = _compare(packed(str(file), with_names=True), records, SHARP, until)
-        with unpacked(str(lines), 1_000, _HELD_BYTES, _never, with_names=True) as history:
+        with unpacked(LineFile(str(lines)), _HELD_BYTES, _never, with_names=True) as history:
             return count + _compare(history, records, SHARP, until)
 
 

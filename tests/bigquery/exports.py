@@ -2,7 +2,7 @@
 
 import pyarrow.parquet as pq
 
-from journeys.agents.history.parquet_export import arrow_schema, arrow_table
+from journeys.agents.history.arrow_tables import arrow_schema, arrow_table
 from journeys.analytics.table import all_tables
 from tests.fixtures.hostile import HOSTILE
 

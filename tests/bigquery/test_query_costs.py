@@ -15,7 +15,7 @@ from journeys.agents.bigquery.client import Warehouse
 from journeys.agents.bigquery.deployment import apply
 from journeys.agents.bigquery.load_job import NoFilesError
 from journeys.agents.bigquery.table_fill import fill
-from journeys.agents.history.parquet_export import arrow_table
+from journeys.agents.history.arrow_tables import arrow_table
 from journeys.analytics.parquet_warehouse import ParquetWarehouse
 from journeys.analytics.query import queries
 from journeys.analytics.table import all_tables, touchpoint_table

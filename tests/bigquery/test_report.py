@@ -30,7 +30,7 @@ from journeys.analytics.page import page
 from journeys.analytics.parquet_warehouse import ParquetWarehouse
 from journeys.analytics.query import queries
 from journeys.analytics.table import all_tables, touchpoint_table
-from journeys.schemas.instants import parse_instant
+from journeys.schemas.instants import DAY_MS, parse_instant
 from journeys.schemas.lines import parse_line
 from journeys.schemas.printable import printable
 from journeys.schemas.records import REASONS, Touchpoint
@@ -128,7 +128,8 @@ def test_the_demos_data_has_the_same_report_on_both(bigquery_client, house, tmp_
     first = next(lines)
     history = merge(arrivals(1, parse_instant(first["occurred_at"]), 160), chain([first], lines))
     records = list(map(parse_line, history))
-    effects = list(replay_unpunctuated(enumerate(records)))
+    end = max(record.occurred_at for record in records) + 91 * DAY_MS
+    effects = list(replay_unpunctuated(enumerate(records), until=end))
     abandonments = [one for each in effects for one in each.abandonments]
     told = [one for each in effects for one in each.lifecycle]
     touched = [one for one in records if isinstance(one, Touchpoint)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from journeys.schemas.identity import abandonment_id
+from journeys.schemas.instants import DAY_MS
 from journeys.schemas.records import REASONS, SIGNALS, JourneyAbandoned, JourneyRecord, Punctuation
 from journeys.streams.partition.driver import replay_partition, replay_punctuated, replay_unpunctuated
 from journeys.streams.partition.effects import Counts
@@ -97,7 +98,10 @@ def replayed(case):
     clocks = {record.time_source for _, record in case.log if isinstance(record, Punctuation)}
     if "live" not in clocks:
         replay = replay_punctuated if clocks else replay_unpunctuated
-        return replay(case.log, policy=case.policy, until=case.until)
+        until = case.until
+        if until is None and not clocks:  # when nothing is open any more
+            until = max((record.occurred_at for _, record in case.log), default=0) + 91 * DAY_MS
+        return replay(case.log, policy=case.policy, until=until)
     entries = [
         Entry(number, record.journey_id.encode() if isinstance(record, JourneyRecord) else None, appended, record)
         for number, record in case.log

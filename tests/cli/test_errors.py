@@ -43,7 +43,7 @@ def the_line(result) -> str:
         (["replay"], "journeys replay: Missing argument 'SOURCE'"),
         (["fly"], "journeys: No such command 'fly'"),
         (["broker", "fly"], "journeys broker: No such command 'fly'"),
-        (["replay", "a", "b"], "journeys replay: Got unexpected extra argument"),
+        (["ecom", "a", "b"], "journeys ecom: Got unexpected extra argument"),
         (
             ["replay", "a", "--until", "tomorrow"],
             "'--until': 'tomorrow' is not allowed; expected RFC 3339",

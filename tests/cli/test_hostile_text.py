@@ -97,7 +97,7 @@ def test_hostile_lines_of_a_file(shown, cli, tmp_path):
         one | {"occurred_at": one["journey_id"]} for one in good
     ]
     (tmp_path / "h.jsonl").write_text("\n".join(map(json.dumps, good + bad)))
-    shown("replay", "h.jsonl", "-q", "--output", "out.jsonl", exit_code=0)
+    shown("replay", "h.jsonl", "-q", "--until", "2026-03-01T00:00:00Z", "--output", "out.jsonl", exit_code=0)
     written = [json.loads(line)["journey_id"] for line in (tmp_path / "out.jsonl").read_text().split("\n") if line]
     assert set(written) == set(HOSTILE.values())
     shown("pack", "h.jsonl", "--output", "h.parquet")

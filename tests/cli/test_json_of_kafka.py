@@ -47,7 +47,8 @@ def test_history_on_topics(kafka, document, tmp_path):
     assert verified["ok"]
     assert verified["topics"][0]["equal"] == sum(replayed["abandonments"].values())
     tested = document("backtest", "topic:journey-events", "-q")["policies"][0]
-    assert sum(tested["abandonments"].values()) == verified["topics"][0]["equal"]
+    # A comparison ends at the last record, the import's own time 91 days later.
+    assert sum(tested["abandonments"].values()) + tested["open"] == verified["topics"][0]["equal"]
     shown = document("show", "lost")
     assert [record["abandonment_reason"] for record in shown["abandonments"]] == ["COMPETITOR_CONVERSION"]
     (in_force,) = document("policy", "show", path=2)["policies"]

@@ -124,9 +124,10 @@ def test_lines_on_a_terminal_are_ascii(tmp_path):
     """As JSON they say the same; into a pipe they are as they were."""
     line = '{"journey_id":"j\u009b2J","touchpoint_id":"t","occurred_at":"2026-01-01T00:00:00Z","cost":1}\n'
     (tmp_path / "h.jsonl").write_text(line)
-    written = in_terminal("replay", "h.jsonl", "-q", cwd=tmp_path, columns=80)
+    until = ("--until", "2026-02-01T00:00:00Z")
+    written = in_terminal("replay", "h.jsonl", "-q", *until, cwd=tmp_path, columns=80)
     assert r"j\u009b2J" in written
-    assert "j\u009b2J" in journeys("replay", "h.jsonl", "-q", cwd=tmp_path).stdout
+    assert "j\u009b2J" in journeys("replay", "h.jsonl", "-q", *until, cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize(

@@ -112,10 +112,11 @@ def test_csv_and_parquet_give_what_jsonl_gives(cli, tmp_path):
     for row in rows:
         row["cost"] = str(row["cost"])
     parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "history.parquet")
-    expected = cli("replay", write_lines(tmp_path / "history.jsonl", TOUCHPOINTS))
+    until = ("--until", "2026-03-01T00:00:00Z")
+    expected = cli("replay", write_lines(tmp_path / "history.jsonl", TOUCHPOINTS), *until)
     assert len(read_lines(expected.stdout)) == 2
     for name in ("history.csv", "history.parquet"):
-        assert cli("replay", name).stdout == expected.stdout, name
+        assert cli("replay", name, *until).stdout == expected.stdout, name
 
 
 def test_bad_lines_are_told_with_their_numbers_and_the_rest_is_replayed(cli, tmp_path):
@@ -209,7 +210,15 @@ def test_text_comes_out_as_it_came_in(tmp_path):
     """In UTF-8, whatever the terminal's language is."""
     lines = [touch("Käufer-漢", 1, 1, "AWARE")]
     (tmp_path / "history.jsonl").write_text(json.dumps(lines[0], ensure_ascii=False), encoding="utf-8")
-    done = journeys("replay", "history.jsonl", cwd=tmp_path, text=False, env={"LC_ALL": "C", "PYTHONUTF8": "0"})
+    done = journeys(
+        "replay",
+        "history.jsonl",
+        "--until",
+        "2026-03-01T00:00:00Z",
+        cwd=tmp_path,
+        text=False,
+        env={"LC_ALL": "C", "PYTHONUTF8": "0"},
+    )
     assert json.loads(done.stdout.decode("utf-8"))["journey_id"] == "Käufer-漢"
     assert "Käufer-漢" in done.stdout.decode("utf-8")
 
@@ -239,7 +248,8 @@ def test_a_punctuation_is_found_however_it_is_written(cli, tmp_path, line):
 
 
 def test_a_note_on_punctuation_is_none(cli, tmp_path):
-    """The word alone makes no punctuation: time is made, up to the deadline and beyond."""
+    """The word alone makes no punctuation: time is made, here up to an instant beyond the deadline."""
     lines = [{**TOUCHPOINTS[0], "event_type": "punctuation"}]
-    (silent,) = read_lines(cli("replay", write_lines(tmp_path / "in.jsonl", lines)).stdout)
+    path = write_lines(tmp_path / "in.jsonl", lines)
+    (silent,) = read_lines(cli("replay", path, "--until", "2026-04-02T00:00:00Z").stdout)
     assert silent["detected_at"] == "2026-04-02T00:00:00.000Z"

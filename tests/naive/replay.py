@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .line import DAY, Line
+from .line import Line
 from .model import Model, Result
 
 
@@ -47,7 +47,7 @@ def with_made_punctuations(log: list[Line], until: int | None) -> Iterator[Line]
     A made punctuation has the offset of the line that it precedes.
     """
     if until is None:
-        until = max((line.at for line in log), default=0) + 91 * DAY
+        until = max((line.at for line in log), default=0)
     for position, line in enumerate(log):
         greatest = max(earlier.at for earlier in log[: position + 1])
         if greatest > until:

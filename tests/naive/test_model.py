@@ -6,8 +6,8 @@ Unless a case says otherwise the policy is the default one.
 from __future__ import annotations
 
 from .line import DAY, HOUR
-from .replay import run
 from .written import at, ends, order, register, said, touch
+from .written import run_out as run
 
 
 def test_silence_of_72_hours_ends_a_journey():

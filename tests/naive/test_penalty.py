@@ -6,7 +6,7 @@ import pytest
 
 from .line import DAY, HOUR, instant, micros
 from .penalty import abandonment_id
-from .replay import run
+from .written import run_out as run
 
 T0 = 1_760_000_000_000
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .line import DAY
-from .replay import run
 from .written import at, ends, order, said, tick, touch
+from .written import run_out as run
 
 
 def test_firing_order_is_deadline_then_journey():

@@ -6,6 +6,7 @@ Days are counted from T0.
 from __future__ import annotations
 
 from .line import DAY
+from .replay import run
 
 T0 = 1_760_000_000_000
 
@@ -50,3 +51,10 @@ def ends(result):
 def said(result):
     """Of each lifecycle entry its kind and offset."""
     return [(entry["kind"], entry["offset"]) for entry in result.lifecycle]
+
+
+def run_out(lines, **more):
+    """Run lines; without time of their own until 91 days after the last one, when nothing is open any more."""
+    if not any(line.get("kind") == "punctuation" for line in lines):
+        more = {"until": max((line["occurred_at"] for line in lines), default=0) + 91 * DAY} | more
+    return run(lines, **more)

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.peers.reference import Reference
 from benchmarks.workload import make_workload
+from journeys.schemas.instants import DAY_MS
 from journeys.schemas.records import Touchpoint
 from journeys.streams.partition.driver import replay_unpunctuated
 
@@ -29,5 +30,5 @@ def reference(touchpoints: list[Touchpoint]) -> Reference:
 @pytest.fixture(scope="session")
 def abandonments(touchpoints: list[Touchpoint]) -> list[dict[str, Any]]:
     """Fields of every abandonment that the pure core makes of them."""
-    effects = replay_unpunctuated(list(enumerate(touchpoints)))
+    effects = replay_unpunctuated(list(enumerate(touchpoints)), until=touchpoints[-1].occurred_at + 91 * DAY_MS)
     return [abandonment._asdict() for one in effects for abandonment in one.abandonments]

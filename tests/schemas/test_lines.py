@@ -96,6 +96,38 @@ def test_the_other_kinds():
     assert parse_line(corrected) == ClockCorrected(T0, "ann", "why")
 
 
+def test_whole_numbers_are_ids():
+    """As databases give them."""
+    ids = {"journey_id": 17, "user_id": 18, "touchpoint_id": 0, "action_id": -1}
+    record = parse_line(TOUCHPOINT | ids)
+    assert (record.journey_id, record.user_id, record.touchpoint_id, record.action_id) == ("17", "18", "0", "-1")
+
+
+def test_values_in_micros():
+    """As exports of the topics have them."""
+    assert parse_line(TOUCHPOINT | {"conversion_value_micros": 90}).conversion_value_micros == 90
+    assert parse_line(TOUCHPOINT | {"conversion_value_micros": "90"}).conversion_value_micros == 90
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ({"occurred_at": "2026-01-31 12:00:00"}, "no zone"),
+        ({"occurred_at": "2026-01-31"}, "no zone"),
+        ({"occurred_at": datetime(2026, 1, 31)}, "no zone"),  # noqa: DTZ001  (a naive one is what is tested)
+        ({"occurred_at": T0 // 1000}, "looks like seconds"),
+        ({"occurred_at": T0 * 1000}, "looks like microseconds"),
+        ({"occurred_at": str(T0 * 1000)}, "looks like microseconds"),
+        ({"occurred_at": T0 * 1_000_000}, "looks like nanoseconds"),
+        ({"cost": 0.1 + 0.2}, "0.3 would be"),
+        ({"journey_id": 1.0}, "whole number"),
+    ],
+)
+def test_what_others_write_is_refused_with_a_hint(line, hint):
+    """What it probably is, and what would help."""
+    assert hint in str(refusal(TOUCHPOINT | line))
+
+
 @pytest.mark.parametrize("absent", [None, ""])
 def test_an_empty_cell_says_nothing(absent):
     """CSV has no other way; the kind is then touchpoint."""
@@ -142,11 +174,14 @@ def test_a_budget_is_above_zero():
         (TOUCHPOINT | {"state": 3}, "state"),
         (TOUCHPOINT | {"journey_id": ""}, "journey_id"),
         (TOUCHPOINT | {"journey_id": None}, "journey_id"),
-        (TOUCHPOINT | {"journey_id": 17}, "journey_id"),
+        (TOUCHPOINT | {"journey_id": 17.5}, "journey_id"),
+        (TOUCHPOINT | {"journey_id": True}, "journey_id"),
+        (TOUCHPOINT | {"journey_id": 2**64}, "journey_id"),
         (TOUCHPOINT | {"journey_id": "\ud800"}, "journey_id"),
         (TOUCHPOINT | {"journey_id": "j" * 1001}, "journey_id"),
         (TOUCHPOINT | {"touchpoint_id": ""}, "touchpoint_id"),
-        (TOUCHPOINT | {"user_id": 17}, "user_id"),
+        (TOUCHPOINT | {"user_id": 17.0}, "user_id"),
+        (TOUCHPOINT | {"channel": 17}, "channel"),
         (TOUCHPOINT | {"channel": b"search"}, "channel"),
         (TOUCHPOINT | {"event_type": "x" * 1001}, "event_type"),
         (SIGNAL | {"signal": "boredom"}, "signal"),
@@ -156,7 +191,12 @@ def test_a_budget_is_above_zero():
         (COMMAND | {"command": ""}, "command"),
         (COMMAND | {"reason": "BOREDOM"}, "reason"),
         (COMMAND | {"command": "extend"}, "days"),
-        (COMMAND | {"command_id": 5}, "command_id"),
+        (COMMAND | {"command_id": 5.5}, "command_id"),
+        (TOUCHPOINT | {"cost": "1_000"}, "cost"),
+        (TOUCHPOINT | {"cost": "\u0661"}, "cost"),
+        (TOUCHPOINT | {"cost_micros": "1_000", "cost": None}, "cost_micros"),
+        (TOUCHPOINT | {"propensity": "0_1"}, "propensity"),
+        (TOUCHPOINT | {"conversion_value": 1, "conversion_value_micros": 1}, "conversion_value"),
         (COMMAND | {"requested_by": "x" * 1001}, "requested_by"),
     ],
 )

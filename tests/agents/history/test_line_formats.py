@@ -101,7 +101,7 @@ def records(path):
 def outputs(numbered, replay):
     """All that a replay gives, but for ids that hold the line's number."""
     found = []
-    for effects in replay(numbered):
+    for effects in replay(numbered, until=T0 + 100 * DAY_MS):
         found += effects.abandonments
         found += [record._replace(lifecycle_id="") for record in effects.lifecycle]
     return found

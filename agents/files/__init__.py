@@ -1,0 +1,1 @@
+"""Files of others: their bytes become rows, whatever format, compression and encoding they have."""
