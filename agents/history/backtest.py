@@ -54,13 +54,22 @@ class History(NamedTuple):
     open: _Open
 
 
-def packed(path: str, *, with_names: bool = False) -> History:
-    """History in a packed file. Raises UnreadableFileError."""
+def packed(path: str, policies: Sequence[Policy] = (), *, with_names: bool = False) -> History:
+    """History in a packed file, with what these policies ask of it.
+
+    Raises UnreadableFileError, and OperationError for a file from before segments, where a policy asks for them.
+    """
     file = PackedHistory(path)
+    asking = [policy.version for policy in policies if policy.deadlines.ask_for_segments]
+    if asking and not file.has_segments:
+        raise OperationError(
+            f"{path}: packed without segments, for which deadline rules of {', '.join(asking)} ask: "
+            "pack the history again"
+        )
 
     def open_() -> Callable[[int], Group]:
         own = PackedHistory(path)
-        return lambda number: own.group(number, with_names=with_names)
+        return lambda number: own.group(number, with_names=with_names, with_segments=bool(asking))
 
     return History(file.clock(), file.group_count, open_)
 

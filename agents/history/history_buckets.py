@@ -69,8 +69,10 @@ class HistoryBuckets:
             if not len(batch.ids):
                 continue
             requests: dict[str, Any] | None = None if batch.requests is None else views(batch.requests)
+            segments = None if batch.segments is None else _text(batch.segments)
             self.records += len(batch.ids)
-            self._add(self._splitter.add(_text(batch.journey_ids), _text(batch.ids), views(batch.numbers), requests))
+            journey_ids, ids = _text(batch.journey_ids), _text(batch.ids)
+            self._add(self._splitter.add(journey_ids, ids, views(batch.numbers), requests, segments))
         self._add(self._splitter.finish())
         return self._splitter.take_clock()
 

@@ -60,6 +60,7 @@ _SCHEMA: Final = pa.schema(
         "inactivity_ms": pa.int64(),
         "budget_micros": pa.int64(),
         "extend_by_ms": pa.int64(),
+        "segment": pa.large_string(),
     }
 )
 _NUMBERS: Final = ("occurred_at", "state", "cost_micros", "conversion_probability", "conversion_value_micros")
@@ -77,13 +78,15 @@ class HistoryBatch(NamedTuple):
     """Lines of a log. Ids are large_string; `numbers` and `requests` hold arrays by name, without nulls.
 
     An absent probability is NaN, an absent amount or duration `ABSENT`, an absent state 0 (others: their index plus 1).
-    `requests` is None where all lines are touchpoints.
+    `requests` is None where all lines are touchpoints. `segments` is large_string, with empty text for a line without
+    one; None where no line has one.
     """
 
     journey_ids: pa.Array
     ids: pa.Array
     numbers: dict[str, pa.Array]
     requests: dict[str, pa.Array] | None
+    segments: pa.Array | None
 
 
 def history_batches(file: HistoryFile, on_bad_line: OnBadLine) -> Iterator[HistoryBatch]:
@@ -116,7 +119,8 @@ def _table_batches(file: TableFile, on_bad_line: OnBadLine) -> Iterator[HistoryB
         has_raw = RAW in batch.schema.names and batch.column(RAW).null_count < batch.num_rows
         columns = None if has_raw else touchpoint_columns(good.select(_deciding(good)))
         if columns is not None:
-            yield HistoryBatch(*columns, None)
+            journey_ids, ids, numbers, segments = columns
+            yield HistoryBatch(journey_ids, ids, numbers, None, segments)
         else:
             yield from line_batches(file.name, file.batch_records(good, place - batch.num_rows), on_bad_line)
 
@@ -149,7 +153,8 @@ def _parquet_batches(file: LineFile, on_bad_line: OnBadLine) -> Iterator[History
                 if columns is None:
                     yield from line_batches(file.name, lines.records(row, batch.num_rows), on_bad_line)
                 else:
-                    yield HistoryBatch(*columns, None)
+                    journey_ids, ids, numbers, segments = columns
+                    yield HistoryBatch(journey_ids, ids, numbers, None, segments)
                 row += batch.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableFileError(f"{path}: not Parquet: {error}") from None
@@ -223,6 +228,7 @@ def _batch(rows: list[tuple[Any, ...]]) -> HistoryBatch:
         columns["id"],
         {name: columns[name] for name in _NUMBERS},
         None if kinds == {_TOUCHPOINT} else {name: columns[name] for name in REQUESTS},
+        columns["segment"] if any(row[-1] for row in rows) else None,
     )
 
 
@@ -235,19 +241,21 @@ def _row(record: JourneyRecord) -> tuple[Any, ...]:
             *(journey_id, record.touchpoint_id, at, _STATE_NUMBERS[record.state], record.cost_micros),
             *(float("nan") if probability is None else probability, _or_absent(value_micros)),
             *_request(_TOUCHPOINT),
+            record.segment or "",
         )
     no_touchpoint = (at, 0, 0, float("nan"), ABSENT)
     if isinstance(record, JourneyRegistered):
         overrides = (record.timeout_ms, record.inactivity_ms, record.budget_micros)
-        return (journey_id, "", *no_touchpoint, *_request(_REGISTRATION, 0, *map(_or_absent, overrides)))
+        request = _request(_REGISTRATION, 0, *map(_or_absent, overrides))
+        return (journey_id, "", *no_touchpoint, *request, record.segment or "")
     command_id = record.command_id or ""
     if isinstance(record, JourneySignal):
-        return (journey_id, command_id, *no_touchpoint, *_request(_SIGNAL, REASONS.index(SIGNALS[record.signal])))
-    if record.command == "extend":
+        request = _request(_SIGNAL, REASONS.index(SIGNALS[record.signal]))
+    elif record.command == "extend":
         request = _request(_EXTEND, extend_by_ms=record.extend_by_ms or 0)
     else:
         request = _request(_ABANDON, REASONS.index(record.reason or "MANUAL_TERMINATION"))
-    return (journey_id, command_id, *no_touchpoint, *request)
+    return (journey_id, command_id, *no_touchpoint, *request, "")
 
 
 def _request(

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from journeys.engine import Clock, Journeys
 
 _KEY: Final = b"journeys_packed"
-_VERSION: Final = 1
+# Version 1 has no segments.
+_VERSION: Final = 2
+_SEGMENT: Final = "segment"
+_VERSIONS: Final = (1, _VERSION)
 GROUP_ROWS: Final = 262_144
 _NUMBERS: Final = {
     "occurred_at": pa.int64(),
@@ -50,7 +53,7 @@ _SCHEMA: Final = pa.schema(
             ("clock", pa.int64()),
         )
     ]
-)
+).append(pa.field(_SEGMENT, pa.dictionary(pa.int32(), pa.large_string())))
 _ENCODINGS: Final = {"clock": "DELTA_BINARY_PACKED", "occurred_at": "PLAIN", "cost_micros": "PLAIN"}
 
 
@@ -134,8 +137,19 @@ def _table(journeys: Journeys, first: int, clock: Clock, first_row: int) -> pa.T
         pa.DictionaryArray.from_arrays(local, names_of(journeys)),
         *(column(name, kind) for name, kind in (_NUMBERS | _REQUESTS).items()),
         pa.concat_arrays([values, rest]),
+        _segments_of(journeys.segments(), buffers[_SEGMENT], rows),
     ]
     return pa.Table.from_arrays(columns, schema=_SCHEMA)
+
+
+def _segments_of(names: list[str], numbers: bytes, rows: int) -> pa.Array:
+    """Segments of rows as text, from the places of their names plus one; 0 for none."""
+    texts = pa.array(names, pa.large_string())
+    if not numbers:
+        return pa.DictionaryArray.from_arrays(pa.nulls(rows, pa.int32()), texts)
+    places = pa.Array.from_buffers(pa.uint32(), rows, [None, pa.py_buffer(numbers)]).cast(pa.int32())
+    indices = pa.compute.if_else(pa.compute.equal(places, 0), None, pa.compute.subtract(places, 1))
+    return pa.DictionaryArray.from_arrays(indices.cast(pa.int32()), texts)
 
 
 class PackedHistory:
@@ -154,9 +168,10 @@ class PackedHistory:
         if metadata is None:
             raise UnreadableFileError(f"{path}: not packed by journeys pack")
         facts = json.loads(metadata)
-        if facts.get("version") != _VERSION:
-            version = facts.get("version")
+        version = facts.get("version")
+        if version not in _VERSIONS:
             raise UnreadableFileError(f"{path}: packed in version {version}, not {_VERSION}: pack it again")
+        self.has_segments: bool = version == _VERSION
         self.records: int = facts["records"]
         self.journeys: int = facts["journeys"]
         self.bad_lines: int = facts["bad_lines"]
@@ -174,8 +189,8 @@ class PackedHistory:
             for chunk in self._file.read_row_group(number, columns=["clock"], use_threads=False)["clock"].chunks:
                 yield view(chunk)
 
-    def group(self, number: int, *, with_names: bool) -> Group:
-        """Journeys of a group."""
+    def group(self, number: int, *, with_names: bool, with_segments: bool = False) -> Group:
+        """Journeys of a group, with their ids and segments if requested."""
         from journeys.engine import Journeys  # noqa: PLC0415  (it may not be built)
 
         columns = {"journey_no", *_NUMBERS, *_REQUESTS}
@@ -184,12 +199,15 @@ class PackedHistory:
             columns -= _REQUESTS.keys()
         if with_names:
             columns.add("journey_id")
+        if with_segments:
+            columns.add(_SEGMENT)
         table = self._file.read_row_group(number, columns=sorted(columns), use_threads=False).combine_chunks()
         arrays = {name: table[name].chunk(0) for name in table.column_names}
         names = arrays.pop("journey_id", None)
         numbers = arrays.pop("journey_no")
         requests = {name: arrays.pop(name) for name in REQUESTS if name in arrays}
-        journeys = Journeys.of_columns(view(numbers), views(arrays), views(requests) if requests else None)
+        segments = _numbers_of(arrays.pop(_SEGMENT)) if with_segments else None
+        journeys = Journeys.of_columns(view(numbers), views(arrays), views(requests) if requests else None, segments)
         if names is not None:
             names = names.take(_firsts(numbers)).cast(pa.large_string())
         return Group(journeys, names)
@@ -197,6 +215,14 @@ class PackedHistory:
     def _has_only(self, number: int, name: str, value: int) -> bool:
         statistics = self._file.metadata.row_group(number).column(self._places[name]).statistics
         return statistics is not None and statistics.has_min_max and statistics.min == statistics.max == value
+
+
+def _numbers_of(segments: pa.Array) -> tuple[memoryview, list[str]] | None:
+    """Places of names plus one, 0 for none, and the names; None where no row has one."""
+    if segments.null_count == len(segments):
+        return None
+    places = pa.compute.fill_null(pa.compute.add(segments.indices, 1), 0).cast(pa.uint32())
+    return view(places), segments.dictionary.to_pylist()
 
 
 def _firsts(numbers: pa.Array) -> pa.Array:

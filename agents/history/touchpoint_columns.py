@@ -14,13 +14,12 @@ import pyarrow.compute as pc
 from journeys.schemas.instants import EARLIEST, LATEST
 from journeys.schemas.money import LARGEST_MICROS, MICROS
 from journeys.schemas.records import STATES
-from journeys.schemas.validation import LONGEST_TEXT
+from journeys.schemas.validation import LONGEST_SEGMENT, LONGEST_TEXT
 
 DECIDING: Final = frozenset(
     {
         *("kind", "journey_id", "touchpoint_id", "occurred_at", "state", "cost", "cost_micros"),
-        *("conversion_probability", "conversion_value"),
-        "conversion_value_micros",
+        *("conversion_probability", "conversion_value", "conversion_value_micros", "segment"),
     }
 )
 _TEXTS: Final = ("user_id", "channel", "event_type", "action_id", "policy_version", "segment")
@@ -45,8 +44,13 @@ def takes_schema(schema: pa.Schema) -> bool:
     )
 
 
-def touchpoint_columns(batch: pa.RecordBatch) -> tuple[pa.Array, pa.Array, dict[str, pa.Array]] | None:
-    """Journey ids, record ids and numbers of a batch for a `HistoryBatch`; None if it has to be read line by line."""
+def touchpoint_columns(
+    batch: pa.RecordBatch,
+) -> tuple[pa.Array, pa.Array, dict[str, pa.Array], pa.Array | None] | None:
+    """Journey ids, record ids, numbers and segments of a batch, as a `HistoryBatch` has them.
+
+    None if it has to be read line by line.
+    """
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     try:
         if not _has_only_touchpoints(columns.get("kind")):
@@ -63,6 +67,7 @@ def touchpoint_columns(batch: pa.RecordBatch) -> tuple[pa.Array, pa.Array, dict[
                     columns.get("conversion_value"), columns.get("conversion_value_micros"), batch.num_rows
                 ),
             },
+            _segments(columns.get("segment")),
         )
     except (_NotPlainError, pa.ArrowException):
         return None
@@ -135,6 +140,17 @@ def _states(column: pa.Array | None, rows: int) -> pa.Array:
     numbers = pc.if_else(pc.equal(names, ""), 0, numbers)  # empty text means absent, as in CSV
     _require(numbers.null_count == 0)
     return pc.fill_null(pc.take(numbers, column.indices), 0).cast(pa.uint8())
+
+
+def _segments(column: pa.Array | None) -> pa.Array | None:
+    """Empty text for a row without one; None where no row has one."""
+    if column is None or _is_absent(column):
+        return None
+    _require(_is_text(column.type))
+    texts = pc.fill_null(column.cast(pa.large_string()), "")
+    texts.validate(full=True)  # UTF-8
+    _require(pc.max(pc.utf8_length(texts)).as_py() <= LONGEST_SEGMENT)
+    return texts
 
 
 def _costs(dollars: pa.Array | None, micros: pa.Array | None) -> pa.Array:

@@ -153,7 +153,8 @@ def _of_packed(
     left_out = PackedHistory(path).bad_lines
     if left_out:
         print_error(f"{path}: {left_out:,} bad lines were left out when it was packed")
-    return backtest(packed(path, with_names=abandonments is not None), policies, until=until, abandonments=abandonments)
+    history = packed(path, policies, with_names=abandonments is not None)
+    return backtest(history, policies, until=until, abandonments=abandonments)
 
 
 def _by_engine(

@@ -117,6 +117,11 @@ class Deadlines(Part):
                 raise ValueError(f"deadlines.by: the name {name[:80]!r} is given {times} times; expected once")
         return self
 
+    @property
+    def ask_for_segments(self) -> bool:
+        """Whether a rule asks for the segment."""
+        return any(rule.segment is not None for rule in self.by)
+
     def rule_for_inactivity(self, state: str, segment: str | None, touchpoints: int) -> DeadlineRule | None:
         """First rule that holds and gives an inactivity threshold."""
         for rule in self.by:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyarrow.parquet import read_table
+from pyarrow.parquet import ParquetFile, read_table, write_table
 from typer.testing import CliRunner, Result
 
 from journeys.agents.demo.load_generator import generate
@@ -62,6 +62,25 @@ def test_abandonments_are_those_of_a_replay(cli: Callable[..., Result]) -> None:
     assert len(expected) > 300
     assert sorted(tuple(row[name] for name in names) for row in found) == expected
     assert {row["policy_version"] for row in found} == {"hasty-1"}
+
+
+def test_a_file_packed_without_segments_refuses_rules_that_ask_for_them(cli: Callable[..., Result]) -> None:
+    """It names the policy and says what to do; for any other policy such a file is as good as ever."""
+    assert cli("pack", "history.jsonl", "-o", "packed.parquet").exit_code == 0
+    table = read_table("packed.parquet").drop_columns(["segment"])
+    packed = ParquetFile("packed.parquet").metadata.metadata[b"journeys_packed"]
+    facts = json.loads(packed) | {"version": 1}
+    write_table(table.replace_schema_metadata({b"journeys_packed": json.dumps(facts)}), "earlier.parquet")
+    rule = '[[deadlines.by]]\nname = "companies"\nsegment = "b2b"\ninactivity_hours = 240\n'
+    Path("segments.toml").write_text('version = "segments-1"\n' + rule, encoding="utf-8")
+    refused = cli("backtest", "earlier.parquet", "--policy", "hasty.toml", "--policy", "segments.toml")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert (
+        "packed without segments, for which deadline rules of segments-1 ask: pack the history again" in refused.stderr
+    )
+    again = cli("backtest", "earlier.parquet", "--policy", "hasty.toml")
+    assert (again.exit_code, again.stdout) == (0, cli("backtest", "packed.parquet", "--policy", "hasty.toml").stdout)
+    assert cli("backtest", "packed.parquet", "--policy", "segments.toml").exit_code == 0
 
 
 def test_bad_lines_are_told_and_counted(cli: Callable[..., Result]) -> None:

@@ -61,7 +61,7 @@ def _compare_both_ways(written: Sequence[JourneyRecord], until: int | None) -> i
         with HistoryBuckets(1_000, _HELD_BYTES, with_names=True) as buckets:
             clock = buckets.fill(history_batches(LineFile(str(lines)), _never))
             pack(buckets, clock, file, 0, group_rows=_GROUP_ROWS)
-        count = _compare(packed(str(file), with_names=True), records, SHARP, until)
+        count = _compare(packed(str(file), SHARP, with_names=True), records, SHARP, until)
         with unpacked(LineFile(str(lines)), _HELD_BYTES, _never, with_names=True) as history:
             return count + _compare(history, records, SHARP, until)
 

@@ -30,6 +30,7 @@ _LINES = st.fixed_dictionaries(
         ),
         "conversion_probability": st.sampled_from([None, 0.0, 0.05, 1.0, 1 / 3]),
         "conversion_value": st.sampled_from([None, 0.0, 90.25, 0.000001]),
+        "segment": st.sampled_from([None, "", "new", "ü" * 200]),
     }
 )
 _SCHEMA = pa.schema(
@@ -41,6 +42,7 @@ _SCHEMA = pa.schema(
         "cost": pa.float64(),
         "conversion_probability": pa.float64(),
         "conversion_value": pa.float64(),
+        "segment": pa.string(),
     }
 )
 
@@ -66,11 +68,12 @@ def test_columns_say_what_lines_say(lines: list[dict[str, Any]]) -> None:
     """Good lines: every number the same."""
     found = touchpoint_columns(_batch(lines))
     assert found is not None
-    journey_ids, ids, numbers = found
+    journey_ids, ids, numbers, segments = found
     for row, line in enumerate(lines):
         record = parse_line(line)
         assert isinstance(record, Touchpoint)
         assert (journey_ids[row].as_py(), ids[row].as_py()) == (record.journey_id, record.touchpoint_id)
+        assert ("" if segments is None else segments[row].as_py()) == (record.segment or "")
         said = {name: column[row].as_py() for name, column in numbers.items()}
         if said["conversion_probability"] != said["conversion_probability"]:  # NaN: not said
             said["conversion_probability"] = None
@@ -95,6 +98,7 @@ def test_columns_say_what_lines_say(lines: list[dict[str, Any]]) -> None:
         ("conversion_probability", 1.5),
         ("conversion_probability", float("nan")),
         ("conversion_value", 1 / 3),
+        ("segment", "s" * 201),
     ],
 )
 def test_what_is_not_plainly_right_is_left_to_the_lines(field: str, value: object) -> None:

@@ -51,7 +51,10 @@ def test_without_rules_a_policy_has_the_json_of_before():
         ('name = "a"\ntimeout_days = 0', "deadlines.by.0.timeout_days: '0' input should be greater than 0"),
         ('name = "a"\ninactivity_hours = 1e-9', "deadlines.by 'a': inactivity_hours: 1E-9 is less than a millisecond"),
         ('name = "a"\ntimeout_days = 1\nstate = "CONVERTED"', "'CONVERTED' ends an episode"),
-        ('name = "a"\ntimeout_days = 1\nstate = ["KEEN"]', "'KEEN', expected one of UNAWARE, AWARE, CONSIDERING, INTENT"),
+        (
+            'name = "a"\ntimeout_days = 1\nstate = ["KEEN"]',
+            "'KEEN', expected one of UNAWARE, AWARE, CONSIDERING, INTENT",
+        ),
         ('name = "a"\ntimeout_days = 1\nstate = []', "deadlines.by.0.state:"),
         ('name = "a"\ntimeout_days = 1\nsegment = [""]', "deadlines.by.0.segment.0: '' string should have at least 1"),
         (f'name = "a"\ntimeout_days = 1\nsegment = "{"s" * 201}"', "deadlines.by.0.segment.0:"),
