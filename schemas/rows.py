@@ -23,6 +23,7 @@ class PartitionRow(NamedTuple):
     rule_version: int | None = None
     unknown_late_until: int | None = None
     topic_ids: dict[str, str] | None = None
+    corrected_clocks: dict[str, int] | None = None
 
 
 class PolicyRow(NamedTuple):

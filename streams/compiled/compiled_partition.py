@@ -125,6 +125,10 @@ class CompiledPartition(PartitionState):
         self.set_clock(at, offset)
         return ()
 
+    def forget_before(self, offset: int, clock: int) -> None:
+        """Have ended rows from before `offset` count as absent that an earlier clock (ms) had forgotten."""
+        self.engine.forget_before(offset, clock)
+
     def keep_stored(self, stored: Iterable[tuple[str, bytes]], codec: Codec) -> None:
         """Hold rows given as journeys with their wire bytes; raises UnreadableRowError."""
         for policy in self.policies.values():

@@ -40,6 +40,8 @@ class PartitionState(ABC):
         """How records of the log are read, if not as they say themselves: known before they are applied."""
         self.topic_ids: dict[str, str] | None = None
         """Kafka's id of each topic by its name, as far as it is known: only stored, nothing is decided by it."""
+        self.corrected_clocks: dict[str, int] | None = None
+        """By the offset of each correction that set the clock back, the clock before it, in epoch milliseconds."""
         self._grace_ms = grace_ms
 
     def row(self) -> PartitionRow:
@@ -53,6 +55,7 @@ class PartitionState(ABC):
             self.rule_version,
             self.unknown_late_until,
             self.topic_ids,
+            self.corrected_clocks,
         )
 
     def counts_as_absent(self, row: Row, occurred_at: int) -> bool:
@@ -98,7 +101,17 @@ class PartitionState(ABC):
         forgotten_until = self.forgotten_until(offset)
         if forgotten_until is not None and self.clock is not None and at < self.clock:
             self.unknown_late_until = min(forgotten_until, at)
+            self.corrected_clocks = {**(self.corrected_clocks or {}), str(offset): self.clock}
         self.clock = at
+
+    def forget_again(self) -> None:
+        """Forget what each clock that was corrected had forgotten, where the tombstone of a row was lost in a crash."""
+        for offset, clock in (self.corrected_clocks or {}).items():
+            self.forget_before(int(offset), clock)
+
+    @abstractmethod
+    def forget_before(self, offset: int, clock: int) -> None:
+        """Have ended rows from before `offset` count as absent that an earlier clock (ms) had forgotten."""
 
     def cleanup_lag_ms(self) -> int:
         """How far the clock is past the first row that may be deleted; 0 where none may be yet."""

@@ -32,10 +32,15 @@ class JourneyPartition(Protocol):
     policy_offsets: dict[str, int]
     marks: Marks
     topic_ids: dict[str, str] | None
+    corrected_clocks: dict[str, int] | None
 
     @property
     def rows(self) -> Mapping[str, Row]:
         """Rows by journey, to be read."""
+        ...
+
+    def forget_again(self) -> None:
+        """Forget what each clock that was corrected had forgotten, where the tombstone of a row was lost in a crash."""
         ...
 
     def row(self) -> PartitionRow:

@@ -165,6 +165,7 @@ class Restore:
             rewrites = list(_choose(partition, piece, known_until, codec, wanted))
             partition.keep_stored(wanted, codec)
             yield rewrites
+        partition.forget_again()
 
     def forget(self) -> Iterator[None]:
         """Free the rows, in pieces: to free millions at once takes as long as to make them."""
@@ -264,3 +265,4 @@ def _take_partition_row(partition: JourneyPartition, row: PartitionRow) -> None:
     partition.time_source = row.time_source
     partition.unknown_late_until = row.unknown_late_until
     partition.topic_ids = row.topic_ids
+    partition.corrected_clocks = row.corrected_clocks

@@ -7,6 +7,7 @@ from operator import attrgetter, itemgetter
 from typing import Final
 
 from journeys.schemas.codec import Codec
+from journeys.schemas.instants import EARLIEST
 from journeys.streams.partition.deadline_index import DeadlineIndex, Filed, begin_of
 from journeys.streams.partition.partition_state import PartitionState
 from journeys.streams.rule.clock import correct
@@ -167,6 +168,13 @@ class Partition(PartitionState):
             self.keep(row)
         self.set_clock(at, offset)
         return sorted(changed, key=_BY_JOURNEY)
+
+    def forget_before(self, offset: int, clock: int) -> None:
+        """Have ended rows from before `offset` count as absent that an earlier clock (ms) had forgotten."""
+        for row in self.rows.values():
+            if row.offset < offset and row.cleanup_at is not None and self.forgotten_at(row) <= clock:
+                row.cleanup_at = EARLIEST
+                self.keep(row)
 
     def delete_stale(self, offset: int) -> dict[str, int]:
         """Delete rows that count as absent, at most a policy's batch; by journey, `offset` of the punctuation."""

@@ -113,7 +113,8 @@ def _options(words: list[str], parts: Container[str]) -> list[str]:
 def _outages(chosen: argparse.Namespace) -> dict[str, Any]:
     found = []
     for kind in KINDS:
-        with _folder("outage", chosen.logs) as folder, _kafka(folder) as kafka:
+        kafka_of = running_cluster if kind == "outputs refused" else _kafka
+        with _folder("outage", chosen.logs) as folder, kafka_of(folder) as kafka:
             settings = _settings(folder, kafka)
             figures = asyncio.run(Outage(folder, kafka, settings).run(kind, _OUTAGE_SECONDS, _WAITING_MB))
         _say(str(figures))
@@ -173,7 +174,9 @@ def _kafka(folder: Path) -> Iterator[LocalKafka]:
     yield kafka
 
 
-def _settings(folder: Path, kafka: LocalKafka) -> Settings:
+def _settings(folder: Path, kafka: LocalKafka | KafkaCluster) -> Settings:
+    if isinstance(kafka, KafkaCluster):
+        return kafka.settings(data_dir=folder / "data")
     return Settings(_env_file=None, bootstrap_servers=kafka.bootstrap_servers, data_dir=folder / "data")
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final, Literal, NamedTuple
 
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
 from journeys.agents.devserver.kafka_probe import answers
 from journeys.agents.devserver.local_kafka import LocalKafka
 from journeys.agents.kafka.connection import admin
@@ -23,10 +25,11 @@ from journeys.schemas.records import JourneySignal
 from journeys.schemas.topics import JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE
 from tests.chaos.load import Load
 from tests.chaos.traces import applied_offsets
+from tests.fixtures.kafka_cluster import KafkaCluster
 from tests.live.worker_process import WorkerProcess, Workers
 
-Kind = Literal["broker stopped", "broker frozen", "outputs deleted"]
-KINDS: Final[tuple[Kind, ...]] = ("broker stopped", "broker frozen", "outputs deleted")
+Kind = Literal["broker stopped", "broker frozen", "outputs refused"]
+KINDS: Final[tuple[Kind, ...]] = ("broker stopped", "broker frozen", "outputs refused")
 _OUTPUTS: Final = (JOURNEY_ABANDONMENTS, JOURNEY_LIFECYCLE)
 _NOTE: Final = "n" * 9_000
 _SAMPLE_SECONDS: Final = 0.25
@@ -75,9 +78,12 @@ class Seen(NamedTuple):
 
 
 class Outage:
-    """One worker, an outage of `seconds`, and the proof afterwards. The Kafka runs already."""
+    """One worker, an outage of `seconds`, and the proof afterwards. The Kafka runs already.
 
-    def __init__(self, folder: Path, kafka: LocalKafka, settings: Settings) -> None:
+    Outputs can be refused by a cluster of three brokers alone: fewer replicas are never wanted than there are.
+    """
+
+    def __init__(self, folder: Path, kafka: LocalKafka | KafkaCluster, settings: Settings) -> None:
         self._folder = folder
         self._kafka = kafka
         self._settings = settings
@@ -87,9 +93,12 @@ class Outage:
 
         Raises AssertionError where the worker ends or does not come back.
         """
-        await create_topics(self._settings)
+        if isinstance(self._kafka, KafkaCluster):
+            await self._kafka.create_topics(self._settings)
+        else:
+            await create_topics(self._settings)
         with Workers(self._folder) as workers:
-            if kind == "outputs deleted":
+            if kind == "outputs refused":
                 return await self._refused(workers, kind, seconds, waiting_mb)
             return await self._away(workers, kind, seconds)
 
@@ -117,20 +126,31 @@ class Outage:
 
     @asynccontextmanager
     async def _without_outputs(self) -> AsyncIterator[None]:
-        """Nothing was published yet, and now there is nowhere to publish to; the input can be read all the while."""
+        """Nothing was published yet, and now Kafka refuses what is; the input can be read all the while.
+
+        The outputs want all three replicas in sync, and a broker is away; the other topics are content with two.
+        """
+        assert isinstance(self._kafka, KafkaCluster)
+        outputs = [topic for topic in self._settings.topics if topic.name in _OUTPUTS]
+        wanted = {"min.insync.replicas": str(len(self._kafka.nodes))}
         async with admin(self._settings) as client:
-            await client.delete_topics(list(_OUTPUTS))
-            deadline = monotonic() + _BROKER_SECONDS
-            while set(_OUTPUTS) & set(await client.list_topics()):
-                assert monotonic() < deadline, "the outputs were not deleted"
-                await asyncio.sleep(_SAMPLE_SECONDS)
+            await client.alter_configs(
+                [
+                    ConfigResource(ConfigResourceType.TOPIC, topic.name, {**topic.settings, **wanted})
+                    for topic in outputs
+                ]
+            )
+        coordinator = await self._kafka.coordinator(self._settings.application_id)
+        away = next(node for number, node in self._kafka.nodes.items() if number != coordinator)
+        await asyncio.to_thread(away.stop, _BROKER_SECONDS)
         try:
             yield
         finally:
-            await create_topics(self._settings)
+            await self._kafka.heal()
 
     @asynccontextmanager
     async def _broker_away(self, kind: Kind) -> AsyncIterator[None]:
+        assert isinstance(self._kafka, LocalKafka)
         pid = self._kafka.pid
         assert pid is not None
         if kind == "broker frozen":

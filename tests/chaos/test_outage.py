@@ -17,17 +17,17 @@ WAITING_MB = 400 if LONG else 150
 BOUND_MB = 110
 
 
-def run(broker, kafka, folder, kind):
+def run(settings, kafka, folder, kind):
     """Run one outage; all that was promised for every kind is checked."""
-    figures = asyncio.run(Outage(folder, kafka, bare(broker, data_dir=folder / "data")).run(kind, SECONDS, WAITING_MB))
+    figures = asyncio.run(Outage(folder, kafka, settings).run(kind, SECONDS, WAITING_MB))
     assert (figures.missing, figures.extra, figures.different) == (0, 0, 0), figures
     assert figures.rss_during_mb - figures.rss_before_mb < BOUND_MB, figures
     return figures
 
 
-def test_without_outputs_nothing_is_applied_and_memory_is_bounded(broker, kafka, tmp_path):
+def test_without_outputs_nothing_is_applied_and_memory_is_bounded(cluster, tmp_path):
     """The input can be read all the while, and more of it waits than the worker may take into its memory."""
-    figures = run(broker, kafka, tmp_path, "outputs deleted")
+    figures = run(cluster.settings(data_dir=tmp_path / "data"), cluster, tmp_path, "outputs refused")
     assert figures.applied_during == 0
     assert figures.waiting_mb > BOUND_MB
 
@@ -35,5 +35,5 @@ def test_without_outputs_nothing_is_applied_and_memory_is_bounded(broker, kafka,
 @pytest.mark.parametrize("kind", ["broker frozen", *(["broker stopped"] if LONG else [])])
 def test_a_broker_that_is_away_is_waited_for(broker, kafka, tmp_path, kind):
     """Longer than the session, under load: the same process goes on when it is back."""
-    figures = run(broker, kafka, tmp_path, kind)
+    figures = run(bare(broker, data_dir=tmp_path / "data"), kafka, tmp_path, kind)
     assert figures.input_records > 1_000

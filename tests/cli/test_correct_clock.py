@@ -20,7 +20,7 @@ AT = format_instant(START_AT + DAY)
 
 
 @pytest.fixture
-def spoilt(broker, monkeypatch):
+def spoilt(broker, cli, monkeypatch):
     """Settings of a Kafka whose clock was moved by 40 days on the first day; journeys of it were abandoned by that."""
     monkeypatch.setenv("JOURNEYS_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
     settings = emptied(broker)

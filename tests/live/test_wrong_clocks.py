@@ -182,7 +182,7 @@ def test_a_log_that_all_clocks_have_spoilt_is_corrected(clocked_kafka, workers, 
     sleep(2)
     workers.start(settings).wait_until_logged("restored: partitions [0, 1, 2, 3]")
     append(settings, *touches("late"))
-    workers.wait_until(lambda: kinds(settings).count("late_touchpoint") == everybody, "they were not late")
+    workers.wait_until(lambda: kinds(settings).count("late_touchpoint") == len(LATER), "they were not late")
 
     monkeypatch.setenv("JOURNEYS_BOOTSTRAP_SERVERS", str(settings.bootstrap_servers))
     for words in (["--dry-run"], ["--note", "all clocks were four days ahead"]):
@@ -190,19 +190,19 @@ def test_a_log_that_all_clocks_have_spoilt_is_corrected(clocked_kafka, workers, 
         assert done.exit_code == 0, done.output
     sleep(0.01)  # a touchpoint of the corrected millisecond would be late
     append(settings, *touches("back"))
-    workers.wait_until(lambda: kinds(settings).count("returned") == everybody, "they did not come back")
+    workers.wait_until(lambda: kinds(settings).count("returned") == len(LATER), "they did not come back")
     workers.wait_until_applied(settings)
     verified(settings)
     report = asyncio.run(check_table(settings))
     assert report.ok, report.differences
-    assert report.open_journeys == everybody
+    assert report.open_journeys == len(LATER)
     assert kinds(settings).count("audited_correct_clock") == 1
 
 
 def touches(number: str) -> list[Touchpoint]:
-    """A touchpoint of each journey, now."""
+    """A touchpoint of each journey that had days left, now."""
     now = now_ms()
-    return [Touchpoint(name, None, f"{name}-{number}", now) for name in (*SOON, *LATER)]
+    return [Touchpoint(name, None, f"{name}-{number}", now) for name in LATER]
 
 
 def kinds(settings: Settings) -> list[str]:

@@ -75,7 +75,7 @@ def test_fingerprints_are_pinned():
         "JourneySignal": 890124556,
         "MarkRow": 1841349407,
         "OffsetSkipped": 992223210,
-        "PartitionRow": 788766888,
+        "PartitionRow": 1349912900,
         "PolicyChanged": 1214401913,
         "PolicyRow": 1005447428,
         "Punctuation": 1727689279,

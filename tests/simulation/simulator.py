@@ -58,6 +58,7 @@ class Simulation:
         """Changelog position behind the last row by one that no guard can stop."""
         self._looked_to = 0
         """Changelog position up to which owners have seen, and repaired, what others wrote."""
+        self._short_hours_left = _SHORT_HOURS
 
     def run(self) -> Verdict:
         """Let workers work until one has come to the end of the input; then judge."""
@@ -225,7 +226,7 @@ class Simulation:
             self._settle()
             if hours > COMPACTION_LAG_HOURS and self._frozen and self._chance.random() < _REJOINS:
                 self._wake()
-            self._pass_hours(hours if self._looked_to >= self._foreign_to else min(hours, _SHORT_HOURS))
+            self._pass_hours(hours if self._looked_to >= self._foreign_to else min(hours, self._short_hours_left))
 
     def _be_quiet(self, owner: Worker) -> Worker:
         """The owner has nothing to do for days but punctuations, whose partition rows look for foreign ones, too."""
@@ -248,6 +249,8 @@ class Simulation:
 
     def _pass_hours(self, hours: int) -> None:
         """Let time pass; Kafka compacts now and then."""
+        is_known = self._looked_to >= self._foreign_to
+        self._short_hours_left = _SHORT_HOURS if is_known else self._short_hours_left - hours
         for _ in range(0, hours, _CLEANED_EVERY_HOURS):
             self._topics.hour += min(hours, _CLEANED_EVERY_HOURS)
             self._topics.compact()
@@ -268,6 +271,8 @@ class Simulation:
                 pass
         while self._frozen:
             self._wake()
+        if self._topics.committed < self._topics.end:  # a mark of a dead worker came last
+            self._finish()
         self._pass_hours(_LONG_HOURS)
 
     def _say(self, what: str) -> None:

@@ -90,9 +90,9 @@ class FreezeGuard:
 
     def _checked(self) -> _Look:
         """Check, and give the look that was checked: with a later one, a freeze in between would be missed."""
-        look, last = self._look(), self._last
         if self._stopped.is_set():
-            return look
+            return self._last  # the guard's thread has ended, and with it what the system tells of its work
+        look, last = self._look(), self._last
         gap_seconds = look.at - last.at
         done_seconds = max(sum(look.worker) - sum(last.worker), sum(look.guard) - sum(last.guard))
         if gap_seconds - done_seconds > self._limit_seconds:

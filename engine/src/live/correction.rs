@@ -23,4 +23,14 @@ impl Partition {
             self.changed(slot, offset);
         }
     }
+
+    /// Have ended rows from before `offset` count as absent that an earlier clock had forgotten.
+    pub fn forget_before(&mut self, offset: i64, clock: i64) {
+        for slot in self.store.slots() {
+            if self.store.row(slot).offset < offset && self.cleanup_at(slot).is_some_and(|at| at <= clock) {
+                self.store.row_mut(slot).journey.correct_clock(clock, true);
+                self.index(slot);
+            }
+        }
+    }
 }

@@ -113,6 +113,11 @@ impl Engine {
         self.partition.correct_clock(at, clock, offset);
     }
 
+    /// Have ended rows from before `offset` count as absent that an earlier clock had forgotten.
+    fn forget_before(&mut self, offset: i64, clock: i64) {
+        self.partition.forget_before(offset, clock);
+    }
+
     /// Clock at which the next deadline fires; None when nothing is open.
     fn next_due_at(&mut self, py: Python<'_>) -> Option<i64> {
         self.partition.next_due_at(&mut Turns::of(py))

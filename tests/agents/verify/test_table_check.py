@@ -84,6 +84,7 @@ def test_what_a_worker_stored_faithfully_is_equal(settings):
         "journeys": (len(journeys_of(written)), 0, 0, 0, 0),
         "policies": (12, 0, 0, 0, 0),  # in each partition the default and the two that were brought
         "partitions": (4, 0, 0, 0, 0),
+        "marks": (0, 0, 0, 0, 0),
     }
     assert len(OPEN) < report.open_journeys < len(journeys_of(written))
     assert any(raw.value is None for raw in written), "no journey was forgotten"

@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 from typing import NamedTuple
 
 import pytest
@@ -181,7 +181,7 @@ def test_what_another_thread_reads_is_what_the_workers_thread_has_computed():
 
     sum(range(5_000_000))
     before = work()
-    other = Thread(target=compute_and_read)
+    other = threading.Thread(target=compute_and_read)
     other.start()
     other.join()
     ((seen, computed_elsewhere),) = read
@@ -214,3 +214,14 @@ def test_a_process_that_was_stopped_ends_when_it_goes_on(work):
         process.wait()
     assert process.returncode == WorkerExit.FROZEN, said
     assert "stood still for" in said
+
+
+def test_behind_its_end_a_guard_can_still_be_asked():
+    """A last flush asks it when its thread has ended, of which the system then tells nothing."""
+    guard = FreezeGuard(LIMIT_SECONDS, SESSION_SECONDS)
+    guard.start()
+    (ticking,) = [thread for thread in threading.enumerate() if thread.name == "freeze-guard" and thread.is_alive()]
+    guard.stop()
+    ticking.join(10.0)
+    assert not ticking.is_alive()
+    guard.check()
