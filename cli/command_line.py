@@ -11,6 +11,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, NoReturn, TextIO
 
 import typer
@@ -141,3 +142,14 @@ def _with_value(message: str, cause: BaseException | None) -> str:
     if value in text:
         return f"{option}: {text}"
     return f"{option}: {value} is not allowed: {text[0].lower()}{text[1:]}"
+
+
+def require_streams() -> None:
+    """End with 2 where standard output was closed by whoever started this; other streams lead nowhere then."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (for as long as the process runs)
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  (the same)
+    if sys.stdout is None:
+        print_error("standard output is closed: send it to a file, or to /dev/null")
+        sys.exit(WRONG_INPUT)

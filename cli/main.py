@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable
 from inspect import cleandoc
 from io import TextIOWrapper
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
-from journeys.cli.command_line import WRONG_INPUT, CommandLine, print_fault
+from journeys.cli.command_line import CommandLine, print_fault, require_streams
 from journeys.cli.commands import (
     backtest,
     bigquery,
@@ -43,7 +41,6 @@ from journeys.cli.commands import (
     watch,
     worker,
 )
-from journeys.cli.output import print_error
 from journeys.cli.version import print_version
 
 
@@ -213,17 +210,6 @@ _add(_stack, "status", stack.status, "Print what answers.", "stack status")
 app.add_typer(_stack, name="stack")
 
 
-def _require_streams() -> None:
-    """End with 2 where standard output was closed by whoever started this; other streams lead nowhere then."""
-    if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (for as long as the process runs)
-    if sys.stdin is None:
-        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  (the same)
-    if sys.stdout is None:
-        print_error("standard output is closed: send it to a file, or to /dev/null")
-        sys.exit(WRONG_INPUT)
-
-
 _ended_by: list[int] = []
 
 
@@ -237,7 +223,7 @@ def _end_by_signal(number: int, _: object) -> None:
 
 def run() -> None:
     """Run the command of this process's arguments and end the process. The console script `journeys`."""
-    _require_streams()
+    require_streams()
     # What is being written is cleared away, as after Ctrl-C.
     signal.signal(signal.SIGTERM, _end_by_signal)
     if isinstance(sys.stdout, TextIOWrapper):  # where the terminal's encoding lacks a letter, its escape is printed

@@ -102,7 +102,12 @@ def test_policies(cli, tmp_path):
     assert checked("policy check", cli("policy", "check", "p.toml", "--json").stdout) == {
         "version": "p-1",
         "differences": [{"key": "deadlines.timeout_days", "default": "14", "value": "7"}],
+        "idle_rules": [],
     }
+    rule = '[[deadlines.by]]\nname = "{}"\ninactivity_hours = 1\n'
+    (tmp_path / "p.toml").write_text('version = "p-2"\n' + rule.format("one") + rule.format("two"))
+    idle = checked("policy check", cli("policy", "check", "p.toml", "--json").stdout)["idle_rules"]
+    assert idle == [{"rule": "two", "duration": "inactivity_hours", "behind": ["one"]}]
 
 
 def test_settings(cli, monkeypatch):

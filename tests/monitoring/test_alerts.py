@@ -102,6 +102,12 @@ SCENARIOS = [
         ("JourneysNoWorker",),
     ),
     Scenario(
+        "row 5: partitions wait for a registry that is away",
+        {f"journeys_schema_ids_waiting{{{W2}}}": "0x59 2x{end}"},
+        65,
+        ("JourneysRegistryAway",),
+    ),
+    Scenario(
         "row 13: a worker that hangs applies nothing",
         {f"journeys_next_offset{{{OF_2}": "0+1000x59 60000x{end}"},
         70,

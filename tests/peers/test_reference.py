@@ -43,6 +43,11 @@ def test_what_is_not_compared_is_named():
         "source_topic",
         "source_partition",
         "source_offset",
+        "segment",  # and the rules, which the comparison's policy has none of
+        "journey_touchpoint_count",
+        "deadline_rule",
+        "probability_assumed",
+        "value_assumed",
     }
 
 

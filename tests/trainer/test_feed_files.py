@@ -26,6 +26,7 @@ def test_files_of_the_command_line_are_read(tmp_path):
     ]
     (tmp_path / "touchpoints.jsonl").write_text("\n".join(map(json.dumps, lines)))
     command = ["replay", "touchpoints.jsonl", "--output", "abandonments.jsonl", "--lifecycle", "lifecycle.jsonl"]
+    command += ["--until", str(BEGIN + 40 * DAY)]  # without it a history ends at its last record
     subprocess.run([sys.executable, "-m", "journeys.cli", *command], cwd=tmp_path, check=True, capture_output=True)
     with AbandonmentFeed.from_files(tmp_path / "abandonments.jsonl", tmp_path / "lifecycle.jsonl") as feed:
         assert [(item.kind, item.journey_id) for item in feed] == [
