@@ -10,6 +10,7 @@ _JOURNEY = b"j"
 _POLICY = b"v"
 _SCHEMA = b"s"
 _MARK = b"m"
+START_KEY = b"n"
 
 
 class PartitionRow(NamedTuple):
@@ -47,6 +48,13 @@ class MarkRow(NamedTuple):
 
     offset: int
     mark: bytes
+
+
+class StartRow(NamedTuple):
+    """So many workers have begun at an input offset, and did not get past it."""
+
+    offset: int
+    starts: int
 
 
 def journey_key(journey_id: str) -> bytes:

@@ -87,7 +87,7 @@ def topic_map(application_id: str, prefix: str = "") -> tuple[Topic, ...]:
         Topic(
             prefix + changelog_name(application_id),
             "row kind and journey_id, policy_version, schema id or offset of a mark",
-            ("JourneyRow", "PartitionRow", "PolicyRow", "SchemaRow", "MarkRow"),
+            ("JourneyRow", "PartitionRow", "PolicyRow", "SchemaRow", "MarkRow", "StartRow"),
             # A day before anything is compacted: a stale row that a frozen worker wrote late
             # must not be all that is left before the next owner has rewritten the newer one.
             # Not compressed by the broker: a worker waits for each of its writes.

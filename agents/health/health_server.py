@@ -26,7 +26,7 @@ from prometheus_client.exposition import choose_encoder
 
 from journeys.agents.health.condition import Condition, ReadCondition, Reason, starting
 from journeys.agents.settings.operation_error import OperationError
-from journeys.agents.settings.security_files import load_certificate, secret_text
+from journeys.agents.settings.security_files import load_certificate, require_modern_tls, secret_text
 
 if TYPE_CHECKING:
     from journeys.agents.settings.settings import Settings
@@ -58,6 +58,7 @@ class HealthServer:
         self._tls: ssl.SSLContext | None = None
         if settings.metrics_tls_cert_file is not None:
             self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            require_modern_tls(self._tls)
             load_certificate(self._tls, settings, "metrics_tls")
         self._listening = _listening(settings.metrics_host, settings.metrics_port or 0)
         host, port = self._listening.getsockname()[:2]

@@ -46,6 +46,13 @@ def require_engine(what: str) -> None:
         raise OperationError(f"{what} needs the compiled engine: build it with `make setup`, which wants Rust (cargo)")
 
 
+@contextmanager
+def required_engine(what: str) -> Iterator[None]:
+    """Go on only with the compiled engine: raises as `require_engine`."""
+    require_engine(what)
+    yield
+
+
 class History(NamedTuple):
     """History grouped by journey: `open` gives each thread a function from a group's number to the group."""
 

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.helpers import create_ssl_context
 
-from journeys.agents.settings.security_files import SecurityFileError, file_text, load_certificate, secret_text
+from journeys.agents.settings.security_files import (
+    SecurityFileError,
+    file_text,
+    load_certificate,
+    require_modern_tls,
+    secret_text,
+)
 from journeys.agents.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,5 +78,6 @@ def _tls_context(settings: Settings) -> ssl.SSLContext:
         context: ssl.SSLContext = create_ssl_context(cafile=ca_file)
     except ssl.SSLError:
         raise SecurityFileError(f"JOURNEYS_TLS_CA_FILE: {ca_file} holds no certificate in PEM") from None
+    require_modern_tls(context)
     load_certificate(context, settings)
     return context

@@ -17,6 +17,11 @@ class SecurityFileError(OperationError):
     """A certificate, key or password file can't be used."""
 
 
+def require_modern_tls(context: ssl.SSLContext) -> None:
+    """Take TLS 1.2 or newer, also where the system's OpenSSL is content with less."""
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+
+
 def load_certificate(context: ssl.SSLContext, settings: Settings, prefix: str = "tls") -> None:
     """Load the certificate `<prefix>_cert_file` and its key into a context; does nothing where none is set.
 

@@ -33,6 +33,7 @@ from journeys.agents.worker.mark_keeper import MarkKeeper
 from journeys.agents.worker.ports.local_copy import LocalCopy, NoLocalCopy
 from journeys.agents.worker.ports.worker_exit import WorkerExit, end_now
 from journeys.agents.worker.punctuator import Punctuator
+from journeys.agents.worker.quarantine import Quarantine
 from journeys.agents.worker.restore.changelog_queue import JourneyTables
 from journeys.agents.worker.restore.journey_store import JourneyStore, JourneyTable
 from journeys.agents.worker.schema_decisions import SchemaDecisions
@@ -64,6 +65,7 @@ class JourneyApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     journey_agent: JourneyAgent
     membership: GroupMembership
     marks: MarkKeeper
+    quarantine: Quarantine
     memory: MemoryLimit
     punctuator: Punctuator
     log_ends: LogEnds
@@ -194,6 +196,7 @@ def create_app(
     app.clock_check = ClockCheck()
     app.punctuator = Punctuator(app, app.codec, app.append, worker_id, app.clock_check)
     app.marks = MarkKeeper(settings, lambda: app.store, app.append)
+    app.quarantine = Quarantine(settings, app.codec, app.marks, app.flusher)
     schemas = SchemaDecisions(app, app.registry, app.marks, worker_id)
     app.journey_agent = JourneyAgent(app, app.codec, app.marks, schemas, app.memory, settings.gather_seconds)
     raw: dict[str, Any] = {

@@ -64,6 +64,10 @@ class MarkKeeper:
                     *(JOURNEY_EVENTS, partition.number, offset, mark.offset),
                 )
 
+    def looked_to(self, number: int) -> int:
+        """Offset up to which a partition was looked through: the end of its log when it was restored."""
+        return self._read_to.get(number, 0)
+
     def forget(self) -> None:
         """Look ahead anew: other workers may have had the partitions meanwhile."""
         self._read_to.clear()

@@ -21,7 +21,7 @@ from journeys.cli.files.history_input import (
 )
 from journeys.cli.files.output_names import require_different
 from journeys.cli.options import ComparisonUntil, HeldMemory, Json, Quiet, Servers, settings_of
-from journeys.cli.output import print_error, print_json
+from journeys.cli.output import print_error, print_json, print_note
 
 if TYPE_CHECKING:
     from journeys.agents.history.backtest import Abandonments
@@ -96,8 +96,6 @@ def backtest(  # noqa: PLR0912, PLR0915  (what is asked for, a branch each)
     by_reference = reference or not engine_is_there()
     if by_reference and abandonments is not None:
         require_engine("--abandonments")
-    if by_reference and not reference:
-        print_error("the compiled engine is not built: the Python rule runs, a hundred times slower")
     with nullcontext() if abandonments is None else AbandonmentFile(abandonments, policies) as written:
         add = None if written is None else written.add
         if is_topic:
@@ -119,6 +117,8 @@ def backtest(  # noqa: PLR0912, PLR0915  (what is asked for, a branch each)
                     tell_left_out(file, quiet=quiet)
                     tell_order(file, order)
     bad_lines.close()
+    if by_reference and not reference:
+        print_note("the compiled engine is not built: the Python rule ran, a hundred times slower", quiet=quiet)
     if output is not None:
         write_comparison(output, policies, tallies)
     if as_json:

@@ -44,19 +44,19 @@ def pack(
     Needs the compiled engine. What does not fit into the memory goes to files in the temporary folder.
     """
     from journeys.agents.files.whole_file import require_writable
-    from journeys.agents.history.backtest import require_engine
+    from journeys.agents.history.backtest import required_engine
     from journeys.agents.history.history_buckets import MIB, HistoryBuckets
     from journeys.agents.history.history_columns import history_batches
     from journeys.agents.history.log_order import LogOrder
     from journeys.agents.history.packed_history import pack as write_packed
     from journeys.cli.files.bad_lines import BadLines
 
-    require_engine("journeys pack")
     require_writable(output, source)
     bad_lines = BadLines(shown_name(source))
     order = LogOrder()
     with (
         history_input(source, mapping=mapping, sort=sort, as_logged=as_logged) as file,
+        required_engine("journeys pack"),
         HistoryBuckets(file.size_bytes() or _SMALL_FILE, memory * MIB, with_names=True) as buckets,
     ):
         clock = buckets.fill(order.watched_batches(history_batches(file, bad_lines.add)))

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Final
 
 from journeys.schemas.marks import Marks
-from journeys.schemas.rows import PartitionRow
+from journeys.schemas.rows import PartitionRow, StartRow
 from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
 from journeys.streams.rule.row import UNKNOWN_OFFSET, Row
 
@@ -42,6 +42,8 @@ class PartitionState(ABC):
         """Kafka's id of each topic by its name, as far as it is known: only stored, nothing is decided by it."""
         self.corrected_clocks: dict[str, int] | None = None
         """By the offset of each correction that set the clock back, the clock before it, in epoch milliseconds."""
+        self.started: StartRow | None = None
+        """Where workers have begun last: only stored, nothing is decided by it."""
         self._grace_ms = grace_ms
 
     def row(self) -> PartitionRow:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from journeys.schemas.codec import Codec
 from journeys.schemas.marks import Marks
-from journeys.schemas.rows import PartitionRow
+from journeys.schemas.rows import PartitionRow, StartRow
 from journeys.streams.partition.effects import Effects
 from journeys.streams.rule.policy import Policy
 from journeys.streams.rule.row import Row
@@ -33,6 +33,7 @@ class JourneyPartition(Protocol):
     marks: Marks
     topic_ids: dict[str, str] | None
     corrected_clocks: dict[str, int] | None
+    started: StartRow | None
 
     @property
     def rows(self) -> Mapping[str, Row]:

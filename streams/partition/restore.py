@@ -17,6 +17,7 @@ from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.rows import (
     PARTITION_KEY,
+    START_KEY,
     PartitionRow,
     PolicyRow,
     is_journey,
@@ -152,6 +153,9 @@ class Restore:
                 partition.policy_offsets.setdefault(row.policy_version, row.offset)
             elif is_mark(key) and not isinstance(raw, int):
                 partition.marks.add(*mark_of_row(raw))
+        started = others.get(START_KEY)
+        if started is not None and not isinstance(started, int):
+            partition.started = _decoded(START_KEY, started, codec)
         rewrites = [_stored(key, winners[key]) for key in sorted(self._shadowed)]
         own = others.get(PARTITION_KEY)
         if own is not None and not isinstance(own, int):

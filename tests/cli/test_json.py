@@ -10,6 +10,7 @@ from journeys.cli.main import app
 from journeys.cli.output import print_json
 from tests.bigquery.exports import exported
 from tests.bigquery.rows import abandonment
+from tests.engine.comparison import needs_engine
 from tests.trainer.store_of_journeys import ManualClock, fill
 
 from .history import HISTORY, write_lines
@@ -66,6 +67,7 @@ def test_a_store(cli, store):
     }
 
 
+@needs_engine
 def test_history(cli, tmp_path):
     """Replayed, packed and compared: the same counts and sums in each."""
     path = write_lines(tmp_path / "history.jsonl", HISTORY)

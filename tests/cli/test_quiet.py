@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.engine.comparison import needs_engine
 from tests.fixtures.fresh_kafka import emptied
 
 from .history import HISTORY, write_lines
@@ -19,6 +20,7 @@ def test_a_replay_prints_its_records_and_its_bad_lines(cli, tmp_path, option):
     assert line.startswith(f"journeys: {path}: line {len(HISTORY) + 1}: ")
 
 
+@needs_engine
 def test_a_packed_file_is_written_without_a_word(cli, tmp_path):
     """And with -q it is the same file."""
     path = write_lines(tmp_path / "history.jsonl", HISTORY)
@@ -41,5 +43,7 @@ def test_what_is_appended_to_a_topic(broker, cli, monkeypatch, tmp_path):
         assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (0, "", "")
     bad = write_lines(tmp_path / "bad.jsonl", [{"journey_id": "j"}])
     rejected = cli("produce", bad, "-q")
-    assert (rejected.exit_code, len(rejected.stderr.splitlines())) == (0, 1)
-    assert "records produced, 1 lines rejected" in cli("produce", bad).stderr
+    # The line, and that there was no other: nothing at all taken is an error.
+    assert (rejected.exit_code, len(rejected.stderr.splitlines())) == (2, 2)
+    good = cli("produce", write_lines(tmp_path / "both.jsonl", [*HISTORY[:1], {"journey_id": "j"}]))
+    assert "1 records produced, 1 lines rejected" in good.stderr

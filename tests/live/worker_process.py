@@ -217,4 +217,5 @@ def _environment(given: dict[str, Any]) -> dict[str, str]:
     """Environment of a worker: nothing of this test run's own settings, but those given."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("JOURNEYS_")}
     wanted = {f"JOURNEYS_{name.upper()}": str(value) for name, value in given.items() if value is not None}
-    return inherited | {"PYTHONPATH": str(ROOT)} | wanted
+    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return inherited | {"PYTHONPATH": os.pathsep.join(places)} | wanted

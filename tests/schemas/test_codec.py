@@ -81,6 +81,7 @@ def test_fingerprints_are_pinned():
         "Punctuation": 1727689279,
         "SchemaDecided": 292242156,
         "SchemaRow": 1464780102,
+        "StartRow": 1732067820,
         "Touchpoint": 1194114644,
     }
 

@@ -19,7 +19,7 @@ from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.state import Partition
 from journeys.streams.rule.row import Row
 from journeys.streams.stored.stored_row import StoredRow
-from tests.simulation.mark_faults import AnswersNotLogged, MarksNotLookedFor, OwnAnswerFirst
+from tests.simulation.mark_faults import AnswersNotLogged, MarksNotLookedFor, OwnAnswerFirst, QuarantineOff
 from tests.simulation.transport import Delivery, Transport
 from tests.simulation.worker import CODEC, EntryProcessor, Worker
 
@@ -332,4 +332,5 @@ FAULTS: Final[dict[str, type[Worker]]] = {
     "clock-guard-off": ClockGuardOff,
     "correction-not-stored": CorrectionNotStored,
     "topic-identity-not-looked-at": TopicIdentityNotLookedAt,
+    "quarantine-off": QuarantineOff,
 }

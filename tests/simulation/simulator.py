@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import random
 import traceback
+from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
+from journeys.schemas.records import Mark
+from journeys.streams.partition.entry import Entry
 from tests.simulation.marks import Registry
 from tests.simulation.topics import COMPACTION_LAG_HOURS, TOMBSTONE_HOURS, Topics
 from tests.simulation.verdict import RUNS_OF_A_LOG, Verdict, expected, judge
-from tests.simulation.worker import SEND, FencedError, ReplacedError, StalledError, Worker
+from tests.simulation.worker import SEND, FencedError, KilledError, ReplacedError, StalledError, Worker
 
 _STOPS: Final = (1, 2, 3, 4, 6)
 # Between rows and partition row a crash leaves most to go wrong.
@@ -25,6 +28,8 @@ _ARRIVES, _WAKES, _CUT_OFF_STEPS, _REJOINS, _QUIET = 0.3, 0.06, 0.5, 0.5, 0.01
 _ARRIVING: Final = (1, 1, 2, 3)
 _STEPS_AWAKE: Final = (1, 2, 4, 8, 30)
 _STEPS_UNTIL_TOLD: Final = (2, 8, 16, 40)
+_DEADLY: Final = 0.1
+"""How often a log has a record that kills whoever applies it."""
 _REPLACED: Final = 0.1
 """How often the input topic is created anew at the end."""
 _HOURS_DOWN: Final = (0, 0, 0, 0, 2, 30, 80)
@@ -45,7 +50,7 @@ class Simulation:
     ) -> None:
         self.verdict = Verdict(seed)
         whole = expected(seed)
-        self._topics = Topics(list(whole.log), whole.foreign, Registry(whole.lags))
+        self._topics = Topics(list(whole.log), whole.foreign, Registry(whole.lags), _deadly_in(whole.log, seed))
         self._worker = worker
         self._chance = random.Random(f"run {seed}")
         self._stop_after = stop_after
@@ -112,7 +117,7 @@ class Simulation:
             step = next(worker.steps)
         except StopIteration:
             return "finished"
-        except (FencedError, StalledError) as error:
+        except (FencedError, KilledError, StalledError) as error:
             self._say(f"{who} ends: {type(error).__name__}")
             return "ended"
         self._say(f"{who}: {step}")
@@ -277,3 +282,10 @@ class Simulation:
 
     def _say(self, what: str) -> None:
         self.verdict.trace.append(what)
+
+
+def _deadly_in(log: Sequence[Entry], seed: int) -> int | None:
+    """Offset of a record that kills whoever applies it; most logs have none."""
+    chance = random.Random(f"deadly {seed}")
+    records = [entry for entry in log if not isinstance(entry.record, Mark)]
+    return chance.choice(records).offset if records and chance.random() < _DEADLY else None

@@ -24,6 +24,8 @@ class Topics:
     foreign: dict[int, int] = field(default_factory=dict)
     """Schema ids that only the registry knows, by the offset of their records."""
     registry: Registry = field(default_factory=Registry)
+    deadly: int | None = None
+    """Offset of a record that kills whoever applies it, unless a mark skips it."""
     outputs: list[OutputMessage] = field(default_factory=list)
     changelog: list[StoredRow | None] = field(default_factory=list)
     """By position; None where it was compacted away."""
@@ -43,6 +45,7 @@ class Topics:
         """Delete the input topic and create it again, with other records; what was published before is put aside."""
         self.input = list(log)
         self.input_id = "the second"
+        self.deadly = None
         self.outputs = []
 
     def begin_anew(self) -> None:

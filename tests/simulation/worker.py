@@ -13,6 +13,8 @@ from typing import ClassVar, Final, Protocol
 
 from journeys.agents.kafka.topic_identity import replaced_topics
 from journeys.schemas.codec import Codec
+from journeys.schemas.records import OffsetSkipped
+from journeys.schemas.rows import START_KEY
 from journeys.schemas.topics import JOURNEY_EVENTS
 from journeys.streams.partition.changelog import (
     OutputMessage,
@@ -26,6 +28,7 @@ from journeys.streams.partition.entry import Entry, EntryFields
 from journeys.streams.partition.processor import Processor
 from journeys.streams.partition.protocols import JourneyPartition
 from journeys.streams.partition.restore import Restore
+from journeys.streams.partition.starts import is_trial_due, next_start
 from journeys.streams.partition.state import Partition
 from journeys.streams.stored.stored_row import StoredRow
 from tests.properties.draft import COUNT, NUMBER
@@ -47,6 +50,10 @@ class FencedError(Exception):
 
 class ReplacedError(Exception):
     """A topic is another one than that of the table: a person has to look."""
+
+
+class KilledError(Exception):
+    """A record has killed the worker."""
 
 
 class StalledError(Exception):
@@ -99,6 +106,7 @@ class Worker:
         """Restore, then apply batch after batch; yields behind each write."""
         yield from self.restore()
         self.require_own_topics()
+        yield from self.begin()
         yield from self.apply()
 
     def require_own_topics(self) -> None:
@@ -111,7 +119,25 @@ class Worker:
     def rejoin(self) -> Iterator[str]:
         """Go on with the partition as it is held, when others have owned it meanwhile: only their rows are read."""
         yield from self._take(self.topics.stored(self._read_to))
+        yield from self.begin()
         yield from self.apply()
+
+    def begin(self) -> Iterator[str]:
+        """Note where this worker begins, and pass over what others did not get past."""
+        self.partition.started = start = next_start(self.partition.started, self.resume_at())
+        yield from self.store([StoredRow(START_KEY, CODEC.encode(start), start.offset)])
+        if is_trial_due(start):
+            yield from self.skip_deadly(start.offset)
+
+    def skip_deadly(self, position: int) -> Iterator[str]:
+        """Try records from a position on, and skip the one that ends the trial."""
+        deadly = self.topics.deadly
+        if deadly is None or deadly < position or self.partition.marks.skipped(deadly) is not None:
+            return
+        yield f"{SEND} mark"
+        self.topics.input.append(mark_entry(self.topics.input, OffsetSkipped(deadly, "it kills", "quarantine")))
+        yield f"mark that skips offset {deadly}"
+        self.look_ahead()
 
     def restore(self) -> Iterator[str]:
         """Take the partition from the changelog, and write again what stale rows hide."""
@@ -172,7 +198,10 @@ class Worker:
         return {schema_id for schema_id in ids if not self.partition.marks.decides(schema_id)}
 
     def as_read(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Entries as the marks that this worker knows say."""
+        """Entries as the marks that this worker knows say; raises KilledError for a record that kills."""
+        deadly = self.topics.deadly
+        if any(entry.offset == deadly for entry in entries) and self.partition.marks.skipped(deadly or 0) is None:
+            raise KilledError
         return [as_read(entry, self.topics.foreign, self.partition.marks) for entry in entries]
 
     def look_ahead(self) -> None:

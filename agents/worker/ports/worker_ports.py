@@ -156,6 +156,13 @@ class MarkReader(Protocol):
         """Know the marks of partitions up to the present end of the log."""
 
 
+class Starts(Protocol):
+    """Is told of each partition that a worker begins with."""
+
+    async def begin(self, partition: JourneyPartition) -> None:
+        """Note where the worker begins, and pass over what none gets past."""
+
+
 class TableOwner(Membership, Protocol):
     """A worker as its table sees it. `tables` is Faust's own table manager."""
 
@@ -164,6 +171,7 @@ class TableOwner(Membership, Protocol):
     local_copy: LocalCopy
     registry: SchemaRegistry | None
     marks: MarkReader
+    quarantine: Starts
     partition_count: int
     topic_ids: dict[str, str]
     client_options: dict[str, Any]

@@ -142,6 +142,9 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
                 restore = await self._complete_one(tp, read)
                 read, stale, kept = read + restore.read, stale + restore.stale, kept + restore.kept
         await self.app.marks.read(tp.partition for tp in active_tps)
+        for tp in sorted(active_tps):
+            if tp.partition in self.processors:
+                await self.app.quarantine.begin(self.processors[tp.partition].partition)
         log.info(
             "restored: partitions %s, %d changelog records (%d stale)%s, %d journeys, %.2f s",
             sorted(tp.partition for tp in active_tps),

@@ -14,6 +14,7 @@ from journeys.agents.worker.restore.worker_slot import WorkerSlot
 from journeys.clock import now_ms
 from journeys.schemas.catalog import Catalog
 from journeys.schemas.rows import is_schema
+from journeys.streams.partition.state import Partition
 from journeys.streams.stored.schema_rows import missing_schemas
 from journeys.streams.stored.stored_row import StoredRow
 from tests.fixtures.local_copies import CHANGELOG, answer, journey
@@ -27,6 +28,7 @@ def app(tmp_path) -> JourneyApp:
     app = create_app(settings, {"bootstrap_servers": "127.0.0.1:1"}, 2, Catalog(), local_copy=copy)
     app.store._changelog = lambda: answer(CHANGELOG)
     app.marks.read = no_marks
+    app.quarantine.begin = no_note
     app.consumer_generation_id = 7
     asyncio.run(copy.open([0], app.store._changelog, app.codec.catalog))
     list(copy.rows(0))
@@ -38,6 +40,10 @@ def app(tmp_path) -> JourneyApp:
 
 async def no_marks(partitions: Iterable[int]) -> None:
     """Read no marks: there is no Kafka here."""
+
+
+async def no_note(partition: Partition) -> None:
+    """Note no start: there is no Kafka here."""
 
 
 def changelog(number: int) -> TP:
