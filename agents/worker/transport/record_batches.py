@@ -12,14 +12,8 @@ from typing import Any
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 
-from journeys.agents.kafka.unpacked_batches import (
-    PIECE_BYTES,
-    RECORDS_AT,
-    Piece,
-    UnpackedBatch,
-    UnpackedBatches,
-    UnpackedRecord,
-)
+from journeys.agents.kafka.batch_pieces import PIECE_BYTES, Piece, UnpackedRecord
+from journeys.agents.kafka.unpacked_batches import RECORDS_AT, UnpackedBatch, UnpackedBatches
 from journeys.engine import Records
 
 

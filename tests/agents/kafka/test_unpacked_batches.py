@@ -21,7 +21,7 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from journeys.agents.kafka import unpacked_batches
+from journeys.agents.kafka import batch_pieces, unpacked_batches
 from journeys.agents.kafka.unpacked_batches import BoundedFetchResult, UnpackedBatches, UnpackingConsumer
 from journeys.schemas.codec import MAX_RECORD_BYTES, Codec
 from journeys.schemas.cut_value import CutValue
@@ -72,7 +72,8 @@ def kinds(request: pytest.FixtureRequest) -> Kinds:
 
 
 def _set_piece_bytes(patch: pytest.MonkeyPatch, size: int) -> None:
-    patch.setattr(unpacked_batches, "PIECE_BYTES", size)
+    for module in (batch_pieces, unpacked_batches):
+        patch.setattr(module, "PIECE_BYTES", size)
     if IS_BUILT:
         patch.setattr(record_batches, "PIECE_BYTES", size)
 
