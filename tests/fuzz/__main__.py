@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -21,6 +22,7 @@ from typing import Any, Final
 
 from benchmarks.machine import describe_machine
 from benchmarks.results import RESULTS, described_run, write_results
+from tests.fuzz.foreign_random import tried
 from tests.fuzz.targets import TARGETS
 
 ROOT: Final = Path(__file__).parent.parent.parent
@@ -30,6 +32,7 @@ _LONGEST_INPUT: Final = 16_384
 _HANG_SECONDS: Final = 20
 _MOST_MEMORY_MIB: Final = 2_048
 _TAIL_LINES: Final = 25
+_FOREIGN_CHUNKS, _FOREIGN_AT_ONCE = 10, 10_000
 
 
 @dataclass
@@ -67,7 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
         outcomes = list(pool.map(lambda name: _fuzz(name, wanted[name], chosen.seed), names))
     _show(outcomes)
     if not chosen.target:
-        write_results(_results(outcomes, chosen.seed, machine), RESULTS / "fuzz.json")
+        foreign = _foreign(chosen.seed)
+        write_results(_results(outcomes, chosen.seed, machine) | {"foreign": foreign}, RESULTS / "fuzz.json")
     return 1 if any(outcome.crashes for outcome in outcomes) else 0
 
 
@@ -102,6 +106,17 @@ def _fuzz(name: str, wanted: int, seed: int) -> Outcome:
         outcome.crashes = [str(path.relative_to(ROOT)) for path in crashed.iterdir()] or ["of no single input"]
         outcome.said = "\n".join((done.stdout + done.stderr).splitlines()[-_TAIL_LINES:])
     return outcome
+
+
+def _foreign(seed: int) -> dict[str, Any]:
+    """Random schemas of other writers with bodies, in processes with limits; raises AssertionError if one ends."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        chunks = list(pool.map(lambda chunk: tried(_FOREIGN_AT_ONCE, seed * 1_000 + chunk), range(_FOREIGN_CHUNKS)))
+    accounted = sum((chunk.accounted for chunk in chunks), Counter[str]())
+    most_mib = max(chunk.most_mib for chunk in chunks)
+    words = ", ".join(f"{what}: {count:,}" for what, count in sorted(accounted.items()))
+    _say(f"{accounted.total():,} foreign schemas with bodies, in at most {most_mib} MiB: {words}")
+    return {"tried": accounted.total(), "most_mib": most_mib, "accounted": dict(sorted(accounted.items()))}
 
 
 def _show(outcomes: list[Outcome]) -> None:

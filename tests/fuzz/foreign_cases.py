@@ -26,7 +26,7 @@ SCHEMA_ID: Final = 77
 REFUSED_SCHEMA, DEAD_LETTER, TAKEN = "its schema is refused", "a dead letter", "taken"
 MEMORY_BYTES: Final = 2 * 1024**3
 _HEAD: Final = b"\x00" + SCHEMA_ID.to_bytes(4, "big")
-_SMALL_BODY: Final = Codec().encode(SMALL)[5:]
+SMALL_BODY: Final = Codec().encode(SMALL)[5:]
 _MANY: Final = 10**12
 _LARGE: Final = 100_000
 """Bytes of a value that is tried only once: it takes a part of a second."""
@@ -134,13 +134,13 @@ def _refused() -> Iterator[Foreign]:
         "fields that are no list": ({"type": "record", "name": "R", "fields": {"a": "b"}}, b""),
     }
     for name, (kind, body) in kinds.items():
-        yield Foreign(name, json.dumps(touchpoint_with(kind)), _HEAD + _SMALL_BODY + body, REFUSED_SCHEMA)
+        yield Foreign(name, json.dumps(touchpoint_with(kind)), _HEAD + SMALL_BODY + body, REFUSED_SCHEMA)
         if body:
             yield Foreign(
                 f"{name}, in front", json.dumps(touchpoint_with(kind, in_front=True)), _HEAD + body, REFUSED_SCHEMA
             )
     plain = json.dumps(own_schemas()["Touchpoint"])
-    value = _HEAD + _SMALL_BODY
+    value = _HEAD + SMALL_BODY
     texts = {
         "no JSON": "record Touchpoint",
         "nothing": "",
@@ -205,12 +205,12 @@ def _impossible() -> Iterator[Foreign]:
         "an array whose items are cut off": (_array(_record("R", "double", "string")), b"\x04" + b"\x00" * 12),
     }
     for name, (kind, body) in bodies.items():
-        yield Foreign(f"{name}, at the end", json.dumps(touchpoint_with(kind)), _HEAD + _SMALL_BODY + body, DEAD_LETTER)
-        in_front = _HEAD + body if "without an end" in name or name == "nothing" else _HEAD + body + _SMALL_BODY
+        yield Foreign(f"{name}, at the end", json.dumps(touchpoint_with(kind)), _HEAD + SMALL_BODY + body, DEAD_LETTER)
+        in_front = _HEAD + body if "without an end" in name or name == "nothing" else _HEAD + body + SMALL_BODY
         if name not in ("a text of one byte too many", "half a double", "half a float", "nothing"):
             yield Foreign(f"{name}, in front", json.dumps(touchpoint_with(kind, in_front=True)), in_front, DEAD_LETTER)
     yield Foreign(
-        "a byte behind it", json.dumps(touchpoint_with("long")), _HEAD + _SMALL_BODY + b"\x00\x00", DEAD_LETTER
+        "a byte behind it", json.dumps(touchpoint_with("long")), _HEAD + SMALL_BODY + b"\x00\x00", DEAD_LETTER
     )
 
 
@@ -242,9 +242,9 @@ def _possible() -> Iterator[Foreign]:
         "attributes that a library takes for its own": ({"type": "long", "__fastavro_parsed": True}, b"\x02"),
     }
     for name, (kind, body) in bodies.items():
-        yield Foreign(name, json.dumps(touchpoint_with(kind)), _HEAD + _SMALL_BODY + body, TAKEN)
+        yield Foreign(name, json.dumps(touchpoint_with(kind)), _HEAD + SMALL_BODY + body, TAKEN)
         yield Foreign(
-            f"{name}, in front", json.dumps(touchpoint_with(kind, in_front=True)), _HEAD + body + _SMALL_BODY, TAKEN
+            f"{name}, in front", json.dumps(touchpoint_with(kind, in_front=True)), _HEAD + body + SMALL_BODY, TAKEN
         )
 
 

@@ -13,11 +13,16 @@ from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.streams.rule.policy import InvalidPolicyError, policy_from_json
 from tests.fuzz.bad_values import bad_values
+from tests.fuzz.foreign_cases import DEAD_LETTER as FOREIGN_DEAD_LETTER
+from tests.fuzz.foreign_cases import REFUSED_SCHEMA
+from tests.fuzz.foreign_cases import TAKEN as FOREIGN_TAKEN
+from tests.fuzz.foreign_random import MEMORY_MIB, tried
 from tests.fuzz.logs import try_log
 from tests.fuzz.targets import DEAD_LETTER, REFUSED, TAKEN, TARGETS
 
 _EXAMPLES = 60
 _LONGEST = 2_000
+_FOREIGN = 600
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -57,6 +62,14 @@ def test_what_is_made_of_them_is_accounted_for(name):
         target.try_input(data)
 
     accounted()
+
+
+def test_rows_2_and_3_random_schemas_of_others_harm_nobody():
+    """Whatever a registry gives, and what lies under it: no crash, no hang, little memory, each accounted for."""
+    found = tried(_FOREIGN, 7)
+    assert found.accounted.total() == _FOREIGN
+    assert found.accounted.keys() == {REFUSED_SCHEMA, FOREIGN_DEAD_LETTER, FOREIGN_TAKEN}
+    assert found.most_mib < MEMORY_MIB
 
 
 # What fuzzing has found, one test each, beside its named case.
