@@ -9,9 +9,10 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import for_code
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
 
 from journeys.agents.kafka.connection import admin, bootstrap_servers
+from journeys.agents.kafka.metadata import Metadata
 from journeys.agents.kafka.missing_rights import MissingRightsError
 from journeys.agents.kafka.required_rights import hidden_topics
 from journeys.agents.kafka.rights import Operation, Right
@@ -194,6 +195,33 @@ async def _create(client: Any, missing: list[Topic], count: int, settings: Setti
 
 
 async def _wait_until_usable(client: Any, names: list[str]) -> dict[str, int]:
+    """Wait until all partitions of the topics have a leader, and all brokers know them; gives the partition counts."""
+    counts = await _wait_until_led(client, names)
+    deadline = monotonic() + _READY_SECONDS
+    # A broker hears of a topic a moment after the controller has made it, and sends away whoever asks it before.
+    while monotonic() < deadline:
+        if await _are_known(client, names):
+            break
+        await asyncio.sleep(_POLL_SECONDS)
+    return counts
+
+
+async def _are_known(client: Any, names: list[str]) -> bool:
+    """Whether each broker that answers knows the topics; a Kafka before 2.8 is not asked."""
+    kafka = client._client
+    for broker in kafka.cluster.brokers():
+        try:
+            response = await kafka.send(broker.nodeId, Metadata(names))
+        except IncompatibleBrokerVersion:
+            return True
+        except KafkaError:
+            continue  # it is away, and will know them when it is back
+        if any(error for error, *_ in response.topics):
+            return False
+    return True
+
+
+async def _wait_until_led(client: Any, names: list[str]) -> dict[str, int]:
     """Wait until every partition of the topics has a leader; gives the partition counts."""
     deadline = monotonic() + _READY_SECONDS
     while True:

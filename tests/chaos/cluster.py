@@ -15,6 +15,7 @@ from statistics import median
 from time import time
 from typing import Any, Final, NamedTuple
 
+from journeys.agents.kafka.topic_setup import create_topics
 from journeys.agents.settings.settings import Settings
 from journeys.agents.verify.table_check import check_table
 from journeys.agents.verify.verification import verify
@@ -118,7 +119,7 @@ class ClusterChaos:
     async def run(self) -> ClusterFigures:
         """Run it all. Raises WorkerFailedError or AssertionError for what does not come back."""
         settings = self._cluster.settings(data_dir=self._folder / "data", partitions=_PARTITIONS)
-        await self._cluster.create_topics(settings)
+        await create_topics(settings)
         blows = make_blows(dict(self._possible()), self._seed, _PARTITIONS)
         acknowledged: set[str] = set()
         load = Load(

@@ -93,10 +93,7 @@ class Outage:
 
         Raises AssertionError where the worker ends or does not come back.
         """
-        if isinstance(self._kafka, KafkaCluster):
-            await self._kafka.create_topics(self._settings)
-        else:
-            await create_topics(self._settings)
+        await create_topics(self._settings)
         with Workers(self._folder) as workers:
             if kind == "outputs refused":
                 return await self._refused(workers, kind, seconds, waiting_mb)

@@ -13,6 +13,7 @@ from aiokafka.admin import NewTopic
 from journeys.agents.kafka.connection import admin, consumer, producer
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.record_producer import RecordProducer
+from journeys.agents.kafka.topic_setup import create_topics
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.topics import JOURNEY_EVENTS, changelog_name
 from tests.chaos.traces import applied_offsets
@@ -63,7 +64,7 @@ def test_a_partition_that_waits_for_a_broker_keeps_no_other_from_being_applied(c
             given = {"cleanup.policy": "compact", "min.insync.replicas": "2"}
             topic = NewTopic(changelog_name("journeys"), -1, -1, replica_assignments=places, topic_configs=given)
             await client.create_topics([topic])
-        await cluster.create_topics(settings)
+        await create_topics(settings)
 
     async def write_and_wait() -> dict[int, int]:
         async with RecordProducer(settings) as client:
@@ -100,7 +101,7 @@ def test_a_client_leaves_a_frozen_broker_when_the_cluster_has_left_it(cluster, s
     """A write and a read that waited for it come from its successor while it is still frozen."""
 
     async def write_and_read() -> None:
-        await cluster.create_topics(settings)
+        await create_topics(settings)
         leader = await cluster.leader(JOURNEY_EVENTS, 0)
         async with producer(settings) as writer, consumer(settings, auto_offset_reset="earliest") as reader:
             await writer.send_and_wait(JOURNEY_EVENTS, b"before", partition=0)
@@ -118,7 +119,7 @@ def test_a_client_starts_although_the_first_server_is_frozen(cluster, settings):
     """It asks the next one."""
 
     async def start() -> None:
-        await cluster.create_topics(settings)
+        await create_topics(settings)
         first = next(iter(cluster.nodes.values()))
         assert settings.bootstrap_servers is not None
         assert settings.bootstrap_servers.startswith(first.bootstrap_servers)
@@ -131,7 +132,7 @@ def test_a_client_starts_although_the_first_server_is_frozen(cluster, settings):
 
 def test_every_door_opens_although_the_first_server_is_dead(cluster, settings, tmp_path):
     """Commands and the trainer's manager: records written before and after are there, live equals replay."""
-    asyncio.run(cluster.create_topics(settings))
+    asyncio.run(create_topics(settings))
     environment = {
         "JOURNEYS_BOOTSTRAP_SERVERS": settings.bootstrap_servers or "",
         "JOURNEYS_REPLICATION_FACTOR": "3",
@@ -152,7 +153,7 @@ def test_every_door_opens_although_the_first_server_is_dead(cluster, settings, t
         worker = workers.start(settings)
         worker.wait_until_logged("restored: partitions")
         with dead(cluster, 1):
-            line = {"journey_id": "by-hand", "touchpoint_id": "one", "occurred_at": "2026-01-01T00:00:00Z"}
+            line = {"journey_id": "by-hand", "touchpoint_id": "one", "occurred_at": "2026-01-01T00:00:00Z", "cost": 1}
             ran("produce", "-", said=json.dumps(line) + "\n")
             asyncio.run(manage())
             workers.wait_until_applied(settings)
