@@ -20,8 +20,8 @@ from journeys.agents.logcopy.copy_groups import CopyGroup
 from journeys.schemas.catalog import INPUT_RECORDS
 from journeys.schemas.codec import HEADER_BYTES, Codec, prefix_of, schema_id_of
 from journeys.schemas.invalid import InvalidRecordError
-from journeys.schemas.partitioner import partition_of
 from journeys.schemas.marks import Marks
+from journeys.schemas.partitioner import partition_of
 from journeys.schemas.records import ClockCorrected, JourneyRecord, Punctuation
 from journeys.streams.partition.protocols import JourneyProcessor
 

@@ -8,7 +8,7 @@ import pytest
 from journeys.schemas.catalog import own_schemas
 from journeys.schemas.codec import prefix_of
 from journeys.schemas.marks import mark_headers, mark_value
-from journeys.schemas.records import ClockCorrected, OffsetSkipped, SchemaDecided
+from journeys.schemas.records import ClockCorrected, OffsetSkipped, Punctuation, SchemaDecided, Touchpoint
 
 from .old_logs import BEGIN, CODEC, DAY, HOUR, abandonments, copied, on_time_log
 from .test_group_copy import LAST, SEEDS, undated
@@ -63,5 +63,11 @@ def test_a_split_corrects_the_clock_where_the_old_log_does(counts):
     for seed in SEEDS:
         log = on_time_log(old_count, seed)
         now = max(record.timestamp for part in log.partitions for record in part)
-        log.say(ClockCorrected(now - 2 * HOUR, "somebody", "a test"), now, *range(old_count))
-        assert abandonments(copied(log, new_count), now + DAY) == abandonments(log, now + DAY), seed
+        ahead = now + 4 * DAY
+        log.say(Punctuation(ahead, "live", "a clock that is ahead"), ahead, *range(old_count))
+        log.say(ClockCorrected(now, "somebody", "a test"), ahead, *range(old_count))
+        for journey in sorted({record.key.decode() for part in log.partitions for record in part if record.key}):
+            log.say(Touchpoint(journey, "u", f"after-{journey}", now + HOUR), ahead)
+        was = abandonments(log, now + 30 * DAY)
+        assert any(record.started_at == now + HOUR for record in was.values())  # not late any more
+        assert abandonments(copied(log, new_count), now + 30 * DAY) == was, seed
