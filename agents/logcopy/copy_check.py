@@ -114,7 +114,8 @@ async def compare_copy(
             ):
                 for number in numbers:
                     processor = engine.processor(number, log.partition_count, codec)
-                    async for batch in log.read_partition(number, end=ends[number]):
+                    marks = processor.partition.marks = await log.marks(number)
+                    async for batch in log.read_partition(number, end=ends[number], marks=marks):
                         results.take(processor.process_log(batch.records, codec))
                         note(len(batch.records))
                     if clock is not None:

@@ -20,6 +20,7 @@ from journeys.agents.logcopy.copy_groups import CopyGroup
 from journeys.schemas.catalog import INPUT_RECORDS
 from journeys.schemas.codec import HEADER_BYTES, Codec, prefix_of, schema_id_of
 from journeys.schemas.invalid import InvalidRecordError
+from journeys.schemas.marks import Marks
 from journeys.schemas.partitioner import partition_of
 from journeys.schemas.records import ClockCorrected, JourneyRecord, Punctuation
 from journeys.streams.partition.protocols import JourneyProcessor
@@ -76,9 +77,15 @@ class GroupCopy:
         self._sources = {number: _Source(number, processors[number]) for number in group.sources}
         self._copied = copied
         self._old, self._new = codecs
-        self._heads: dict[bytes, tuple[str, bytes | None]] = {}
+        self._heads: dict[tuple[Codec, bytes], tuple[str, bytes | None]] = {}
+        self._marked: dict[tuple[int, tuple[int, int]], Codec] = {}
         self._targets: dict[bytes, int] = {}
         self._policies: dict[int, bytes] = {}
+
+    def read_as_marked(self, marks: Mapping[int, Marks]) -> None:
+        """Take the marks of the old partitions, before their records."""
+        for number, source in self._sources.items():
+            source.processor.partition.marks = marks[number]
 
     def push(self, number: int, records: Sequence[Any]) -> None:
         """Take the next records of an old partition, aiokafka's ConsumerRecord."""
@@ -122,7 +129,7 @@ class GroupCopy:
         queue = source.queue
         taken: list[Any] = []
         while queue and (until is None or queue[0].timestamp <= until):
-            if not self.group.is_exact and self._is_for_all(queue[0]):
+            if not self.group.is_exact and self._is_for_all(source.number, queue[0]):
                 source.is_held = not taken
                 break
             taken.append(queue.popleft())
@@ -141,7 +148,7 @@ class GroupCopy:
         for record in records:
             if record.offset in dead:
                 continue
-            kind, head = self._kind(record.value)
+            kind, head = self._kind(number, record)
             if kind in _JOURNEYS:
                 target = self._target(record.key)
                 if not copied[target].has(number, record.offset):
@@ -180,7 +187,7 @@ class GroupCopy:
             if effects.dead_letters:
                 self.dead[source.number] += 1
                 continue
-            kind, head = self._kind(record.value)
+            kind, head = self._kind(source.number, record)
             for target in self.group.targets:
                 if self._policies.get(target) == said:
                     continue
@@ -202,33 +209,45 @@ class GroupCopy:
         said = {name: value for name, value in decoded._asdict().items() if name not in _WHEN_AND_WHO}
         return f"{type(decoded).__name__} {said}".encode()
 
-    def _is_for_all(self, record: Any) -> bool:
+    def _is_for_all(self, number: int, record: Any) -> bool:
         """Whether a record concerns the whole partition, and is neither time nor a mark."""
         if any(name == _MARK for name, _ in record.headers):
             return False
-        kind, _ = self._kind(record.value)
+        kind, _ = self._kind(number, record)
         return kind in INPUT_RECORDS and kind not in _JOURNEYS and kind != Punctuation.__name__
 
-    def _kind(self, value: bytes | None) -> tuple[str, bytes | None]:
+    def _codec_at(self, number: int, offset: int) -> Codec:
+        """Codec of the old log for a record, as the marks of its partition say."""
+        marks = self._sources[number].processor.partition.marks
+        if not marks:
+            return self._old
+        reading = number, marks.reading(offset)
+        codec = self._marked.get(reading)
+        if codec is None:
+            codec = self._marked[reading] = Codec(marks.catalog_at(self._old.catalog, offset))
+        return codec
+
+    def _kind(self, number: int, record: Any) -> tuple[str, bytes | None]:
         """Name of a record by its head, and the head under which the new log has it: None where it is encoded anew."""
-        if value is None:
+        if record.value is None:
             return "", None
-        head = value[:HEADER_BYTES]
-        known = self._heads.get(head)
+        head = record.value[:HEADER_BYTES]
+        codec = self._codec_at(number, record.offset)
+        known = self._heads.get((codec, head))
         if known is None:
             try:
                 schema_id = schema_id_of(head)
-                name = self._old.catalog.writer(schema_id).name
+                name = codec.catalog.writer(schema_id).name
             except InvalidRecordError:
                 return "", None  # not remembered: a registry may come to know it
             # Under the project's present schema the body stays as it is; another one is not known in the new log.
-            is_own = schema_id == self._old.catalog.id_of(name)
-            known = self._heads[head] = name, prefix_of(self._new.catalog.id_of(name)) if is_own else None
+            is_own = schema_id == codec.catalog.id_of(name)
+            known = self._heads[codec, head] = name, prefix_of(self._new.catalog.id_of(name)) if is_own else None
         return known
 
     def _copy(self, target: int, number: int, record: Any, head: bytes | None) -> CopiedRecord:
         if head is None:
-            value = self._new.encode(self._old.decode_input(record.value))
+            value = self._new.encode(self._codec_at(number, record.offset).decode_input(record.value))
         else:
             value = head + record.value[HEADER_BYTES:]
         headers = [header for header in record.headers if header[0] != COPIED_FROM]

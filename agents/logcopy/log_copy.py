@@ -112,6 +112,7 @@ async def copy_log(
             for group in groups
         ]
         for copy in copies:
+            copy.read_as_marked(reader.marks)
             copy.timeless = set(copy.group.sources) - timed
         await _Copying(old, reader, producer, copies, report, say, progress).run()
         report.dead = sum(sum(copy.dead.values()) for copy in copies)

@@ -11,12 +11,13 @@ from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from journeys.agents.kafka.connection import consumer, require_broker
-from journeys.agents.kafka.log_reader import ReaderStalledError, RecordsDeletedError, TopicReplacedError
+from journeys.agents.kafka.log_reader import ReaderStalledError, RecordsDeletedError, TopicReplacedError, open_log
 from journeys.agents.kafka.schema_registry import SchemaRegistry, registry_of
 from journeys.agents.kafka.topic_identity import topic_identities
 from journeys.agents.kafka.topic_setup import partition_count
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.catalog import Catalog
+from journeys.schemas.marks import Marks
 from journeys.schemas.topics import JOURNEY_EVENTS
 
 _BATCH_RECORDS: Final = 5_000
@@ -36,6 +37,8 @@ class SourceReader:
         self.partition_count = count
         self.ends: dict[int, int] = {}
         self.positions: dict[int, int] = {}
+        self.marks: dict[int, Marks] = {}
+        """By partition, what its marks said when the reader began. A mark holds for records in front of it, too."""
         self._settings = settings
         self._client = client
         self._registry = registry
@@ -90,8 +93,10 @@ class SourceReader:
             await require_broker(self._settings)
             raise ReaderStalledError(f"{self.name} gives no records for {_STALL_SECONDS:g} s: look at the broker's log")
         if self._registry is not None:
-            for records in fetched.values():
-                await self._registry.learn_from(record.value for record in records)
+            for tp, records in fetched.items():
+                marks = self.marks[tp.partition]
+                read = [record.value for record in records if marks.skipped_by(record.offset) is None]
+                await self._registry.learn_from(read, marks)
         return {tp.partition: records for tp, records in fetched.items()}
 
     def rest(self) -> None:
@@ -110,4 +115,6 @@ async def open_source(settings: Settings, catalog: Catalog) -> AsyncIterator[Sou
     async with consumer(settings, **options) as client, registry_of(settings, catalog) as registry:
         reader = SourceReader(settings, client, registry, count)
         await reader.open()
+        async with open_log(settings, JOURNEY_EVENTS, catalog=None) as log:
+            reader.marks = {number: await log.marks(number) for number in range(count)}
         yield reader

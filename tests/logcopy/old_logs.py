@@ -11,6 +11,7 @@ from journeys.agents.logcopy.copied_records import Copied
 from journeys.agents.logcopy.copy_groups import copy_groups
 from journeys.agents.logcopy.group_copy import GroupCopy
 from journeys.schemas.codec import Codec
+from journeys.schemas.marks import Marks, marks_among
 from journeys.schemas.partitioner import partition_of
 from journeys.schemas.records import (
     InputRecord,
@@ -118,6 +119,7 @@ def abandonments(log: Log, last: int) -> dict[str, JourneyAbandoned]:
     found: dict[str, JourneyAbandoned] = {}
     for number, records in enumerate(log.partitions):
         processor = Processor(Partition(number, log.count))
+        processor.partition.marks = marks_of(records)
         told = LogRecord(len(records), None, CODEC.encode(Punctuation(last, "live", "end")), last)
         for record in processor.process_log([*records, told], CODEC).abandonments:
             place = {"source_topic": None, "source_partition": None, "source_offset": None}
@@ -147,6 +149,7 @@ def copied(
             for number in group.sources
         }
         copy = GroupCopy(group, count, processors, progress, (CODEC, CODEC))
+        copy.read_as_marked({number: marks_of(log.partitions[number]) for number in group.sources})
         copy.timeless = {number for number in group.sources if not _has_time(log.partitions[number])}
         left = {number: list(log.partitions[number]) for number in group.sources}
         while True:
@@ -161,6 +164,11 @@ def copied(
                 copy.push(number, left[number][:size])
                 del left[number][:size]
     return new
+
+
+def marks_of(records: Sequence[LogRecord]) -> Marks:
+    """Marks of a partition, found by their headers."""
+    return Marks(marks_among(records))
 
 
 def _has_time(records: Sequence[LogRecord]) -> bool:

@@ -166,6 +166,7 @@ class AbandonmentFeed:
 
     async def _first_checkpoint(self) -> FeedCheckpoint:
         name, start = self._source.name, self._start
+        topic_ids = await self._source.topic_ids()
         if isinstance(start, bytes):
             stored = FeedCheckpoint.from_bytes(start)
             if stored.source not in self._source.continues:
@@ -174,9 +175,12 @@ class AbandonmentFeed:
                 raise BadCheckpointError(
                     "this checkpoint is of a feed with another as_of, which has left out other items"
                 )
+            for topic, topic_id in topic_ids.items():
+                _require_same_topic(topic, topic_id, stored)
             stored.source = name
+            stored.topic_ids |= topic_ids
             return stored
-        checkpoint = FeedCheckpoint(name, self._as_of)
+        checkpoint = FeedCheckpoint(name, self._as_of, topic_ids=topic_ids)
         if start == "latest":
             checkpoint.positions = await self._source.end_positions()
         elif isinstance(start, datetime):
@@ -242,6 +246,17 @@ class AbandonmentFeed:
     def __iter__(self) -> Iterator[FeedItem]:
         while batch := self.batches(1).next_blocking():
             yield batch[0]
+
+
+def _require_same_topic(topic: str, topic_id: str, stored: FeedCheckpoint) -> None:
+    was = stored.topic_ids.get(topic, topic_id)
+    if was != topic_id:
+        raise BadCheckpointError(
+            f"{topic} is another topic than the one that this checkpoint was made with (its id is {topic_id}, the "
+            f"checkpoint has {was}): it was deleted and created again, or this is another cluster or prefix, and the "
+            "checkpoint's offsets mean nothing in it. Begin with start= the instant up to which the model has learned, "
+            'or train it anew with start="earliest"'
+        )
 
 
 class Batches:

@@ -31,6 +31,8 @@ class FeedCheckpoint:
     """Ids of abandonments and conversions given."""
     corrected: set[bytes] = field(default_factory=set)
     """Ids of abandonments whose correction was given."""
+    topic_ids: dict[str, str] = field(default_factory=dict)
+    """Ids that Kafka gave the topics of the positions, by name; empty for what was never read from Kafka."""
     held: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Lifecycle records whose correction was not given yet, by the id of the abandonment that they correct."""
 
@@ -42,6 +44,7 @@ class FeedCheckpoint:
                 "as_of": self.as_of,
                 "since": self.since,
                 "positions": [[*place, offset] for place, offset in sorted(self.positions.items())],
+                "topic_ids": self.topic_ids,
                 "held": self.held,
                 "given": len(self.given),
             },
@@ -67,5 +70,6 @@ class FeedCheckpoint:
             positions={(topic, partition): offset for topic, partition, offset in header["positions"]},
             given=set(ids[: header["given"]]),
             corrected=set(ids[header["given"] :]),
+            topic_ids=header.get("topic_ids", {}),  # older checkpoints have none
             held=header["held"],
         )

@@ -80,6 +80,10 @@ class RedisSource:
             except ValueError as error:
                 raise StoreUnavailableError(f"Redis: {POSITION} was not written by a mirror: {error}") from error
 
+    async def topic_ids(self) -> dict[str, str]:
+        """None: the stream does not hold them."""
+        return {}
+
     async def positions_since(self, at: int) -> dict[Place, int]:  # noqa: ARG002  (a stream has no index of times)
         """The beginning."""
         return {}

@@ -60,6 +60,10 @@ class ReplayFileSource:
 
         return {(topic, 0): await asyncio.to_thread(count, path) for topic, path, _ in self._files}
 
+    async def topic_ids(self) -> dict[str, str]:
+        """None: a file is no topic."""
+        return {}
+
     async def positions_since(self, at: int) -> dict[Place, int]:  # noqa: ARG002  (a file has no index of times)
         """The beginning."""
         return {}
@@ -92,6 +96,10 @@ class StoreSource:
         """Behind the last output."""
         query = "SELECT coalesce(max(sequence), -1) + 1 FROM output"
         return {_STORE: await self._query(lambda connection: int(connection.execute(query).fetchone()[0]))}
+
+    async def topic_ids(self) -> dict[str, str]:
+        """None: a file is no topic."""
+        return {}
 
     async def positions_since(self, at: int) -> dict[Place, int]:
         """Found by the index of `detected_at`."""

@@ -38,5 +38,8 @@ class FeedSource(Protocol):
     async def end_positions(self) -> dict[Place, int]:
         """Positions behind the last record of each place. Raises StoreUnavailableError."""
 
+    async def topic_ids(self) -> dict[str, str]:
+        """Ids of the topics as they are, by name; empty where there are none. Raises StoreUnavailableError."""
+
     async def positions_since(self, at: int) -> dict[Place, int]:
         """Positions before every record detected at `at` (ms) or later; earlier records may follow them, too."""

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from journeys.agents.kafka.log_reader import LogBatch, open_log, tail
 from journeys.agents.kafka.missing_rights import MissingRightsError
+from journeys.agents.kafka.topic_setup import present_identities
 from journeys.agents.kafka.topic_time import topic_time
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
@@ -48,6 +49,13 @@ class TopicSource:
                 async with open_log(self._settings, topic, catalog=None) as log:
                     positions.update({(topic, number): end for number, end in log.end_offsets.items()})
         return positions
+
+    async def topic_ids(self) -> dict[str, str]:
+        """As Kafka gives them: a topic that is deleted and created again has another one."""
+        async with self._answered():
+            present = await present_identities(self._settings)
+        names = {self._settings.topic(topic): topic for topic in _TOPICS}
+        return {names[name]: found.topic_id for name, found in present.items() if name in names}
 
     async def positions_since(self, at: int) -> dict[Place, int]:
         """By append times, on live topics: a record is published after it is detected. Else the beginning.
