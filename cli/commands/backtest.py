@@ -46,6 +46,13 @@ def backtest(  # noqa: PLR0912, PLR0915  (what is asked for, a branch each)
         typer.Option(metavar="FILE", help="A policy (TOML); as many as you like. Without any, the default policy."),
     ] = None,
     *,
+    inactivity_hours: Annotated[
+        str | None,
+        typer.Option(metavar="N,N,...", help="Each policy with each of these inactivity thresholds, not its own."),
+    ] = None,
+    timeout_days: Annotated[
+        str | None, typer.Option(metavar="N,N,...", help="Each policy with each of these timeouts, not its own.")
+    ] = None,
     mapping: Map = None,
     sort: Sort = False,
     as_logged: AsLogged = False,
@@ -86,7 +93,7 @@ def backtest(  # noqa: PLR0912, PLR0915  (what is asked for, a branch each)
     for path in (output, abandonments):
         if path is not None:
             require_writable(path, source)
-    policies = _policies(policy or [])
+    policies = _policies(policy or [], inactivity_hours, timeout_days)
     if reference and abandonments is not None:
         raise typer.BadParameter("--abandonments comes from the compiled engine; --reference: use journeys replay")
     is_topic = source[0].startswith(TOPIC)
@@ -129,11 +136,17 @@ def backtest(  # noqa: PLR0912, PLR0915  (what is asked for, a branch each)
         raise typer.Exit(WRONG_INPUT)
 
 
-def _policies(paths: list[Path]) -> list[Policy]:
+def _policies(paths: list[Path], inactivity_hours: str | None, timeout_days: str | None) -> list[Policy]:
+    from journeys.agents.history.policy_sweep import durations_of, swept
     from journeys.agents.settings.policy_file import load_policy
-    from journeys.streams.rule.policy import DEFAULT_POLICY
+    from journeys.streams.rule.policy import DEFAULT_POLICY, InvalidPolicyError
 
     policies = [load_policy(path) for path in paths] or [DEFAULT_POLICY]
+    try:
+        hours, days = (durations_of(text) if text is not None else [] for text in (inactivity_hours, timeout_days))
+        policies = swept(policies, hours, days)
+    except InvalidPolicyError as error:
+        raise typer.BadParameter(f"--inactivity-hours, --timeout-days: {error}") from None
     versions = [policy.version for policy in policies]
     for version in versions:
         if versions.count(version) > 1:

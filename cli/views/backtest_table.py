@@ -1,10 +1,13 @@
-"""A comparison of policies: as a table with measures down and policies across, and as JSON."""
+"""A comparison of policies: as a table, and as JSON.
+
+A few policies stand side by side with all measures below them. Of many each is a line, with the measures that decide.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 
@@ -16,10 +19,14 @@ from journeys.streams.compiled.backtest_tally import BacktestTally
 from journeys.streams.rule.policy import Policy
 
 _NOTHING = "-"
+_SIDE_BY_SIDE: Final = 5
+_OF_MANY: Final = ("abandonments", "wrongly", "share", "penalty, dollars", "opportunity", "hours to detection", "open")
 
 
 def comparison(policies: Sequence[Policy], tallies: Sequence[BacktestTally]) -> Table:
     """Table of the tallies."""
+    if len(policies) > _SIDE_BY_SIDE:
+        return _of_many(policies, tallies)
     versions = [policy.version for policy in policies]
     table = new_table("", *versions, title="backtest", right=versions)
 
@@ -46,6 +53,23 @@ def comparison(policies: Sequence[Policy], tallies: Sequence[BacktestTally]) -> 
     row("late", lambda tally: f"{tally.late:,}")
     row("duplicates", lambda tally: f"{tally.duplicates:,}")
     row("refused", lambda tally: f"{tally.refused:,}")
+    return table
+
+
+def _of_many(policies: Sequence[Policy], tallies: Sequence[BacktestTally]) -> Table:
+    """A line for each policy."""
+    table = new_table("policy", *_OF_MANY, title="backtest", right=_OF_MANY)
+    for policy, tally in zip(policies, tallies, strict=True):
+        table.add_row(
+            policy.version,
+            f"{sum(tally.abandonments):,}",
+            f"{tally.returns:,}",
+            _returned_share(tally),
+            format_dollars(tally.total_penalty_micros),
+            format_dollars(sum(tally.opportunity_micros)),
+            _mean(tally.silence_ms, tally, HOUR_MS),
+            f"{tally.open:,}",
+        )
     return table
 
 

@@ -247,7 +247,7 @@ def policy_from_toml(text: str) -> Policy:
         raise InvalidPolicyError(f"not TOML: {error}") from None
     if "version" not in given and given:
         raise InvalidPolicyError("version: missing; a policy of its own needs a version of its own")
-    return _validated(given)
+    return policy_of_tables(given)
 
 
 def policy_from_json(text: str) -> Policy:
@@ -256,10 +256,11 @@ def policy_from_json(text: str) -> Policy:
         given = json.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError, ArithmeticError) as error:
         raise InvalidPolicyError(f"not JSON: {error}") from None
-    return _validated(given)
+    return policy_of_tables(given)
 
 
-def _validated(given: object) -> Policy:
+def policy_of_tables(given: object) -> Policy:
+    """Policy of its tables, as `Policy.model_dump` gives them. Raises InvalidPolicyError."""
     try:
         policy = Policy.model_validate(given)
     except ValidationError as error:

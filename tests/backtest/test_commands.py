@@ -83,6 +83,36 @@ def test_a_file_packed_without_segments_refuses_rules_that_ask_for_them(cli: Cal
     assert cli("backtest", "packed.parquet", "--policy", "segments.toml").exit_code == 0
 
 
+def test_durations_are_swept(cli: Callable[..., Result]) -> None:
+    """Each policy with each of them, as if each had a file of its own; many policies are a line each."""
+    few = cli("backtest", "history.jsonl", "--inactivity-hours", "24", "--json")
+    by_file = cli("backtest", "history.jsonl", "--policy", "hasty.toml", "--json")
+    (one,), (other,) = (json.loads(found.stdout)["policies"] for found in (few, by_file))
+    assert one.pop("version") == "default-1 24h"
+    assert other.pop("version") == "hasty-1"
+    assert one == other
+    many = cli("backtest", "history.jsonl", "--inactivity-hours", "24,48,72", "--timeout-days", "7, 14.5")
+    assert many.exit_code == 0, many.output
+    names = [f"default-1 {hours}h {days}d" for hours in (24, 48, 72) for days in ("7", "14.5")]
+    assert [line.split(" │")[0].strip() for line in many.stdout.splitlines() if "default-1" in line] == names
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--inactivity-hours", "24,x"), "'x' is no number; expected numbers such as 24,48,72"),
+        (("--timeout-days", "0"), "deadlines.timeout_days: '0' input should be greater than 0"),
+        (("--timeout-days", ",".join(map(str, range(1, 502)))), "501 policies; expected at most 500"),
+        (("--inactivity-hours", "24,24.0"), "version 'default-1 24h' is in two of the policies"),
+    ],
+)
+def test_durations_that_no_policy_can_have(cli: Callable[..., Result], options: tuple[str, ...], why: str) -> None:
+    """The option, the value and what would be right."""
+    refused = cli("backtest", "history.jsonl", *options)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert why in refused.stderr.replace("\n", " ")
+
+
 def test_bad_lines_are_told_and_counted(cli: Callable[..., Result]) -> None:
     """Numbers go to standard error when packed, the count again when used; --strict makes them an exit code."""
     lines = Path("history.jsonl").read_text(encoding="utf-8").splitlines()
