@@ -113,8 +113,15 @@ def _options(words: list[str], parts: Container[str]) -> list[str]:
 def _outages(chosen: argparse.Namespace) -> dict[str, Any]:
     found = []
     for kind in KINDS:
-        kafka_of = running_cluster if kind == "outputs refused" else _kafka
-        with _folder("outage", chosen.logs) as folder, kafka_of(folder) as kafka:
+        with ExitStack() as stack:
+            kafka: LocalKafka | KafkaCluster
+            if kind == "outputs refused":
+                folder = Path(tempfile.mkdtemp(prefix="journeys-outage-"))
+                stack.callback(_keep, folder, chosen.logs and chosen.logs / "outage")
+                kafka = stack.enter_context(running_cluster(folder))
+            else:
+                folder = stack.enter_context(_folder("outage", chosen.logs))
+                kafka = stack.enter_context(_kafka(folder))
             settings = _settings(folder, kafka)
             figures = asyncio.run(Outage(folder, kafka, settings).run(kind, _OUTAGE_SECONDS, _WAITING_MB))
         _say(str(figures))
