@@ -1,13 +1,14 @@
 """The process in which records are tried: each one is read, decoded and applied as a worker does it.
 
-It tells its parent the offset of each record before it tries it, and behind the last one of a fetch that all of it came
-through. Its memory is limited, and whatever a record does happens to nobody else.
+It tells its parent the offset of each record before it tries it, or of the first of a fetch, and behind the last one
+of a fetch that all of it came through. Its memory is limited, and whatever a record does happens to nobody else.
 """
 
 from __future__ import annotations
 
 import asyncio
 import resource
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -37,6 +38,7 @@ class Trial(NamedTuple):
     first: int
     end: int
     marks: Marks
+    one_by_one: bool
 
 
 def try_records(trial: Trial, parent: Connection) -> None:
@@ -52,17 +54,18 @@ async def _try(trial: Trial, parent: Connection) -> None:
     async with open_log(trial.settings, JOURNEY_EVENTS, catalog=codec.catalog) as reader:
         end = min(trial.end, reader.end_offsets[trial.number])
         async for batch in reader.read_partition(trial.number, start=trial.first, end=end, marks=trial.marks):
-            for record in batch.records:
-                parent.send(record.offset)
-                _try_record(record, trial, codec)
+            together = [[record] for record in batch.records] if trial.one_by_one else [batch.records]
+            for records in together:
+                parent.send(records[0].offset)
+                _try_together(records, trial, codec)
             parent.send(None)
 
 
-def _try_record(record: Any, trial: Trial, codec: Codec) -> None:
-    """Apply a record to a partition without rows, by the engine that the worker has."""
+def _try_together(records: Sequence[Any], trial: Trial, codec: Codec) -> None:
+    """Apply records to a partition without rows, by the engine that the worker has."""
     processor = load_engine(trial.settings.engine).processor(trial.number, trial.partition_count, codec)
     processor.partition.marks = trial.marks
-    processor.process_log([record], codec)
+    processor.process_log(records, codec)
 
 
 def _limit(what: int, most: int) -> None:

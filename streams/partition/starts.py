@@ -6,7 +6,7 @@ from typing import Final
 
 from journeys.schemas.rows import StartRow
 
-_STARTS_BEFORE_A_TRIAL: Final = 2
+_STARTS_BEFORE_A_TRIAL: Final = 4
 
 
 def next_start(earlier: StartRow | None, position: int) -> StartRow:
@@ -16,9 +16,9 @@ def next_start(earlier: StartRow | None, position: int) -> StartRow:
 
 
 def is_trial_due(start: StartRow) -> bool:
-    """Whether so many have begun there before that the records are to be tried: after 2, 4, 8 and so on.
+    """Whether so many have begun there before that the records are to be tried: after 4, 8, 16 and so on.
 
-    Not at each start: a worker that ends for another reason is not to be held up every time.
+    Not sooner, and not at each start: workers that end for another reason are not to be held up.
     """
     earlier = start.starts - 1
     return earlier >= _STARTS_BEFORE_A_TRIAL and earlier & (earlier - 1) == 0

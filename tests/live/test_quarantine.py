@@ -52,19 +52,19 @@ def defect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(folder))
 
 
-def test_a_record_that_kills_whoever_reads_it_is_skipped_by_the_third(broker, workers, defect, monkeypatch):
+def test_a_record_that_kills_whoever_reads_it_is_skipped_by_the_fifth(broker, workers, defect, monkeypatch):
     """By whichever worker comes: the count is in the table. Live, replay and table agree about it."""
     settings = emptied(broker)
     append(settings, punctuation(0), touch("a", 1, HOUR))
     asyncio.run(write(settings, [Raw(JOURNEY_EVENTS, home("a"), b"a", b"kills")]))
     append(settings, touch("a", 2, 2 * HOUR))
-    for _ in range(2):
+    for _ in range(4):
         worker = workers.start(settings)
         assert worker.exit_code(60) == -signal.SIGABRT, worker.told("did not die of it")
-    third = workers.start(settings)
-    third.wait_until_logged("is skipped for good: it ended 2 workers and two trials: the process ended with -6")
+    fifth = workers.start(settings)
+    fifth.wait_until_logged("is skipped for good: it ended 4 workers and two trials: the process ended with -6")
     workers.wait_until_applied(settings)
-    third.stop()
+    fifth.stop()
     monkeypatch.delenv("PYTHONPATH")
     (letter,) = published(settings, DEAD_LETTERS)
     assert "is skipped by the mark at offset" in letter.reason
@@ -114,15 +114,15 @@ def test_records_that_come_through_are_not_skipped(broker, caplog):
     settings = emptied(broker)
     append(settings, punctuation(0), *(touch("a", number, number * HOUR) for number in range(1, 50)))
     asyncio.run(write(settings, [Raw(JOURNEY_EVENTS, home("a"), b"a", b"junk")]))
-    marks, rows = begin(settings, home("a"), 2)
+    marks, rows = begin(settings, home("a"), 4)
     assert marks.appended == []
-    assert [Codec().decode(row.value) for row in rows.written] == [StartRow(0, 3)]
+    assert [Codec().decode(row.value) for row in rows.written] == [StartRow(0, 5)]
     assert "no record from offset 0 on ends a trial: nothing is skipped" in caplog.text
 
 
-@pytest.mark.parametrize(("starts", "position"), [(None, 0), (1, 0), (3, 0), (2, 1)])
+@pytest.mark.parametrize(("starts", "position"), [(None, 0), (3, 0), (5, 0), (4, 1)])
 def test_nothing_is_tried_that_others_did_not_fail_at(broker, starts, position, caplog):
-    """At the first two starts, at most later ones, and where the last worker got past its beginning."""
+    """At the first four starts, at most later ones, and where the last worker got past its beginning."""
     _, rows = begin(emptied(broker), 0, starts, position)
     assert [Codec().decode(row.value) for row in rows.written] == [
         StartRow(position, 1 if position else (starts or 0) + 1)
@@ -136,5 +136,5 @@ def test_a_record_that_hangs_is_skipped(broker, defect, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}")
     settings = emptied(broker)
     asyncio.run(write(settings, [Raw(JOURNEY_EVENTS, home("a"), b"a", b"hangs")]))
-    marks, _ = begin(settings, home("a"), 2)
+    marks, _ = begin(settings, home("a"), 4)
     assert [(mark.offset, "no end within 30 s" in mark.reason) for mark in marks.appended] == [(0, True)]
