@@ -196,7 +196,7 @@ def create_app(
     app.clock_check = ClockCheck()
     app.punctuator = Punctuator(app, app.codec, app.append, worker_id, app.clock_check)
     app.marks = MarkKeeper(settings, lambda: app.store, app.append)
-    app.quarantine = Quarantine(settings, app.codec, app.marks, app.flusher)
+    app.quarantine = Quarantine(settings, app.marks, app.flusher)
     schemas = SchemaDecisions(app, app.registry, app.marks, worker_id)
     app.journey_agent = JourneyAgent(app, app.codec, app.marks, schemas, app.memory, settings.gather_seconds)
     raw: dict[str, Any] = {

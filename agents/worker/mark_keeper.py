@@ -80,8 +80,7 @@ class MarkKeeper:
         async with open_log(self._settings, JOURNEY_EVENTS, catalog=None) as reader:
             for number in numbers:
                 processor = self._partitions().processors.get(number)
-                # The changelog alone may have been given partitions, for which the worker is about to end.
-                if processor is None or number not in reader.start_offsets:
+                if processor is None:
                     continue
                 partition = processor.partition
                 first = max(partition.applied_offset + 1, self._read_to.get(number, 0), reader.start_offsets[number])

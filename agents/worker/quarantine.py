@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from journeys.agents.worker.record_trial import Trial, try_records
+from journeys.schemas.codec import plain_codec
 from journeys.schemas.records import OffsetSkipped
 from journeys.schemas.rows import START_KEY
 from journeys.schemas.topics import JOURNEY_EVENTS
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from journeys.agents.settings.settings import Settings
     from journeys.agents.worker.mark_keeper import MarkKeeper
     from journeys.agents.worker.ports.worker_ports import Outbox
-    from journeys.schemas.codec import Codec
     from journeys.streams.partition.protocols import JourneyPartition
 
 log = logging.getLogger("journeys.quarantine")
@@ -44,9 +44,8 @@ _WHO: Final = "quarantine"
 class Quarantine:
     """Notes where a worker begins, and tries what earlier ones did not get past."""
 
-    def __init__(self, settings: Settings, codec: Codec, marks: MarkKeeper, outbox: Outbox) -> None:
+    def __init__(self, settings: Settings, marks: MarkKeeper, outbox: Outbox) -> None:
         self._settings = settings
-        self._codec = codec
         self._marks = marks
         self._outbox = outbox
 
@@ -54,7 +53,7 @@ class Quarantine:
         """Note the start of a restored partition, and pass over what no worker gets past."""
         position = partition.applied_offset + 1
         partition.started = start = next_start(partition.started, position)
-        await self._outbox.write_rows(partition.number, [StoredRow(START_KEY, self._codec.encode(start), position)])
+        await self._outbox.write_rows(partition.number, [StoredRow(START_KEY, plain_codec().encode(start), position)])
         if is_trial_due(start) and self._marks.looked_to(partition.number) > position:
             await self._look(partition, position, start.starts - 1)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, Final, TypeAlias
 
-from journeys.schemas.codec import HEADER_BYTES, Codec, schema_id_of
+from journeys.schemas.codec import HEADER_BYTES, Codec, plain_codec, schema_id_of
 from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.rows import (
@@ -155,7 +155,7 @@ class Restore:
                 partition.marks.add(*mark_of_row(raw))
         started = others.get(START_KEY)
         if started is not None and not isinstance(started, int):
-            partition.started = _decoded(START_KEY, started, codec)
+            partition.started = _decoded(START_KEY, started, plain_codec())
         rewrites = [_stored(key, winners[key]) for key in sorted(self._shadowed)]
         own = others.get(PARTITION_KEY)
         if own is not None and not isinstance(own, int):

@@ -31,8 +31,13 @@ async def _wait_for_ever(_: Any) -> None:
     await asyncio.Event().wait()
 
 
-async def _send_for_ever(_flusher: Flusher, *_: Any) -> None:
-    await asyncio.Event().wait()
+_send_batch = Flusher._send_batch
+
+
+async def _send_no_output(flusher: Flusher, topic: str, *more: Any) -> tuple[int, int]:
+    if not topic.endswith("-changelog"):
+        await asyncio.Event().wait()
+    return await _send_batch(flusher, topic, *more)
 
 
 async def _never_come_back(_agent: JourneyAgent, _event: Any) -> None:
@@ -44,7 +49,7 @@ def _break(fault: str) -> None:
         case "restore without end":
             BatchConsumer._getmany = _fetch_no_changelog
         case "flush without end":
-            Flusher._send_batch = _send_for_ever
+            Flusher._send_batch = _send_no_output
         case "dead timer":
             Punctuator._punctuate_all = _wait_for_ever
         case "call without end":

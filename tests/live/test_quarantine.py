@@ -105,7 +105,7 @@ def begin(settings, number: int, starts: int | None, position: int = 0) -> tuple
     partition.applied_offset = position - 1
     partition.started = None if starts is None else StartRow(0, starts)
     marks, rows = Marks(), Rows()
-    asyncio.run(Quarantine(settings, Codec(), marks, rows).begin(partition))
+    asyncio.run(Quarantine(settings, marks, rows).begin(partition))
     return marks, rows
 
 

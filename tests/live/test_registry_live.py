@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 UNKNOWN_ID = 99_999
 CHANGELOG = changelog_name("journeys")
-OWN_ROWS = {Codec().catalog.id_of(name) for name in ("SchemaRow", "MarkRow")}
+OWN_ROWS = {Codec().catalog.id_of(name) for name in ("SchemaRow", "MarkRow", "StartRow")}
 
 
 def with_registry(scenario: Callable[[Registry], None]) -> None:

@@ -135,7 +135,8 @@ def test_the_demo_runs_outside_the_checkout(wheel, tmp_path):
     """Installed as a user would, with the extra of the demo and the package that holds its clickstream."""
     python = empty_environment(tmp_path / "venv")
     install = (python, "-m", "pip", "install", "--quiet", "--constraint", CONSTRAINTS)
-    run(*install, f"{wheel}[demo]")
+    extras = run(sys.executable, ROOT / "requirements/machine.py").strip()  # as `make demo` does
+    run(*install, f"{wheel}[{extras}]")
     run(*install, "--no-deps", "retentioneering")
     printed = run(python.with_name("journeys"), "demo", "--seconds", "4", cwd=tmp_path, env=dict(os.environ))
     assert "A replay of the input topic gives exactly what the worker published." in printed

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from journeys.agents.settings.settings import Settings
+from tests.fixtures.left_out import left_out
 
 PROJECT = Path(__file__).parents[2]
 BLOCKS = re.findall(
@@ -54,7 +56,7 @@ def second_terminals(tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
 def test_every_command_of_the_readme_runs(tmp_path: Path, second_terminals: list[subprocess.Popen[bytes]]) -> None:
     """All blocks in their order, in an empty folder; the second terminal's go on in the background."""
     assert [bool(kind) for kind, _ in BLOCKS] == [False, False, False, True, False, False]
-    said = ""
+    said = left = ""
     for number, (kind, commands) in enumerate(BLOCKS, start=1):
         if number == len(BLOCKS):
             for process in second_terminals:
@@ -69,11 +71,16 @@ def test_every_command_of_the_readme_runs(tmp_path: Path, second_terminals: list
                 )
                 wait_for("restored", tmp_path / "second-terminal.log")
             continue
+        if "journeys pack" in commands and find_spec("journeys.engine") is None:
+            left = left_out("engine")
+            continue
         done = run(commands, tmp_path)
         assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
         said += done.stdout
     assert "extended to" in said
     assert "abandoned at" in said
+    if left:
+        pytest.skip(left)
     assert re.search(r"journey-abandonments\W+1\W+0\W+0\W+0\W+0", said), said
 
 

@@ -44,7 +44,7 @@ def as_user(cli, monkeypatch, tmp_path, kafka):
     """Give a function that runs a command of the command line as a user."""
     (tmp_path / "p.toml").write_text('version = "p-1"\n')
     (tmp_path / "history.jsonl").write_text(
-        '{"journey_id": "journey-2", "touchpoint_id": "t", "occurred_at": "2025-10-09T09:00:00Z"}\n'
+        '{"journey_id": "journey-2", "touchpoint_id": "t", "occurred_at": "2025-10-09T09:00:00Z", "cost": 1}\n'
     )
 
     def run(user, *command):

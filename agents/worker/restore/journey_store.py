@@ -132,6 +132,8 @@ class JourneyStore(MemoryStore):  # type: ignore[misc]  # Faust is not typed
             end_now(WorkerExit.FAILED, f"the table can't be restored: {error!r}")
 
     async def _complete(self, active_tps: set[TP]) -> None:
+        # A changelog that was given partitions has more than the input, and the worker is about to end for it.
+        active_tps = {tp for tp in active_tps if tp.partition < self.app.partition_count}
         if not self._all_read(active_tps):
             # Faust also calls this when a rebalance interrupts a restore, and restores again afterwards.
             log.info("a rebalance interrupted a restore")
