@@ -1,4 +1,4 @@
-"""What goes on while a broker of the cluster is away: other partitions, clients that waited for it, and every door."""
+"""A cluster: how topics are made there, and what goes on while a broker is away: partitions, clients, every door."""
 
 import asyncio
 import json
@@ -9,11 +9,12 @@ from time import monotonic
 
 import pytest
 from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from journeys.agents.kafka.connection import admin, consumer, producer
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.record_producer import RecordProducer
-from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.kafka.topic_setup import TopicSetupError, check_topics, create_topics, require_topics
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.topics import JOURNEY_EVENTS, changelog_name
 from tests.chaos.traces import applied_offsets
@@ -53,6 +54,33 @@ def dead(cluster: KafkaCluster, number: int) -> Iterator[None]:
     cluster.nodes[number].kill()
     asyncio.run(cluster.wait_until(is_known, f"broker {number} is left", 60))
     yield
+
+
+async def changed(settings: Settings, topic: str, **given: str) -> None:
+    """Change settings of a topic."""
+    async with admin(settings) as client:
+        values = {name.replace("_", "."): value for name, value in given.items()}
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=values)])
+
+
+def test_row_12_topics_of_a_cluster_are_on_two_brokers_before_they_are_acknowledged(cluster, settings):
+    """Created so, without a setting; one that asks for one broker only is an error that names it."""
+    asyncio.run(create_topics(settings))
+    assert asyncio.run(check_topics(settings)) == []
+    asyncio.run(changed(settings, JOURNEY_EVENTS, min_insync_replicas="1", message_timestamp_type="LogAppendTime"))
+    found = [
+        (one.severity, one.topic, "min.insync.replicas=1" in one.text) for one in asyncio.run(check_topics(settings))
+    ]
+    assert ("error", JOURNEY_EVENTS, True) in found
+
+
+def test_row_12_one_copy_on_a_cluster_is_refused_unless_it_is_meant(cluster, settings):
+    """By the check and by a worker's start."""
+    single = settings.model_copy(update={"replication_factor": 1})
+    asyncio.run(create_topics(single))
+    assert {one.severity for one in asyncio.run(check_topics(single))} == {"warning"}
+    with pytest.raises(TopicSetupError, match="1 of 3 replicas on a cluster of 3 brokers"):
+        asyncio.run(require_topics(settings.model_copy(update={"replication_factor": None})))
 
 
 def test_a_partition_that_waits_for_a_broker_keeps_no_other_from_being_applied(cluster, settings, tmp_path):
