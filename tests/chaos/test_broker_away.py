@@ -19,10 +19,11 @@ from journeys.agents.settings.settings import Settings
 from journeys.schemas.topics import JOURNEY_EVENTS, changelog_name
 from tests.chaos.traces import applied_offsets
 from tests.cli.console_script import journeys
-from tests.fixtures.fresh_kafka import delete_topics
+from tests.fixtures.fresh_kafka import delete_topics, emptied
 from tests.fixtures.kafka_cluster import KafkaCluster
 from tests.fixtures.topic_contents import DAY, HOUR, home, punctuation, touch
-from tests.live.topic_exchange import append
+from tests.live.copy_process import CopyProcess
+from tests.live.topic_exchange import append, published
 from tests.live.verified import verified
 from tests.live.worker_process import Workers
 from training_orchestrator import JourneyTimeoutManager
@@ -81,6 +82,31 @@ def test_row_12_one_copy_on_a_cluster_is_refused_unless_it_is_meant(cluster, set
     assert {one.severity for one in asyncio.run(check_topics(single))} == {"warning"}
     with pytest.raises(TopicSetupError, match="1 of 3 replicas on a cluster of 3 brokers"):
         asyncio.run(require_topics(settings.model_copy(update={"replication_factor": None})))
+
+
+def test_a_log_moves_from_a_single_broker_to_a_cluster(broker, cluster, settings, tmp_path):
+    """Copied with more partitions and replicas while a worker is at work; a worker of the cluster decides the same."""
+    old = emptied(broker)
+    new = settings.model_copy(update={"topic_prefix": "moved."})
+    names = [f"journey-{number}" for number in range(200)]
+    with Workers(tmp_path) as workers:
+        worker = workers.start(old)
+        append(old, punctuation(0), *(touch(name, 1, HOUR) for name in names))
+        copy = CopyProcess(old, tmp_path, new, 8)
+        copy.wait_until_said("level with")
+        append(old, *(touch(name, 2, 2 * HOUR + at) for at, name in enumerate(names)), punctuation(20 * DAY))
+        workers.wait_until_applied(old)
+        worker.stop()
+        result = copy.result()
+        assert (copy.process.returncode, result["ok"], result["new_partitions"]) == (0, True, 8), result
+        assert result["compared"]["equal"] == len(names)
+        worker = workers.start(new)
+        workers.wait_until_applied(new)
+        worker.stop()
+    verified(new)
+    assert asyncio.run(check_topics(new)) == []
+    assert {one.abandonment_id for one in published(new)} == {one.abandonment_id for one in published(old)}
+    delete_topics(new)
 
 
 def test_a_partition_that_waits_for_a_broker_keeps_no_other_from_being_applied(cluster, settings, tmp_path):
