@@ -29,6 +29,7 @@ from journeys.cli.commands import (
     manual_commands,
     pack,
     policy,
+    policy_propose,
     produce,
     replay,
     report,
@@ -147,6 +148,13 @@ app.add_typer(_topics, name="topics")
 _add(_policy, "show", policy.show, "Print the policy in force.", "policy show --default")
 _add(_policy, "check", policy.check, "Check a policy file.", "policy check patient.toml")
 _add(_policy, "set", policy.put, "Put a policy in force.", "policy set patient.toml")
+_add(
+    _policy,
+    "propose",
+    policy_propose.propose,
+    "Propose thresholds from history.",
+    "policy propose history.parquet --wrong-costs-days 20 --horizon-days 30 --output proposed.toml",
+)
 app.add_typer(_policy, name="policy")
 
 _add(

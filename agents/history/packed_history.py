@@ -212,6 +212,10 @@ class PackedHistory:
             names = names.take(_firsts(numbers)).cast(pa.large_string())
         return Group(journeys, names)
 
+    def table(self, number: int, columns: list[str]) -> pa.Table:
+        """Some columns of a group, as they were packed."""
+        return self._file.read_row_group(number, columns=columns, use_threads=False)
+
     def _has_only(self, number: int, name: str, value: int) -> bool:
         statistics = self._file.metadata.row_group(number).column(self._places[name]).statistics
         return statistics is not None and statistics.has_min_max and statistics.min == statistics.max == value
