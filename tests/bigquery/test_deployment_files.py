@@ -53,6 +53,17 @@ def test_production_and_tests_agree_on_topics_tables_and_dead_letters():
     assert settings_of(production) == settings_of(tested)
 
 
+def test_the_page_about_topics_says_what_a_prefix_changes_in_connect():
+    """All of it, as the local stack does it."""
+    page = (DEPLOY.parent / "docs" / "topics.md").read_text()
+    (told,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    plain, prefixed = (
+        connector(Warehouse("p", "journeys", None, None), "http://registry", topic_prefix=prefix)["config"]
+        for prefix in ("", "staging.")
+    )
+    assert dict(prefixed.items() - plain.items()) == json.loads(told)
+
+
 def test_strimzi_is_told_the_same_as_connect():
     """One configuration, in two forms."""
     production = json.loads((DEPLOY / "connect" / "bigquery-sink.json").read_text())

@@ -1,4 +1,4 @@
-"""What goes on while a broker of the cluster is away: other partitions, clients that waited for it, and every door."""
+"""A cluster: how topics are made there, and what goes on while a broker is away: partitions, clients, every door."""
 
 import asyncio
 import json
@@ -9,19 +9,21 @@ from time import monotonic
 
 import pytest
 from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from journeys.agents.kafka.connection import admin, consumer, producer
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.record_producer import RecordProducer
-from journeys.agents.kafka.topic_setup import create_topics
+from journeys.agents.kafka.topic_setup import TopicSetupError, check_topics, create_topics, require_topics
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.topics import JOURNEY_EVENTS, changelog_name
 from tests.chaos.traces import applied_offsets
 from tests.cli.console_script import journeys
-from tests.fixtures.fresh_kafka import delete_topics
+from tests.fixtures.fresh_kafka import delete_topics, emptied
 from tests.fixtures.kafka_cluster import KafkaCluster
 from tests.fixtures.topic_contents import DAY, HOUR, home, punctuation, touch
-from tests.live.topic_exchange import append
+from tests.live.copy_process import CopyProcess
+from tests.live.topic_exchange import append, published
 from tests.live.verified import verified
 from tests.live.worker_process import Workers
 from training_orchestrator import JourneyTimeoutManager
@@ -53,6 +55,58 @@ def dead(cluster: KafkaCluster, number: int) -> Iterator[None]:
     cluster.nodes[number].kill()
     asyncio.run(cluster.wait_until(is_known, f"broker {number} is left", 60))
     yield
+
+
+async def changed(settings: Settings, topic: str, **given: str) -> None:
+    """Change settings of a topic."""
+    async with admin(settings) as client:
+        values = {name.replace("_", "."): value for name, value in given.items()}
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=values)])
+
+
+def test_row_12_topics_of_a_cluster_are_on_two_brokers_before_they_are_acknowledged(cluster, settings):
+    """Created so, without a setting; one that asks for one broker only is an error that names it."""
+    asyncio.run(create_topics(settings))
+    assert asyncio.run(check_topics(settings)) == []
+    asyncio.run(changed(settings, JOURNEY_EVENTS, min_insync_replicas="1", message_timestamp_type="LogAppendTime"))
+    found = [
+        (one.severity, one.topic, "min.insync.replicas=1" in one.text) for one in asyncio.run(check_topics(settings))
+    ]
+    assert ("error", JOURNEY_EVENTS, True) in found
+
+
+def test_row_12_one_copy_on_a_cluster_is_refused_unless_it_is_meant(cluster, settings):
+    """By the check and by a worker's start."""
+    single = settings.model_copy(update={"replication_factor": 1})
+    asyncio.run(create_topics(single))
+    assert {one.severity for one in asyncio.run(check_topics(single))} == {"warning"}
+    with pytest.raises(TopicSetupError, match="1 of 3 replicas on a cluster of 3 brokers"):
+        asyncio.run(require_topics(settings.model_copy(update={"replication_factor": None})))
+
+
+def test_a_log_moves_from_a_single_broker_to_a_cluster(broker, cluster, settings, tmp_path):
+    """Copied with more partitions and replicas while a worker is at work; a worker of the cluster decides the same."""
+    old = emptied(broker)
+    new = settings.model_copy(update={"topic_prefix": "moved."})
+    names = [f"journey-{number}" for number in range(200)]
+    with Workers(tmp_path) as workers:
+        worker = workers.start(old)
+        append(old, punctuation(0), *(touch(name, 1, HOUR) for name in names))
+        copy = CopyProcess(old, tmp_path, new, 8)
+        copy.wait_until_said("level with")
+        append(old, *(touch(name, 2, 2 * HOUR + at) for at, name in enumerate(names)), punctuation(20 * DAY))
+        workers.wait_until_applied(old)
+        worker.stop()
+        result = copy.result()
+        assert (copy.process.returncode, result["ok"], result["new_partitions"]) == (0, True, 8), result
+        assert result["compared"]["equal"] == len(names)
+        worker = workers.start(new)
+        workers.wait_until_applied(new)
+        worker.stop()
+    verified(new)
+    assert asyncio.run(check_topics(new)) == []
+    assert {one.abandonment_id for one in published(new)} == {one.abandonment_id for one in published(old)}
+    delete_topics(new)
 
 
 def test_a_partition_that_waits_for_a_broker_keeps_no_other_from_being_applied(cluster, settings, tmp_path):

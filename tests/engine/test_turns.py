@@ -76,7 +76,7 @@ def quick_turns() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
-def test_a_punctuation_that_ends_many_journeys_lets_others_run(opened):
+def test_row_11_a_punctuation_that_ends_many_journeys_lets_others_run(opened):
     """So do the call that gives their rows, and the one that tells what is due next."""
     processor, numbers = opened
     engine, late = processor.partition.engine, Punctuation(AT + 30 * DAY_MS, "live", "test")
@@ -93,7 +93,7 @@ def test_a_punctuation_that_ends_many_journeys_lets_others_run(opened):
     assert taken - fired > LEAST_TURNS
 
 
-def test_a_long_batch_lets_others_run():
+def test_row_11_a_long_batch_lets_others_run():
     """Touchpoints that were fetched together."""
     processor = load_engine("compiled").processor(0, 1, CODEC)
     given = [

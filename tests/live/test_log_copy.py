@@ -1,12 +1,6 @@
 """`journeys topics copy` on a real Kafka: 4 to 16 and back under load, killed, and after partitions were added."""
 
 import asyncio
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
 
@@ -17,54 +11,14 @@ from journeys.schemas.topics import JOURNEY_EVENTS
 from tests.fixtures.fresh_kafka import delete_topics, emptied
 from tests.fixtures.topic_contents import DAY, HOUR, Raw, punctuation, read, touch, write
 
+from .copy_process import CopyProcess
 from .history_import import HistoryImport
 from .test_changed_topics import add_partitions, last_words
 from .topic_exchange import append, published
 from .verified import verified
-from .worker_process import ROOT, Workers
+from .worker_process import Workers
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
-
-
-class CopyProcess:
-    """`journeys topics copy` as a process."""
-
-    def __init__(self, settings: Settings, folder: Path, prefix: str, partitions: int) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("JOURNEYS_")}
-        environment |= {"PYTHONPATH": str(ROOT), "JOURNEYS_BOOTSTRAP_SERVERS": settings.bootstrap_servers or ""}
-        environment |= {"JOURNEYS_TOPIC_PREFIX": settings.topic_prefix}
-        file = folder / f"{prefix}env"
-        file.write_text(f"JOURNEYS_TOPIC_PREFIX={prefix}\n")
-        self._log = (folder / f"{prefix}log").open("ab")
-        self._path = folder / f"{prefix}log"
-        command = [sys.executable, "-m", "journeys.cli", "topics", "copy", str(file), "--json"]
-        self.process = subprocess.Popen(
-            [*command, "--partitions", str(partitions)],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
-
-    def wait_until_said(self, text: str) -> None:
-        """Wait for a remark."""
-        deadline = monotonic() + 120
-        while text not in self._path.read_text():
-            assert self.process.poll() is None, self._path.read_text()
-            assert monotonic() < deadline, self._path.read_text()
-            sleep(0.1)
-
-    def result(self) -> dict:
-        """What it says at its end."""
-        out, _ = self.process.communicate(timeout=240)
-        assert out, self._path.read_text()
-        return json.loads(out)
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        self.process.kill()
-        self.process.communicate()
 
 
 def worked_through(settings: Settings, workers: Workers) -> None:
@@ -90,10 +44,10 @@ def test_4_to_16_under_load(broker, workers, tmp_path):
     with HistoryImport(settings, journeys=600) as history:
         history.wait_until(records=1_500)
         asyncio.run(write(settings, [Raw(JOURNEY_EVENTS, number, b"key", b"nothing") for number in range(4)]))
-        copy = CopyProcess(settings, tmp_path, "wide.", 16)
+        copy = CopyProcess(settings, tmp_path, wide, 16)
         copy.wait_until_said("level with")
         copy.kill()
-        copy = CopyProcess(settings, tmp_path, "wide.", 16)
+        copy = CopyProcess(settings, tmp_path, wide, 16)
         copy.wait_until_said("of an earlier run")
         history.let_go_on()
     copy.wait_until_said("level with")
@@ -123,8 +77,8 @@ def test_16_to_4_is_the_same_for_a_log_on_time(broker, tmp_path):
         append(settings, punctuation(day * DAY), *touches)
         asyncio.run(write(settings, [Raw(JOURNEY_EVENTS, number, b"key", b"nothing") for number in range(4)]))
     append(settings, punctuation(100 * DAY))
-    for old, prefix, count, dead in ((settings, "wide.", 16, 24), (wide, "back.", 4, 0)):
-        copy = CopyProcess(old, tmp_path, prefix, count)
+    for old, new, count, dead in ((settings, wide, 16, 24), (wide, back, 4, 0)):
+        copy = CopyProcess(old, tmp_path, new, count)
         result = copy.result()
         assert (copy.process.returncode, result["ok"]) == (0, True), result
         assert (result["compared"]["equal"], result["dead_letters"], result["new_partitions"]) == (300, dead, count)
@@ -144,7 +98,7 @@ def test_row_7_what_is_written_after_partitions_were_added_is_not_lost(broker, w
     asyncio.run(add_partitions(settings, JOURNEY_EVENTS, 6))
     append(settings, *(touch(name, 2, 2 * HOUR) for name in names))  # by the new count, as producers do
     assert "`journeys topics copy NEW.env --partitions 6`" in last_words(worker)
-    copy = CopyProcess(settings, tmp_path, "mended.", 6)
+    copy = CopyProcess(settings, tmp_path, mended, 6)
     result = copy.result()
     assert (copy.process.returncode, result["ok"], result["dead_letters"]) == (0, None, 0), result
     assert asyncio.run(partition_counts(mended))[mended.topic(JOURNEY_EVENTS)] == 6

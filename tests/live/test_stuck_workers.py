@@ -71,7 +71,7 @@ def ended_beside(
     return asyncio.run(run())
 
 
-def test_a_group_with_a_member_that_is_no_worker(broker, workers):
+def test_row_10_a_group_with_a_member_that_is_no_worker(broker, workers):
     """As a console consumer with the workers' group: exit code 70, since it may be gone at the next start."""
     settings = emptied(broker)
     assert ended_beside(settings, workers, 70, RoundRobinPartitionAssignor) == (
@@ -82,14 +82,14 @@ def test_a_group_with_a_member_that_is_no_worker(broker, workers):
 
 
 @pytest.mark.parametrize("comes_later", [False, True], ids=["leads", "joins a worker"])
-def test_an_assignor_that_nobody_knows(broker, workers, comes_later):
+def test_row_10_an_assignor_that_nobody_knows(broker, workers, comes_later):
     """It has the name of the workers' own, and says what they can't read."""
     said = ended_beside(emptied(broker), workers, 70, NamesakeAssignor, comes_later=comes_later)
     assert said.startswith("it can't go on in the group journeys: ")
     assert "stop them, or set JOURNEYS_APPLICATION_ID" in said
 
 
-def test_a_session_that_the_brokers_do_not_allow(broker, workers):
+def test_row_10_a_session_that_the_brokers_do_not_allow(broker, workers):
     """Exit code 2, with the setting and where the brokers have theirs."""
     settings = emptied(broker, session_timeout_seconds=100_000)
     assert ended(workers.start(settings), 2).startswith(
@@ -97,7 +97,7 @@ def test_a_session_that_the_brokers_do_not_allow(broker, workers):
     )
 
 
-def test_partitions_without_an_owner(broker, workers):
+def test_row_10_partitions_without_an_owner(broker, workers):
     """A member leads the group and assigns nothing: the worker has no partitions though all lack an owner."""
     said = ended_beside(emptied(broker), workers, 70, IdleAssignor)
     assert said.startswith("it has no partitions although partitions 0, 1, 2, 3 have no owner, for 1")

@@ -83,9 +83,7 @@ def ends_for_its_clock(worker: WorkerProcess, side: str) -> None:
         pytest.param("+1h", "ahead of the broker's", "reference", marks=only_long),
     ],
 )
-def test_found_1_a_worker_with_a_wrong_clock_is_out_and_decides_nothing(
-    broker, workers, tmp_path, offset, side, engine
-):
+def test_row_1_a_worker_with_a_wrong_clock_is_out_and_decides_nothing(broker, workers, tmp_path, offset, side, engine):
     """Beside a right one, which goes on with its partitions; its punctuations moved nothing."""
     settings = emptied(broker, engine=engine, **QUICK)
     workers.start(settings).wait_until_logged("restored: partitions [0, 1, 2, 3]")

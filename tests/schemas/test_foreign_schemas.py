@@ -36,13 +36,13 @@ def outcomes():
     return found
 
 
-def test_a_schema_that_holds_itself_ends_no_process(outcomes):
+def test_row_2_a_schema_that_holds_itself_ends_no_process(outcomes):
     """30,041 bytes under a recursive schema were a segmentation fault of each worker, and of verify."""
     found = outcomes["a record that holds itself, 30,000 deep"]
     assert (found["outcome"], "holds itself" in found["why"]) == ("its schema is refused", True)
 
 
-def test_an_array_of_null_hangs_nobody(outcomes):
+def test_row_3_an_array_of_null_hangs_nobody(outcomes):
     """47 bytes that announce 10^12 nulls were a worker that hung, without exit or metrics."""
     found = outcomes["an array of null, 10^12 of them"]
     assert (found["outcome"], "takes no bytes" in found["why"]) == ("its schema is refused", True)

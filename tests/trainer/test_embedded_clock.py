@@ -53,7 +53,7 @@ def test_a_wrong_clock_makes_no_store(store, clock, complaint):
 
 @pytest.mark.usefixtures("each_engine")
 @wrong
-def test_found_16_a_wrong_clock_leaves_a_good_store_good(store, clock, complaint):
+def test_row_16_a_wrong_clock_leaves_a_good_store_good(store, clock, complaint):
     """At a start with another configuration, and in the middle of a run: nothing is written under its time."""
     asyncio.run(touch(store, lambda: BEGIN))
     before = inputs(store)
@@ -101,7 +101,7 @@ def test_a_clock_that_jumps_far_ahead_is_refused(store):
 
 
 @pytest.mark.usefixtures("each_engine")
-def test_found_16_a_store_with_times_that_are_no_whole_numbers_opens_again(store):
+def test_row_16_a_store_with_times_that_are_no_whole_numbers_opens_again(store):
     """As an earlier release has left it: the fractions of append times are dropped, and the rest of the log is read."""
     asyncio.run(touch(store, lambda: BEGIN))
     with sqlite3.connect(store) as connection:
@@ -112,7 +112,7 @@ def test_found_16_a_store_with_times_that_are_no_whole_numbers_opens_again(store
     asyncio.run(touch(store, lambda: BEGIN + DAY, "t-2"))
 
 
-def test_found_16_nobody_else_reads_a_store(store):
+def test_row_16_nobody_else_reads_a_store(store):
     """Its file, those that SQLite and the lock put beside it, and the folder that is made for them hold user ids."""
     old_mask = os.umask(0o022)
     try:

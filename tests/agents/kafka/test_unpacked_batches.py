@@ -196,7 +196,7 @@ print(json.dumps({"packed": len(fetched), "found": found, "mib": (after - before
         pytest.param(4, 600_000, 100, id="zstd, 600,000 small records"),
     ],
 )
-def test_a_batch_that_unpacks_to_gigabytes_is_read_in_bounded_memory(
+def test_row_4_a_batch_that_unpacks_to_gigabytes_is_read_in_bounded_memory(
     reader: str, codec: int, records: int, size: int
 ) -> None:
     """50 KB of zstd that unpack to 800 x 1.5 MiB took 2.7 GB."""
