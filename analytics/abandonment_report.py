@@ -63,7 +63,7 @@ class Report:
 
     @property
     def return_rate(self) -> float | None:
-        """Share of abandonments by deadline that returned within the horizon, by Kaplan-Meier: how often they were wrong.
+        """Share of abandonments by deadline that came back within the horizon, by Kaplan-Meier: they were wrong.
 
         None where too few have been watched for so long.
         """

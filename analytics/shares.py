@@ -41,7 +41,7 @@ def shares(watched: str, horizon_days: float = HORIZON_DAYS, dimensions: Mapping
 
 
 def with_channels(after: str, dataset: str, since: str) -> str:
-    """Query for the rows of `after`, a query for rows of the view after_abandonment, with the last touchpoint's channel.
+    """Query for the rows of `after`, a query for rows of the view after_abandonment, with the last channel.
 
     `since` is an instant in SQL before which nothing was abandoned.
     """

@@ -42,8 +42,8 @@ def _shares() -> View:
     after = with_channels("SELECT * FROM `${dataset}.after_abandonment`", "${dataset}", "${since}")
     return View(
         "abandonment_shares",
-        f"Shares of abandonments that returned or converted within {HORIZON_DAYS} days, by policy, reason, segment, rule, "
-        "channel, state and month: of the mature ones, and by Kaplan-Meier of all.",
+        f"Shares of abandonments that returned or converted within {HORIZON_DAYS} days, by policy, reason, segment, "
+        "rule, channel, state and month: of the mature ones, and by Kaplan-Meier of all.",
         shares(after),
     )
 

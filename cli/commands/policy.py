@@ -69,8 +69,8 @@ def _json(policy: Policy, partitions: list[int] | None) -> dict[str, Any]:
 def check(file: File, *, horizon_days: HorizonDays = HORIZON_DAYS, as_json: Json = False) -> None:
     """Check a policy file and print how it differs from the default policy.
 
-    Names deadline rules that decide nothing, and a cleanup that is shorter than the horizon. Exits with 2 where the file
-    is not valid, and names the key and the value.
+    Names deadline rules that decide nothing, and a cleanup that is shorter than the horizon. Exits with 2 where the
+    file is not valid, and names the key and the value.
     """
     from journeys.agents.settings.policy_file import load_policy
     from journeys.cli.screen import Screen, new_table

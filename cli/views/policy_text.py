@@ -91,6 +91,7 @@ def cleanup_before_horizon(policy: Policy, horizon_days: float) -> str | None:
     if cleanup_days >= horizon_days:
         return None
     return (
-        f"policy {policy.version} forgets an ended journey after {cleanup_days:g} days, before the horizon of {horizon_days:g} "
-        "days: reports and backtests count returns behind it, but such a return is told as started, and corrects no reward"
+        f"policy {policy.version} forgets an ended journey after {cleanup_days:g} days, before the horizon of "
+        f"{horizon_days:g} days: reports and backtests count returns behind it, but such a return is told as started, "
+        "and corrects no reward"
     )

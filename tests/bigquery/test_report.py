@@ -104,7 +104,9 @@ def test_bigquery_and_duckdb_give_the_same_report(bigquery_client, house, tmp_pa
     assert raw == len(abandonments) > 1_500
     require_equal_reports(bigquery_client, house, folder, 30)
     here = ParquetWarehouse(folder)
-    sql = "SELECT dimension, value, outcome, mature, ROUND(share, 6), ROUND(share_high, 6) FROM `{d}.abandonment_shares`"
+    sql = (
+        "SELECT dimension, value, outcome, mature, ROUND(share, 6), ROUND(share_high, 6) FROM `{d}.abandonment_shares`"
+    )
     rows = query(bigquery_client, house, sql)
     assert rows == [tuple(row.values()) for row in here.ask(sql.replace("{d}", here.dataset))]
     assert len(rows) > 30
@@ -184,7 +186,9 @@ def test_a_report_says_what_is_in_the_data(tmp_path):
         assert frame["penalty_micros"].sum() == penalties if "penalty_micros" in frame.columns else True
     # What came after them has a test of its own; it goes back a horizon further, so that some of it is mature.
     by_reason = report.after.filter(dimension="reason", outcome="returned")
-    assert by_reason["abandonments"].sum() == sum(one.abandoned_at >= report.since - 30 * DAY for one in unique(abandonments))
+    assert by_reason["abandonments"].sum() == sum(
+        one.abandoned_at >= report.since - 30 * DAY for one in unique(abandonments)
+    )
     assert 0 < report.return_rate < 1
     assert report.by_day["day"].is_sorted()
     assert report.by_reason["penalty_micros"].is_sorted(descending=True)

@@ -148,12 +148,16 @@ def watched_export(folder, ages):
 def all_returned(folder, horizon_days=30):
     """The row of all abandonments by deadline, and what returned."""
     report = abandonment_report.report(2_000, folder=folder, horizon_days=horizon_days)
-    return report.after.row(by_predicate=(polars.col("dimension") == "all") & (polars.col("outcome") == "returned"), named=True)
+    return report.after.row(
+        by_predicate=(polars.col("dimension") == "all") & (polars.col("outcome") == "returned"), named=True
+    )
 
 
 def test_the_horizon_is_half_open_and_returns_go_before_ends_of_watching(tmp_path):
     """At exactly the horizon it came too late; watched for exactly the horizon is mature."""
-    row = all_returned(watched_export(tmp_path, [(30, None)] * 30 + [(40, 30)] * 10 + [(40, 29.9)] * 10 + [(29, None)] * 9))
+    row = all_returned(
+        watched_export(tmp_path, [(30, None)] * 30 + [(40, 30)] * 10 + [(40, 29.9)] * 10 + [(29, None)] * 9)
+    )
     assert (row["mature"], row["still_open"], row["mature_events"]) == (50, 9, 10)
     assert row["share"] == row["mature_share"] == 0.2, "nine are at risk no more at 29.9 days"
     # One is seen no longer than until the very age of its return.
