@@ -47,6 +47,7 @@ $(DEMO_READY): pyproject.toml requirements/constraints.txt $(ENGINE)
 
 $(READY): $(DEMO_READY)
 	$(INSTALL) --editable '.[dev]'
+	$(INSTALL) --no-deps lifetimes
 	@touch $@
 
 demo: $(DEMO_READY) ## a clickstream through a real Kafka and a worker, and the proof by replay

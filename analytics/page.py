@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import plotly.graph_objects as graph
 import polars
-from plotly.io import to_html
 
 from journeys.analytics.abandonment_report import Report
 from journeys.analytics.after_table import after_line, after_meaning, after_table
-from journeys.analytics.page_text import chart_text, page_text, security_policy
+from journeys.analytics.html_page import BAR, GRID, MARGIN_PIXELS, chart, html_page, html_table
+from journeys.analytics.page_text import chart_text, page_text
 from journeys.analytics.query import queries
 from journeys.analytics.shares import NOT_ENOUGH
 from journeys.schemas.instants import format_instant
 from journeys.schemas.money import MICROS, format_dollars
 
-_STYLE: Final = """
-:root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --line: #d0d7de; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117; --line: #30363d; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 60rem;
-  margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; margin: .5rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; } summary { cursor: pointer; }
-.js-plotly-plot text { fill: var(--ink) !important; } /* plotly sets a colour, which can't follow the scheme */
-.wide { overflow-x: auto; } .note { margin: 0; font-size: .85rem; opacity: .75; }
-.figures + .note { margin-top: .75rem; }
-@media (max-width: 36rem) { table { font-size: .8rem; } th, td { padding: .3rem .2rem; vertical-align: bottom; } }
-.figures { display: flex; flex-wrap: wrap; gap: 2rem; } .figures b { display: block; font-size: 1.6rem; }
-"""
-# Greys that are readable on white and on black; charts are transparent and use the page's text colour.
-_INK: Final = "#808890"
-_GRID: Final = "rgba(128,136,144,0.25)"
-_COLOUR: Final = "#3b82c4"
 _BAR_PIXELS: Final = 34
-_MARGIN_PIXELS: Final = 30
 _LABEL_PIXELS: Final = 95  # for the text behind the longest bar
 _MEANING: Final = (
     "Returned: the journey came back within the horizon after it had been abandoned by deadline, which was wrong then. "
@@ -64,19 +43,12 @@ def page(report: Report) -> str:
             figure = _columns(frame, x, y, unit) if query.name == "by_day" else _bars(frame, x, y, unit)
             parts.append(f"<p class='note'>Bars: {unit}</p>")
             # The page contains plotly's script once, with the first chart.
-            parts.append(_chart(figure, query.name, is_first=query.name == "by_reason"))
+            parts.append(chart(figure, query.name, is_first=query.name == "by_reason"))
         table = _table(frame)
         parts.append(f"<details><summary>Each day</summary>{table}</details>" if query.name == "by_day" else table)
     parts.append(_after(report))
     span = f"{_day(report.since)} to {_day(report.until)}"
-    body = f"<body><h1>Abandoned journeys</h1><p>{span}, UTC</p>{''.join(parts)}</body>"
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        f'<meta http-equiv="Content-Security-Policy" content="{security_policy(body)}">'
-        "<title>Abandoned journeys</title>"
-        f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head>"
-        f"{body}</html>"
-    )
+    return html_page("Abandoned journeys", f"<p>{span}, UTC</p>{''.join(parts)}")
 
 
 def _figures(report: Report) -> str:
@@ -101,7 +73,7 @@ def _after(report: Report) -> str:
     )
     headings, texts = after_table(rows)
     meaning = page_text(after_meaning(report.horizon_days))
-    table = _html_table(headings, texts)
+    table = html_table(headings, texts)
     return f"<h2>What came after abandonments</h2><p class='note'>{meaning}</p>{lines}{table}"
 
 
@@ -113,13 +85,14 @@ def _bars(frame: polars.DataFrame, name: str, value: str, unit: str) -> Any:
             x=lengths,
             y=[chart_text(_shown(name, one)) for one in frame[name].to_list()],
             orientation="h",
+            marker=BAR,
             text=[_shown(value, one) for one in lengths],
             textposition="outside",
             cliponaxis=False,
             hovertemplate=f"%{{y}}: %{{text}} {unit}<extra></extra>",
         )
     )
-    figure.update_layout(height=_BAR_PIXELS * len(frame) + 2 * _MARGIN_PIXELS, bargap=0.3)
+    figure.update_layout(height=_BAR_PIXELS * len(frame) + 2 * MARGIN_PIXELS, bargap=0.3)
     # Names may look like numbers or dates: plotly must take them as categories.
     figure.update_yaxes(type="category", autorange="reversed", automargin=True, ticksuffix="  ", showgrid=False)
     figure.update_xaxes(visible=False, range=[0, max(*lengths, 1)])
@@ -130,37 +103,20 @@ def _bars(frame: polars.DataFrame, name: str, value: str, unit: str) -> Any:
 def _columns(frame: polars.DataFrame, name: str, value: str, unit: str) -> Any:
     """A vertical bar for each day, in dollars."""
     heights = [one / MICROS for one in frame[value].to_list()]
-    figure: Any = graph.Figure(graph.Bar(x=frame[name].to_list(), y=heights, hovertemplate="%{x}: $%{y:,.2f}"))
+    figure: Any = graph.Figure(
+        graph.Bar(x=frame[name].to_list(), y=heights, marker=BAR, hovertemplate="%{x}: $%{y:,.2f}")
+    )
     figure.update_traces(name="")
     figure.update_layout(height=320, bargap=0.15, margin={"r": 0})
-    figure.update_yaxes(title=unit, gridcolor=_GRID, zerolinecolor=_GRID, automargin=True)
+    figure.update_yaxes(title=unit, gridcolor=GRID, zerolinecolor=GRID, automargin=True)
     figure.update_xaxes(showgrid=False)
     return figure
-
-
-def _chart(figure: Any, name: str, *, is_first: bool) -> str:
-    figure.update_traces(marker={"color": _COLOUR, "line": {"width": 0}})
-    figure.update_layout(
-        margin={"l": 0, "t": _MARGIN_PIXELS // 2, "b": _MARGIN_PIXELS},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": _INK, "size": 13, "family": "system-ui, sans-serif"},
-    )
-    return str(
-        to_html(figure, full_html=False, include_plotlyjs=is_first, config={"displayModeBar": False}, div_id=name)
-    )
 
 
 def _table(frame: polars.DataFrame) -> str:
     headings = [name.removesuffix("_micros").replace("_", " ") for name in frame.columns]
     rows = [[_shown(*cell) for cell in zip(frame.columns, row, strict=True)] for row in frame.iter_rows()]
-    return _html_table(headings, rows)
-
-
-def _html_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    header = "".join(f"<th>{page_text(heading)}</th>" for heading in headings)
-    lines = "".join(f"<tr>{''.join(f'<td>{page_text(text)}</td>' for text in row)}</tr>" for row in rows)
-    return f"<div class='wide'><table><tr>{header}</tr>{lines}</table></div>"
+    return html_table(headings, rows)
 
 
 def _shown(name: str, value: object) -> str:

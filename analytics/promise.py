@@ -2,7 +2,8 @@
 
 Learn then test (Angelopoulos and others 2021): thresholds of a fixed grid are tested from the most patient to the
 hastiest, each by the binomial tail on one silence of each journey, drawn without looking at how it ended, so that they
-are independent. The last threshold before the first that fails is promised. It holds as long as later journeys of the
+are independent. Of all its silences, too, no larger share may have come back: a journey with many of them comes back
+more often. The last threshold before the first that fails is promised. It holds as long as later journeys of the
 segment are like those that were seen; so a segment says how many touchpoints there were: pooled over them a promise
 breaks as soon as the mix of journeys changes.
 """
@@ -55,14 +56,16 @@ def promise(silences: Silences, grid: Array, horizon_ms: int, *, wrong_at_most: 
     for threshold in grid[::-1]:
         reached = np.flatnonzero((rows.age >= threshold) & (rows.begin + threshold + horizon_ms <= rows.end_at))
         one_each = reached[np.append(True, rows.journey[reached][1:] != rows.journey[reached][:-1])[: len(reached)]]
-        wrong = int((came_back[one_each] & (rows.age[one_each] < threshold + horizon_ms)).sum())
+        is_wrong = came_back & (rows.age < threshold + horizon_ms)
+        wrong = int(is_wrong[one_each].sum())
         trial = Trial(int(threshold), len(one_each), wrong)
         if trial.journeys < FEWEST_JOURNEYS:
             if kept is not None:
                 break
             failed = failed or trial
             continue
-        if binomial_tail(trial.wrong, trial.journeys, wrong_at_most) > error:
+        of_all = is_wrong[reached].mean()
+        if of_all > wrong_at_most or binomial_tail(trial.wrong, trial.journeys, wrong_at_most) > error:
             failed = trial
             break
         kept, failed = trial, None

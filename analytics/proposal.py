@@ -11,8 +11,8 @@ from journeys.analytics.promise import Promise, promise
 from journeys.analytics.segment_tree import (
     TOUCHPOINT_STEPS,
     Box,
-    Cells,
     CellPlaces,
+    Cells,
     cells_of,
     frequent_labels,
     grow,
@@ -236,7 +236,7 @@ def mean_waiting(curve: SurvivalCurve, threshold: int) -> float:
 
 
 def _journeys(silences: Silences) -> int:
-    return len(np.unique(silences.journey))
+    return int(np.sum(silences.journey[1:] != silences.journey[:-1])) + 1 if len(silences) else 0
 
 
 def _in_order_of_rules(segments: list[ProposedSegment], other: int) -> list[ProposedSegment]:

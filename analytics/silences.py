@@ -60,7 +60,8 @@ class Silences:
     @property
     def came_back(self) -> Array:
         """Which silences a touchpoint ended, one that converts included: an end before it would have been wrong."""
-        return (self.ending == RETURNED) | (self.ending == CONVERTED_AT_ONCE)
+        back: Array = (self.ending == RETURNED) | (self.ending == CONVERTED_AT_ONCE)
+        return back
 
     def curve(self) -> SurvivalCurve:
         """Survival of these silences; explicit ends compete."""
@@ -159,7 +160,7 @@ def touchpoints_so_far(silences: Silences, threshold: Array, cleanup: int) -> Ar
     ended_after = np.where(silences.is_silence, ended_after, 0)
     forgets = (silences.gap >= 0) & (silences.gap >= ended_after + cleanup)
     begins = np.append(True, (silences.journey[1:] != silences.journey[:-1]) | forgets[:-1])[: len(silences)]
-    total = np.cumsum(silences.added)
+    total: Array = np.cumsum(silences.added)
     earlier = np.where(begins, total - silences.added, 0)
     return total - np.maximum.accumulate(earlier) if len(total) else total
 

@@ -23,7 +23,7 @@ _HUNDREDTH_MS: Final = HOUR_MS // 100
 
 
 def threshold_grid(horizon_ms: int) -> Array:
-    """Thresholds that are tried, ascending: geometric, from 0.02 hours to the horizon, in whole hundredths of an hour."""
+    """Thresholds to try, ascending: geometric, from 0.02 hours to the horizon, in whole hundredths of an hour."""
     least = min(_LEAST_MS, horizon_ms)
     points = np.geomspace(least, horizon_ms, _POINTS)
     rounded = np.maximum(np.round(points / _HUNDREDTH_MS), 1).astype(np.int64) * _HUNDREDTH_MS

@@ -17,6 +17,7 @@ from journeys.cli.commands import (
     backtest,
     bigquery,
     broker,
+    cdnow,
     check,
     config,
     correct_clock,
@@ -114,6 +115,7 @@ _add(app, "inspect", inspect.inspect, "Look at files of any shape.", "inspect vi
 _add(app, "demo", demo.demo, "See it all work, in a minute.", "demo --second-worker")
 _add(app, "generate", generate.generate, "Make up touchpoints for load.", "generate --journeys 10000 --seed 7")
 _add(app, "ecom", ecom.ecom, "Write the demo's clickstream as lines.", "ecom --made 200 --output ecom.jsonl")
+_add(app, "cdnow", cdnow.cdnow, "Write purchases of real customers as lines.", "cdnow --output cdnow.jsonl")
 _add(app, "worker", worker.worker, "Run a worker on the input topic.", "worker --policy patient.toml")
 _add(app, "produce", produce.produce, "Append records to the input topic.", "produce touchpoints.jsonl")
 _add(app, "import", import_history.import_history, "Append history with its own time.", "import history.parquet")

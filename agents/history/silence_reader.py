@@ -22,7 +22,7 @@ _INSTANTS: Final = 2**43  # more ms than any record's instant
 
 
 class ReadSilences(NamedTuple):
-    """All silences of a packed history; those of row group i begin at `begins[i]`, and the last element is their number."""
+    """All silences of a packed history. Those of row group i begin at `begins[i]`; the last element is their number."""
 
     silences: Silences
     begins: list[int]
@@ -63,7 +63,8 @@ def _segment_numbers(column: Any, names: dict[str, int]) -> Array:
     dictionary = array.dictionary.to_pylist()
     numbers = np.array([names.setdefault(name, len(names)) for name in dictionary] + [-1], np.int64)
     places = array.indices.fill_null(len(dictionary)).to_numpy(zero_copy_only=False)
-    return numbers[places]
+    segments: Array = numbers[places]
+    return segments
 
 
 class Judged(NamedTuple):

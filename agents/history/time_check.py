@@ -1,7 +1,7 @@
 """A proposal checked by time: fitted on what lies before an instant, judged on the silences that begin behind it.
 
-Next to it stand thresholds that people take otherwise. Each is run over the whole history by the engine; costs are those
-of the silences that were watched for the horizon.
+Next to it stand thresholds that people take otherwise. Each is run over the whole history by the engine; costs are
+those of the silences that were watched for the horizon.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def propose(
     if made.proposal.is_refused:
         print_error(f"no segment keeps the promise: nothing was written to {output}")
         raise typer.Exit(CHECK_FAILED)
-    print_note(f"{output}: policy {made.policy.version}; `journeys policy put {output}`", quiet=quiet or as_json)
+    print_note(f"{output}: policy {made.policy.version}; `journeys policy set {output}`", quiet=quiet or as_json)
 
 
 def _print(made: ProposedPolicy) -> None:

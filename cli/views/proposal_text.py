@@ -31,13 +31,14 @@ def proposal_toml(made: ProposedPolicy) -> str:
     rules = iter(zip(made.proposal.segments, made.by_rule, strict=True))
     for line in policy_toml(made.policy).splitlines():
         if line == "[deadlines]":
-            lines.append("# No threshold below is cut: timeout and cap are longer than any episode, until this history has doubled.")
+            lines.append("# Timeout and cap cut no threshold until this history has doubled.")
             if not made.policy.deadlines.by:
                 lines += [f"# {one}" for one in _seen(*next(rules), made.proposal.request)]
         elif line == "[cleanup]":
-            lines.append(
-                "# An ended journey is remembered for the horizon at least, so that its return is seen as one."
-            )
+            lines += [
+                "# Longer than the horizon, so that each return is seen as one, and than this history, twice:",
+                "# touchpoints of all its episodes count. Each ended journey stays in the table for so long.",
+            ]
         elif line == _RULE:
             lines += [f"# {one}" for one in _seen(*next(rules), made.proposal.request)]
         lines.append(line)
@@ -47,10 +48,10 @@ def proposal_toml(made: ProposedPolicy) -> str:
 def _heading(made: ProposedPolicy) -> list[str]:
     proposal = made.proposal
     return [
-        f"Proposed by journeys policy propose as of {format_instant(proposal.as_of)}, from {proposal.silences:,} "
-        f"silences of {proposal.journeys:,} journeys.",
+        f"Proposed by journeys policy propose as of {format_instant(proposal.as_of)},",
+        f"from {proposal.silences:,} silences of {proposal.journeys:,} journeys.",
         f"Asked for: {asked_for(proposal.request)}.",
-        "Shares wrong are of the abandonments of a backtest of the whole file, by Kaplan-Meier with their 95% interval.",
+        "Shares wrong: of the abandonments of a backtest of the whole file, by Kaplan-Meier with their 95% interval.",
         "It holds as long as journeys are like those: see docs/timeouts.md, and `journeys policy watch`.",
     ]
 
@@ -63,20 +64,12 @@ def asked_for(request: Request) -> str:
     return f"at most {request.wrong_at_most:.1%} wrong with {request.confidence:.1%} confidence, {horizon}"
 
 
-def _remembered(made: ProposedPolicy) -> list[str]:
-    horizon_ms = made.proposal.request.horizon_ms
-    if made.policy.cleanup_ms >= horizon_ms:
-        return ["An ended journey is remembered for so long: its touchpoints count on, and its return is seen as one."]
-    days = _number(horizon_ms / DAY_MS)
-    return [f"Shorter than the horizon of {days} days: later returns are no returns, but new journeys."]
-
-
 def _seen(segment: ProposedSegment, figures: RuleFigures, request: Request) -> list[str]:
+    waiting, horizon = (_number(one / DAY_MS) for one in (segment.waiting_ms, request.horizon_ms))
     lines = [
-        f"{segment.silences:,} silences of {segment.journeys:,} journeys, on average "
-        f"{_number(segment.waiting_ms / DAY_MS)} days of waiting; backtest: {figures.abandonments:,} abandonments,",
-        f"{wrong_share(figures)} of them wrong within {_number(request.horizon_ms / DAY_MS)} days "
-        f"({figures.mature:,} watched for so long, {figures.open:,} still open).",
+        f"{segment.silences:,} silences of {segment.journeys:,} journeys, on average {waiting} days of waiting.",
+        f"Backtest: {figures.abandonments:,} abandonments, wrong within {horizon} days: {wrong_share(figures)};",
+        f"{figures.mature:,} were watched for so long, {figures.open:,} are still open.",
     ]
     if segment.promise is not None:
         lines.append(promised(segment.promise, request))
@@ -97,9 +90,10 @@ def promised(tested: Promise, request: Request) -> str:
     days = _number(request.horizon_ms / DAY_MS)
     if failed is None or failed.journeys == 0:
         return f"No promise: nobody was watched through {days} days of silence and {days} more."
+    silent = _number(failed.threshold_ms / DAY_MS)
     return (
-        f"No promise: after {_number(failed.threshold_ms / DAY_MS)} days of silence {failed.share:.1%} came back within "
-        f"{days} days, of one silence each of {failed.journeys:,} journeys: not below {limit} with confidence."
+        f"No promise: after {silent} days of silence {failed.share:.1%} came back within {days} days, of one silence "
+        f"each of {failed.journeys:,} journeys: not below {limit} with confidence."
     )
 
 

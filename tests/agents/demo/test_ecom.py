@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from journeys.agents.demo.ecom import EcomMissingError, MappingError, ecom_path, load_mapping, touchpoints
+from journeys.agents.demo.ecom import MappingError, ecom_path, load_mapping, touchpoints
+from journeys.agents.demo.packaged_file import PackagedFileMissingError
 from journeys.schemas.instants import parse_instant
 from journeys.schemas.lines import parse_line
 
@@ -172,7 +173,7 @@ def test_without_the_package_the_command_to_install_it_is_named(monkeypatch, tmp
     """The message is the remedy, and comes at the call, before the first line."""
     mapping = load_mapping(EXAMPLE)
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    with pytest.raises(EcomMissingError, match=rf"which is not installed: {REMEDY}"):
+    with pytest.raises(PackagedFileMissingError, match=rf"which is not installed: {REMEDY}"):
         touchpoints(mapping)
 
 
@@ -180,7 +181,7 @@ def test_another_version_of_the_package_is_refused(monkeypatch, tmp_path):
     """Its rows may be others, and the numbers of the rows are ids."""
     install(tmp_path, "5.1.0")
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    with pytest.raises(EcomMissingError, match=rf"but 5\.1\.0 is installed: {REMEDY}"):
+    with pytest.raises(PackagedFileMissingError, match=rf"but 5\.1\.0 is installed: {REMEDY}"):
         ecom_path()
 
 
@@ -188,7 +189,7 @@ def test_a_package_without_the_file_is_refused(monkeypatch, tmp_path):
     """A broken installation is told as such."""
     install(tmp_path, "5.2.4")
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    with pytest.raises(EcomMissingError, match=rf"without that file: {REMEDY}"):
+    with pytest.raises(PackagedFileMissingError, match=rf"without that file: {REMEDY}"):
         ecom_path()
 
 
