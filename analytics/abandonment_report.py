@@ -24,7 +24,8 @@ _AFTER: Final = (
     dict.fromkeys(_TEXTS, polars.String)
     | dict.fromkeys(_COUNTS, polars.Int64)
     | dict.fromkeys(_SHARES, polars.Float64)
-    | dict.fromkeys(_MONEY, polars.Int64)
+    # Penalties reach up to int64, so that their sums go beyond it.
+    | dict.fromkeys(_MONEY, polars.Int128)
     | dict.fromkeys(_PENALTY_SHARES, polars.Float64)
 )
 Ask = Callable[[str], list[dict[str, Any]]]
