@@ -20,9 +20,9 @@ _STATES: Final = (
     ),
     (
         "CONVERTED",
-        r"purchase|order|^buy|bought|transaction|convert|conversion|payment|paid|subscribe|install|booking|sale"
-        + r"|^(completed?|processing|fulfilled|shipped|delivered|succeeded|captured)$",
+        r"purchase|order|^buy|bought|transaction|convert|conversion|payment|paid|subscribe|install|booking|sale",
     ),
+    ("CONVERTED", r"^(completed?|processing|fulfilled|shipped|delivered|succeeded|captured)$"),
     (
         "CONSIDERING",
         r"click|item|product|detail|search|video|download|sign_?up|regist|compare|favou?rit|login|select|engage",

@@ -190,7 +190,7 @@ def klaviyo() -> str:
 def woocommerce() -> str:
     """WooCommerce's orders by CSV: some cancelled, the others sales."""
     return _table(
-        "Order ID,Order Number,Order Date,Order Status,Customer User ID,Billing Email Address,Order Total,Order Currency",
+        "Order ID,Order Number,Order Date,Order Status,Customer User ID,Billing Email Address,Order Total,Currency",
         lambda one: (
             *(one.number, one.number, f"{one.at:{_FORMAT}}", one.named("cancelled", "cancelled", "completed")),
             *(one.person, f"p{one.person}@example.com", one.value or 12.5, "EUR"),
