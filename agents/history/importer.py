@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from journeys.agents.history.import_writer import ImportWriter
 from journeys.agents.history.line_files import BadLine
+from journeys.agents.history.repeats import Repeats
 from journeys.agents.kafka.record_producer import EncodedRecord, RecordProducer
 from journeys.agents.kafka.schema_registry import own_catalog
 from journeys.agents.kafka.topic_time import TopicTime, topic_time
@@ -53,6 +54,8 @@ class ImportReport:
     """Records of journeys that the same import, broken off, had written already."""
     behind_count: int = 0
     """Records that lay behind the topic's clock and were left out."""
+    repeat_count: int = 0
+    """Records that the history says twice, the second ones, which were left out."""
     punctuations: int = 0
     """Punctuations of the history; each is written to every partition and counts once."""
     bad_line_count: int = 0
@@ -84,6 +87,8 @@ class ImportOptions(NamedTuple):
     until: int | None = None
     """The first record behind it ends the import, and the last punctuation is there; default: the last record."""
     behind: Behind = "refuse"
+    leaves_out_repeats: bool = False
+    """Of touchpoints that come again within a million, by journey and id, the first is written."""
     largest_step_ms: int = 31 * DAY_MS
     """A record that would move the clock further is a bad line."""
 
@@ -161,6 +166,7 @@ class _History:
         self._until = options.until
         self._makes_punctuations = not options.holds_punctuations
         self._place = 0
+        self._repeats = Repeats()
 
     async def write(
         self, lines: Iterable[tuple[int, InputRecord] | BadLine], progress: Callable[[ImportReport], None]
@@ -196,6 +202,9 @@ class _History:
             if self._until is not None and record.occurred_at > self._until:
                 return False
             if self._is_behind(line, record.occurred_at, encoded.partition):
+                return True
+            if self._options.leaves_out_repeats and not self._repeats.takes(record):
+                self.report.repeat_count += 1
                 return True
             await self._take_record(line, record.occurred_at, encoded)
         except InvalidRecordError as error:

@@ -67,7 +67,7 @@ def import_history(
 
     Time ends with the last record: what is undecided then stays open, for the next part of the history, for --until,
     or for live traffic after `journeys topics live`. An import that was broken off goes on where it ended when the
-    same command is given again.
+    same command is given again. What it repeats within a million records, by journey and id, is left out and counted.
     """
     from journeys.agents.history.importer import ImportOptions
     from journeys.agents.history.importer import import_history as run_import
@@ -91,6 +91,8 @@ def import_history(
                     punctuate_every_ms=round(every * 60_000),
                     until=until,
                     behind=behind,
+                    # A log of its own time is what was decided live, repeats included.
+                    leaves_out_repeats=not lines.has_punctuations(),
                     largest_step_ms=round(largest_step * DAY_MS),
                 ),
                 import_id=_import_id(lines, mapping, every, sort=sort, as_logged=as_logged),
@@ -127,6 +129,7 @@ def _json(report: ImportReport, bad_lines: int) -> dict[str, Any]:
         "records": report.records,
         "there_before": report.there_before,
         "left_out_behind": report.behind_count,
+        "left_out_repeats": report.repeat_count,
         "punctuations": report.punctuations,
         "bad_lines": bad_lines,
         "first_at": json_instant(report.first_at),
@@ -142,6 +145,7 @@ def _summary(report: ImportReport, bad_lines: int) -> str:
         span = f", from {format_instant(report.first_at)} to {format_instant(report.clock)}"
     there = f", {report.there_before:,} of them by the same import, broken off before" if report.there_before else ""
     behind = f"; {report.behind_count:,} left out, behind the topic's clock" if report.behind_count else ""
+    behind += f"; {report.repeat_count:,} left out, said before in this import" if report.repeat_count else ""
     return (
         f"{report.records:,} records{there} and {report.punctuations:,} punctuations imported{span}; "
         f"{bad_lines:,} bad lines{behind}"

@@ -220,6 +220,18 @@ def test_row_3_an_import_said_again_writes_nothing_twice(broker):
     assert imported(other, records)[1] == found
 
 
+def test_row_4_an_import_leaves_out_what_its_history_repeats(broker):
+    """A batch of 20 that comes again is in the topic once; other journeys may have the same ids."""
+    settings = emptied(broker)
+    batch = [touch("a", number, number) for number in range(20)]
+    other = touch("bob", 1, 20)._replace(touchpoint_id=batch[0].touchpoint_id)
+    report, found = imported(settings, [*batch, *batch, other], leaves_out_repeats=True)
+    assert (report.records, report.repeat_count) == (21, 20)
+    kept = [record for record in found[home("a")] if getattr(record, "journey_id", None) == "a"]
+    assert kept == batch
+    assert other in found[home("bob")]
+
+
 def test_bad_lines_are_counted_with_their_numbers_and_the_rest_is_imported(broker, tmp_path):
     """A negative cost, a note that is too long, and no JSON at all."""
     settings = emptied(broker)
