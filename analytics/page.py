@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import plotly.graph_objects as graph
@@ -9,8 +10,10 @@ import polars
 from plotly.io import to_html
 
 from journeys.analytics.abandonment_report import Report
+from journeys.analytics.after_table import after_line, after_meaning, after_table
 from journeys.analytics.page_text import chart_text, page_text, security_policy
 from journeys.analytics.query import queries
+from journeys.analytics.shares import NOT_ENOUGH
 from journeys.schemas.instants import format_instant
 from journeys.schemas.money import MICROS, format_dollars
 
@@ -37,7 +40,7 @@ _BAR_PIXELS: Final = 34
 _MARGIN_PIXELS: Final = 30
 _LABEL_PIXELS: Final = 95  # for the text behind the longest bar
 _MEANING: Final = (
-    "Returned: the journey came back after it had been abandoned, so that the abandonment was wrong. "
+    "Returned: the journey came back within the horizon after it had been abandoned by deadline, which was wrong then. "
     "Timeout rate: how many of the abandonments have the reason TIMEOUT. Cost: what was spent on the journeys."
 )
 # By query: column of the bars' names, column of their lengths, and the unit of these.
@@ -64,6 +67,7 @@ def page(report: Report) -> str:
             parts.append(_chart(figure, query.name, is_first=query.name == "by_reason"))
         table = _table(frame)
         parts.append(f"<details><summary>Each day</summary>{table}</details>" if query.name == "by_day" else table)
+    parts.append(_after(report))
     span = f"{_day(report.since)} to {_day(report.until)}"
     body = f"<body><h1>Abandoned journeys</h1><p>{span}, UTC</p>{''.join(parts)}</body>"
     return (
@@ -82,11 +86,23 @@ def _figures(report: Report) -> str:
         "penalty": f"${format_dollars(penalty)}",
         "average penalty": _dollars(report.average_penalty_micros),
         "timeout rate": _rate(report.timeout_rate),
-        "return rate": _rate(report.return_rate),
-        "penalty of returned": f"${format_dollars(int(report.outcomes['returned_penalty_micros'][0] or 0))}",
+        f"return rate, {report.horizon_days:g} days": _rate(report.return_rate, NOT_ENOUGH),
     }
     shown = "".join(f"<div><b>{text}</b>{name}</div>" for name, text in figures.items())
     return f"<div class='figures'>{shown}</div><p class='note'>{_MEANING}</p>"
+
+
+def _after(report: Report) -> str:
+    """What came after abandonments: shares within the horizon."""
+    rows = report.after.to_dicts()
+    lines = "".join(
+        f"<p class='note'>{page_text(after_line(outcome, rows, report.horizon_days))}</p>"
+        for outcome in ("returned", "converted")
+    )
+    headings, texts = after_table(rows)
+    meaning = page_text(after_meaning(report.horizon_days))
+    table = _html_table(headings, texts)
+    return f"<h2>What came after abandonments</h2><p class='note'>{meaning}</p>{lines}{table}"
 
 
 def _bars(frame: polars.DataFrame, name: str, value: str, unit: str) -> Any:
@@ -136,12 +152,15 @@ def _chart(figure: Any, name: str, *, is_first: bool) -> str:
 
 
 def _table(frame: polars.DataFrame) -> str:
-    header = "".join(f"<th>{page_text(name.removesuffix('_micros').replace('_', ' '))}</th>" for name in frame.columns)
-    rows = (
-        "".join(f"<td>{page_text(_shown(name, value))}</td>" for name, value in zip(frame.columns, row, strict=True))
-        for row in frame.iter_rows()
-    )
-    return f"<div class='wide'><table><tr>{header}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table></div>"
+    headings = [name.removesuffix("_micros").replace("_", " ") for name in frame.columns]
+    rows = [[_shown(*cell) for cell in zip(frame.columns, row, strict=True)] for row in frame.iter_rows()]
+    return _html_table(headings, rows)
+
+
+def _html_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    header = "".join(f"<th>{page_text(heading)}</th>" for heading in headings)
+    lines = "".join(f"<tr>{''.join(f'<td>{page_text(text)}</td>' for text in row)}</tr>" for row in rows)
+    return f"<div class='wide'><table><tr>{header}</tr>{lines}</table></div>"
 
 
 def _shown(name: str, value: object) -> str:
@@ -154,8 +173,8 @@ def _dollars(micros: float | None) -> str:
     return "-" if micros is None else f"${format_dollars(round(micros))}"
 
 
-def _rate(rate: float | None) -> str:
-    return "-" if rate is None else f"{rate:.1%}"
+def _rate(rate: float | None, absent: str = "-") -> str:
+    return absent if rate is None else f"{rate:.1%}"
 
 
 def _day(instant: int) -> str:

@@ -38,6 +38,7 @@ from journeys.cli.commands import (
     stack,
     topics,
     topics_copy,
+    topics_live,
     verify,
     watch,
     worker,
@@ -143,6 +144,13 @@ app.add_typer(_broker, name="broker")
 
 _add(_topics, "create", topics.create, "Create those that are missing.", "topics create --partitions 4")
 _add(_topics, "check", topics.check, "Compare them with the topic map.", "topics check")
+_add(
+    _topics,
+    "live",
+    topics_live.live,
+    "Make the topic live that history was imported into.",
+    "topics live --note 'history is in'",
+)
 _add(_topics, "copy", topics_copy.copy, "Copy the log into new topics.", "topics copy new.env --partitions 16")
 app.add_typer(_topics, name="topics")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from journeys.cli.horizon import horizon
 from journeys.cli.instant import instant
 from journeys.schemas.expected_error import ExpectedError
 
@@ -34,7 +35,7 @@ HistoryUntil = Annotated[
     typer.Option(
         parser=instant,
         metavar="INSTANT",
-        help="Stop there; RFC 3339 or epoch milliseconds. Without it, 91 days after the last record.",
+        help="Time ends there; RFC 3339 or epoch milliseconds. Without it, at the last record.",
     ),
 ]
 ComparisonUntil = Annotated[
@@ -43,6 +44,14 @@ ComparisonUntil = Annotated[
         parser=instant,
         metavar="INSTANT",
         help="Stop there; RFC 3339 or epoch milliseconds. Without it, and at the latest, at the last record.",
+    ),
+]
+HorizonDays = Annotated[
+    float,
+    typer.Option(
+        parser=horizon,
+        metavar="N",
+        help="Returns and conversions count that come within so many days after an abandonment.",
     ),
 ]
 HeldMemory = Annotated[

@@ -22,6 +22,7 @@ from journeys.schemas.records import (
     JourneySignal,
     PolicyChanged,
     Punctuation,
+    TimeSourceChanged,
     Touchpoint,
 )
 
@@ -156,6 +157,11 @@ def _clock_corrected(record: ClockCorrected) -> None:
     check_instant(record.at, "at")
 
 
+def _time_source_changed(record: TimeSourceChanged) -> None:
+    if record.time_source != "live":
+        raise InvalidRecordError("time_source", record.time_source, "live: time that is live stays so")
+
+
 def _not_empty(value: str, field: str) -> None:
     if not value:
         raise InvalidRecordError(field, value, "text that is not empty")
@@ -199,6 +205,7 @@ _TYPED_FIELDS: dict[type, list[_TypedField]] = {
         PolicyChanged,
         Punctuation,
         ClockCorrected,
+        TimeSourceChanged,
     )
 }
 _CHECKS: dict[type, Any] = {
@@ -209,4 +216,5 @@ _CHECKS: dict[type, Any] = {
     PolicyChanged: _policy_changed,
     Punctuation: _punctuation,
     ClockCorrected: _clock_corrected,
+    TimeSourceChanged: _time_source_changed,
 }

@@ -19,11 +19,19 @@ from journeys.agents.settings.settings import Settings
 from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
 from journeys.schemas.invalid import InvalidRecordError
-from journeys.schemas.records import ClockCorrected, InputRecord, JourneyRecord, PolicyChanged, Punctuation
+from journeys.schemas.records import (
+    ClockCorrected,
+    InputRecord,
+    JourneyRecord,
+    PolicyChanged,
+    Punctuation,
+    TimeSourceChanged,
+)
 
 _NOT_RETRIED: Final = {
     Punctuation: "a punctuation is never retried: time belongs to workers and imports",
     ClockCorrected: "a correction of the clock is not retried: give another one with journeys correct-clock",
+    TimeSourceChanged: "a change of the time source is not retried: say journeys topics live again",
     PolicyChanged: "a policy is not retried: put it in force with journeys policy set",
 }
 

@@ -135,6 +135,10 @@ class RecordProducer:
         value = self._valid_bytes(record)
         return EncodedRecord(self._partition_of(record.journey_id), record.journey_id.encode(), value)
 
+    def encode_value(self, record: InputRecord) -> bytes:
+        """Validate a record without a journey and encode it, for any partition. Raises InvalidRecordError."""
+        return self._valid_bytes(record)
+
     async def append(self, encoded: EncodedRecord, headers: Headers = ()) -> asyncio.Future[bool]:
         """Send what `encode` made; raises RecordsNotSentError if an earlier send failed.
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from journeys.agents.settings.operation_error import OperationError
-from journeys.cli.options import Application, Json, Quiet, Servers, settings_of
+from journeys.analytics.shares import HORIZON_DAYS
+from journeys.cli.options import Application, HorizonDays, Json, Quiet, Servers, settings_of
 from journeys.cli.output import print_json, print_line, print_lines, print_note
 
 if TYPE_CHECKING:
@@ -65,32 +66,43 @@ def _json(policy: Policy, partitions: list[int] | None) -> dict[str, Any]:
     return {"version": policy.version, "partitions": partitions, "policy": json.loads(policy.to_json())}
 
 
-def check(file: File, as_json: Json = False) -> None:
+def check(file: File, *, horizon_days: HorizonDays = HORIZON_DAYS, as_json: Json = False) -> None:
     """Check a policy file and print how it differs from the default policy.
 
-    Names deadline rules that decide nothing. Exits with 2 where the file is not valid, and names the key and the value.
+    Names deadline rules that decide nothing, and a cleanup that is shorter than the horizon. Exits with 2 where the
+    file is not valid, and names the key and the value.
     """
     from journeys.agents.settings.policy_file import load_policy
     from journeys.cli.screen import Screen, new_table
-    from journeys.cli.views.policy_text import policy_differences
+    from journeys.cli.views.policy_text import cleanup_before_horizon, policy_differences
     from journeys.streams.rule.policy import DEFAULT_POLICY
     from journeys.streams.rule.rule_coverage import idle_rules
 
     policy = load_policy(file)
     idle = idle_rules(policy.deadlines)
     differences = policy_differences(DEFAULT_POLICY, policy)
+    early = cleanup_before_horizon(policy, horizon_days)
     if as_json:
         document = [{"key": key, "default": default, "value": value} for key, default, value in differences]
         rules = [{"rule": rule.name, "duration": rule.duration, "behind": rule.behind} for rule in idle]
-        print_json({"version": policy.version, "differences": document, "idle_rules": rules})
+        print_json(
+            {
+                "version": policy.version,
+                "differences": document,
+                "idle_rules": rules,
+                "cleanup_shorter_than_horizon": early is not None,
+            }
+        )
         return
-    if not differences:
+    if differences:
+        table = new_table("key", "default", policy.version)
+        for difference in differences:
+            table.add_row(*difference)
+        Screen().print(table)
+    else:
         print_line(f"policy {policy.version}: the same constants as the default")
-        return
-    table = new_table("key", "default", policy.version)
-    for difference in differences:
-        table.add_row(*difference)
-    Screen().print(table)
+    if early is not None:
+        print_line(early)
     for rule in idle:
         why = (
             f"wherever it holds, so does one before it ({', '.join(rule.behind)})"

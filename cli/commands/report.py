@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from journeys.analytics.shares import HORIZON_DAYS
 from journeys.cli.files.history_input import (
     AsLogged,
     Map,
@@ -16,7 +17,7 @@ from journeys.cli.files.history_input import (
     tell_left_out,
     tell_order,
 )
-from journeys.cli.options import Json, Quiet, Servers, settings_of
+from journeys.cli.options import HorizonDays, Json, Quiet, Servers, settings_of
 from journeys.cli.output import print_json, print_line, print_note
 from journeys.schemas.instants import DAY_MS
 
@@ -65,6 +66,7 @@ def report(
     ] = None,
     folder: Folder = None,
     *,
+    horizon_days: HorizonDays = HORIZON_DAYS,
     mapping: Map = None,
     sort: Sort = False,
     as_logged: AsLogged = False,
@@ -88,12 +90,14 @@ def report(
         for name, given in {"--map": mapping, "--policy": policy, "--sort": sort, "--as-logged": as_logged}.items():
             if given:
                 raise typer.BadParameter(f"{name} is for history in files: name some")
-        made = analytics.report(days or 30, folder=folder or settings_of().data_dir / "parquet")
+        made = analytics.report(
+            days or 30, folder=folder or settings_of().data_dir / "parquet", horizon_days=horizon_days
+        )
     elif folder is not None:
         raise typer.BadParameter("--folder names an export of the topics; files are history: give one of them")
     else:
         with history_input(files, mapping=mapping, sort=sort, as_logged=as_logged) as file:
-            made = _of_history(file, policy, days, quiet=quiet)
+            made = _of_history(file, policy, days, horizon_days, quiet=quiet)
     if html is not None:
         from journeys.analytics.page import page
 
@@ -105,7 +109,9 @@ def report(
         _print_tables(made, html)
 
 
-def _of_history(file: HistoryFile, policy: Path | None, days: int | None, *, quiet: bool) -> Report:
+def _of_history(
+    file: HistoryFile, policy: Path | None, days: int | None, horizon_days: float, *, quiet: bool
+) -> Report:
     """Apply the rule to history, and report on what came of it."""
     from tempfile import TemporaryDirectory
 
@@ -128,7 +134,8 @@ def _of_history(file: HistoryFile, policy: Path | None, days: int | None, *, qui
         note = f"{outcome.abandonments:,} abandonments of {outcome.records:,} records; {outcome.open:,} still open"
         print_note(f"{note} at the last record; bad lines: {bad_lines.count:,}", quiet=quiet)
         span_ms = outcome.last_at - outcome.first_at
-        return analytics.report(days or max(1, span_ms // DAY_MS + 1), folder=Path(made))
+        days = days or max(1, span_ms // DAY_MS + 1)
+        return analytics.report(days, folder=Path(made), horizon_days=horizon_days)
 
 
 def _json(made: Report, html: Path | None) -> dict[str, Any]:
@@ -139,24 +146,34 @@ def _json(made: Report, html: Path | None) -> dict[str, Any]:
         "since": json_instant(made.since),
         "until": json_instant(made.until),
         "timeout_rate": made.timeout_rate,
+        "horizon_days": made.horizon_days,
         "return_rate": made.return_rate,
+        "after": made.after.to_dicts(),
         **{query.name: getattr(made, query.name).to_dicts() for query in queries()},
         "page": None if html is None else str(html),
     }
 
 
 def _print_tables(made: Report, html: Path | None) -> None:
+    from journeys.analytics.after_table import LEFT, after_line, after_meaning, after_table
     from journeys.analytics.query import queries
-    from journeys.cli.screen import Screen
+    from journeys.cli.screen import Screen, new_table
     from journeys.schemas.instants import format_instant
 
     print_line(f"from {format_instant(made.since)} to {format_instant(made.until)}, dollars")
-    rates = {"timeout rate": made.timeout_rate, "return rate": made.return_rate}
-    for name, rate in rates.items():
-        print_line(f"{name}: {'-' if rate is None else f'{rate:.1%}'}")
+    print_line(f"timeout rate: {'-' if made.timeout_rate is None else f'{made.timeout_rate:.1%}'}")
+    after = made.after.to_dicts()
+    for outcome in ("returned", "converted"):
+        print_line(after_line(outcome, after, made.horizon_days))
     for query in queries():
         print_line(query.title)
         Screen().print(_table(getattr(made, query.name)))
+    print_line(after_meaning(made.horizon_days))
+    headings, rows = after_table(after)
+    table = new_table(*headings, right=set(headings) - LEFT)
+    for row in rows:
+        table.add_row(*row)
+    Screen().print(table)
     if html is not None:
         print_line(f"page: {html}")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from journeys.schemas.instants import DAY_MS
 from journeys.streams.rule.policy import Policy
 
 
@@ -82,3 +83,15 @@ def _toml(value: Decimal | int | str | tuple[str, ...]) -> str:
         letter if letter.isprintable() and letter not in '"\\' else f"\\U{ord(letter):08x}" for letter in value
     )
     return f'"{escaped}"'
+
+
+def cleanup_before_horizon(policy: Policy, horizon_days: float) -> str | None:
+    """A sentence about a policy that forgets a journey before the horizon ends; None for one that does not."""
+    cleanup_days = policy.cleanup_ms / DAY_MS
+    if cleanup_days >= horizon_days:
+        return None
+    return (
+        f"policy {policy.version} forgets an ended journey after {cleanup_days:g} days, before the horizon of "
+        f"{horizon_days:g} days: reports and backtests count returns behind it, but such a return is told as started, "
+        "and corrects no reward"
+    )

@@ -175,8 +175,11 @@ def test_the_command_looks_first_then_does_it_and_reports_read_the_archive(bigqu
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r": 9 rows archived \([\d,]+ bytes\), 9 deleted, [\d.]+ s, ", done.stdout)
     assert in_bigquery(bigquery_client, house) == Counter()
-    there, here = (analytics.report(60, folder=each) for each in (exported(tmp_path / "export", ended, told), url))
-    assert (here.abandonments, here.return_rate) == (8, 1 / 8)
+    folders = (exported(tmp_path / "export", ended, told), url)
+    there, here = (analytics.report(60, folder=each) for each in folders)
+    returned = here.after.filter(dimension="all", outcome="returned")
+    assert (here.abandonments, list(returned["mature"]), list(returned["mature_events"])) == (8, [8], [1])
+    assert here.after.equals(there.after)
     for one in queries():
         assert getattr(there, one.name).equals(getattr(here, one.name)), one.name
 

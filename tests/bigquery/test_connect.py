@@ -270,7 +270,7 @@ def contents(client: Any, house: Any) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of all views, and the report over them."""
     views = {view: query(client, house, f"SELECT * FROM `{{d}}.{view}` ORDER BY {key}") for view, key in _VIEWS.items()}
     report = report_of(lambda sql: [dict(row.items()) for row in client.query(sql).result(timeout=60)], house.path, 366)
-    return views | {one.name: getattr(report, one.name).rows() for one in queries()}
+    return views | {name: getattr(report, name).rows() for name in (*(one.name for one in queries()), "after")}
 
 
 def wait(condition: Callable[[], bool], connect: ConnectWorker, otherwise: str) -> None:

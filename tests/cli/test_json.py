@@ -105,6 +105,7 @@ def test_policies(cli, tmp_path):
         "version": "p-1",
         "differences": [{"key": "deadlines.timeout_days", "default": "14", "value": "7"}],
         "idle_rules": [],
+        "cleanup_shorter_than_horizon": False,
     }
     rule = '[[deadlines.by]]\nname = "{}"\ninactivity_hours = 1\n'
     (tmp_path / "p.toml").write_text('version = "p-2"\n' + rule.format("one") + rule.format("two"))

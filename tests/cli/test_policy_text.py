@@ -59,3 +59,15 @@ def test_the_commands_print_them(cli, tmp_path):
     header, _, row = checked.stdout.splitlines()
     assert [cell.strip() for cell in header.split("┃")] == ["key", "default", "mine-1"]
     assert [cell.strip() for cell in row.split("│")] == ["deadlines.timeout_days", "14", "7"]
+
+
+def test_a_cleanup_before_the_horizon_is_told(cli, tmp_path):
+    """By the check of the policy, for the horizon that is asked for; one that reaches it is not."""
+    (tmp_path / "p.toml").write_text('version = "short"\n[cleanup]\nstale_data_days = 7.5\n')
+    told = "policy short forgets an ended journey after 7.5 days, before the horizon of 30 days: "
+    assert told in cli("policy", "check", "p.toml").stdout
+    assert "horizon" not in cli("policy", "check", "p.toml", "--horizon-days", "7.5").stdout
+    for wrong in ("0", "nan", "-1", "soon"):
+        refused = cli("policy", "check", "p.toml", "--horizon-days", wrong)
+        assert refused.exit_code == 2
+        assert f"'{wrong}' is not a number of days above 0 and at most 36500" in refused.stderr

@@ -1,0 +1,1 @@
+"""What the output and the history say."""
