@@ -262,6 +262,21 @@ def test_keys_are_asked_for_and_never_shown(broker, tmp_path):
     assert sorted(kinds) == ["JourneySignal", *["Touchpoint"] * 3]
 
 
+def test_a_mapping_makes_records_of_other_people_s_events(broker, tmp_path):
+    """Calls of Segment as they are, as a batch and one by one; what comes again is in the topic once."""
+    calls = (ROOT / "examples/your-data/segment.jsonl").read_bytes()
+    with ListenProcess(emptied(broker), tmp_path, "--map", "segment") as door:
+        code, told, _ = post(door, calls, "application/x-ndjson")
+        assert (code, told["accepted"], told["refused"]) == (202, 185, 0)
+        code, told, _ = post(door, json.loads(calls.splitlines()[0]))
+        assert (code, told["accepted"]) == (202, 0)
+        code, told, _ = post(door, {"type": "track", "event": "Order Completed"})
+        assert (code, told["refused"]) == (422, 1)
+        assert door.stop() == 0
+    found = asyncio.run(read_inputs(settings_of(broker)))
+    assert sum(len(records) for records in found.values()) == 185
+
+
 @needs_node
 def test_the_example_in_node_runs(door):
     """As the page says, without a key on the same machine."""
