@@ -7,7 +7,6 @@ work at once has one, and who sends or reads too slowly is cut off.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import socket
 import ssl
@@ -19,8 +18,9 @@ from aiohttp import web
 
 from journeys.agents.health.condition import ReadCondition, starting
 from journeys.agents.health.listening import bearer_token
+from journeys.agents.listen.answers import error_answer, later, records_answer, state_answer
 from journeys.agents.listen.client_keys import ClientKeys
-from journeys.agents.listen.intake import Intake, NotTakenError, Outcome, counts_of
+from journeys.agents.listen.intake import Intake, NotTakenError, Outcome
 from journeys.agents.listen.request_body import (
     LARGEST_BODY,
     NDJSON,
@@ -39,9 +39,7 @@ _BODY_SECONDS: Final = 30.0
 _ANSWER_SECONDS: Final = 30.0
 """Within this time Kafka has to acknowledge a request's records, and then its client to take the answer."""
 _IDLE_SECONDS: Final = 15.0
-_RETRY_SECONDS: Final = 2
 _FULL_SECONDS: Final = 0.05
-_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _LINES: Final = frozenset(
     {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}
 )
@@ -135,17 +133,17 @@ class Door:
             connection.close()
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
-        return await _sent(request, _told("live", [str(one.text) for one in self.condition().faults]))
+        return await _sent(request, state_answer("live", [str(one.text) for one in self.condition().faults]))
 
     async def _ready(self, request: web.Request) -> web.StreamResponse:
-        return await _sent(request, _told("ready", [str(one.text) for one in self.condition().hindrances]))
+        return await _sent(request, state_answer("ready", [str(one.text) for one in self.condition().hindrances]))
 
     async def _records(self, request: web.Request) -> web.StreamResponse:
         held = _Held(self)
         try:
             answer = await self._answer(request, held)
         except RefusedRequestError as error:
-            answer = _error(error.status, error.why)
+            answer = error_answer(error.status, error.why)
         finally:
             held.handler_is_done()
         return await _sent(request, answer)
@@ -155,9 +153,9 @@ class Door:
         split = _required_format(request)
         intake = self.intake
         if intake is None:
-            raise _later("it is starting or stopping; ask /ready")
+            raise later("it is starting or stopping; ask /ready")
         if intake.is_slow:
-            raise _later(f"Kafka has acknowledged nothing for {intake.longest_wait:.0f} s")
+            raise later(f"Kafka has acknowledged nothing for {intake.longest_wait:.0f} s")
         body = await self._body(request, held)
         if request.headers.get("Content-Encoding", "identity").lower() == "gzip":
             body = unpacked(body)
@@ -172,10 +170,10 @@ class Door:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 outcomes = await asyncio.shield(taking)
         except TimeoutError:
-            raise _later(f"Kafka has not acknowledged all of it within {_ANSWER_SECONDS:.0f} s") from None
+            raise later(f"Kafka has not acknowledged all of it within {_ANSWER_SECONDS:.0f} s") from None
         except NotTakenError:
-            raise _later("Kafka has not acknowledged all of it") from None
-        return _answered(outcomes)
+            raise later("Kafka has not acknowledged all of it") from None
+        return records_answer(outcomes)
 
     async def _taken(self, intake: Intake, lines: Lines) -> list[Outcome]:
         return await intake.take(lines if self._mapped is None else await self._mapped(lines))
@@ -262,48 +260,6 @@ def _required_format(request: web.Request) -> Callable[[bytes], Lines]:
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         f"Content-Type: application/json for an object or a list of objects, {NDJSON} for an object a line",
     )
-
-
-def _answered(outcomes: list[Outcome]) -> web.Response:
-    counts: dict[str, Any] = counts_of(outcomes)
-    counts["lines"] = [_line(outcome) for outcome in outcomes if outcome.status != "accepted"]
-    if not counts["refused"]:
-        return _json(HTTPStatus.ACCEPTED, counts)
-    return _json(HTTPStatus.UNPROCESSABLE_ENTITY, counts)
-
-
-def _line(outcome: Outcome) -> dict[str, Any]:
-    told: dict[str, Any] = {"line": outcome.line, "status": outcome.status}
-    if outcome.error is not None:
-        told |= {"field": outcome.error.field, "why": str(outcome.error)}
-    elif outcome.why:
-        told["why"] = outcome.why
-    return told
-
-
-def _later(why: str) -> RefusedRequestError:
-    return RefusedRequestError(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}: send it again, under the same ids")
-
-
-def _error(status: HTTPStatus, why: str) -> web.Response:
-    answer = _json(status, {"error": why})
-    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        answer.headers["Retry-After"] = str(_RETRY_SECONDS)
-    if status == HTTPStatus.UNAUTHORIZED:
-        answer.headers["WWW-Authenticate"] = "Bearer"
-    return answer
-
-
-def _json(status: HTTPStatus, document: dict[str, Any]) -> web.Response:
-    text = json.dumps(document, separators=(",", ":"))
-    return web.Response(status=status, text=text + "\n", content_type="application/json", headers=_HEADERS)
-
-
-def _told(what: str, reasons: list[str]) -> web.Response:
-    if not reasons:
-        return web.Response(text=f"{what}\n", headers=_HEADERS)
-    text = "\n".join([f"not {what}", *reasons])
-    return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text=f"{text}\n", headers=_HEADERS)
 
 
 async def _sent(request: web.Request, answer: web.Response) -> web.StreamResponse:

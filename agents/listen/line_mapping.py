@@ -45,15 +45,15 @@ class LineMapping:
         spent = [part.cost for part in (loaded.mapping.fields, *loaded.mapping.rules) if getattr(part, "cost", None)]
         if any(cost is not None and cost.daily is not None for cost in spent):
             raise InvalidMappingError(
-                f"{loaded.name}: fields.cost: daily spend is shared by all touchpoints of a day, which are known when it "
-                "is over: give the cost by a column or by channel"
+                f"{loaded.name}: fields.cost: daily spend is shared by all touchpoints of a day, which are known when "
+                "it is over: give the cost by a column or by channel"
             )
         # What one event has another one lacks: a request without a column is no mistake in the mapping.
         mapping = _of_lines_alone(_with_optional_columns(loaded.mapping))
         if _OVER.search(mapping.model_dump_json()):
             raise InvalidMappingError(
-                f"{loaded.name}: an expression looks at other rows (OVER), which a request does not hold: use columns of "
-                "the row itself"
+                f"{loaded.name}: an expression looks at other rows (OVER), which a request does not hold: use columns "
+                "of the row itself"
             )
         self._loaded = loaded._replace(mapping=mapping)
         self._shape = shape._replace(format="jsonl", encoding="utf-8")

@@ -33,8 +33,8 @@ def listen(
 
     It answers 202 once Kafka has acknowledged every record of a request, 422 with a reason for each line that is
     refused, and 429 or 503 where the request should come again; an id that comes again counts once. Clients send a
-    key of JOURNEYS_LISTEN_KEYS_FILE. With --map a request holds objects as they are elsewhere, such as events of Segment,
-    and the mapping makes records of them. With exit code 70 it can be restarted.
+    key of JOURNEYS_LISTEN_KEYS_FILE. With --map a request holds objects as they are elsewhere, such as events of
+    Segment, and the mapping makes records of them. With exit code 70 it can be restarted.
     """
     from journeys.agents.listen.known_ids import KnownIds
     from journeys.agents.listen.listener import ListenerFailedError

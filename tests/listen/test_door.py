@@ -116,7 +116,10 @@ def test_a_kafka_that_does_not_answer_is_a_503_and_what_was_taken_stays_taken(mo
         b"",
         b"POST /records HTTP/1.1\r\nHost: localh",
         b"POST /records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{",
-        b"POST /records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+        (
+            b"POST /records HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"
+        ),
     ],
     ids=["nothing", "half a header", "half a body", "half a chunk"],
 )
@@ -208,7 +211,7 @@ def test_keys_that_are_none_are_refused_without_showing_them(keys, tmp_path):
     """Too short, none at all, not ASCII."""
     file = tmp_path / "keys"
     file.write_text(keys)
-    with pytest.raises(WrongKeysError, match="^JOURNEYS_LISTEN_KEYS: ") as refused:
+    with pytest.raises(WrongKeysError, match=r"^JOURNEYS_LISTEN_KEYS: ") as refused:
         client_keys(Settings(_env_file=None, listen_keys_file=file))
     assert not any(word in str(refused.value) for word in keys.split() if len(word) > 4)
 
