@@ -24,9 +24,7 @@ def base_of(address: str) -> str:
 
 def figures(page: Page) -> dict[str, str]:
     """Names and values of the figures on a page."""
-    return {
-        one.locator("span").inner_text(): one.locator("b").inner_text() for one in page.locator(".figure").all()
-    }
+    return {one.locator("span").inner_text(): one.locator("b").inner_text() for one in page.locator(".figure").all()}
 
 
 def cells(page: Page, table: str) -> list[list[str]]:
@@ -123,7 +121,7 @@ def test_the_time_machine_replays_what_the_slider_says(page, address, history, t
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1200])
 def test_every_view_is_accessible_and_fits_its_screen(chromium, address, history, scheme, width):
-    """axe finds no violation up to level AA; nothing scrolls sideways but tables within their frames."""
+    """Axe finds no violation up to level AA; nothing scrolls sideways but tables within their frames."""
     ((name,),) = ask(history, "SELECT journey_id FROM {ends} ORDER BY total_penalty_micros DESC LIMIT 1")
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
