@@ -20,6 +20,7 @@ from journeys.cli.commands import (
     check,
     config,
     correct_clock,
+    dashboard,
     dead_letters,
     demo,
     ecom,
@@ -120,6 +121,13 @@ _add(app, "produce", produce.produce, "Append records to the input topic.", "pro
 _add(app, "listen", listen.listen, "Take records as JSON over HTTP.", "listen --port 8047")
 _add(app, "import", import_history.import_history, "Append history with its own time.", "import history.parquet")
 _add(app, "watch", watch.watch, "Watch what is published.", "watch --seconds 60")
+_add(
+    app,
+    "dashboard",
+    dashboard.dashboard,
+    "Look at journeys on a local page.",
+    "dashboard history.jsonl --beside patient.toml",
+)
 _add(app, "show", show.show, "Show one journey.", "show journey-123")
 _add(app, "abandon", manual_commands.abandon, "Abandon a journey by hand.", "abandon journey-123 --note 'asked for it'")
 _add(app, "extend", manual_commands.extend, "Move a journey's timeout.", "extend journey-123 --days 7")
