@@ -27,6 +27,7 @@ from journeys.cli.commands import (
     generate,
     import_history,
     inspect,
+    listen,
     manual_commands,
     pack,
     policy,
@@ -117,6 +118,7 @@ _add(app, "generate", generate.generate, "Make up touchpoints for load.", "gener
 _add(app, "ecom", ecom.ecom, "Write the demo's clickstream as lines.", "ecom --made 200 --output ecom.jsonl")
 _add(app, "worker", worker.worker, "Run a worker on the input topic.", "worker --policy patient.toml")
 _add(app, "produce", produce.produce, "Append records to the input topic.", "produce touchpoints.jsonl")
+_add(app, "listen", listen.listen, "Take records as JSON over HTTP.", "listen --port 8047")
 _add(app, "import", import_history.import_history, "Append history with its own time.", "import history.parquet")
 _add(app, "watch", watch.watch, "Watch what is published.", "watch --seconds 60")
 _add(

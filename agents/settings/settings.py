@@ -100,6 +100,17 @@ class Settings(BaseSettings):
     """Bearer token that whoever reads the metrics must send; None asks for none."""
     metrics_token_file: Path | None = None
     """File with that token; its final line break is ignored."""
+    listen_keys: Annotated[SecretStr, Field(min_length=1)] | None = None
+    """Keys of the clients of `journeys listen`, separated by spaces; None asks for none, on loopback only."""
+    listen_keys_file: Path | None = None
+    """File with those keys, one a line."""
+    listen_tls_cert_file: Path | None = None
+    """Certificate (PEM) of `journeys listen`, followed by its intermediate certificates; None serves without TLS."""
+    listen_tls_key_file: Path | None = None
+    """Private key (PEM) of that certificate; it may be in the same file."""
+    listen_tls_key_password: Annotated[SecretStr, Field(min_length=1)] | None = None
+    listen_tls_key_password_file: Path | None = None
+    """File with the password of that key; its final line break is ignored."""
     worker_id: str | None = None
     """Name of a worker in logs and punctuations; None makes one from host name and process id."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -138,7 +149,12 @@ class Settings(BaseSettings):
         return self
 
 
-SECRETS: Final = frozenset({"sasl_password", "tls_key_password", "metrics_tls_key_password", "metrics_token"})
+SECRETS: Final = frozenset(
+    {
+        *("sasl_password", "tls_key_password", "metrics_tls_key_password", "metrics_token"),
+        *("listen_keys", "listen_tls_key_password"),
+    }
+)
 """Names of the settings that are never shown."""
 
 
