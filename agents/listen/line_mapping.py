@@ -42,8 +42,9 @@ class LineMapping:
         shape = shape_of(loaded.mapping)
         if shape.format not in (None, "jsonl", "json"):
             raise InvalidMappingError(f"{loaded.name}: file.format: {shape.format} is not allowed here; expected JSON")
-        spent = [part.cost for part in (loaded.mapping.fields, *loaded.mapping.rules) if getattr(part, "cost", None)]
-        if any(cost is not None and cost.daily is not None for cost in spent):
+        rules = (*loaded.mapping.rules, *loaded.mapping.also)
+        costs = [fields.cost for fields in (loaded.mapping.fields, *(rule.fields for rule in rules))]
+        if any(cost is not None and cost.daily is not None for cost in costs):
             raise InvalidMappingError(
                 f"{loaded.name}: fields.cost: daily spend is shared by all touchpoints of a day, which are known when "
                 "it is over: give the cost by a column or by channel"
