@@ -74,7 +74,7 @@ def _touchpoint(line: dict[str, Any]) -> Touchpoint:
 async def write_with_punctuations(settings: Settings, touchpoints: Sequence[Touchpoint]) -> None:
     """Import into fresh topics, with a punctuation for each hour and one at the last touchpoint's time."""
     await create_topics(settings)
-    report = await import_history(settings, enumerate(touchpoints, start=1), until=touchpoints[-1].occurred_at)
+    report = await import_history(settings, enumerate(touchpoints, start=1))
     assert report.records == len(touchpoints), f"{report.records} of {len(touchpoints)} touchpoints were written"
 
 

@@ -21,12 +21,14 @@ from journeys.cli.commands import (
     check,
     config,
     correct_clock,
+    dashboard,
     dead_letters,
     demo,
     ecom,
     generate,
     import_history,
     inspect,
+    listen,
     manual_commands,
     pack,
     policy,
@@ -39,6 +41,7 @@ from journeys.cli.commands import (
     stack,
     topics,
     topics_copy,
+    topics_live,
     verify,
     watch,
     worker,
@@ -118,8 +121,16 @@ _add(app, "ecom", ecom.ecom, "Write the demo's clickstream as lines.", "ecom --m
 _add(app, "cdnow", cdnow.cdnow, "Write purchases of real customers as lines.", "cdnow --output cdnow.jsonl")
 _add(app, "worker", worker.worker, "Run a worker on the input topic.", "worker --policy patient.toml")
 _add(app, "produce", produce.produce, "Append records to the input topic.", "produce touchpoints.jsonl")
+_add(app, "listen", listen.listen, "Take records as JSON over HTTP.", "listen --port 8047")
 _add(app, "import", import_history.import_history, "Append history with its own time.", "import history.parquet")
 _add(app, "watch", watch.watch, "Watch what is published.", "watch --seconds 60")
+_add(
+    app,
+    "dashboard",
+    dashboard.dashboard,
+    "Look at journeys on a local page.",
+    "dashboard history.jsonl --beside patient.toml",
+)
 _add(app, "show", show.show, "Show one journey.", "show journey-123")
 _add(app, "abandon", manual_commands.abandon, "Abandon a journey by hand.", "abandon journey-123 --note 'asked for it'")
 _add(app, "extend", manual_commands.extend, "Move a journey's timeout.", "extend journey-123 --days 7")
@@ -144,6 +155,13 @@ app.add_typer(_broker, name="broker")
 
 _add(_topics, "create", topics.create, "Create those that are missing.", "topics create --partitions 4")
 _add(_topics, "check", topics.check, "Compare them with the topic map.", "topics check")
+_add(
+    _topics,
+    "live",
+    topics_live.live,
+    "Make the topic live that history was imported into.",
+    "topics live --note 'history is in'",
+)
 _add(_topics, "copy", topics_copy.copy, "Copy the log into new topics.", "topics copy new.env --partitions 16")
 app.add_typer(_topics, name="topics")
 

@@ -35,7 +35,7 @@ HistoryUntil = Annotated[
     typer.Option(
         parser=instant,
         metavar="INSTANT",
-        help="Stop there; RFC 3339 or epoch milliseconds. Without it, 91 days after the last record.",
+        help="Time ends there; RFC 3339 or epoch milliseconds. Without it, at the last record.",
     ),
 ]
 ComparisonUntil = Annotated[

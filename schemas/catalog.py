@@ -29,6 +29,7 @@ INPUT_RECORDS: Final = (
     "PolicyChanged",
     "Punctuation",
     "ClockCorrected",
+    "TimeSourceChanged",
 )
 MARK_RECORDS: Final = ("OffsetSkipped", "SchemaDecided")
 """Records of the input topic that say how others are read."""

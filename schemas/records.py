@@ -118,6 +118,14 @@ class ClockCorrected(NamedTuple):
     note: str | None = None
 
 
+class TimeSourceChanged(NamedTuple):
+    """Turns a partition with simulated time into a live one, by hand."""
+
+    time_source: str
+    requested_by: str | None = None
+    note: str | None = None
+
+
 class OffsetSkipped(NamedTuple):
     """A mark: the record at an offset is a dead letter for every reader."""
 
@@ -137,7 +145,7 @@ class SchemaDecided(NamedTuple):
 
 Mark: TypeAlias = OffsetSkipped | SchemaDecided
 JourneyRecord: TypeAlias = Touchpoint | JourneyRegistered | JourneySignal | JourneyCommand
-InputRecord: TypeAlias = JourneyRecord | PolicyChanged | Punctuation | ClockCorrected
+InputRecord: TypeAlias = JourneyRecord | PolicyChanged | Punctuation | ClockCorrected | TimeSourceChanged
 
 
 class JourneyAbandoned(NamedTuple):

@@ -67,7 +67,7 @@ def topic_map(application_id: str, prefix: str = "") -> tuple[Topic, ...]:
     return (
         Topic(
             prefix + JOURNEY_EVENTS,
-            "journey_id; none for PolicyChanged, Punctuation, ClockCorrected and marks: each to its partition",
+            "journey_id; none for PolicyChanged, Punctuation, ClockCorrected, TimeSourceChanged and marks",
             (
                 "JourneyRegistered",
                 "Touchpoint",
@@ -76,6 +76,7 @@ def topic_map(application_id: str, prefix: str = "") -> tuple[Topic, ...]:
                 "PolicyChanged",
                 "Punctuation",
                 "ClockCorrected",
+                "TimeSourceChanged",
                 "OffsetSkipped",
                 "SchemaDecided",
             ),

@@ -22,6 +22,7 @@ from journeys.schemas.records import (
     JourneySignal,
     PolicyChanged,
     Punctuation,
+    TimeSourceChanged,
     Touchpoint,
 )
 
@@ -44,7 +45,7 @@ def check_input(record: InputRecord) -> None:
     """
     is_any_long = False
     for field, value in zip(_TYPED_FIELDS[type(record)], record, strict=True):
-        if type(value) not in field.common and not isinstance(value, field.kind):
+        if type(value) not in field.common and (isinstance(value, bool) or not isinstance(value, field.kind)):
             raise InvalidRecordError(field.name, value, field.expected)
         if isinstance(value, str):
             is_any_long |= len(value) > LONGEST_TEXT
@@ -156,6 +157,11 @@ def _clock_corrected(record: ClockCorrected) -> None:
     check_instant(record.at, "at")
 
 
+def _time_source_changed(record: TimeSourceChanged) -> None:
+    if record.time_source != "live":
+        raise InvalidRecordError("time_source", record.time_source, "live: time that is live stays so")
+
+
 def _not_empty(value: str, field: str) -> None:
     if not value:
         raise InvalidRecordError(field, value, "text that is not empty")
@@ -199,6 +205,7 @@ _TYPED_FIELDS: dict[type, list[_TypedField]] = {
         PolicyChanged,
         Punctuation,
         ClockCorrected,
+        TimeSourceChanged,
     )
 }
 _CHECKS: dict[type, Any] = {
@@ -209,4 +216,5 @@ _CHECKS: dict[type, Any] = {
     PolicyChanged: _policy_changed,
     Punctuation: _punctuation,
     ClockCorrected: _clock_corrected,
+    TimeSourceChanged: _time_source_changed,
 }

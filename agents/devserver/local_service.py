@@ -27,6 +27,9 @@ from journeys.agents.settings.operation_error import OperationError
 _POLL_SECONDS: Final = 0.1
 _PROBE_SECONDS: Final = 2.0
 _STOP_SECONDS: Final = 10.0
+_CLOCK_SECONDS: Final = 60.0
+"""By how much the time at which a process began may seem to move: Linux adds ticks since the boot to the boot's time,
+which moves when the clock is set. A process id does not come again so soon."""
 
 
 class ServiceError(OperationError):
@@ -144,7 +147,7 @@ class LocalService:
         try:
             pid, began = json.loads((self.directory / "process.json").read_text("utf-8"))
             process = psutil.Process(pid)
-            is_ours = process.create_time() == began and process.status() != psutil.STATUS_ZOMBIE
+            is_ours = abs(process.create_time() - began) < _CLOCK_SECONDS and process.status() != psutil.STATUS_ZOMBIE
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
             return None
         return process if is_ours else None

@@ -13,6 +13,7 @@ _MOST: Final = 300
 _SAMPLES: Final = 3
 _NESTED_ROWS: Final = 2_000
 _NESTED_PATHS: Final = 40
+_DEEPEST: Final = 3
 _SIMPLE: Final = re.compile(r"[^.\[\]]+")
 _NUMBER: Final = r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?"
 _ISO: Final = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?\s*(Z|z|UTC|GMT|[+-]\d\d(:?\d\d)?)?"
@@ -96,7 +97,7 @@ def _seen(table: RawTable, columns: Columns, name: str) -> Seen:
 
 
 def _paths(table: RawTable, columns: Columns, name: str) -> Iterator[str]:
-    """Paths one and two levels into a column that holds objects, or one into a list of keys and values."""
+    """Paths up to three levels into a column that holds objects, or one into a list of keys and values."""
     column = table.columns[name]
     is_nested = column.kind.startswith(("STRUCT", "MAP", "JSON")) or column.kind.endswith("[]")
     if column.kind != "VARCHAR" and not is_nested:
@@ -105,15 +106,21 @@ def _paths(table: RawTable, columns: Columns, name: str) -> Iterator[str]:
     head = (
         f"(SELECT TRY_CAST({text} AS JSON) AS j FROM {table.name} WHERE {text}[1] IN ('{{', '[') LIMIT {_NESTED_ROWS})"
     )
-    for key in _keys(table, f"SELECT unnest(json_keys(j)) AS k FROM {head} WHERE json_type(j) = 'OBJECT'"):
-        yield f"{name}.{key}"
-        inside = f"json_extract(j, {literal(_quoted_path(key))})"
-        deeper = f"SELECT unnest(json_keys({inside})) AS k FROM {head} WHERE json_type({inside}) = 'OBJECT'"
-        for inner in _keys(table, deeper):
-            yield f"{name}.{key}.{inner}"
+    for path in _object_paths(table, head, "j", _DEEPEST):
+        yield f"{name}.{path}"
     pairs = f"SELECT unnest(json_extract(j, '$[*]')) AS e FROM {head} WHERE json_type(j) = 'ARRAY'"
     for key in _keys(table, f"SELECT e ->> '$.key' AS k FROM ({pairs}) WHERE json_exists(e, '$.value')"):
         yield f"{name}[{key}]"
+
+
+def _object_paths(table: RawTable, head: str, place: str, depth: int) -> Iterator[str]:
+    """Paths into the objects at a place, each followed by those into it."""
+    for key in _keys(table, f"SELECT unnest(json_keys({place})) AS k FROM {head} WHERE json_type({place}) = 'OBJECT'"):
+        yield key
+        if depth > 1:
+            inside = f"json_extract({place}, {literal(_quoted_path(key))})"
+            for path in _object_paths(table, head, inside, depth - 1):
+                yield f"{key}.{path}"
 
 
 def _keys(table: RawTable, query: str) -> list[str]:

@@ -33,7 +33,7 @@ class Inspection(NamedTuple):
 
     files: list[SourceFile]
     delimiters: dict[str, str]
-    headers: dict[str, bool]
+    headers: dict[str, int | None]
     rows: int
     bad_rows: int
     columns: list[Seen]
@@ -103,7 +103,7 @@ def fitting_preset(columns: Columns) -> str | None:
     """The preset that knows all the columns of one of its lists."""
     for name in preset_names():
         mapping = load_mapping(name).mapping
-        if any(all(columns.text(one) is not None for one in wanted) for wanted in mapping.fits):
+        if any(all(columns.holds(one) for one in wanted) for wanted in mapping.fits):
             return name
     return None
 

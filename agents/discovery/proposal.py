@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from journeys.agents.discovery.columns import Seen, top_values
 from journeys.agents.discovery.roles import Roles, plain_name
 from journeys.agents.discovery.times import TimeForm
-from journeys.agents.files.raw_table import RawTable
+from journeys.agents.files.raw_table import RawTable, literal
 
 # The first that matches decides. Order matters: begin_checkout is no purchase, page_view no impression.
 _STATES: Final = (
@@ -22,6 +22,7 @@ _STATES: Final = (
         "CONVERTED",
         r"purchase|order|^buy|bought|transaction|convert|conversion|payment|paid|subscribe|install|booking|sale",
     ),
+    ("CONVERTED", r"^(completed?|processing|fulfilled|shipped|delivered|succeeded|captured)$"),
     (
         "CONSIDERING",
         r"click|item|product|detail|search|video|download|sign_?up|regist|compare|favou?rit|login|select|engage",
@@ -52,7 +53,7 @@ def propose(table: RawTable, roles: Roles, time: TimeForm | None, texts: dict[st
     lines = ["# Written by journeys inspect: a beginning. Look through it, above all the states of the events.", ""]
     missing: list[str] = []
     lines += _file_lines(table)
-    lines += ["[fields]", *_id_lines(fields, missing), *_time_lines(fields, time, missing)]
+    lines += ["[fields]", *_id_lines(roles, missing), *_time_lines(fields, time, missing)]
     events = _events(table, roles, texts)
     lines += _event_lines(fields, roles, missing)
     lines += _money_lines(fields, missing)
@@ -83,7 +84,7 @@ def propose(table: RawTable, roles: Roles, time: TimeForm | None, texts: dict[st
 def _file_lines(table: RawTable) -> list[str]:
     lines = []
     for name, delimiter in table.delimiters.items():
-        if not table.headers.get(name, True):
+        if table.headers.get(name, 1) is None:
             lines.append("header = false")
             lines.append(f"columns = {json.dumps(list(table.columns))}  # names of your own, in their order")
         if delimiter != ",":
@@ -92,15 +93,20 @@ def _file_lines(table: RawTable) -> list[str]:
     return ["[file]", *lines, ""] if lines else []
 
 
-def _id_lines(fields: dict[str, Seen], missing: list[str]) -> list[str]:
+def _id_lines(roles: Roles, missing: list[str]) -> list[str]:
     lines = []
+    fields = roles.fields
     if "journey_id" in fields:
         who = fields["journey_id"]
-        lines.append(f"journey_id = {_quoted(who.name)}  # whose row it is; about {who.distinct:,} of them")
-        lines.append(f"user_id = {_quoted(who.name)}")
+        more = roles.more["journey_id"]
+        names = _first_of([who, *more])
+        lines.append(f"journey_id = {names}  # whose row it is; about {who.distinct:,} of them")
+        lines.append(
+            f"user_id = {_quoted(who.name)}" if not more else f"user_id = {{ first = {names}, optional = true }}"
+        )
         if plain_name(who.name) in ("sessionid", "session", "usersession", "visitid"):
             missing.append("a visitor: a session ends when the visit does; a column that stays with a person is better")
-        if who.values < who.rows:
+        if who.values < who.rows and not more:
             missing.append(
                 f"journey_id in {who.rows - who.values:,} rows: they are bad lines, or give a second column: [a, b]"
             )
@@ -121,7 +127,13 @@ def _time_lines(fields: dict[str, Seen], time: TimeForm | None, missing: list[st
     if "occurred_at" not in fields or time is None:
         missing.append("occurred_at: no column looks like a time")
         return ['occurred_at = "???"  # when it happened']
-    parts = [f"column = {_quoted(fields['occurred_at'].name)}"]
+    hours = fields.get("time_of_day")
+    name = fields["occurred_at"].name
+    if hours is None:
+        parts = [f"column = {_quoted(name)}"]
+    else:
+        day = _column(fields["occurred_at"])
+        parts = [f"expression = {_quoted(' '.join((day, '||', literal(' '), '||', _column(hours))))}"]
     if time.unit is not None:
         parts.append(f'unit = "{time.unit}"')
     if time.format is not None:
@@ -138,7 +150,7 @@ def _time_lines(fields: dict[str, Seen], time: TimeForm | None, missing: list[st
 def _event_lines(fields: dict[str, Seen], roles: Roles, missing: list[str]) -> list[str]:
     lines = []
     if "event_type" in fields:
-        lines.append(f"event_type = {_quoted(fields['event_type'].name)}")
+        lines.append(f"event_type = {_first_of([fields['event_type'], *roles.more['event_type']])}")
     elif roles.converted is not None or roles.clicked is not None:
         lines.append(f"event_type = {{ expression = {_quoted(_flag_expression(roles))} }}")
     elif "state" not in fields:
@@ -169,7 +181,8 @@ def _flag_expression(roles: Roles) -> str:
 def _events(table: RawTable, roles: Roles, texts: dict[str, str]) -> list[tuple[str, int, str]]:
     column = roles.fields.get("event_type")
     if column is not None:
-        text = texts[column.name]
+        found = [texts[one.name] for one in (column, *roles.more["event_type"])]
+        text = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
     elif roles.converted is not None or roles.clicked is not None:
         text = f"({_flag_expression(roles)})"
     else:
@@ -195,6 +208,11 @@ def _money_lines(fields: dict[str, Seen], missing: list[str]) -> list[str]:
     else:
         missing.append("conversion_value: the policy's default of 100 dollars stands in for it")
     return lines
+
+
+def _first_of(columns: list[Seen]) -> str:
+    names = [_quoted(column.name) for column in columns]
+    return names[0] if len(names) == 1 else f"[{', '.join(names)}]"
 
 
 def _amount(column: Seen) -> str:

@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import IO, Final, NamedTuple
 
+from journeys.agents.files.csv_head import LOOKED_AT, cells_of, csv_head, delimiter_of
 from journeys.agents.files.unreadable import UnreadableFileError
 
 # A quoted cell may go over lines; one that is never closed would go to the end of the file.
 _LINES_OF_A_ROW: Final = 1_000
 _CHARACTERS_OF_A_ROW: Final = 2**20
-_DELIMITERS: Final = (",", ";", "\t", "|")
 
 
 class BadRow(NamedTuple):
@@ -34,7 +34,8 @@ class _TooLongError(Exception):
 class CsvTable:
     """A table in CSV: `names` of its columns, then `rows`. Lines are numbered from 1, the header's included.
 
-    Without `names` the first line gives them. Raises UnreadableFileError for a header with two columns of one name.
+    Without `names` the header gives them; what stands in front of it (csv_head) is left out. Raises UnreadableFileError
+    for a header with two columns of one name.
     """
 
     def __init__(
@@ -42,14 +43,20 @@ class CsvTable:
     ) -> None:
         csv.field_size_limit(_CHARACTERS_OF_A_ROW)
         self._lines = _Lines(source)
-        first = self._lines.peek()
-        self.delimiter = delimiter or delimiter_of(first)
+        head = csv_head(self._lines.peek(LOOKED_AT))
+        self._lines.skip(head.skipped)
+        first = next(iter(self._lines.peek()), "")
+        self.delimiter = delimiter or head.delimiter or delimiter_of(first)
         self._reader = csv.reader(self._lines, delimiter=self.delimiter, strict=True)
-        self.names = list(names) if names is not None else self._header(path)
+        self.header_line = None if names is not None else head.skipped + (head.names is None)
+        """Number of the line that names the columns; None where they are told."""
+        if names is None:
+            names = self._header(path) if head.names is None else _named(path, head.skipped, head.names)
+        self.names = list(names)
 
     def first_cells(self) -> list[str]:
         """Cells of the first line, which is not read by this."""
-        return _cells(self._lines.peek().rstrip("\r\n"), self.delimiter)
+        return cells_of(next(iter(self._lines.peek()), "").rstrip("\r\n"), self.delimiter)
 
     def rows(self) -> Iterator[tuple[int, list[str]] | BadRow]:
         """Yield each row with the number of its first line, its cells filled up to the columns' number; or a BadRow."""
@@ -82,33 +89,28 @@ class CsvTable:
         try:
             cells = next(self._reader, [])
         except (csv.Error, _TooLongError) as error:
-            raise UnreadableFileError(f"{path}: line 1: no header: {_why(error, self._lines.count)}") from None
-        names = [cell.strip() or f"column{number}" for number, cell in enumerate(cells, start=1)]
-        for name in names:
-            if names.count(name) > 1:
-                raise UnreadableFileError(f"{path}: line 1: two columns have the name {name!r}: rename one of them")
-        return names
+            raise UnreadableFileError(
+                f"{path}: line {self._lines.first}: no header: {_why(error, self._lines.count)}"
+            ) from None
+        return _named(path, self._lines.first, cells)
 
 
-def delimiter_of(line: str) -> str:
-    """The delimiter that cuts a line into the most cells; a comma where none does."""
-    return max(_DELIMITERS, key=lambda one: len(_cells(line, one)))
+def _named(path: str, line: int, cells: Sequence[str]) -> list[str]:
+    """Names of columns. Raises UnreadableFileError."""
+    names = [cell.strip() or f"column{number}" for number, cell in enumerate(cells, start=1)]
+    for name in names:
+        if names.count(name) > 1:
+            raise UnreadableFileError(f"{path}: line {line}: two columns have the name {name!r}: rename one of them")
+    return names
 
 
 def looks_like_a_header(line: str, delimiter: str) -> bool:
     """Whether a first line names columns: no cell is a number, none but the first is empty, no two are alike."""
-    cells = [cell.strip() for cell in _cells(line, delimiter)]
+    cells = [cell.strip() for cell in cells_of(line, delimiter)]
     others = cells[1:]
     return all(cell and not cell.lstrip("+-").replace(".", "").replace(":", "").isdigit() for cell in others) and (
         len(set(cells)) == len(cells) and not cells[0].lstrip("+-").replace(".", "").isdigit()
     )
-
-
-def _cells(line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error:
-        return [line]
 
 
 def _why(error: Exception, lines: int) -> str:
@@ -136,11 +138,17 @@ class _Lines:
         """Lines of the present row."""
         return len(self._row)
 
-    def peek(self) -> str:
-        """The next line, which stays; empty at the end."""
-        if not self._returned:
-            self._returned.append(self._source.readline(_CHARACTERS_OF_A_ROW))
-        return self._returned[0]
+    def peek(self, count: int = 1) -> list[str]:
+        """The next lines, which stay; fewer at the end."""
+        while len(self._returned) < count and (line := self._source.readline(_CHARACTERS_OF_A_ROW)):
+            self._returned.append(line)
+        return [self._returned[place] for place in range(min(count, len(self._returned)))]
+
+    def skip(self, count: int) -> None:
+        """Leave the next lines out."""
+        for _ in range(count):
+            self._returned.popleft()
+        self._number += count
 
     def begin(self) -> None:
         """A row begins with the next line."""

@@ -13,7 +13,8 @@ from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
-from journeys.agents.files.csv_rows import BadRow, CsvTable, delimiter_of, looks_like_a_header
+from journeys.agents.files.csv_head import LOOKED_AT, csv_head, delimiter_of
+from journeys.agents.files.csv_rows import BadRow, CsvTable, looks_like_a_header
 from journeys.agents.files.json_rows import json_document, json_lines
 from journeys.agents.files.source_file import SourceFile
 from journeys.agents.files.unreadable import UnreadableFileError
@@ -101,7 +102,8 @@ class RawTable:
         self.names: dict[str, None] = {}
         """Names of all columns, also of those that were not read."""
         self.delimiters: dict[str, str] = {}
-        self.headers: dict[str, bool] = {}
+        self.headers: dict[str, int | None] = {}
+        """By file in CSV, the line of its header; None where it has none."""
         try:
             if all(file.format == "parquet" for file in self.files):
                 self._read_parquet()
@@ -183,7 +185,7 @@ class RawTable:
             )
         table = CsvTable(file.name, text, delimiter=self._shape.delimiter, names=names)
         self.delimiters[file.name] = table.delimiter
-        self.headers[file.name] = names is None
+        self.headers[file.name] = table.header_line
         self.names |= dict.fromkeys(table.names)
         kept = [place for place, name in enumerate(table.names) if self._only is None or name in self._only]
         places = [self._place(table.names[place]) for place in kept]
@@ -294,17 +296,22 @@ def literal(text: str) -> str:
 
 
 def has_header(file: SourceFile) -> bool:
-    """Whether the first line of a file in CSV names its columns. Raises UnreadableFileError."""
-    with file.open() as source:
-        first = io.TextIOWrapper(source, file.encoding or "utf-8", errors="replace", newline="").readline(MIB)
-    return not first.strip() or looks_like_a_header(first.rstrip("\r\n"), delimiter_of(first))
+    """Whether a file in CSV names its columns. Raises UnreadableFileError."""
+    lines = _first_lines(file)
+    head = csv_head(lines)
+    first = next(iter(lines[head.skipped :]), "").rstrip("\r\n")
+    return head.names is not None or not first.strip() or looks_like_a_header(first, delimiter_of(first))
 
 
 def _numbered_names(file: SourceFile) -> list[str]:
-    with file.open() as source:
-        first = io.TextIOWrapper(source, file.encoding or "utf-8", errors="replace", newline="").readline(MIB)
-    width = len(CsvTable(file.name, io.StringIO(first), names=()).first_cells())
+    width = len(CsvTable(file.name, io.StringIO("".join(_first_lines(file))), names=()).first_cells())
     return [f"column{number}" for number in range(1, width + 1)]
+
+
+def _first_lines(file: SourceFile) -> list[str]:
+    with file.open() as source:
+        text = io.TextIOWrapper(source, file.encoding or "utf-8", errors="replace", newline="")
+        return [line for _ in range(LOOKED_AT) if (line := text.readline(MIB))]
 
 
 def _text(value: Any) -> str | None:

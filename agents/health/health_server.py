@@ -7,9 +7,7 @@ one request, seconds to send it, and a place among a bounded number of connectio
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
-import os
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +23,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from journeys.agents.health.condition import Condition, ReadCondition, Reason, starting
-from journeys.agents.settings.operation_error import OperationError
+from journeys.agents.health.listening import address_of, bears, listening_socket
 from journeys.agents.settings.security_files import load_certificate, require_modern_tls, secret_text
 
 if TYPE_CHECKING:
@@ -60,10 +58,14 @@ class HealthServer:
             self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             require_modern_tls(self._tls)
             load_certificate(self._tls, settings, "metrics_tls")
-        self._listening = _listening(settings.metrics_host, settings.metrics_port or 0)
-        host, port = self._listening.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        self.address = f"http{'s' if self._tls else ''}://{shown}:{port}"
+        self._listening = listening_socket(
+            settings.metrics_host,
+            settings.metrics_port or 0,
+            "for metrics",
+            "set JOURNEYS_METRICS_HOST and JOURNEYS_METRICS_PORT (0 takes a free port)",
+            _MOST_CONNECTIONS,
+        )
+        self.address = address_of(self._listening, is_tls=self._tls is not None)
         self._open: dict[socket.socket, float] = {}  # in the order in which they were accepted
         self._scrapes = ThreadPoolExecutor(_SCRAPES_AT_ONCE, "metrics")
         self._loop = asyncio.new_event_loop()
@@ -158,7 +160,7 @@ class HealthServer:
         return _told("ready", condition.hindrances)
 
     async def _metrics(self, request: web.BaseRequest) -> web.Response:
-        if self._token is not None and not _bears(request, self._token):
+        if self._token is not None and not bears(request, self._token):
             return _text(HTTPStatus.UNAUTHORIZED, "a bearer token is asked for", **{"WWW-Authenticate": "Bearer"})
         encode, content_type = choose_encoder(",".join(request.headers.getall("Accept", [])))
         body = await self._loop.run_in_executor(self._scrapes, encode, self._registry)
@@ -179,29 +181,6 @@ def _text(status: HTTPStatus, text: str, **headers: str) -> web.Response:
     answer = web.Response(status=status, text=f"{text}\n", headers=_HEADERS | headers)
     answer.force_close()
     return answer
-
-
-def _bears(request: web.BaseRequest, token: str) -> bool:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(
-        given.strip().encode("utf-8", "surrogateescape"), token.encode()
-    )
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listening = socket.create_server(address, family=family, backlog=_MOST_CONNECTIONS)
-    except OSError as error:
-        # create_server adds the address to the system's text; errors of a host's name have negative numbers.
-        number = error.errno or 0
-        why = os.strerror(number) if number > 0 else error.strerror
-        raise OperationError(
-            f"{host}:{port} can't be listened on for metrics ({why or error}): set "
-            "JOURNEYS_METRICS_HOST and JOURNEYS_METRICS_PORT (0 takes a free port)"
-        ) from None
-    listening.setblocking(False)
-    return listening
 
 
 def _cut(connection: socket.socket) -> None:

@@ -52,6 +52,11 @@ class LineFile:
         self.path = self.source.path
         self.name = self.source.name
 
+    @property
+    def files(self) -> list[SourceFile]:
+        """The file; none for standard input, which is read once."""
+        return [] if self.path == STANDARD_INPUT else [self.source]
+
     def records(
         self, parse: Callable[[object], InputRecord] = parse_line
     ) -> Iterator[tuple[int, InputRecord] | BadLine]:

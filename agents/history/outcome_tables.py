@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from journeys.agents.history.arrow_tables import arrow_schema, arrow_table
 from journeys.agents.history.open_history import HistoryFile
+from journeys.agents.history.repeats import remembering_most
 from journeys.analytics.table import Table, all_tables
 from journeys.schemas.records import JourneyRecord, Touchpoint
 from journeys.streams.partition.driver import replay_punctuated, replay_unpunctuated
@@ -34,7 +35,11 @@ def write_outcome(
 ) -> Outcome:
     """Replay a file's records and write tables of touchpoints, abandonments and lifecycle into folders of their own."""
     seen = _Seen()
-    driver: Any = replay_punctuated if file.has_punctuations() else replay_unpunctuated
+    driver: Any = replay_unpunctuated
+    if file.has_punctuations():
+        driver = replay_punctuated
+    else:
+        policy = remembering_most(policy)
     abandonments = begun = converted = 0
     with ExitStack() as stack:
         tables = {table.record: stack.enter_context(_Rows(table, folder)) for table in all_tables()}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from journeys.agents.files.raw_table import FILE, LINE, RawTable
+from journeys.agents.files.source_file import SourceFile
 from journeys.agents.history.line_files import BadLine
 from journeys.agents.history.line_table import RAW, LineTable
 from journeys.agents.mapping.mapped_table import LeftOut, MappedTable
@@ -31,6 +32,11 @@ class TableFile:
         self._as_logged = as_logged
         self.name = ", ".join(file.name for file in raw.files[:3]) + (", ..." if len(raw.files) > 3 else "")
         self.is_sorted = not as_logged
+
+    @property
+    def files(self) -> Sequence[SourceFile]:
+        """The files."""
+        return self._raw.files
 
     @property
     def not_taken(self) -> list[LeftOut]:

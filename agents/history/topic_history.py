@@ -101,7 +101,8 @@ class TopicHistory:
         """Count punctuations, policies and marks, applied: they limit how far in the future a record may be."""
         for letter in effects.dead_letters:
             self._bad_record(number, letter.offset, letter.reason)
-        self.left_out += effects.counts.punctuations + effects.counts.policies + effects.counts.marks
+        counts = effects.counts
+        self.left_out += counts.read - counts.dead
 
     async def _open(self) -> None:
         opening = open_log(self._settings, JOURNEY_EVENTS, catalog=self._codec.catalog)

@@ -15,7 +15,7 @@ from journeys.schemas.invalid import InvalidRecordError
 from journeys.schemas.records import JourneyCommand, JourneyLifecycle
 from journeys.schemas.validation import LONGEST_NOTE, LONGEST_TEXT
 
-Action = Literal["show", "abandon", "extend", "check", "correct_clock", "skip"]
+Action = Literal["show", "abandon", "extend", "check", "correct_clock", "skip", "topics_live"]
 ALL_JOURNEYS: Final = "*"
 """The journey_id of an action on all journeys."""
 _PREFIX: Final = "audited_"

@@ -9,24 +9,29 @@ from typing import Final
 
 from journeys.agents.inspect.dead_letters import FoundLetter, LetterFilter, Place, dead_letters, retries, retry_headers
 from journeys.agents.inspect.letter_schemas import LetterSchemas
-from journeys.agents.inspect.policies_in_force import policies_in_force
+from journeys.agents.inspect.time_limit import time_limit
 from journeys.agents.kafka.log_reader import open_log
 from journeys.agents.kafka.record_producer import RecordProducer
 from journeys.agents.kafka.schema_registry import own_catalog
 from journeys.agents.kafka.topic_setup import UnknownTopicError
-from journeys.agents.kafka.topic_time import topic_time
 from journeys.agents.settings.operation_error import OperationError
 from journeys.agents.settings.settings import Settings
 from journeys.clock import now_ms
 from journeys.schemas.codec import Codec
-from journeys.schemas.instants import format_instant
 from journeys.schemas.invalid import InvalidRecordError
-from journeys.schemas.records import ClockCorrected, InputRecord, JourneyRecord, PolicyChanged, Punctuation
-from journeys.streams.rule.policy import DEFAULT_POLICY
+from journeys.schemas.records import (
+    ClockCorrected,
+    InputRecord,
+    JourneyRecord,
+    PolicyChanged,
+    Punctuation,
+    TimeSourceChanged,
+)
 
 _NOT_RETRIED: Final = {
     Punctuation: "a punctuation is never retried: time belongs to workers and imports",
     ClockCorrected: "a correction of the clock is not retried: give another one with journeys correct-clock",
+    TimeSourceChanged: "a change of the time source is not retried: say journeys topics live again",
     PolicyChanged: "a policy is not retried: put it in force with journeys policy set",
 }
 
@@ -107,20 +112,8 @@ class DeadLetterRetry:
     async def _require_in_time(self, record: JourneyRecord, codec: Codec) -> None:
         """Raise InvalidRecordError for a record that is too far in the future for a live topic."""
         now = now_ms()
-        if record.occurred_at <= now or (await topic_time(self._settings, codec)).time_source == "simulated":
-            return
-        latest = now + await self._future_skew_ms()
-        if record.occurred_at > latest:
-            raise InvalidRecordError(
-                "occurred_at", format_instant(record.occurred_at), f"at most {format_instant(latest)}, as of now"
-            )
-
-    async def _future_skew_ms(self) -> int:
-        try:
-            partitions = await policies_in_force(self._settings)
-        except UnknownTopicError:  # no worker has run yet
-            return DEFAULT_POLICY.future_skew_ms
-        return min((one.policy.future_skew_ms for one in partitions), default=DEFAULT_POLICY.future_skew_ms)
+        if record.occurred_at > now:
+            (await time_limit(self._settings, codec)).require(record, now)
 
 
 async def whole_value(settings: Settings, entry: FoundLetter) -> bytes | None:

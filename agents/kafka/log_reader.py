@@ -38,6 +38,9 @@ _LOOK_SECONDS: Final = 5.0
 """How often a follower looks whether its topics are still the same."""
 # A position outside the log must be an error: a reset would skip records without notice.
 _OPTIONS: Final = {"auto_offset_reset": "none", "max_partition_fetch_bytes": _FETCH_BYTES}
+# A range is read of what is there. aiokafka asks ahead at its end, too, and the broker would hold that answer for half
+# a second, in which the next partition can't be asked for.
+_RANGE_OPTIONS: Final = _OPTIONS | {"fetch_max_wait_ms": 20}
 
 
 class LogBatch(NamedTuple):
@@ -192,7 +195,7 @@ async def open_log(
     Raises UnknownTopicError, MissingRightsError, KafkaUnreachableError, and while it reads RegistryUnreachableError.
     """
     count = await partition_count(settings, topic, "Read")
-    async with consumer(settings, **_OPTIONS) as client, _registry(settings, catalog) as registry:
+    async with consumer(settings, **_RANGE_OPTIONS) as client, _registry(settings, catalog) as registry:
         name = settings.topic(topic)
         tps = [TopicPartition(name, partition) for partition in range(count)]
         first = await client.beginning_offsets(tps)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
-from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    KafkaTimeoutError,
+    TopicAuthorizationFailedError,
+)
 
 from journeys.agents.kafka.connection import KafkaRequestError, missing_rights, producer
 from journeys.agents.kafka.missing_rights import MissingRightsError
@@ -43,6 +49,13 @@ class EncodedRecord(NamedTuple):
     value: bytes
 
 
+class _Batch(NamedTuple):
+    """A batch that is being filled, and whether its records are in the log, once that is known."""
+
+    builder: Any
+    is_in_log: asyncio.Future[bool]
+
+
 class RecordProducer:
     """An idempotent producer of `journey-events` with acks of all replicas; its context manager's exit flushes.
 
@@ -50,8 +63,11 @@ class RecordProducer:
     For each partition at most one batch is being filled, one waits and one is in flight.
     """
 
-    def __init__(self, settings: Settings, codec: Codec | None = None) -> None:
-        """Without a codec, one is made from the settings (ids of the schema registry, or fingerprints)."""
+    def __init__(self, settings: Settings, codec: Codec | None = None, *, is_patient: bool = False) -> None:
+        """Without a codec, one is made from the settings (ids of the schema registry, or fingerprints).
+
+        A patient producer waits for Kafka for as long as it is away; others give up after 40 seconds.
+        """
         self.sent = 0
         self.acknowledged = 0
         self.partition_count = 0
@@ -59,9 +75,10 @@ class RecordProducer:
         """When the broker appended the batch that was acknowledged last (ms); None where it does not say."""
         self._settings = settings
         self._codec = codec
+        self._is_patient = is_patient
         self._connections = AsyncExitStack()
         self._producer: Any = None
-        self._filling: dict[int, Any] = {}
+        self._filling: dict[int, _Batch] = {}
         self._partition_locks: list[asyncio.Lock] = []
         self._in_flight: set[asyncio.Future[Any]] = set()
         self._failure: BaseException | None = None
@@ -84,6 +101,9 @@ class RecordProducer:
                 right = Right("Write", "topic", self._settings.topic(JOURNEY_EVENTS))
                 raise MissingRightsError(self._settings, [right]) from error
             raise
+        if self._is_patient:
+            # Else a batch that is older than a request may take is given up while its partition has no leader.
+            self._producer._message_accumulator._batch_ttl = math.inf
         return self
 
     async def __aexit__(
@@ -115,15 +135,23 @@ class RecordProducer:
         value = self._valid_bytes(record)
         return EncodedRecord(self._partition_of(record.journey_id), record.journey_id.encode(), value)
 
-    async def append(self, encoded: EncodedRecord, headers: Headers = ()) -> None:
-        """Send what `encode` made; raises RecordsNotSentError if an earlier send failed."""
+    def encode_value(self, record: InputRecord) -> bytes:
+        """Validate a record without a journey and encode it, for any partition. Raises InvalidRecordError."""
+        return self._valid_bytes(record)
+
+    async def append(self, encoded: EncodedRecord, headers: Headers = ()) -> asyncio.Future[bool]:
+        """Send what `encode` made; raises RecordsNotSentError if an earlier send failed.
+
+        The future, which many records share, says whether the record is in the log, on all replicas.
+        """
         self._check()
         partition, key, value = encoded
-        while not self._fits(partition, key, value, headers):
+        while (is_in_log := self._put(partition, key, value, headers)) is None:
             await self._submit(partition)
         self.sent += 1
         if self._linger is None:
             self._linger = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._end_linger)
+        return is_in_log
 
     async def send_to_partition(self, record: InputRecord, partition: int) -> None:
         """Send a record without a journey to an explicit partition; raises as `send`."""
@@ -154,40 +182,58 @@ class RecordProducer:
         check_frame(value)
         return value
 
-    def _fits(self, partition: int, key: bytes | None, value: bytes, headers: Headers) -> bool:
+    def _put(self, partition: int, key: bytes | None, value: bytes, headers: Headers) -> asyncio.Future[bool] | None:
+        """Put a record into the batch that is being filled; None if it has no room."""
         batch = self._filling.get(partition)
         if batch is None:
-            batch = self._filling[partition] = self._producer.create_batch()
-        return batch.append(timestamp=None, key=key, value=value, headers=list(headers)) is not None
+            is_in_log = asyncio.get_running_loop().create_future()
+            batch = self._filling[partition] = _Batch(self._producer.create_batch(), is_in_log)
+        has_room = batch.builder.append(timestamp=None, key=key, value=value, headers=list(headers)) is not None
+        return batch.is_in_log if has_room else None
 
     async def _submit(self, partition: int) -> None:
         """Pass the batch being filled to aiokafka; waits until the one before it is in flight."""
         batch = self._filling.pop(partition, None)
         if batch is None:
             return
-        count = batch.record_count()
         # Locks are fair: batches go in the order in which they were taken out.
         async with self._partition_locks[partition]:
-            self._check()
-            topic = self._settings.topic(JOURNEY_EVENTS)
             try:
-                acknowledgement = await self._producer.send_batch(batch, topic, partition=partition)
-            except KafkaError as error:
-                self._failure = error
                 self._check()
+                acknowledgement = await self._passed_on(batch.builder, partition)
+            except BaseException as error:
+                batch.is_in_log.set_result(False)
+                if isinstance(error, KafkaError):
+                    self._failure = error
+                    self._check()
+                raise
         self._in_flight.add(acknowledgement)
-        acknowledgement.add_done_callback(lambda done: self._acknowledge(done, count))
+        acknowledgement.add_done_callback(lambda done: self._acknowledge(done, batch))
 
-    def _acknowledge(self, done: asyncio.Future[Any], count: int) -> None:
+    async def _passed_on(self, builder: Any, partition: int) -> asyncio.Future[Any]:
+        """What aiokafka gives for a batch: a future that ends with its acknowledgement. Raises KafkaError."""
+        while True:
+            try:
+                taken: asyncio.Future[Any] = await self._producer.send_batch(
+                    builder, self._settings.topic(JOURNEY_EVENTS), partition=partition
+                )
+            except KafkaTimeoutError:  # the one before it is still waiting, and so this one was not taken
+                if not self._is_patient:
+                    raise
+            else:
+                return taken
+
+    def _acknowledge(self, done: asyncio.Future[Any], batch: _Batch) -> None:
         self._in_flight.discard(done)
         if done.cancelled():
             self._failure = self._failure or asyncio.CancelledError()
         elif error := done.exception():
             self._failure = self._failure or error
         else:
-            self.acknowledged += count
+            self.acknowledged += batch.builder.record_count()
             appended = done.result()
             self.append_time = appended.timestamp if appended.timestamp_type == LOG_APPEND_TIME else None
+        batch.is_in_log.set_result(not done.cancelled() and done.exception() is None)
 
     def _check(self) -> None:
         if isinstance(self._failure, TopicAuthorizationFailedError):

@@ -1,10 +1,11 @@
-"""Time source of the input topic, live or simulated, as its first punctuations name it."""
+"""Time source of the input topic, live or simulated: as its first punctuations name it, or a later change."""
 
 from __future__ import annotations
 
 from contextlib import aclosing
 from typing import NamedTuple
 
+from journeys.agents.kafka.log_end import LogEnd, log_end
 from journeys.agents.kafka.log_reader import LogReader, open_log
 from journeys.agents.settings.settings import Settings
 from journeys.schemas.codec import Codec
@@ -21,16 +22,29 @@ class TopicTime(NamedTuple):
 
     first: dict[int, Punctuation]
     unpunctuated: list[int]
+    ends: dict[int, LogEnd]
+    """Of the partitions that began with simulated time."""
+
+    def source_of(self, partition: int) -> str | None:
+        """Time source of a partition; None where no punctuation has named one."""
+        end = self.ends.get(partition)
+        if end is not None and end.time_source is not None:
+            return end.time_source
+        first = self.first.get(partition)
+        return None if first is None else first.time_source
 
     @property
     def time_source(self) -> str | None:
         """`live` if any partition is live, else `simulated` if any is, else None."""
-        sources = {punctuation.time_source for punctuation in self.first.values()}
-        return min(sources, default=None)
+        return min((source for source in map(self.source_of, self.first) if source is not None), default=None)
 
 
 async def topic_time(settings: Settings, codec: Codec) -> TopicTime:
-    """Read each partition up to its first punctuation. Raises UnknownTopicError, KafkaUnreachableError."""
+    """Read each partition up to its first punctuation, and the end of those that began with simulated time.
+
+    Raises UnknownTopicError, KafkaUnreachableError.
+    """
+    ends: dict[int, LogEnd] = {}
     first: dict[int, Punctuation] = {}
     unpunctuated: list[int] = []
     async with open_log(settings, JOURNEY_EVENTS, catalog=codec.catalog) as log:
@@ -38,9 +52,11 @@ async def topic_time(settings: Settings, codec: Codec) -> TopicTime:
             punctuation, has_others = await _first_punctuation(log, partition, codec)
             if punctuation is not None:
                 first[partition] = punctuation
+                if punctuation.time_source == "simulated":
+                    ends[partition] = await log_end(log, partition, codec)
             elif has_others:
                 unpunctuated.append(partition)
-    return TopicTime(first, unpunctuated)
+    return TopicTime(first, unpunctuated, ends)
 
 
 async def _first_punctuation(log: LogReader, partition: int, codec: Codec) -> tuple[Punctuation | None, bool]:

@@ -73,6 +73,14 @@ class Columns:
                 return None if path is None else self.once(self._present(self.once(path)))
         return None
 
+    def holds(self, reference: str) -> bool:
+        """Whether a column is there; of a path, whether a value is there in some row."""
+        text = self.text(reference)
+        if text is None or self._table.column(reference) is not None:
+            return text is not None
+        query = f"SELECT 1 FROM {self._table.name} WHERE {text} IS NOT NULL LIMIT 1"
+        return bool(self._table.database.execute(query).fetchall())
+
     def texts(self, source: Source, key: str) -> list[str]:
         """Texts of a source's columns, those that are there. Raises InvalidMappingError if none is."""
         wanted = [source.column] if source.column is not None else list(source.first or source.hash or ())

@@ -113,8 +113,10 @@ def _of_iso(columns: Columns, instant: Instant, text: str, key: str) -> str:
     zoned = f"regexp_full_match({text}, '.*\\d' || '{_ZONE}')"
     zone = f"regexp_replace(regexp_extract({text}, '{_ZONE}', 1), '^(Z|z|UTC|GMT)$', '+00:00')"
     offset = f"regexp_replace({zone}, '^([+-]\\d\\d)(\\d\\d)$', '\\1:\\2')"
+    # The day of a date alone looks like an offset.
+    is_date = f"regexp_full_match({text}, '\\d{{4}}-\\d\\d-\\d\\d')"
+    local = f"CASE WHEN {is_date} THEN {text} ELSE regexp_replace({text}, '{_ZONE}', '') END"
     # A leap second is the first second of the next minute.
-    local = f"regexp_replace({text}, '{_ZONE}', '')"
     leap = f"regexp_matches({local}, ':60(\\.\\d+)?$')"
     calm = f"regexp_replace({local}, ':60(\\.\\d+)?$', ':59\\1')"
     extra = f"CASE WHEN {leap} THEN 1000 ELSE 0 END"

@@ -23,7 +23,14 @@ _METRICS: Final = (
     *("metrics_tls_cert_file", "metrics_tls_key_file", "metrics_tls_key_password", "metrics_tls_key_password_file"),
     *("metrics_token", "metrics_token_file"),
 )
-_SECRETS: Final = ("sasl_password", "tls_key_password", "metrics_tls_key_password", "metrics_token")
+_LISTEN: Final = (
+    *("listen_tls_cert_file", "listen_tls_key_file", "listen_tls_key_password", "listen_tls_key_password_file"),
+    *("listen_keys", "listen_keys_file"),
+)
+_SECRETS: Final = (
+    *("sasl_password", "tls_key_password", "metrics_tls_key_password", "metrics_token"),
+    *("listen_keys", "listen_tls_key_password"),
+)
 
 
 def variable(setting: str) -> str:
@@ -34,7 +41,7 @@ def variable(setting: str) -> str:
 def security_fault(settings: SecuritySettings) -> str | None:
     """One line that names the wrong or missing setting and the fix; None if the settings are consistent."""
     protocol = settings.security_protocol
-    present = {name for name in (*_SASL, *_TLS, *_METRICS) if getattr(settings, name) is not None}
+    present = {name for name in (*_SASL, *_TLS, *_METRICS, *_LISTEN) if getattr(settings, name) is not None}
     for names, protocols in ((_SASL, ("SASL_SSL",)), (_TLS, ("SSL", "SASL_SSL"))):
         unused = [variable(name) for name in names if name in present]
         if unused and protocol not in protocols:
@@ -49,7 +56,8 @@ def security_fault(settings: SecuritySettings) -> str | None:
         return "JOURNEYS_SASL_USERNAME is not set, and JOURNEYS_SECURITY_PROTOCOL is SASL_SSL"
     if protocol == "SASL_SSL" and not {"sasl_password", "sasl_password_file"} & present:
         return "neither JOURNEYS_SASL_PASSWORD nor JOURNEYS_SASL_PASSWORD_FILE is set, one is needed for SASL_SSL"
-    return _key_fault(present, "tls") or _key_fault(present, "metrics_tls") or _server_fault(settings)
+    key_faults = (_key_fault(present, prefix) for prefix in ("tls", "metrics_tls", "listen_tls"))
+    return next(filter(None, key_faults), None) or _server_fault(settings)
 
 
 def _key_fault(present: set[str], prefix: str) -> str | None:

@@ -84,6 +84,7 @@ def backtest(  # noqa: PLR0912, PLR0915  (what is asked for, a branch each)
     from journeys.agents.history.backtest_files import AbandonmentFile, write_comparison
     from journeys.agents.history.log_order import LogOrder
     from journeys.agents.history.packed_history import is_packed
+    from journeys.agents.history.repeats import remembering_most
     from journeys.cli.commands.backtest_topic import TOPIC, topic_tallies
     from journeys.cli.files.bad_lines import BadLines
     from journeys.cli.screen import Screen
@@ -111,6 +112,7 @@ def backtest(  # noqa: PLR0912, PLR0915  (what is asked for, a branch each)
                 settings, source[0], policies, until, memory, bad_lines, add, by_reference=by_reference, quiet=quiet
             )
         else:
+            policies = [remembering_most(one) for one in policies]
             order = LogOrder()
             if len(source) == 1 and is_packed(source[0]):
                 tallies = _of_packed(source[0], policies, until, add, by_reference=by_reference)

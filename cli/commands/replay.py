@@ -126,6 +126,7 @@ def _replay_file(
 ) -> int:
     """Replay files and return the number of their bad lines."""
     from journeys.agents.history.log_order import LogOrder
+    from journeys.agents.history.repeats import remembering_most
     from journeys.cli.files.bad_lines import BadLines
     from journeys.cli.files.replay_output import ReplayOutput
     from journeys.cli.views.replay_summary import ReplaySummary
@@ -136,7 +137,11 @@ def _replay_file(
     bad_lines = BadLines(shown_name(sources))
     # What is replayed as a file without punctuations holds none.
     numbered: Any = summary.counted(order.watched(bad_lines.left_out(file)))
-    driver = replay_punctuated if file.has_punctuations() else replay_unpunctuated
+    driver = replay_unpunctuated
+    if file.has_punctuations():
+        driver = replay_punctuated
+    else:
+        policy = remembering_most(policy)
     with ReplayOutput(output, lifecycle, sources) as written:
         for effects in driver(numbered, policy=policy, until=until):
             summary.add(effects)

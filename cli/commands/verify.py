@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from journeys.agents.verify.output_comparison import TopicComparison
     from journeys.agents.verify.verification import VerifyReport
 
-_COUNTS = ("applied", "late", "duplicate", "refused", "dead", "punctuations", "policies", "marks")
+_COUNTS = (
+    "applied",
+    "late",
+    "duplicate",
+    "refused",
+    "dead",
+    "punctuations",
+    "policies",
+    "clock_corrections",
+    "time_source_changes",
+    "marks",
+)
 
 
 def verify(
@@ -70,10 +81,12 @@ def print_report(report: VerifyReport) -> None:
     compared = _topics(report)
     Screen().print(topic_table("live against replay", compared))
     counts = report.counts
+    rare = ((counts.clock_corrections, "clock corrections"), (counts.time_source_changes, "changes to live time"))
     print_line(
         f"input: {report.records_read:,} records = {counts.applied:,} applied + {counts.late:,} late + "
         f"{counts.duplicate:,} duplicate + {counts.refused:,} refused + {counts.dead:,} dead + "
         f"{counts.punctuations:,} punctuations + {counts.policies:,} policies + {counts.marks:,} marks"
+        + "".join(f" + {count:,} {name}" for count, name in rare if count)
         + ("" if report.counts_add_up else f": that is {counts.read:,}, and should be {report.records_read:,}")
     )
     print_differences(compared)

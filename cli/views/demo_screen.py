@@ -91,6 +91,9 @@ class DemoScreen:
             ("refused", "refused"),
         ):
             table.add_row(name, f"{counts[kind]:,}")
+        # An episode begins as started or returned, and ends converted or abandoned.
+        still_open = counts["started"] + counts["returned"] - counts["converted"] - abandoned
+        table.add_row("still open where the history ends", f"{still_open:,}")
         screen.print(table)
 
     def _line(self) -> str:

@@ -168,7 +168,8 @@ def _format(found: Inspection, name: str, format_: str, compression: str | None,
         delimiter = found.delimiters[name]
         shown = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}.get(delimiter, delimiter)
         parts.append(f"delimiter {shown}")
-        parts.append("header in line 1" if found.headers.get(name) else "no header")
+        line = found.headers.get(name)
+        parts.append("no header" if line is None else f"header in line {line}")
     if encoding is not None:
         parts.append(encoding)
     parts.append(f"packed with {compression}" if compression else "not packed")

@@ -28,6 +28,8 @@ class Counts:
     punctuations: int = 0
     policies: int = 0
     clock_corrections: int = 0
+    time_source_changes: int = 0
+    """Repeats, which change nothing, included."""
     marks: int = 0
     skipped: int = 0
 

@@ -18,6 +18,7 @@ from journeys.schemas.records import (
     Mark,
     PolicyChanged,
     Punctuation,
+    TimeSourceChanged,
     Touchpoint,
 )
 from journeys.schemas.rows import MarkRow, PolicyRow
@@ -25,7 +26,7 @@ from journeys.schemas.topics import JOURNEY_EVENTS
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.entry import Entry, EntryFields
 from journeys.streams.partition.protocols import DecidedPartition
-from journeys.streams.rule.clock import require_counting, version_in_force
+from journeys.streams.rule.clock import require_clock_is_past, require_counting, version_in_force
 from journeys.streams.rule.decide import decide, decide_overdue, only_counts
 from journeys.streams.rule.evolve import apply_touchpoint, evolve
 from journeys.streams.rule.facts import (
@@ -80,6 +81,8 @@ class RecordProcessor:
                     self._policy_changed(record, offset, effects)
                 elif isinstance(record, ClockCorrected):
                     self._clock_corrected(record, offset, append_time, effects)
+                elif isinstance(record, TimeSourceChanged):
+                    self._time_source_changed(record, append_time, effects)
                 elif isinstance(record, Mark):  # it has said its word already: whoever reads a partition knew it before
                     assert value is not None
                     effects.marks.append(MarkRow(offset, value))
@@ -109,6 +112,13 @@ class RecordProcessor:
         for row in partition.correct_clock(record.at, offset):
             effects.changed[row.journey_id] = row
         effects.counts.clock_corrections += 1
+
+    def _time_source_changed(self, record: TimeSourceChanged, append_time: int | None, effects: Effects) -> None:
+        partition = self._partition
+        if partition.time_source != record.time_source:
+            require_clock_is_past(partition.clock, append_time)
+            partition.time_source = record.time_source
+        effects.counts.time_source_changes += 1
 
     def _policy_changed(self, record: PolicyChanged, offset: int, effects: Effects) -> None:
         partition = self._partition
@@ -245,9 +255,12 @@ def require_own(partition: DecidedPartition, record: JourneyRecord, key: bytes |
     """
     if key != record.journey_id.encode():
         raise InvalidRecordError("key", key, f"the journey_id {record.journey_id!r} in UTF-8")
-    if append_time is None or partition.time_source == "simulated":
-        return
-    latest = append_time + partition.policy.future_skew_ms
+    if append_time is not None and partition.time_source != "simulated":
+        require_not_ahead(record, append_time + partition.policy.future_skew_ms)
+
+
+def require_not_ahead(record: JourneyRecord, latest: int) -> None:
+    """Raise InvalidRecordError for a record that occurs after `latest` (ms): its append time and the policy's skew."""
     if record.occurred_at > latest:
         raise InvalidRecordError(
             "occurred_at",

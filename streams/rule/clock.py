@@ -44,6 +44,21 @@ def require_counting(time_source: str | None, record: Punctuation | ClockCorrect
         raise InvalidRecordError("at", said, f"at most {format_instant(latest)}, 60 s after the append time")
 
 
+def require_clock_is_past(clock: int | None, append_time: int | None) -> None:
+    """Raise InvalidRecordError for a change to live time (appended at `append_time`) in front of which time has run.
+
+    Live time would stand still until it has come to such a clock. The guard is that of a live punctuation.
+    """
+    if append_time is None:
+        raise InvalidRecordError(
+            "time_source", "live", "a record with an append time (message.timestamp.type=LogAppendTime)"
+        )
+    if clock is not None and clock > append_time + CLOCK_GUARD_MS:
+        raise InvalidRecordError(
+            "time_source", "live", f"a clock that is not ahead of the append time, and it is at {format_instant(clock)}"
+        )
+
+
 def version_in_force(known: int, read: int | None, place: str) -> int:
     """The greater of the version in force and the one that a record at `place` names (None is 1).
 

@@ -28,7 +28,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from journeys.schemas.instants import DAY_MS, HOUR_MS, format_instant, parse_instant
-from journeys.schemas.records import SIGNALS, STATES, ClockCorrected, PolicyChanged, Punctuation
+from journeys.schemas.records import SIGNALS, STATES, ClockCorrected, PolicyChanged, Punctuation, TimeSourceChanged
 from journeys.schemas.records import JourneyCommand as Command
 from journeys.schemas.records import JourneyRegistered as Registration
 from journeys.schemas.records import JourneySignal as Signal
@@ -162,6 +162,8 @@ def _record(number: int, time: str, journey: str, verb: str, *cells: str) -> obj
         return Punctuation(at, "live" if "live" in cells else "simulated")
     if verb == "correct":
         return ClockCorrected(at)
+    if verb == "live":
+        return TimeSourceChanged("live")
     if verb == "policy":
         policy = policy_of(f"of row {number}", list(cells))
         return PolicyChanged(policy.version, policy.to_json(), at)

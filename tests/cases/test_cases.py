@@ -9,7 +9,7 @@ import pytest
 
 from journeys.schemas.identity import abandonment_id
 from journeys.schemas.instants import DAY_MS
-from journeys.schemas.records import REASONS, SIGNALS, JourneyAbandoned, JourneyRecord, Punctuation
+from journeys.schemas.records import REASONS, SIGNALS, JourneyAbandoned, JourneyRecord, Punctuation, TimeSourceChanged
 from journeys.streams.partition.driver import replay_partition, replay_punctuated, replay_unpunctuated
 from journeys.streams.partition.effects import Counts
 from journeys.streams.partition.entry import Entry
@@ -96,7 +96,8 @@ def shown(record):
 def replayed(case):
     """Effects of a case's log, replayed as what it is: a live partition's log, or a file with time or without."""
     clocks = {record.time_source for _, record in case.log if isinstance(record, Punctuation)}
-    if "live" not in clocks:
+    becomes_live = any(isinstance(record, TimeSourceChanged) for _, record in case.log)
+    if "live" not in clocks and not becomes_live:
         replay = replay_punctuated if clocks else replay_unpunctuated
         until = case.until
         if until is None and not clocks:  # when nothing is open any more

@@ -38,7 +38,20 @@ def test_all_commands_are_there():
     """Those that users were promised."""
     assert {" ".join(path) for path in COMMANDS} >= {
         *("broker start", "broker stop", "broker status", "broker logs", "topics create", "topics check"),
-        *("worker", "produce", "import", "generate", "watch", "show", "abandon", "extend", "replay", "verify", "check"),
+        *(
+            "worker",
+            "produce",
+            "import",
+            "generate",
+            "watch",
+            "dashboard",
+            "show",
+            "abandon",
+            "extend",
+            "replay",
+            "verify",
+            "check",
+        ),
         *("ecom", "policy show", "policy check", "policy set"),
     }
 

@@ -326,3 +326,22 @@ def test_a_pipe_is_read_as_a_file(cli, tmp_path):
     writer.start()
     assert replayed(cli, "pipe.csv")["touchpoints"] == 9
     writer.join()
+
+
+@pytest.mark.parametrize("times", [2, 3])
+@pytest.mark.parametrize("batch", [20, 1_000])
+def test_row_4_a_batch_that_is_said_again_counts_once(cli, tmp_path, times, batch):
+    """A file is read as a whole: its repeats are recognised further back than a row remembers by default."""
+    lines = [
+        json.dumps({"journey_id": "j", "touchpoint_id": f"t-{n}", "occurred_at": 1_760_000_000_000 + n, "cost": 1})
+        for n in range(batch)
+    ]
+    path = tmp_path / "said-again.jsonl"
+    path.write_text("\n".join(lines * times) + "\n")
+    found = replayed(cli, path)
+    assert (found["records"], found["duplicates"]) == (times * batch, (times - 1) * batch)
+    packed = tmp_path / "packed.parquet"
+    assert cli("pack", str(path), "--output", str(packed)).exit_code == 0
+    for source in (path, packed):
+        (tally,) = told(cli("backtest", str(source), "--json"))["policies"]
+        assert (tally["applied"], tally["duplicates"]) == (batch, (times - 1) * batch)

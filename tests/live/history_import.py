@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from journeys.agents.demo.load_generator import generate
-from journeys.agents.history.importer import import_history
+from journeys.agents.history.importer import ImportOptions, import_history
 from journeys.agents.settings.settings import Settings
+from journeys.schemas.instants import DAY_MS
 from journeys.schemas.lines import parse_line
 
 _SLICES = 6
@@ -76,8 +77,10 @@ class HistoryImport:
             is_last = number == _SLICES
             # The last takes the rest: duplicates come on top of 10 for each journey.
             numbered = list(lines if is_last else islice(lines, 10 * self._journeys // _SLICES))
-            until = None if is_last else max(record.occurred_at for _, record in numbered)
-            report = await import_history(self._settings, numbered, until=until)
+            greatest = max(record.occurred_at for _, record in numbered)
+            # A slice may have records behind those of the one before it.
+            options = ImportOptions(until=greatest + 91 * DAY_MS if is_last else greatest, behind="take")
+            report = await import_history(self._settings, numbered, options)
             self.records += report.records
             if number == _SLICES // 2:
                 self._may_go_on.wait(_GIVE_UP_SECONDS)

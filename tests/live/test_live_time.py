@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from journeys.agents.history.importer import TopicIsLiveError, import_history
+from journeys.agents.history.importer import ImportOptions, TopicIsLiveError, import_history
 from journeys.agents.settings.settings import Settings
 from journeys.clock import now_ms
 from journeys.schemas.records import JourneyRegistered, PolicyChanged, Punctuation, Touchpoint
 from journeys.streams.rule.policy import Policy
 from tests.fixtures.fresh_kafka import emptied
-from tests.fixtures.topic_contents import DAY, home, touch
+from tests.fixtures.topic_contents import DAY, START_AT, home, touch
 
 from .topic_exchange import append, inputs, policy_changed, published
 from .verified import verified
@@ -95,7 +95,7 @@ def test_a_worker_makes_no_topic_live_by_itself(broker, workers, tmp_path):
     workers.start(settings, policy=tmp_path / "own.toml")
     workers.wait_until(lambda: all(inputs(settings).values()), "the policy was not brought")
     workers.wait_until_applied(settings)
-    asyncio.run(import_history(settings, [(1, touch("a", 1, 0))]))
+    asyncio.run(import_history(settings, [(1, touch("a", 1, 0))], ImportOptions(until=START_AT + 4 * DAY)))
     workers.wait_until_applied(settings)
     (abandoned,) = published(settings)
     assert (abandoned.policy_version, abandoned.abandonment_reason) == ("own", "INACTIVITY")

@@ -13,6 +13,7 @@ from journeys.schemas.records import (
     InputRecord,
     JourneyRecord,
     Punctuation,
+    TimeSourceChanged,
 )
 from journeys.streams.partition.entry import Entry
 from journeys.streams.partition.processor import Processor
@@ -85,6 +86,15 @@ class Draft:
         self._append_time = max(self._append_time, at - self.pick([0, 0, 60_000, 60_001]))
         self.add(ClockCorrected(at, "somebody", "a test"), None)
         self._clock_is_wrong = self._clock_is_wrong and self.partition.clock != at
+
+    def begin_live_time(self) -> None:
+        """Append a change to live time; now and then one in front of which the clock has run."""
+        before, self.time_source = self.time_source, "live"
+        clock = self._now if self.partition.clock is None else self.partition.clock
+        self._append_time = max(self._append_time, clock - self.pick([0, 0, 60_000, 60_001]))
+        self.add(TimeSourceChanged("live", "somebody", "a test"), None)
+        if self.partition.time_source == "simulated":
+            self.time_source = before
 
     def add_journey_record(self, record: JourneyRecord) -> None:
         """Append a record under the key that it must have."""

@@ -156,6 +156,14 @@ def _clock_corrected(draft: Draft) -> None:
         draft.correct_clock()
 
 
+def _live_begins(draft: Draft) -> None:
+    """The topic becomes live; said again, nothing changes."""
+    if draft.in_time:
+        _touchpoint(draft)
+    else:
+        draft.begin_live_time()
+
+
 def _dead(draft: Draft) -> None:
     if draft.in_time:
         _touchpoint(draft)
@@ -193,6 +201,7 @@ _WHAT: Final = (
     _clock_jump,
     _wrong_clock,
     _clock_corrected,
+    _live_begins,
     _dead,
 )
 

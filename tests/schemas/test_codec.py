@@ -82,6 +82,7 @@ def test_fingerprints_are_pinned():
         "SchemaDecided": 292242156,
         "SchemaRow": 1464780102,
         "StartRow": 1732067820,
+        "TimeSourceChanged": 713435620,
         "Touchpoint": 1194114644,
     }
 

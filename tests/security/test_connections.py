@@ -204,6 +204,8 @@ def test_a_worker_does_its_round_with_its_rights_alone(kafka, workers, way):
         abandonment_id(journey, begin) for journey in journeys for begin in (at, at + 1_000)
     )
     assert listening_sockets(worker) == []
+    # What it has applied it commits, too; only its own time may come in later.
+    workers.wait_until(lambda: verified(operator)[0].lag_total == 0, "not all was committed")
     worker.stop()
     report, _ = verified(operator)
-    assert (report.counts.applied, report.lag_total) == (4 * len(journeys), 0)
+    assert report.counts.applied == 4 * len(journeys)

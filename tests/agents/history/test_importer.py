@@ -8,6 +8,8 @@ import pytest
 from journeys.agents.demo.load_generator import generate
 from journeys.agents.history.importer import (
     KEPT_BAD_LINES,
+    BehindClockError,
+    ImportOptions,
     ImportReport,
     TopicIsLiveError,
     TopicNotEmptyError,
@@ -31,9 +33,10 @@ pytestmark = pytest.mark.broker
 BEGIN = Punctuation(EARLIEST, "simulated", "import")
 
 
-def imported(settings, records, **more) -> tuple[ImportReport, dict[int, list]]:
+def imported(settings, records, import_id=None, **options) -> tuple[ImportReport, dict[int, list]]:
     """Import records numbered from 1; gives the report and what each partition holds then."""
-    report = asyncio.run(import_history(settings, list(enumerate(records, start=1)), **more))
+    lines = list(enumerate(records, start=1))
+    report = asyncio.run(import_history(settings, lines, ImportOptions(**options), import_id=import_id))
     return report, asyncio.run(read_inputs(settings))
 
 
@@ -43,7 +46,7 @@ def at(milliseconds: int) -> Punctuation:
 
 
 def test_a_punctuation_stands_before_the_record_that_takes_time_an_hour_on(broker):
-    """In every partition, at that record's time; a record out of order moves no time; the last is 91 days later."""
+    """In every partition, at that record's time; a record out of order moves none; no time beyond the last record."""
     records = [
         touch("a", 1, 0),
         touch("bob", 1, HOUR - 1),
@@ -53,14 +56,14 @@ def test_a_punctuation_stands_before_the_record_that_takes_time_an_hour_on(broke
     ]
     report, found = imported(emptied(broker), records)
     assert home("a") != home("bob")
-    only_time = [BEGIN, at(0), at(HOUR), at(5 * HOUR), at(5 * HOUR + 91 * DAY)]
+    only_time = [BEGIN, at(0), at(HOUR), at(5 * HOUR)]
     expected = {partition: list(only_time) for partition in range(4)}
     expected[home("a")] = [BEGIN, at(0), records[0], *only_time[2:3], records[2], *only_time[3:]]
-    expected[home("bob")] = [BEGIN, at(0), records[1], at(HOUR), records[3], at(5 * HOUR), records[4], only_time[-1]]
+    expected[home("bob")] = [BEGIN, at(0), records[1], at(HOUR), records[3], at(5 * HOUR), records[4]]
     assert found == expected
-    assert (report.records, report.punctuations, report.ended_by_until) == (5, 4, False)
+    assert (report.records, report.punctuations, report.ended_by_until) == (5, 3, False)
     assert (report.first_at, report.greatest_at) == (START_AT, START_AT + 5 * HOUR)
-    assert report.clock == START_AT + 5 * HOUR + 91 * DAY
+    assert report.clock == START_AT + 5 * HOUR
 
 
 def test_no_punctuation_is_ahead_of_a_record_read_before_it(broker):
@@ -76,8 +79,8 @@ def test_no_punctuation_is_ahead_of_a_record_read_before_it(broker):
             for partition in expected.values():
                 partition.append(Punctuation(clock, "simulated", "import"))
         expected[home(record.journey_id)].append(record)
-    for partition in expected.values():
-        partition.append(Punctuation(greatest + 91 * DAY, "simulated", "import"))
+    for partition in expected.values() if greatest > clock else ():
+        partition.append(Punctuation(greatest, "simulated", "import"))
     assert found == expected
 
 
@@ -142,7 +145,7 @@ def test_records_without_time_take_no_history_unless_that_is_wanted(broker):
     report = asyncio.run(import_history(settings, [(1, touch("a", 1, 0))], allow_unpunctuated=True))
     assert report.records == 1
     found = asyncio.run(read_inputs(settings))[home("a")]
-    assert found == [early, BEGIN, at(0), touch("a", 1, 0), at(91 * DAY)]
+    assert found == [early, BEGIN, at(0), touch("a", 1, 0)]
 
 
 def test_a_policy_may_be_there_before_the_history(broker):
@@ -151,17 +154,82 @@ def test_a_policy_may_be_there_before_the_history(broker):
     policy = PolicyChanged(DEFAULT_POLICY.version, DEFAULT_POLICY.to_json(), START_AT)
     asyncio.run(write(settings, [Raw(JOURNEY_EVENTS, home("a"), None, Codec().encode(policy))]))
     _, found = imported(settings, [touch("a", 1, 0)])
-    assert found[home("a")] == [policy, BEGIN, at(0), touch("a", 1, 0), at(91 * DAY)]
+    assert found[home("a")] == [policy, BEGIN, at(0), touch("a", 1, 0)]
 
 
-def test_a_second_import_goes_on_in_simulated_time(broker):
-    """It begins no time anew."""
+def test_row_3_history_in_parts_is_as_history_at_once(broker):
+    """No part's time is beyond its last record, so none of the next part is late."""
     settings = emptied(broker)
-    imported(settings, [touch("a", 1, 0)], until=START_AT)
-    _, found = imported(settings, [touch("a", 2, DAY)], until=START_AT + DAY)
-    first, second = touch("a", 1, 0), touch("a", 2, DAY)
-    assert found[home("a")] == [BEGIN, at(0), first, at(0), at(DAY), second, at(DAY)]
+    records = [touch("a", number, number * DAY) for number in range(6)]
+    imported(settings, records[:3])
+    report, found = imported(settings, records[3:])
+    assert report.records == 3
+    time = [one for number, record in enumerate(records) for one in (at(number * DAY), record)]
+    assert found[home("a")] == [BEGIN, *time]
     assert asyncio.run(topic_time(settings, Codec())).time_source == "simulated"
+
+
+def test_row_3_a_part_that_lies_behind_is_refused_or_left_out_unless_told(broker):
+    """Nothing is late without a word."""
+    settings = emptied(broker)
+    imported(settings, [touch("a", 1, 10 * DAY)])
+    late = [touch("a", 2, 9 * DAY), touch("bob", 1, 11 * DAY)]
+    with pytest.raises(BehindClockError, match=r"line 1: .* lies behind the clock of journey-events, .*--behind skip"):
+        imported(settings, late)
+    report, found = imported(settings, late, behind="skip")
+    assert (report.behind_count, report.records) == (1, 1)
+    assert late[0] not in found[home("a")]
+    report, found = imported(settings, late, behind="take")
+    assert (report.behind_count, report.records) == (0, 2)
+    assert late[0] in found[home("a")]
+
+
+def test_row_3_a_record_that_would_move_the_clock_too_far_is_a_bad_line(broker):
+    """One date in the future does not end all journeys; who has such gaps says so."""
+    settings = emptied(broker)
+    records = [touch("a", 1, 0), touch("b", 1, 500 * DAY), touch("a", 2, HOUR), touch("a", 3, 40 * DAY)]
+    report, found = imported(settings, records)
+    assert [(line.number, report.too_far_count) for line in report.bad_lines] == [(2, 2), (4, 2)]
+    assert (report.records, report.clock) == (2, START_AT + HOUR)
+    report, found = imported(settings, [touch("a", 3, 40 * DAY)], largest_step_ms=50 * DAY)
+    assert (report.records, report.bad_line_count) == (1, 0)
+    assert found[home("a")][-2:] == [at(40 * DAY), touch("a", 3, 40 * DAY)]
+
+
+def test_row_3_an_import_said_again_writes_nothing_twice(broker):
+    """Whether it had ended or not; another import of the same lines is another one."""
+    settings = emptied(broker)
+    wide = {"segment": "s" * 200}  # batches are full, and so sent, before the end
+    records = [touch(name, at, at * HOUR // 9, **wide) for at in range(1_500) for name in ("a", "bob", "carl")]
+    lines = iter(enumerate(records, start=1))
+
+    def breaks_off():
+        for number, record in lines:
+            if number == 4_000:
+                raise KeyboardInterrupt
+            yield number, record
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(import_history(settings, breaks_off(), import_id="one"))
+    report, found = imported(settings, records, "one")
+    assert 1_000 < report.there_before < 4_000
+    again, after = imported(settings, records, "one")
+    assert (again.records, again.there_before) == (4_500, 4_500)
+    assert after == found
+    other = emptied(broker)
+    assert imported(other, records)[1] == found
+
+
+def test_row_4_an_import_leaves_out_what_its_history_repeats(broker):
+    """A batch of 20 that comes again is in the topic once; other journeys may have the same ids."""
+    settings = emptied(broker)
+    batch = [touch("a", number, number) for number in range(20)]
+    other = touch("bob", 1, 20)._replace(touchpoint_id=batch[0].touchpoint_id)
+    report, found = imported(settings, [*batch, *batch, other], leaves_out_repeats=True)
+    assert (report.records, report.repeat_count) == (21, 20)
+    kept = [record for record in found[home("a")] if getattr(record, "journey_id", None) == "a"]
+    assert kept == batch
+    assert other in found[home("bob")]
 
 
 def test_bad_lines_are_counted_with_their_numbers_and_the_rest_is_imported(broker, tmp_path):
@@ -185,8 +253,8 @@ def test_bad_lines_are_counted_with_their_numbers_and_the_rest_is_imported(broke
 
 def test_a_bad_record_moves_no_time(broker):
     """Records that no line made are looked at, too, before anything is written for them."""
-    report, found = imported(emptied(broker), [touch("a", 1, 0), touch("a", 2, DAY, state="ASLEEP")], until=START_AT)
-    assert found[home("a")] == [BEGIN, at(0), touch("a", 1, 0), at(0)]
+    report, found = imported(emptied(broker), [touch("a", 1, 0), touch("a", 2, DAY, state="ASLEEP")])
+    assert found[home("a")] == [BEGIN, at(0), touch("a", 1, 0)]
     assert [line.number for line in report.bad_lines] == [2]
 
 

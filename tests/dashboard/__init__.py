@@ -1,0 +1,1 @@
+"""The local page: its figures, the time machine, what it lets in and out."""
