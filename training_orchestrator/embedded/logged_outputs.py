@@ -20,8 +20,8 @@ def encoded(records: Iterable[Record], codec: Codec) -> Iterator[tuple[Record, b
     """Records with their wire bytes; consecutive records of one kind are encoded together, which is faster."""
     for _, group in groupby(records, type):
         # In pieces: the encoder holds the interpreter's lock, and with it the trainer's event loop.
-        same_kind: list[Any]
-        while same_kind := list(islice(group, _ENCODED_TOGETHER)):
+        untyped: Iterator[Any] = group
+        while same_kind := list(islice(untyped, _ENCODED_TOGETHER)):
             yield from zip(same_kind, codec.encode_all(same_kind), strict=True)
 
 
