@@ -52,7 +52,7 @@ def _heading(made: ProposedPolicy) -> list[str]:
         f"from {proposal.silences:,} silences of {proposal.journeys:,} journeys.",
         f"Asked for: {asked_for(proposal.request)}.",
         "Shares wrong: of the abandonments of a backtest of the whole file, by Kaplan-Meier with their 95% interval.",
-        "It holds as long as journeys are like those: see docs/timeouts.md, and `journeys policy watch`.",
+        "It holds as long as journeys are like those (docs/timeouts.md): propose again from newer history.",
     ]
 
 
