@@ -31,7 +31,8 @@ steps AS (
     CASE WHEN ended THEN deadline END, ended AND ts < deadline + 30 * 86400000::BIGINT, begins,
     CASE WHEN ended THEN started END, CASE WHEN ended THEN old_state END, CASE WHEN ended THEN old_cost END,
     CASE WHEN ended THEN old_value END,
-    CASE WHEN ended THEN CASE WHEN deadline = started + 14 * 86400000::BIGINT THEN 'TIMEOUT' ELSE 'INACTIVITY' END END, late
+    CASE WHEN ended THEN CASE WHEN deadline = started + 14 * 86400000::BIGINT THEN 'TIMEOUT' ELSE 'INACTIVITY' END END,
+    late
   FROM (
     SELECT next.*, before.started, before.last_at, before.bought, before.state AS old_state, before.cost AS old_cost,
       before.value AS old_value,
@@ -46,7 +47,8 @@ last_steps AS (
   QUALIFY n = max(n) OVER (PARTITION BY j)
 ),
 losses AS (
-  SELECT lost_at, lost_started AS started, lost_state AS state, lost_cost AS cost, lost_value AS value, reason FROM steps
+  SELECT lost_at, lost_started AS started, lost_state AS state, lost_cost AS cost, lost_value AS value, reason
+  FROM steps
   WHERE lost_at IS NOT NULL
   UNION ALL
   SELECT deadline, started, state, cost, value,
@@ -55,7 +57,8 @@ losses AS (
 ),
 priced AS (
   SELECT reason,
-    round_even(cost * (0.15 + CASE state WHEN 'UNAWARE' THEN 0.1 WHEN 'AWARE' THEN 0.2 WHEN 'CONSIDERING' THEN 0.5 ELSE 0.8 END)
+    round_even(cost * (0.15 + CASE state WHEN 'UNAWARE' THEN 0.1 WHEN 'AWARE' THEN 0.2 WHEN 'CONSIDERING' THEN 0.5
+        ELSE 0.8 END)
       * (1 - pow(0.8, greatest(1, (lost_at - started) // 86400000)))
       * CASE reason WHEN 'TIMEOUT' THEN 1 ELSE 0.8 END, 0)::BIGINT AS on_spend,
     round_even(0.25 * coalesce(value, 100000000)
@@ -63,7 +66,8 @@ priced AS (
       AS opportunity
   FROM losses
 )
-SELECT (SELECT count(*) FROM priced WHERE reason = 'TIMEOUT'), (SELECT count(*) FROM priced WHERE reason = 'INACTIVITY'),
+SELECT (SELECT count(*) FROM priced WHERE reason = 'TIMEOUT'),
+  (SELECT count(*) FROM priced WHERE reason = 'INACTIVITY'),
   (SELECT count(*) FROM steps WHERE back), (SELECT count(*) FROM steps WHERE bought AND NOT late),
   (SELECT sum(on_spend) FROM priced)::BIGINT, (SELECT sum(opportunity) FROM priced)::BIGINT
 """
@@ -86,10 +90,11 @@ def random_lines(path: Path) -> None:
     """Journeys with silences around the durations of the policy, in order of time; some buy, some come back."""
     sql = """
     SELECT 'j-' || (hash(i) % 400)::VARCHAR AS journey_id, 't-' || i AS touchpoint_id, 'touchpoint' AS kind,
-      strftime(make_timestamp(((1770000000000 + i * 600000 + hash(i * 7) % 600000) * 1000)::BIGINT), '%Y-%m-%dT%H:%M:%S.%gZ')
+      strftime(make_timestamp(((1770000000000 + i * 600000 + hash(i * 7) % 600000) * 1000)::BIGINT),
+        '%Y-%m-%dT%H:%M:%S.%gZ')
         AS occurred_at,
       ((hash(i * 3) % 4000) / 1000)::DECIMAL(9, 3)::VARCHAR AS cost,
-      ['UNAWARE', 'AWARE', 'CONSIDERING', 'INTENT', 'CONVERTED'][1 + hash(i * 5) % 5] AS state
+      ['UNAWARE', 'AWARE', 'CONSIDERING', 'INTENT', 'CONVERTED'][(1 + hash(i * 5) % 5)::BIGINT] AS state
     FROM range(15000) AS t(i) ORDER BY i
     """
     duckdb.sql(f"COPY ({sql}) TO '{path}' (FORMAT json)")
