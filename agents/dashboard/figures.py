@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from journeys.agents.dashboard.journey_index import JourneyIndex
@@ -14,6 +15,7 @@ VIEWS: Final[dict[str, str]] = {
     "due": "open, due next",
 }
 PAGE_ROWS: Final = 50
+_LEAST_SECONDS: Final = 1.0
 _MOST_OFFSET: Final = 10_000
 _FILTERS: Final = {
     "costliest": ("reason", "state", "segment", "policy"),
@@ -60,12 +62,26 @@ class Listed(NamedTuple):
 
 
 class Figures:
-    """Answers of one index, which does not change; sums are computed once."""
+    """Answers of one index. Sums are computed anew when it has grown, and not more often than each second."""
 
     def __init__(self, index: JourneyIndex) -> None:
         self._index = index
+        self._version = -1
+        self._computed_at = 0.0
         self._values: dict[tuple[str, str], list[str]] = {}
-        self.now = self._now()
+        self._sums: Now | None = None
+
+    @property
+    def now(self) -> Now:
+        """How everything stands."""
+        if self._sums is None or (
+            self._index.version != self._version and monotonic() - self._computed_at >= _LEAST_SECONDS
+        ):
+            self._version = self._index.version
+            self._values.clear()
+            self._sums = self._now()
+            self._computed_at = monotonic()
+        return self._sums
 
     def listed(self, view: str, chosen: dict[str, str], page: int) -> Listed:
         """Rows of a list under filters; a filter that the list does not have is ignored."""

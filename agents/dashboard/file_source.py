@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from journeys.agents.dashboard.indexed_partition import IndexedPartition
 from journeys.agents.dashboard.journey_index import JourneyIndex
-from journeys.agents.dashboard.log_index import index_log
+from journeys.agents.dashboard.log_index import LogIndexer
 from journeys.agents.history.line_files import BadLine
 from journeys.agents.history.open_history import HistoryFile
 from journeys.agents.history.repeats import remembering_most
@@ -19,19 +20,20 @@ from journeys.streams.rule.policy import Policy
 
 def index_files(file: HistoryFile, policy: Policy | None, index: JourneyIndex) -> None:
     """Read a history once and index it."""
+    (part,) = index.parts
     good = _good(file, index)
     if file.has_punctuations():
-        index.policy = policy
+        part.policy = policy
         partition = Partition(policy=policy)
         partition.time_source = "simulated"  # lines have no append time
-        index_log((_entry(number, record) for number, record in good), partition, index)
+        LogIndexer(partition, part).take(_entry(number, record) for number, record in good)
     else:
-        index.is_punctuated = False
-        index.grace_ms = 0
-        index.policy = policy = remembering_most(policy)
-        for effects in replay_unpunctuated(_noted(good, index), policy=policy):
-            index.add_effects(effects)
-    index.complete()
+        part.is_punctuated = False
+        part.grace_ms = 0
+        part.policy = policy = remembering_most(policy)
+        for effects in replay_unpunctuated(_noted(good, part), policy=policy):
+            part.add_effects(effects)
+    index.flush()
 
 
 def _entry(number: int, record: InputRecord) -> Entry:
@@ -46,10 +48,10 @@ def _good(file: HistoryFile, index: JourneyIndex) -> Iterator[tuple[int, InputRe
             yield line
 
 
-def _noted(numbered: Iterable[tuple[int, Any]], index: JourneyIndex) -> Iterator[tuple[int, Any]]:
+def _noted(numbered: Iterable[tuple[int, Any]], part: IndexedPartition) -> Iterator[tuple[int, Any]]:
     """The same records, which go into the index on their way; each that moves the clock counts as a punctuation."""
     for number, record in numbered:
-        clock = index.clock
-        index.add_tick(number, record.occurred_at if clock is None else max(clock, record.occurred_at))
-        index.add_record(number, record)
+        clock = part.clock
+        part.add_tick(number, record.occurred_at if clock is None else max(clock, record.occurred_at))
+        part.add_record(number, record)
         yield number, record

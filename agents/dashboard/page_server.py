@@ -5,9 +5,11 @@ The token stands in the URL that is printed. The first request with it leaves a 
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +21,7 @@ from markupsafe import Markup
 from journeys.agents.dashboard.figures import VIEWS, Figures
 from journeys.agents.dashboard.journey_index import JourneyIndex
 from journeys.agents.dashboard.journey_page import LEAST_HOURS, MOST_HOURS, JourneyPage, journey_page
+from journeys.agents.dashboard.topic_source import TopicNow
 from journeys.analytics.journey_words import duration_text, instant_text
 from journeys.analytics.page_text import page_text
 from journeys.schemas.money import format_dollars
@@ -34,7 +37,9 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 _STATIC: Final = {"icon.svg": "image/svg+xml", "page.css": "text/css", "page.js": "text/javascript"}
+LOOPBACK: Final = frozenset(("127.0.0.1", "localhost", "::1"))
 _TOKEN_BYTES: Final = 24
+_EVENT_SECONDS: Final = 1.0
 _LONGEST_QUERY: Final = 4_096
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -42,15 +47,26 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class PageServer:
     """The views over one index. `name` says what is looked at, `policies` are shown beside the one in force."""
 
-    def __init__(self, index: JourneyIndex, name: str, policies: list[Policy], hosts: set[str]) -> None:
-        """`hosts` are the names under which the page may be asked for; others may be a name of somebody else's."""
+    def __init__(
+        self,
+        index: JourneyIndex,
+        name: str,
+        policies: list[Policy],
+        host: str,
+        topic: Callable[[], TopicNow] | None = None,
+    ) -> None:
+        """`host` is listened on: asked for under another name, the page may be meant for somebody else's.
+
+        `topic` says how a live input topic stands; without it what is looked at does not grow.
+        """
+        self._topic = topic
         self.token = secrets.token_urlsafe(_TOKEN_BYTES)
         self._cookie = f"journeys-{secrets.token_hex(4)}"  # cookies don't know ports: two dashboards must not share one
         self._index = index
         self._figures = Figures(index)
         self._name = name
         self._policies = policies
-        self._hosts = hosts
+        self._hosts = LOOPBACK if host in LOOPBACK else {host}
         self._pages = _environment()
         folder = Path(__file__).parent / "static"
         self._static = {file: (folder / file).read_bytes() for file in _STATIC}
@@ -59,6 +75,7 @@ class PageServer:
         """The application, for any server of aiohttp's."""
         app = web.Application(middlewares=[self._guard], client_max_size=0)
         app.router.add_get("/", self._now)
+        app.router.add_get("/events", self._events)
         app.router.add_get("/journeys", self._journeys)
         app.router.add_get("/journey", self._journey)
         app.router.add_get("/trust", self._trust)
@@ -68,7 +85,8 @@ class PageServer:
     @web.middleware
     async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         answer = await self._guarded(request, handler)
-        answer.headers.update(_HEADERS)
+        if not answer.prepared:
+            answer.headers.update(_HEADERS)
         return answer
 
     async def _guarded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
@@ -99,7 +117,25 @@ class PageServer:
         return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self.token.encode())
 
     async def _now(self, _: web.Request) -> web.Response:
-        return self._page("now.html", view="now", now=self._figures.now, policy=self._policy_text())
+        return self._page("now.html", **self._now_values())
+
+    def _now_values(self) -> dict[str, Any]:
+        topic = None if self._topic is None else self._topic()
+        return {"view": "now", "now": self._figures.now, "policy": self._policy_text(), "topic": topic}
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        """The changing part of Now as HTML, each second, as server-sent events."""
+        if self._topic is None:
+            raise web.HTTPNotFound
+        answer = web.StreamResponse(headers=_HEADERS | {"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        with suppress(ConnectionResetError):  # whoever looked has gone
+            while True:
+                text = self._pages.get_template("now_figures.html").render(self._now_values())
+                lines = "".join(f"data: {line}\n" for line in text.splitlines())
+                await answer.write(f"{lines}\n".encode())
+                await asyncio.sleep(_EVENT_SECONDS)
+        return answer
 
     async def _journeys(self, request: web.Request) -> web.Response:
         asked = {name: _whole(value) for name, value in request.query.items() if value}
@@ -159,7 +195,7 @@ class PageServer:
         return web.Response(body=self._static[name], content_type=_STATIC[name], charset="utf-8")
 
     def _policy_text(self) -> str:
-        policy = self._index.policy
+        policy = self._index.parts[0].policy
         return "as the log says, at each time" if policy is None else policy.version
 
     def _page(self, template: str, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> web.Response:

@@ -11,8 +11,6 @@ from aiohttp import web
 from journeys.agents.dashboard.page_server import PageServer
 from journeys.agents.settings.operation_error import OperationError
 
-LOOPBACK = "127.0.0.1"
-
 
 async def serve(
     server: PageServer, host: str, port: int, tls: ssl.SSLContext | None, ready: Callable[[str], None]

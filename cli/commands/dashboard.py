@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from journeys.cli.files.history_input import AsLogged, Map, Sort, history_input, is_standard_input, shown_name
-from journeys.cli.options import Quiet
+from journeys.cli.options import Application, Quiet, Servers, settings_of
 from journeys.cli.output import print_line, print_note
 from journeys.cli.store import Store
 
@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from journeys.agents.dashboard.journey_index import JourneyIndex
-    from journeys.agents.dashboard.page_server import PageServer
     from journeys.streams.rule.policy import Policy
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def dashboard(
@@ -31,9 +28,11 @@ def dashboard(
     sort: Sort = False,
     as_logged: AsLogged = False,
     store: Store = None,
+    bootstrap_servers: Servers = None,
+    application_id: Application = None,
     policy: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Policy (TOML) for history, in place of the default or the log's."),
+        typer.Option(metavar="FILE", help="Policy (TOML) in place of the default or the log's."),
     ] = None,
     beside: Annotated[
         list[Path] | None,
@@ -51,48 +50,61 @@ def dashboard(
 ) -> None:
     """Show a page of what is happening, and why each journey ended; under other policies, too.
 
-    Over files, or over the file of an embedded manager (--store), as it is at the start. Only who has the address with
-    its token sees the page. It changes nothing. Ends with Ctrl-C.
+    Over files, or over the file of an embedded manager (--store), as it is at the start; without either over Kafka, as
+    it goes on. Only who has the address with its token sees the page. It changes nothing. Ends with Ctrl-C.
     """
     from tempfile import TemporaryDirectory
 
     from journeys.agents.dashboard.journey_index import JourneyIndex
+    from journeys.agents.dashboard.live_page import serve_topic
     from journeys.agents.dashboard.page_server import PageServer
+    from journeys.agents.dashboard.serving import serve
     from journeys.agents.settings.policy_file import load_policy
+    from journeys.cli.operation import run_operation
 
-    if bool(files) == (store is not None):
+    if files and store is not None:
         raise typer.BadParameter("name history in files, or --store FILE: one of the two")
+    if not files:
+        _require_none({"--map": mapping, "--policy": policy, "--sort": sort, "--as-logged": as_logged})
     tls = _tls(host, tls_cert, tls_key)
     policies = [load_policy(path) for path in beside or ()]
+    replaced = None if policy is None else load_policy(policy)
     with TemporaryDirectory(prefix="journeys-dashboard-") as folder:
-        index = JourneyIndex(Path(folder) / "index.sqlite3")
-        replaced = None if policy is None else load_policy(policy)
+        path = Path(folder) / "index.sqlite3"
+        if not files and store is None:
+            settings = settings_of(bootstrap_servers=bootstrap_servers, application_id=application_id)
+            run_operation(serve_topic(settings, path, policies, host, port, tls, print_line))
+            return
+        index = JourneyIndex(path)
         print_note("reading the history ...", quiet=quiet)
-        name = _index(index, files or [], mapping, store, replaced, sort=sort, as_logged=as_logged)
-        hosts = {host} if host not in _LOOPBACK else set(_LOOPBACK)
-        _run(PageServer(index, name, policies, hosts), host, port, tls)
+        if store is None:
+            name = _index_files(index, files or [], mapping, replaced, sort=sort, as_logged=as_logged)
+        else:
+            from training_orchestrator.store.store_index import index_store
+
+            index_store(store, index)
+            name = str(store)
+        run_operation(serve(PageServer(index, name, policies, host), host, port, tls, print_line))
 
 
-def _index(
+def _require_none(options: dict[str, object]) -> None:
+    for name, given in options.items():
+        if given:
+            raise typer.BadParameter(f"{name} is for history in files: name some")
+
+
+def _index_files(
     index: JourneyIndex,
     files: list[str],
     mapping: str | None,
-    store: Path | None,
     policy: Policy | None,
     *,
     sort: bool,
     as_logged: bool,
 ) -> str:
-    """Make the index, and give the name of what is looked at."""
+    """Index files, and give their name."""
     from journeys.agents.dashboard.file_source import index_files
 
-    if store is not None:
-        from training_orchestrator.store.store_index import index_store
-
-        if mapping is not None or sort or as_logged or policy is not None:
-            raise typer.BadParameter("--store is a log and read as it stands: no --map, --sort, --as-logged, --policy")
-        index_store(store, index)
-        return str(store)
     if any(map(is_standard_input, files)):
         raise typer.BadParameter("standard input can't be shown: name a file", param_hint="FILE")
     with history_input(files, mapping=mapping, sort=sort, as_logged=as_logged) as file:
@@ -103,10 +115,12 @@ def _index(
 def _tls(host: str, certificate: Path | None, key: Path | None) -> SSLContext | None:
     import ssl
 
+    from journeys.agents.dashboard.page_server import LOOPBACK
+
     if (certificate is None) != (key is None):
         raise typer.BadParameter("--tls-cert and --tls-key belong together")
     if certificate is None or key is None:
-        if host not in _LOOPBACK:
+        if host not in LOOPBACK:
             raise typer.BadParameter(
                 f"{host} is not loopback: give --tls-cert and --tls-key, or listen on 127.0.0.1 behind a proxy"
             )
@@ -117,10 +131,3 @@ def _tls(host: str, certificate: Path | None, key: Path | None) -> SSLContext | 
     except (OSError, ssl.SSLError) as error:
         raise typer.BadParameter(f"{certificate}, {key}: no certificate with its key ({error})") from None
     return context
-
-
-def _run(server: PageServer, host: str, port: int, tls: SSLContext | None) -> None:
-    from journeys.agents.dashboard.serving import serve
-    from journeys.cli.operation import run_operation
-
-    run_operation(serve(server, host, port, tls, print_line))

@@ -15,9 +15,9 @@ from tests.fixtures.page_browser import page_browser
 Opened = Callable[..., str]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A browser for all tests."""
+    """A browser for the tests of a file. While it is there, Playwright's event loop runs: no asyncio.run."""
     with page_browser() as browser:
         yield browser
 
@@ -32,7 +32,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def opened() -> Iterator[Opened]:
     """Start `journeys dashboard` in a folder; gives the address that it prints."""
     with ExitStack() as stack:
@@ -47,7 +47,7 @@ def opened() -> Iterator[Opened]:
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(history: Path, opened: Opened) -> str:
     """A dashboard over the generated history."""
     return opened(history, "history.jsonl")

@@ -128,7 +128,8 @@ def test_the_longest_id_and_the_latest_time_fit(page, opened, tmp_path):
 def test_what_is_missing_is_said_on_the_command_line(tmp_path):
     """No history, two of them, another address than loopback without TLS: exit code 2."""
     for arguments, said in (
-        ((), "--store"),
+        (("--map", "x.toml"), "--map is for history in files"),
+        (("--bootstrap-servers", "127.0.0.1:9"), "127.0.0.1:9"),
         (("no-such.jsonl",), "no-such.jsonl"),
         (("a.jsonl", "--store", "b"), "one of the two"),
         (("a.jsonl", "--host", "0.0.0.0"), "--tls-cert"),  # noqa: S104

@@ -13,8 +13,8 @@ from tests.fixtures.fresh_kafka import delete_topics
 from tests.live.verified import verified
 from training_orchestrator import (
     AbandonmentFeed,
-    RewardRule,
     JourneyTimeoutManager,
+    RewardRule,
     StoreUnavailableError,
     TouchpointProducer,
 )

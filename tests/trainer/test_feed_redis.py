@@ -75,7 +75,7 @@ def test_the_stream_gives_what_the_store_gives(server, store):
     """The same items in the same order."""
     items, _ = all_of(redis(server))
     assert items == all_of(stored(store))[0]
-    assert len(items) == ITEMS
+    assert len(items) == ENTRIES
 
 
 def test_a_checkpoint_goes_on_in_the_stream_the_store_and_back(server, store):
@@ -97,7 +97,7 @@ def test_a_feed_follows_through_a_stream_made_anew(server, store):
 
     async def run():
         async with AbandonmentFeed.from_redis(server.url) as feed:
-            items = await feed.take(ITEMS, max_wait=_WAIT_SECONDS)
+            items = await feed.take(ENTRIES, max_wait=_WAIT_SECONDS)
             client.delete(MIRROR, POSITION, ABANDONMENTS)
             async with JourneyTimeoutManager(store_path=store, now=clock, redis_url=server.url) as manager:
                 await until(lambda: client.xlen(ABANDONMENTS) == ENTRIES)
@@ -106,7 +106,7 @@ def test_a_feed_follows_through_a_stream_made_anew(server, store):
                 return items + await feed.take(1, max_wait=_WAIT_SECONDS)
 
     items = asyncio.run(run())
-    assert len(set(known(items))) == len(items) == ITEMS + 1
+    assert len(set(known(items))) == len(items) == ENTRIES + 1
     assert items[-1].journey_id == "later"
 
 

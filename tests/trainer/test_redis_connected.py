@@ -22,8 +22,8 @@ from training_orchestrator.redis.redis_keys import (
     WANTED_POLICY,
 )
 
-from .feed_of_store import PENALTY
 from .contract import eventually
+from .feed_of_store import PENALTY
 from .redis_server import PROGRAM
 
 pytestmark = [
@@ -113,7 +113,9 @@ def test_connected_redis_holds_the_workers_journeys_and_the_log_decides(broker, 
     assert len(items) == 2 * COUNT // 3
     places = [(fields[b"place"], fields[b"offset"]) for _, fields in server.raw_client().xrange(ABANDONMENTS)]
     assert len(set(places)) == len(places)  # though two managers wrote
-    with AbandonmentFeed.from_kafka(settings.bootstrap_servers, follow=False, start=checkpoint, rewards=PENALTY) as feed:
+    with AbandonmentFeed.from_kafka(
+        settings.bootstrap_servers, follow=False, start=checkpoint, rewards=PENALTY
+    ) as feed:
         assert list(feed) == []
     workers.wait_until_applied(settings)
     row = asyncio.run(read_row(settings, "behind")).row

@@ -1,5 +1,5 @@
-// The slider of the time machine: what is shown comes from the server, which replays the journey.
 "use strict";
+// The slider of the time machine: what is shown comes from the server, which replays the journey.
 const edit = document.getElementById("edit");
 if (edit) {
   const hours = document.getElementById("hours");
@@ -23,4 +23,13 @@ if (edit) {
   slider.addEventListener("input", () => { hours.value = slider.value; soon(); });
   hours.addEventListener("input", () => { slider.value = hours.value; soon(); });
   document.getElementById("days").addEventListener("input", soon);
+}
+
+// A live topic: the server sends the figures of Now each second.
+const now = document.getElementById("now");
+if (now && now.dataset.events) {
+  new EventSource(now.dataset.events).onmessage = (event) => {
+    const busy = now.contains(document.activeElement) || !getSelection().isCollapsed;
+    if (!busy) now.innerHTML = event.data;
+  };
 }
