@@ -77,14 +77,16 @@ def dashboard(
             return
         index = JourneyIndex(path)
         print_note("reading the history ...", quiet=quiet)
+        check = None
         if store is None:
             name = _index_files(index, files or [], mapping, replaced, sort=sort, as_logged=as_logged)
         else:
-            from training_orchestrator.store.store_index import index_store
+            from training_orchestrator.store.store_index import check_of_store, index_store
 
             index_store(store, index)
             name = str(store)
-        run_operation(serve(PageServer(index, name, policies, host), host, port, tls, print_line))
+            check = check_of_store(store)
+        run_operation(serve(PageServer(index, name, policies, host, check=check), host, port, tls, print_line))
 
 
 def _require_none(options: dict[str, object]) -> None:
