@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from pathlib import Path
 
 from journeys.agents.dashboard.checking import Checked, LastCheck, compared_topics
 from journeys.agents.dashboard.journey_index import JourneyIndex
@@ -21,20 +20,19 @@ from journeys.streams.rule.policy import Policy
 
 async def serve_topic(
     settings: Settings,
-    path: Path,
     policies: list[Policy],
     host: str,
     port: int,
     tls: ssl.SSLContext | None,
     ready: Callable[[str], None],
 ) -> None:
-    """Index the input topic into the file `path` and serve the page; arguments as for `serve`.
+    """Index the input topic and serve the page; arguments as for `serve`.
 
     Raises OperationError: no such topic, no Kafka, records that were deleted, an address that is taken.
     """
     async with open_log(settings, JOURNEY_EVENTS, catalog=None) as log:
         log.require_complete()
-        index = JourneyIndex(path, log.partition_count)
+        index = JourneyIndex(log.partition_count)
     source = TopicSource(settings, index)
     server = PageServer(
         index, settings.topic(JOURNEY_EVENTS), policies, host, lambda: source.now, _verification(settings)
