@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Self
 
+from journeys.schemas.expected_error import PicklableError
+
 _SHOWN_CHARACTERS = 80
 
 
-class InvalidRecordError(ValueError):
+class InvalidRecordError(PicklableError, ValueError):
     """A record that can't be taken: names the field, the value and what would be right."""
 
     def __init__(self, field: str, value: object, expected: str) -> None:

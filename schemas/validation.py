@@ -45,7 +45,7 @@ def check_input(record: InputRecord) -> None:
     """
     is_any_long = False
     for field, value in zip(_TYPED_FIELDS[type(record)], record, strict=True):
-        if type(value) not in field.common and not isinstance(value, field.kind):
+        if type(value) not in field.common and (isinstance(value, bool) or not isinstance(value, field.kind)):
             raise InvalidRecordError(field.name, value, field.expected)
         if isinstance(value, str):
             is_any_long |= len(value) > LONGEST_TEXT

@@ -12,14 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from journeys.streams.rule.policy import Policy
     from training_orchestrator.api.configuration import TimeoutConfiguration
     from training_orchestrator.backend.journey_backend import JourneyBackend
 
+_DEFAULT_INTERVAL_MINUTES: Final = 30
 ENGINE: Final = "JOURNEYS_ENGINE"
 
 
 def backend_of(
     configuration: TimeoutConfiguration,
+    policy: Policy | None,
     *,
     store_path: Path | None,
     bootstrap_servers: str | None,
@@ -32,7 +35,6 @@ def backend_of(
 
     Raises ConfigurationError, ModuleNotFoundError where an extra is not installed.
     """
-    policy = configuration.policy()
     if store_path is None and now is None:
         from training_orchestrator.sources.given_settings import given_settings  # noqa: PLC0415  (each backend's imports)
 
@@ -43,10 +45,15 @@ def backend_of(
             with needs("trainer", "a connected manager"):
                 from training_orchestrator.connected.connected_journeys import ConnectedJourneys  # noqa: PLC0415  (as above)
 
-            if policy != DEFAULT_POLICY and not bring_policy:
+            if policy not in (None, DEFAULT_POLICY) and not bring_policy:
                 raise ConfigurationError(
                     "this configuration is not the default policy, and connected, the policy of the log decides: "
                     "bring_policy=True puts this one in force for everybody, the default configuration takes the log's"
+                )
+            if configuration.abandonment_check_interval_minutes != _DEFAULT_INTERVAL_MINUTES:
+                raise ConfigurationError(
+                    "abandonment_check_interval_minutes: connected, workers look for deadlines, every "
+                    "JOURNEYS_PUNCTUATION_INTERVAL_SECONDS: leave it out"
                 )
             connected = ConnectedJourneys(settings, policy if bring_policy else None, answer_seconds)
             if redis_url is not None:

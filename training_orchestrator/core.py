@@ -33,7 +33,8 @@ class TrainingOrchestrator:
         if not isinstance(configuration, TrainingConfiguration | None):
             raise ConfigurationError(f"configuration: {configuration!r} is not a TrainingConfiguration")
         self.configuration = configuration or TrainingConfiguration()
-        self.timeouts = JourneyTimeoutManager(self.configuration.timeouts(), **more)
+        given = None if configuration is None else configuration.timeouts()
+        self.timeouts = JourneyTimeoutManager(given, **more)
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -60,10 +61,33 @@ class TrainingOrchestrator:
         user_id: str | None = None,
         start_time: datetime | None = None,
         *,
+        timeout_days: float | None = None,
+        inactivity_hours: float | None = None,
         budget: Decimal | float | None = None,
     ) -> None:
         """Open a journey; raises as JourneyTimeoutManager.register_journey."""
-        await self.timeouts.register_journey(journey_id, start_time, user_id, budget=budget)
+        await self.timeouts.register_journey(
+            journey_id,
+            start_time,
+            user_id,
+            timeout_days=timeout_days,
+            inactivity_hours=inactivity_hours,
+            budget=budget,
+        )
+
+    async def extend_timeout(self, journey_id: str, days: float) -> datetime:
+        """Move an open journey's timeout; see JourneyTimeoutManager.extend_timeout."""
+        return await self.timeouts.extend_timeout(journey_id, days)
+
+    async def calculate_abandonment_cost(
+        self, journey_id: str, reason: AbandonmentReason | str = AbandonmentReason.TIMEOUT
+    ) -> AbandonmentPenalty:
+        """Penalty if it were abandoned now; see JourneyTimeoutManager.calculate_abandonment_cost."""
+        return await self.timeouts.calculate_abandonment_cost(journey_id, reason)
+
+    async def record_signal(self, journey_id: str, signal: str, *, at: datetime | None = None) -> None:
+        """Tell what happened elsewhere; see JourneyTimeoutManager.record_signal."""
+        await self.timeouts.record_signal(journey_id, signal, at=at)
 
     async def record_touchpoint(self, journey_id: str, **fields: Unpack[TouchpointFields]) -> None:
         """Record a touchpoint; raises as JourneyTimeoutManager.record_touchpoint."""

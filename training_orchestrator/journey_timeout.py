@@ -17,18 +17,25 @@ from typing import TYPE_CHECKING, Self
 from journeys.clock import now_ms
 from training_orchestrator.api.abandonment import AbandonmentPenalty, AbandonmentReason, abandoned_journeys, penalty_of
 from training_orchestrator.api.answers import NotStartedError, refusal_of
-from training_orchestrator.api.configuration import ConfigurationError, TimeoutConfiguration
+from training_orchestrator.api.configuration import (
+    ConfigurationError,
+    TimeoutConfiguration,
+    given_policy,
+    is_whole,
+    user_path,
+)
 from training_orchestrator.api.local_time import datetime_of, instant_of
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
     from types import TracebackType
-    from typing import Unpack
+    from typing import Any, Unpack
 
     from journeys.schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle
+    from journeys.streams.rule.policy import Policy
     from training_orchestrator.api.abandonment import AbandonedJourney
     from training_orchestrator.api.figures import Figures
     from training_orchestrator.api.manager_options import StoreOptions
@@ -58,6 +65,7 @@ class JourneyTimeoutManager:
         self,
         configuration: TimeoutConfiguration | None = None,
         *,
+        policy: Policy | Mapping[str, Any] | Path | str | None = None,
         project_id: str | None = None,
         dataset_id: str | None = None,
         store_path: Path | str | None = None,
@@ -67,7 +75,11 @@ class JourneyTimeoutManager:
         now: Callable[[], int] | None = None,
         redis_url: str | None = None,
     ) -> None:
-        """`now` (gives epoch milliseconds) replaces the clock, for an embedded store of simulated time.
+        """Without `configuration` and `policy`, what was put in force last in the store stays in force.
+
+        `policy` has all constants of the rule (docs/policy.md): a TOML file, its tables, or a Policy; it is in force
+        until another one is given. `now` (gives epoch milliseconds) replaces the clock, for an embedded store of
+        simulated time.
 
         Connected, the policy is the log's: `bring_policy=True` puts a configuration other than the default in force
         there for everybody, else `start()` refuses it. `answer_seconds` limits each wait for Kafka or a worker.
@@ -81,10 +93,13 @@ class JourneyTimeoutManager:
             raise ConfigurationError("now: only for an embedded manager; connected, time is the workers'")
         if not isinstance(configuration, TimeoutConfiguration | None):
             raise ConfigurationError(f"configuration: {configuration!r} is not a TimeoutConfiguration")
+        if configuration is not None and policy is not None:
+            raise ConfigurationError("configuration and policy: give one of them; a policy has all of a configuration")
+        self._given = given_policy(policy) if configuration is None else configuration.policy
         self.configuration = configuration or TimeoutConfiguration()
         self.project_id = project_id
         self.dataset_id = dataset_id
-        self._store_path = None if store_path is None else Path(store_path)
+        self._store_path = None if store_path is None else user_path(store_path)
         self._bootstrap_servers = bootstrap_servers
         self._bring_policy = bring_policy
         self._answer_seconds = answer_seconds
@@ -156,6 +171,16 @@ class JourneyTimeoutManager:
     async def record_touchpoints(self, touchpoints: Sequence[TrainerTouchpoint]) -> None:
         """Record many touchpoints in one call; raises as `record_touchpoint`, and then none of them is appended."""
         await self._started().write([touchpoint.record(self._present()) for touchpoint in touchpoints])
+
+    async def record_signal(self, journey_id: str, signal: str, *, at: datetime | None = None) -> None:
+        """Tell what happened elsewhere: `competitor_conversion`, `budget_exhausted` or `fatigue` ends the journey.
+
+        Durable when it returns. For a journey that is not open it is refused, and counted so. Raises
+        InvalidRecordError, StoreUnavailableError.
+        """
+        from journeys.schemas.records import JourneySignal  # noqa: PLC0415  (light imports)
+
+        await self._started().write([JourneySignal(journey_id, self._at(at, "at"), signal)])
 
     async def check_timeouts(self) -> list[AbandonedJourney]:
         """Abandonments by deadline detected since `start()`, each given once, in the order in which they fired.
@@ -231,6 +256,10 @@ class JourneyTimeoutManager:
         """
         return await abandoned_journeys(await self._started().abandonments_since(instant_of(since, "since")))
 
+    async def policy(self) -> Policy:
+        """The policy in force for episodes that begin now: all constants of the rule. Raises StoreUnavailableError."""
+        return await self._started().policy()
+
     async def metrics(self) -> Figures:
         """Present figures of journeys and store."""
         return await self._started().figures()
@@ -260,7 +289,8 @@ class JourneyTimeoutManager:
         return answer
 
     def _present(self) -> int:
-        return now_ms() if self._now is None else self._now()
+        given = now_ms() if self._now is None else self._now()
+        return int(given) if is_whole(given) else given  # the store refuses any other
 
     def _at(self, moment: datetime | None, field: str) -> int:
         return self._present() if moment is None else instant_of(moment, field)
@@ -282,6 +312,7 @@ class JourneyTimeoutManager:
 
         return backend_of(
             self.configuration,
+            self._given(),
             store_path=self._store_path,
             bootstrap_servers=self._bootstrap_servers,
             bring_policy=self._bring_policy,
@@ -292,13 +323,22 @@ class JourneyTimeoutManager:
 
 
 def create_timeout_manager(
-    timeout_days: float = 14,
+    timeout_days: float | None = None,
     project_id: str | None = None,
     dataset_id: str | None = None,
     *,
-    inactivity_hours: float = 72,
+    inactivity_hours: float | None = None,
     **more: Unpack[StoreOptions],
 ) -> JourneyTimeoutManager:
-    """Make a manager; `more` are the keyword arguments of JourneyTimeoutManager."""
-    configuration = TimeoutConfiguration(default_timeout_days=timeout_days, inactivity_threshold_hours=inactivity_hours)
+    """Make a manager; `more` are the keyword arguments of JourneyTimeoutManager.
+
+    Without durations, those that the store has stay in force: 14 days and 72 hours in a new one. With one of them the
+    other is that default.
+    """
+    configuration = None
+    if timeout_days is not None or inactivity_hours is not None:
+        configuration = TimeoutConfiguration(
+            default_timeout_days=14 if timeout_days is None else timeout_days,
+            inactivity_threshold_hours=72 if inactivity_hours is None else inactivity_hours,
+        )
     return JourneyTimeoutManager(configuration, project_id=project_id, dataset_id=dataset_id, **more)

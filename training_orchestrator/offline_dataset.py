@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -22,7 +23,7 @@ from journeys.agents.files.whole_file import whole_file
 from journeys.schemas.identity import abandonment_id
 from journeys.schemas.money import MICROS
 from journeys.schemas.records import Touchpoint
-from training_orchestrator.api.configuration import ConfigurationError
+from training_orchestrator.api.configuration import ConfigurationError, user_path
 from training_orchestrator.api.local_time import wanted_instant
 from training_orchestrator.feed.feed_items import RewardRule
 from training_orchestrator.feed.feed_progress import CorrectionRule
@@ -75,15 +76,16 @@ def export_dataset(  # noqa: PLR0913  (each is a setting with a default)
     credit(0, [], rule, half_life_days)  # raises for a wrong rule before the log is read
     log = recorded_log(store_path, bootstrap_servers)
     reward_rules = Rewards(rewards or RewardRule(), corrections or CorrectionRule(), rule, half_life_days)
+    target = user_path(path, "path")
     thread = LoopThread()
     try:
-        with whole_file(Path(path)) as partial:
+        with whole_file(target) as partial:
             writer = _StepWriter(partial, observation, action)
             recorders = thread.run(_export(log, reward_rules, wanted_instant(as_of, "as_of"), writer))
     finally:
         thread.close()
     return ExportedDataset(
-        Path(path),
+        target,
         writer.rows,
         writer.episodes,
         sum(each.credited_micros for each in recorders) / MICROS,
@@ -180,7 +182,7 @@ class _StepWriter:
 
     def _write_group(self) -> None:
         if self._writer is None:
-            is_discrete = bool(self._rows) and isinstance(self._rows[0]["actions"], int)
+            is_discrete = bool(self._rows) and isinstance(self._rows[0]["actions"], Integral)
             self._writer = ParquetWriter(self._path, _schema(is_discrete=is_discrete), compression="zstd")
         if self._rows:
             try:

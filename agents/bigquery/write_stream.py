@@ -24,6 +24,7 @@ from google.cloud.bigquery_storage_v1.services.big_query_write.transports import
 from google.protobuf.descriptor_pb2 import DescriptorProto
 
 from journeys.agents.bigquery.client import Warehouse, no_credentials
+from journeys.schemas.expected_error import PicklableError
 
 _TIMEOUT_SECONDS: Final = 30.0
 _CODES: Final = types.StorageError.StorageErrorCode
@@ -34,7 +35,7 @@ class StreamLostError(Exception):
     """The stream accepts no more rows: another writer finalized it, or it was deleted."""
 
 
-class RowsRefusedError(Exception):
+class RowsRefusedError(PicklableError):
     """BigQuery refused some rows, and so wrote none of the request. `reasons` are by their index in it."""
 
     def __init__(self, reasons: dict[int, str]) -> None:

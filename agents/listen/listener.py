@@ -84,7 +84,7 @@ async def _work(
     stopping: asyncio.Task[bool],
     tell: Callable[[str], None],
 ) -> None:
-    opening = asyncio.create_task(_opened(settings, known, connections, tell))
+    opening = asyncio.create_task(open_intake(settings, known, connections, tell))
     await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not opening.done():
         opening.cancel()
@@ -105,7 +105,7 @@ async def _work(
         raise _LeftOpenError
 
 
-async def _opened(
+async def open_intake(
     settings: Settings, known: KnownIds, connections: AsyncExitStack, tell: Callable[[str], None]
 ) -> Intake:
     """Connect, for as long as it takes; raises OperationError for what waiting does not help."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
+from journeys.schemas.expected_error import PicklableError
 from journeys.schemas.invalid import InvalidRecordError
 
 LARGEST_BODY: Final = 8 * 2**20
@@ -19,7 +20,7 @@ _ERRORS: Final = (ValueError, RecursionError, ArithmeticError)
 _JSON: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=float)
 
 
-class RefusedRequestError(Exception):
+class RefusedRequestError(PicklableError):
     """A request that is refused as a whole: its status, and why in one line."""
 
     def __init__(self, status: HTTPStatus, why: str) -> None:

@@ -5,12 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from journeys.agents.settings.foreign_env import env_file_to_read
 from journeys.agents.settings.security_fault import security_fault
 from journeys.schemas.topics import DEFAULT_PARTITION_COUNT, Topic, topic_map
 from journeys.streams.compiled.engine_choice import EngineSetting
+
+
+def _of_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(str(error)) from None
+
+
+UserPath = Annotated[Path, AfterValidator(_of_home)]
+"""A path in which `~` is the user's home: no shell has read the file .env."""
 
 
 class Settings(BaseSettings):
@@ -24,6 +36,10 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,  # an error in one setting must not show the value of another, such as a password
     )
 
+    def __init__(self, **given: Any) -> None:
+        """Raise ValidationError, and UnreadableEnvError for a file .env that names our settings and is no UTF-8."""
+        super().__init__(**given if "_env_file" in given else given | {"_env_file": env_file_to_read()})
+
     bootstrap_servers: str | None = None
     """Kafka's bootstrap servers; None uses the development broker of `journeys broker start`."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = "PLAINTEXT"
@@ -32,16 +48,16 @@ class Settings(BaseSettings):
     """SASL mechanism; None with SASL_SSL is SCRAM-SHA-512."""
     sasl_username: Annotated[str, Field(min_length=1)] | None = None
     sasl_password: Annotated[SecretStr, Field(min_length=1)] | None = None
-    sasl_password_file: Path | None = None
+    sasl_password_file: UserPath | None = None
     """File with the password; its final line break is ignored."""
-    tls_ca_file: Path | None = None
+    tls_ca_file: UserPath | None = None
     """Trusted certificate authorities (PEM) for the broker's certificate; None uses those of the system."""
-    tls_cert_file: Path | None = None
+    tls_cert_file: UserPath | None = None
     """Client certificate (PEM), followed by its intermediate certificates."""
-    tls_key_file: Path | None = None
+    tls_key_file: UserPath | None = None
     """Private key (PEM) of the client certificate; it may be in the same file."""
     tls_key_password: Annotated[SecretStr, Field(min_length=1)] | None = None
-    tls_key_password_file: Path | None = None
+    tls_key_password_file: UserPath | None = None
     """File with the password of the key; its final line break is ignored."""
     application_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")] = "journeys"
     """Consumer group, and prefix of the changelog's name."""
@@ -53,13 +69,13 @@ class Settings(BaseSettings):
     """Copies of each topic that is created; None makes 3, or as many as there are brokers. 1 says that it is meant."""
     create_topics: bool = True
     """Whether a worker creates topics that are missing."""
-    policy: Path | None = None
+    policy: UserPath | None = None
     """Policy file that a worker puts in force; None keeps the policy of the log."""
     schema_registry_url: str | None = None
     """Confluent-compatible schema registry; None writes fingerprints as schema ids."""
     store: Literal["memory://", "rocksdb://"] = "memory://"
     """Where a worker keeps its rows, besides the changelog: in memory only, or on disk, too (extra `rocksdb`)."""
-    data_dir: Path = Path(".journeys")
+    data_dir: UserPath = Path(".journeys")
     """Folder of the development servers, and of rows on disk (`tables/`)."""
     punctuation_interval_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     """How often a worker checks for due deadlines."""
@@ -89,27 +105,27 @@ class Settings(BaseSettings):
     """Port for health and Prometheus metrics; 0 uses a free port, None opens none."""
     metrics_host: str = "127.0.0.1"
     """Address of that port."""
-    metrics_tls_cert_file: Path | None = None
+    metrics_tls_cert_file: UserPath | None = None
     """Certificate (PEM) of that port, followed by its intermediate certificates; None serves without TLS."""
-    metrics_tls_key_file: Path | None = None
+    metrics_tls_key_file: UserPath | None = None
     """Private key (PEM) of that certificate; it may be in the same file."""
     metrics_tls_key_password: Annotated[SecretStr, Field(min_length=1)] | None = None
-    metrics_tls_key_password_file: Path | None = None
+    metrics_tls_key_password_file: UserPath | None = None
     """File with the password of that key; its final line break is ignored."""
     metrics_token: Annotated[SecretStr, Field(min_length=1)] | None = None
     """Bearer token that whoever reads the metrics must send; None asks for none."""
-    metrics_token_file: Path | None = None
+    metrics_token_file: UserPath | None = None
     """File with that token; its final line break is ignored."""
     listen_keys: Annotated[SecretStr, Field(min_length=1)] | None = None
     """Keys of the clients of `journeys listen`, separated by spaces; None asks for none, on loopback only."""
-    listen_keys_file: Path | None = None
+    listen_keys_file: UserPath | None = None
     """File with those keys, one a line."""
-    listen_tls_cert_file: Path | None = None
+    listen_tls_cert_file: UserPath | None = None
     """Certificate (PEM) of `journeys listen`, followed by its intermediate certificates; None serves without TLS."""
-    listen_tls_key_file: Path | None = None
+    listen_tls_key_file: UserPath | None = None
     """Private key (PEM) of that certificate; it may be in the same file."""
     listen_tls_key_password: Annotated[SecretStr, Field(min_length=1)] | None = None
-    listen_tls_key_password_file: Path | None = None
+    listen_tls_key_password_file: UserPath | None = None
     """File with the password of that key; its final line break is ignored."""
     worker_id: str | None = None
     """Name of a worker in logs and punctuations; None makes one from host name and process id."""

@@ -27,6 +27,12 @@ def listen(
         typer.Option(min=1_000, max=20_000_000, metavar="IDS", help="How many of the latest ids it knows at least."),
     ] = 250_000,
     mapping: Map = None,
+    topic: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Read JSON from this topic, not from HTTP; what is refused goes to NAME.refused."
+        ),
+    ] = None,
     bootstrap_servers: Servers = None,
 ) -> None:
     """Take touchpoints, registrations and signals by HTTP until stopped: POST /records, JSON or NDJSON.
@@ -36,6 +42,7 @@ def listen(
     key of JOURNEYS_LISTEN_KEYS_FILE. With --map a request holds objects as they are elsewhere, such as events of
     Segment, and the mapping makes records of them. With exit code 70 it can be restarted.
     """
+    from journeys.agents.listen.json_topic import follow_topic
     from journeys.agents.listen.known_ids import KnownIds
     from journeys.agents.listen.listener import ListenerFailedError
     from journeys.agents.listen.listener import listen as run_listener
@@ -43,8 +50,12 @@ def listen(
 
     settings = settings_of(bootstrap_servers=bootstrap_servers)
     mapped = None if mapping is None else _mapping(mapping).apply
+    known = KnownIds(remember)
     try:
-        run_operation(run_listener(settings, host, port, KnownIds(remember), mapped, print_error))
+        if topic is None:
+            run_operation(run_listener(settings, host, port, known, mapped, print_error))
+        else:
+            run_operation(follow_topic(settings, topic, known, mapped, print_error))
     except ListenerFailedError as error:
         print_error(f"it ends, and can be started again: {error}")
         raise typer.Exit(_RESTART_HELPS) from None

@@ -255,9 +255,12 @@ def require_own(partition: DecidedPartition, record: JourneyRecord, key: bytes |
     """
     if key != record.journey_id.encode():
         raise InvalidRecordError("key", key, f"the journey_id {record.journey_id!r} in UTF-8")
-    if append_time is None or partition.time_source == "simulated":
-        return
-    latest = append_time + partition.policy.future_skew_ms
+    if append_time is not None and partition.time_source != "simulated":
+        require_not_ahead(record, append_time + partition.policy.future_skew_ms)
+
+
+def require_not_ahead(record: JourneyRecord, latest: int) -> None:
+    """Raise InvalidRecordError for a record that occurs after `latest` (ms): its append time and the policy's skew."""
     if record.occurred_at > latest:
         raise InvalidRecordError(
             "occurred_at",

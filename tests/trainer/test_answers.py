@@ -142,10 +142,10 @@ def test_a_configuration_that_means_nothing_is_refused_at_once(tmp_path):
     assert said(lambda: TrainingOrchestrator(TimeoutConfiguration()), ConfigurationError).endswith(
         "is not a TrainingConfiguration"
     )
-    long = create_timeout_manager(timeout_days=1e9, store_path=tmp_path / "s.sqlite3")
+    long = JourneyTimeoutManager(TimeoutConfiguration(cleanup_stale_data_days=1e9), store_path=tmp_path / "s.sqlite3")
     assert said(lambda: asyncio.run(long.start()), ConfigurationError) == (
-        "this configuration makes no valid policy: deadlines.timeout_days: '1000000000.0' input should be less than or "
-        "equal to 36500"
+        "this configuration makes no valid policy: cleanup.stale_data_days: '1000000000.0' input should be less than "
+        "or equal to 36500"
     )
     mirrored = create_timeout_manager(store_path=tmp_path / "s.sqlite3", redis_url="127.0.0.1:6379")
     assert said(lambda: asyncio.run(mirrored.start()), ConfigurationError).startswith(NO_REDIS)

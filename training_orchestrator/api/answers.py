@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journeys.schemas.expected_error import ExpectedError
+from journeys.schemas.expected_error import ExpectedError, PicklableError
 
 
 class NotStartedError(RuntimeError):
@@ -24,7 +24,7 @@ class StoreInUseError(StoreUnavailableError):
     """Another manager, in this process or another, has the store's file open; only one may."""
 
 
-class JourneyRefusedError(Exception):
+class JourneyRefusedError(PicklableError):
     """The journey is not open; no penalty was charged."""
 
     def __init__(self, journey_id: str, text: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -39,8 +40,9 @@ class TimeoutConfiguration:
     def __post_init__(self) -> None:
         """Raise ConfigurationError for a value that is not allowed."""
         _check_numbers(self)
-        if isinstance(self.cleanup_batch_size, float):
+        if not is_whole(self.cleanup_batch_size):
             raise ConfigurationError(f"cleanup_batch_size: {self.cleanup_batch_size!r} is not a whole number")
+        _require_below_cap("default_timeout_days", self.default_timeout_days, self.max_journey_duration_days)
         if not isinstance(self.state_penalty_weights, Mapping):
             raise ConfigurationError(f"state_penalty_weights: {self.state_penalty_weights!r} is not a dict by state")
         for state, weight in self.state_penalty_weights.items():
@@ -73,6 +75,7 @@ class TrainingConfiguration:
     def __post_init__(self) -> None:
         """Raise ConfigurationError for a value that is not allowed."""
         _check_numbers(self)
+        _require_below_cap("journey_timeout_days", self.journey_timeout_days, self.max_journey_duration_days)
         self.timeouts()
 
     def timeouts(self) -> TimeoutConfiguration:
@@ -87,9 +90,50 @@ class TrainingConfiguration:
         )
 
 
+def given_policy(policy: Policy | Mapping[str, Any] | Path | str | None) -> Callable[[], Policy | None]:
+    """Gives a function that makes the policy: of a TOML file, of tables, or as it is. It raises ConfigurationError."""
+
+    def made() -> Policy | None:
+        if policy is None:
+            return None
+        from journeys.streams.rule.policy import Policy, policy_from_toml, policy_of_tables  # noqa: PLC0415  (as in _policy_of)
+
+        if isinstance(policy, Policy):
+            return policy
+        try:
+            if isinstance(policy, Mapping):
+                return policy_of_tables(dict(policy))
+            return policy_from_toml(user_path(policy, "policy").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"policy: {error}") from None
+
+    return made
+
+
+def user_path(path: Path | str, name: str = "store_path") -> Path:
+    """Path with `~` as the user's home. Raises ConfigurationError."""
+    try:
+        return Path(path).expanduser()
+    except (RuntimeError, TypeError):
+        raise ConfigurationError(f"{name}: {path!r} is not a path; ~ is the home of a user that is there") from None
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number, numpy's among them; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a setting is a number; True and False are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _require_below_cap(name: str, timeout_days: float, most: float) -> None:
+    if timeout_days > most:
+        raise ConfigurationError(
+            f"{name}: {timeout_days!r} is more than max_journey_duration_days, {most!r}, which would cut it: "
+            "give a greater one, too"
+        )
 
 
 def _check_numbers(configuration: Any) -> None:
@@ -118,7 +162,7 @@ def _policy_of(configuration: TimeoutConfiguration) -> Policy:
         },
         "cleanup": {
             "stale_data_days": str(configuration.cleanup_stale_data_days),
-            "batch_size": configuration.cleanup_batch_size,
+            "batch_size": int(configuration.cleanup_batch_size),
         },
         "penalty": {
             "state_weight": {state: str(weight) for state, weight in configuration.state_penalty_weights.items()}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from journeys.streams.rule.policy import Policy
 
 
 class StoreOptions(TypedDict, total=False):
     """Store, Kafka, clock and Redis of a manager; JourneyTimeoutManager explains each."""
 
+    policy: Policy | Mapping[str, Any] | Path | str | None
     store_path: Path | str | None
     bootstrap_servers: str | None
     bring_policy: bool

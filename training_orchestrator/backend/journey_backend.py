@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from journeys.schemas.records import JourneyAbandoned, JourneyCommand, JourneyLifecycle, JourneyRecord
+    from journeys.streams.rule.policy import Policy
     from journeys.streams.rule.row import Row
     from training_orchestrator.api.figures import Figures
 
@@ -50,6 +51,9 @@ class JourneyBackend(Protocol):
 
     async def clean_up(self) -> int | None:
         """Delete journeys past cleanup now and give their number; None where workers do it by themselves."""
+
+    async def policy(self) -> Policy:
+        """The policy in force."""
 
     async def figures(self) -> Figures:
         """Counts and figures of the journeys."""

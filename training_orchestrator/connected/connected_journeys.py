@@ -137,6 +137,11 @@ class ConnectedJourneys:
         """None: workers clean up by themselves, at each punctuation."""
         return None
 
+    async def policy(self) -> Policy:
+        """The policy in force in the first partition; `journeys policy show` has all."""
+        async with self._answered("policy"):
+            return (await policies_in_force(self._settings))[0].policy
+
     async def figures(self) -> Figures:
         """Counts of the outputs since `open`; only the workers know the number of open journeys."""
         return self._listener.tally.figures(

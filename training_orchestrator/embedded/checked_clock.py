@@ -8,6 +8,7 @@ from typing import Final
 from journeys.clock import now_ms
 from journeys.schemas.instants import DAY_MS, EARLIEST, LATEST, SECOND_MS, format_instant
 from journeys.schemas.invalid import InvalidRecordError
+from training_orchestrator.api.configuration import is_whole
 
 _MILLISECONDS: Final = "whole milliseconds since 1970, such as now=lambda: int(time.time() * 1000)"
 # Longer than any journey lasts, and shorter than what a clock in the wrong unit is off by.
@@ -31,9 +32,10 @@ class CheckedClock:
 
     def __call__(self) -> int:
         """Read the clock."""
-        at = now_ms() if self._now is None else self._now()
-        if not isinstance(at, int) or isinstance(at, bool):
-            raise InvalidRecordError("now", at, _MILLISECONDS)
+        given = now_ms() if self._now is None else self._now()
+        if not is_whole(given):
+            raise InvalidRecordError("now", given, _MILLISECONDS)
+        at = int(given)  # numpy's among them
         if not EARLIEST <= at < LATEST:
             if self._now is None:
                 raise InvalidRecordError("now", format_instant(at), "the time of today: set this machine's clock")

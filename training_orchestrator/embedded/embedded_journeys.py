@@ -68,7 +68,7 @@ class EmbeddedJourneys:
     def __init__(
         self,
         path: Path,
-        policy: Policy,
+        policy: Policy | None,
         now: CheckedClock,
         interval_seconds: float,
         engine: Engine,
@@ -77,7 +77,7 @@ class EmbeddedJourneys:
         self._engine = engine
         self._now = now
         self._is_live = now.time_source == "live"
-        self._interval_seconds = interval_seconds
+        self._interval_ms = int(interval_seconds * 1000)
         self._thread = ThreadPoolExecutor(1, "journeys")
         self._waiting: deque[_Call] = deque()
         self._turns: asyncio.Task[None] | None = None
@@ -163,6 +163,10 @@ class EmbeddedJourneys:
         """Figures of this process."""
         return await self._in_thread(self._figures)
 
+    async def policy(self) -> Policy:
+        """The policy in force."""
+        return (await self.policies())[0]
+
     async def policies(self) -> tuple[Policy, dict[str, Policy]]:
         """The policy in force, and all policies of the log by version."""
         return await self._in_thread(self._journeys.policies)
@@ -246,7 +250,7 @@ class EmbeddedJourneys:
         applied = [effects for result in results if isinstance(result, list) for effects in result]
         self._tally.effects(applied)
         updates = [] if self.mirror is None else self._updates_of(self._journeys.changed(applied))
-        return _Turn(results, applied, updates, self._journeys.punctuation_due_at())
+        return _Turn(results, applied, updates, self._journeys.punctuation_due_at(self._interval_ms))
 
     def _next_turn(self) -> list[_Call]:
         calls: list[_Call] = []
@@ -264,8 +268,8 @@ class EmbeddedJourneys:
     async def _monitor(self) -> None:
         while True:
             self._changed.clear()
-            self._due_at = await self._in_thread(self._journeys.punctuation_due_at)
-            wait = min(max((self._due_at - self._now()) / 1000, _LEAST_WAIT_SECONDS), self._interval_seconds)
+            self._due_at = await self._in_thread(self._journeys.punctuation_due_at, self._interval_ms)
+            wait = min(max((self._due_at - self._now()) / 1000, _LEAST_WAIT_SECONDS), self._interval_ms / 1000)
             try:
                 async with asyncio.timeout(wait):
                     await self._changed.wait()

@@ -14,8 +14,16 @@ from typing import Final
 
 from journeys.schemas.codec import Codec, schema_id_of
 from journeys.schemas.columns import load
+from journeys.schemas.instants import DAY_MS
 from journeys.schemas.invalid import InvalidRecordError
-from journeys.schemas.records import InputRecord, JourneyAbandoned, JourneyRecord, PolicyChanged, Punctuation
+from journeys.schemas.records import (
+    InputRecord,
+    JourneyAbandoned,
+    JourneyRecord,
+    JourneyRegistered,
+    PolicyChanged,
+    Punctuation,
+)
 from journeys.schemas.rows import PolicyRow, journey_key, journey_of, policy_key
 from journeys.schemas.validation import check_input
 from journeys.streams.compiled.engine_choice import REFERENCE, Engine
@@ -23,6 +31,7 @@ from journeys.streams.partition.changelog import stored_partition
 from journeys.streams.partition.effects import Counts, Effects
 from journeys.streams.partition.entry import EntryFields
 from journeys.streams.partition.garbage_collector import kept_for_ever
+from journeys.streams.partition.record_processor import require_not_ahead
 from journeys.streams.partition.restore import Restore
 from journeys.streams.rule.clock import RULE_VERSION
 from journeys.streams.rule.policy import DEFAULT_POLICY, Policy
@@ -33,7 +42,6 @@ from training_orchestrator.embedded.local_log import LocalLog, LoggedInput, Logg
 from training_orchestrator.embedded.local_processor import LocalRecord, local_processor
 from training_orchestrator.embedded.logged_outputs import encoded, logged_outputs
 
-_PUNCTUATE_AT_LEAST_EVERY_MS: Final = 60_000  # as a worker does, so that cleanup goes on without deadlines
 _ROWS_UNTIL_STORED: Final = 20_000
 _WRITTEN_BY: Final = "training_orchestrator"
 
@@ -123,16 +131,31 @@ class LocalJourneys:
 
         Gives for each call the effects of its records, or its error. Raises StoreUnavailableError.
         """
-        errors = [_error_of(records) for records in calls]
+        append_time = self._now()
+        errors = [self._error_of(records, append_time) for records in calls]
         valid = [record for records, error in zip(calls, errors, strict=True) if error is None for record in records]
-        applied = iter(self._append(valid) if valid else ())
+        applied = iter(self._append(valid, append_time) if valid else ())
         return [
             list(islice(applied, len(records))) if error is None else error
             for records, error in zip(calls, errors, strict=True)
         ]
 
-    def _append(self, records: Sequence[InputRecord]) -> list[Effects]:
-        append_time = self._now()
+    def _error_of(self, records: Sequence[InputRecord], append_time: int) -> InvalidRecordError | None:
+        """Error of the first record that the rule would make a dead letter: then none of its call is appended."""
+        policy = self.partition.policy
+        latest = append_time + policy.future_skew_ms
+        try:
+            for record in records:
+                check_input(record)
+                if self._time_source == "live" and isinstance(record, JourneyRecord):
+                    require_not_ahead(record, latest)
+                if isinstance(record, JourneyRegistered):
+                    _require_below_cap(record, policy)
+        except InvalidRecordError as error:
+            return error
+        return None
+
+    def _append(self, records: Sequence[InputRecord], append_time: int) -> list[Effects]:
         inputs = [LoggedInput(_key_of(record), append_time, value) for record, value in encoded(records, self.codec)]
         first = self.log.append(inputs)
         applied = self._process(
@@ -156,9 +179,9 @@ class LocalJourneys:
         """Append a punctuation at the present time, which fires due deadlines; raises as `apply`."""
         return self.apply([Punctuation(self._now(), self._time_source, _WRITTEN_BY, RULE_VERSION)])[0]
 
-    def punctuation_due_at(self) -> int:
-        """When the next punctuation is due (ms): at a deadline plus grace, and at least every minute."""
-        at = (self.partition.clock or 0) + _PUNCTUATE_AT_LEAST_EVERY_MS
+    def punctuation_due_at(self, interval_ms: int) -> int:
+        """When the next punctuation is due (ms): at a deadline plus grace, and an interval after the last one."""
+        at = (self.partition.clock or 0) + interval_ms
         due_at = self.partition.next_due_at()
         return at if due_at is None else min(at, due_at)
 
@@ -260,13 +283,12 @@ class LocalJourneys:
             self._outputs.clear()
 
 
-def _error_of(records: Sequence[InputRecord]) -> InvalidRecordError | None:
-    try:
-        for record in records:
-            check_input(record)
-    except InvalidRecordError as error:
-        return error
-    return None
+def _require_below_cap(record: JourneyRegistered, policy: Policy) -> None:
+    if record.timeout_ms is not None and record.timeout_ms > policy.max_journey_duration_ms:
+        most = policy.deadlines.max_journey_duration_days
+        raise InvalidRecordError(
+            "timeout_days", record.timeout_ms / DAY_MS, f"at most {most}, the policy's max_journey_duration_days"
+        )
 
 
 def _key_of(record: InputRecord) -> bytes | None:

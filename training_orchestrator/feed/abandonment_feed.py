@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Self, Unpack
 
 from journeys.clock import now_ms
 from training_orchestrator.api.answers import NotStartedError
-from training_orchestrator.api.configuration import DEFAULT_STORE, ConfigurationError
+from training_orchestrator.api.configuration import DEFAULT_STORE, ConfigurationError, user_path
 from training_orchestrator.api.extras import needs
 from training_orchestrator.api.local_time import instant_of, wanted_instant
 from training_orchestrator.feed.feed_checkpoint import BadCheckpointError, FeedCheckpoint
@@ -49,7 +49,7 @@ class AbandonmentFeed:
         self,
         source: FeedSource,
         *,
-        start: Start = "earliest",
+        start: Start | None = "earliest",
         as_of: datetime | None = None,
         follow: bool | None = None,
         rewards: RewardRule | None = None,
@@ -57,6 +57,7 @@ class AbandonmentFeed:
         conversions: bool = False,
     ) -> None:
         """Raises ConfigurationError, BadCheckpointError."""
+        start = "earliest" if start is None else start
         if not isinstance(start, bytes | datetime) and start not in ("earliest", "latest"):
             raise ConfigurationError(f"start: {start!r} is not earliest, latest, a datetime or a checkpoint's bytes")
         self._source = source
@@ -82,7 +83,7 @@ class AbandonmentFeed:
         """Feed of an embedded manager's file; the manager may be running, in this process or another."""
         from training_orchestrator.sources.file_sources import StoreSource  # noqa: PLC0415  (as above)
 
-        return cls(StoreSource(Path(path)), **more)
+        return cls(StoreSource(user_path(path, "path")), **more)
 
     @classmethod
     def from_files(
@@ -91,7 +92,9 @@ class AbandonmentFeed:
         """Feed of the files that `journeys replay` wrote; without the lifecycle file there are no corrections."""
         from training_orchestrator.sources.file_sources import ReplayFileSource  # noqa: PLC0415  (as above)
 
-        source = ReplayFileSource(Path(abandonments), None if lifecycle is None else Path(lifecycle))
+        source = ReplayFileSource(
+            user_path(abandonments, "abandonments"), None if lifecycle is None else user_path(lifecycle, "lifecycle")
+        )
         more.setdefault("follow", False)
         return cls(source, **more)
 

@@ -15,7 +15,7 @@ Start: TypeAlias = Literal["earliest", "latest"] | datetime | bytes
 class FeedOptions(TypedDict, total=False):
     """Keyword arguments; AbandonmentFeed explains each."""
 
-    start: Start
+    start: Start | None
     as_of: datetime | None
     follow: bool | None
     rewards: RewardRule | None

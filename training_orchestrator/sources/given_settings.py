@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from journeys.agents.settings.foreign_env import UnreadableEnvError
 from journeys.agents.settings.settings import Settings, faults_of
 from training_orchestrator.api.configuration import ConfigurationError
 
@@ -14,3 +15,5 @@ def given_settings(bootstrap_servers: str | None = None) -> Settings:
         return Settings() if bootstrap_servers is None else Settings(bootstrap_servers=bootstrap_servers)
     except ValidationError as error:
         raise ConfigurationError(faults_of(error)) from None
+    except UnreadableEnvError as error:
+        raise ConfigurationError(str(error)) from None

@@ -11,7 +11,7 @@ from journeys.schemas.codec import Codec
 from journeys.streams.partition.entry import EntryFields
 from journeys.streams.partition.state import Partition
 from training_orchestrator.api.answers import StoreUnavailableError
-from training_orchestrator.api.configuration import DEFAULT_STORE, ConfigurationError
+from training_orchestrator.api.configuration import DEFAULT_STORE, ConfigurationError, user_path
 from training_orchestrator.api.extras import needs
 from training_orchestrator.embedded.local_log import entries_of, store_connection
 
@@ -34,7 +34,7 @@ def recorded_log(store_path: Path | str | None, bootstrap_servers: str | None) -
     if store_path is not None:
         if bootstrap_servers is not None:
             raise ConfigurationError("store_path and bootstrap_servers: give one of them")
-        return StoreLog(Path(store_path))
+        return StoreLog(user_path(store_path))
     from training_orchestrator.sources.given_settings import given_settings  # noqa: PLC0415  (a store needs no settings)
 
     settings = given_settings(bootstrap_servers)
