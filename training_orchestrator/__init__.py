@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from training_orchestrator.rewards.journey_rewards import Transition as Transition
     from training_orchestrator.rewards.reward_ledger import LateReward, RewardLedger
     from training_orchestrator.runtime.json_logs import log_as_json
+    from training_orchestrator.sync_manager import SyncJourneyTimeoutManager
 
 _LAZY = {
     "AbandonmentFeed": "training_orchestrator.feed.abandonment_feed",
@@ -50,6 +51,7 @@ _LAZY = {
     "JourneyRewards": "training_orchestrator.rewards.journey_rewards",
     "LateReward": "training_orchestrator.rewards.reward_ledger",
     "RewardLedger": "training_orchestrator.rewards.reward_ledger",
+    "SyncJourneyTimeoutManager": "training_orchestrator.sync_manager",
     "Transition": "training_orchestrator.rewards.journey_rewards",
     "export_dataset": "training_orchestrator.offline_dataset",
     "log_as_json": "training_orchestrator.runtime.json_logs",
@@ -86,6 +88,7 @@ __all__ = [
     "RewardRule",
     "StoreInUseError",
     "StoreUnavailableError",
+    "SyncJourneyTimeoutManager",
     "TimeoutConfiguration",
     "TrainerTouchpoint",
     "TrainingConfiguration",

@@ -65,6 +65,7 @@ def backend_of(
     from journeys.streams.compiled.engine_choice import EngineMissingError, EngineSetting, load_engine  # noqa: PLC0415  (as above)
     from training_orchestrator.embedded.checked_clock import CheckedClock  # noqa: PLC0415  (as above)
     from training_orchestrator.embedded.embedded_journeys import EmbeddedJourneys  # noqa: PLC0415  (as above)
+    from training_orchestrator.embedded.shared_journeys import SharedJourneys, Wanted  # noqa: PLC0415  (as above)
 
     setting = os.environ.get(ENGINE, "auto")
     if setting not in get_args(EngineSetting):
@@ -74,20 +75,19 @@ def backend_of(
     except EngineMissingError as error:
         raise ConfigurationError(str(error)) from None
 
-    path = store_path or DEFAULT_STORE
-    embedded = EmbeddedJourneys(
-        path,
-        policy,
-        CheckedClock(now),
-        configuration.abandonment_check_interval_minutes * 60,
-        engine,
-    )
-    if redis_url is not None:
-        from training_orchestrator.mirror.embedded_source import EmbeddedSource  # noqa: PLC0415  (as above)
-        from training_orchestrator.sources.file_sources import StoreSource  # noqa: PLC0415  (as above)
+    path, clock = store_path or DEFAULT_STORE, CheckedClock(now)
 
-        with needs("redis", "redis_url"):
-            from training_orchestrator.mirror.redis_mirror import RedisMirror  # noqa: PLC0415  (as above)
+    def first() -> EmbeddedJourneys:
+        interval_seconds = configuration.abandonment_check_interval_minutes * 60
+        embedded = EmbeddedJourneys(path, policy, clock, interval_seconds, engine)
+        if redis_url is not None:
+            from training_orchestrator.mirror.embedded_source import EmbeddedSource  # noqa: PLC0415  (as above)
+            from training_orchestrator.sources.file_sources import StoreSource  # noqa: PLC0415  (as above)
 
-        embedded.mirror = RedisMirror(redis_url, EmbeddedSource(embedded, StoreSource(path)))
-    return embedded
+            with needs("redis", "redis_url"):
+                from training_orchestrator.mirror.redis_mirror import RedisMirror  # noqa: PLC0415  (as above)
+
+            embedded.mirror = RedisMirror(redis_url, EmbeddedSource(embedded, StoreSource(path)))
+        return embedded
+
+    return SharedJourneys(Wanted(path, policy, clock, redis_url, first))

@@ -11,8 +11,9 @@ It runs embedded, with a file and no server, or connected to Kafka, where worker
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from journeys.clock import now_ms
 from training_orchestrator.api.abandonment import AbandonmentPenalty, AbandonmentReason, abandoned_journeys, penalty_of
@@ -25,6 +26,7 @@ from training_orchestrator.api.configuration import (
     user_path,
 )
 from training_orchestrator.api.local_time import datetime_of, instant_of
+from training_orchestrator.runtime.collector_pause import collector_pause
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -51,6 +53,7 @@ __all__ = [
 ]
 
 
+_MOST_ON_LOOP: Final = 500  # takes 4 ms
 _NOT_STARTED = "call start() first, or use the manager as an async context manager"
 
 
@@ -107,6 +110,7 @@ class JourneyTimeoutManager:
         self._redis_url = redis_url
         self._backend: JourneyBackend | None = None
         self._loop: AbstractEventLoop | None = None
+        self._pid: int | None = None
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -124,12 +128,12 @@ class JourneyTimeoutManager:
 
         A second start does nothing. Raises StoreUnavailableError, ConfigurationError.
         """
-        if self._backend is None:
+        if self._backend is None or self._pid != os.getpid():
             import asyncio  # noqa: PLC0415  (light imports)
 
             backend = await asyncio.to_thread(self._make_backend)  # its imports take most of a second
             await backend.open()
-            self._backend, self._loop = backend, asyncio.get_running_loop()
+            self._backend, self._loop, self._pid = backend, asyncio.get_running_loop(), os.getpid()
 
     async def stop(self) -> None:
         """Stop watching and close the store; acknowledged records stay. A second stop does nothing."""
@@ -170,7 +174,14 @@ class JourneyTimeoutManager:
 
     async def record_touchpoints(self, touchpoints: Sequence[TrainerTouchpoint]) -> None:
         """Record many touchpoints in one call; raises as `record_touchpoint`, and then none of them is appended."""
-        await self._started().write([touchpoint.record(self._present()) for touchpoint in touchpoints])
+        backend, now = self._started(), self._present()
+        if len(touchpoints) <= _MOST_ON_LOOP:
+            await backend.write([touchpoint.record(now) for touchpoint in touchpoints])
+            return
+        import asyncio  # noqa: PLC0415  (light imports)
+
+        with collector_pause():
+            await backend.write(await asyncio.to_thread(lambda: [each.record(now) for each in touchpoints]))
 
     async def record_signal(self, journey_id: str, signal: str, *, at: datetime | None = None) -> None:
         """Tell what happened elsewhere: `competitor_conversion`, `budget_exhausted` or `fatigue` ends the journey.
@@ -300,10 +311,12 @@ class JourneyTimeoutManager:
             raise NotStartedError(_NOT_STARTED)
         import asyncio  # noqa: PLC0415  (light imports)
 
-        if asyncio.get_running_loop() is not self._loop:
+        if self._pid != os.getpid():
+            raise NotStartedError("this manager was started in another process, of which this is a fork: call start()")
+        if self._backend.needs_its_loop and asyncio.get_running_loop() is not self._loop:
             raise NotStartedError(
-                "this manager was started in another event loop (each asyncio.run makes one of its own): start, use "
-                "and stop it in the same loop"
+                "this connected manager was started in another event loop (each asyncio.run makes one of its own): "
+                "start, use and stop it in the same loop"
             )
         return self._backend
 

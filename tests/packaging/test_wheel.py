@@ -188,27 +188,3 @@ def test_openai_agents_can_be_imported_beside_it(wheel, tmp_path):
     run(python, "-m", "pip", "install", "--quiet", "openai-agents")
     run(python, "-m", "pip", "install", "--quiet", "--no-deps", wheel)
     run(python, "-c", "import agents, training_orchestrator; agents.Agent", cwd=tmp_path)
-
-
-@needs_rust
-def test_the_steps_of_the_image_end_with_the_compiled_engine(tmp_path):
-    """The pip steps of the Dockerfile, run here in the order that they stand there, in folders of their own."""
-    image = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
-    steps = [step for step in re.findall(r"^RUN ((?:.*\\\n)*.*)", image, re.MULTILINE) if "apt-get" not in step]
-    assert len(steps) == 2
-    source = tmp_path / "source"
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(source)], check=True)
-    (tmp_path / "wheels").mkdir()
-    (tmp_path / "wheels" / "constraints.txt").write_bytes(CONSTRAINTS.read_bytes())
-    compiling = os.environ | {"CARGO_TARGET_DIR": str(ROOT / "engine" / "target")}
-    running = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-    for step, folder, environment in zip(steps, (source, tmp_path), (compiling, running), strict=True):
-        here = step.replace("/build", f"{tmp_path}/build").replace("/wheels", f"{tmp_path}/wheels")
-        here = here.replace("python3 -m", f"{sys.executable} -m")
-        run("/bin/sh", "-ec", here.replace("\\\n", " "), cwd=folder, env=environment)
-    assert "compiled" in run(
-        tmp_path / "venv" / "bin" / "python",
-        "-c",
-        "from journeys.streams.compiled.engine_choice import load_engine; print(load_engine('compiled').name)",
-        cwd=tmp_path,
-    )

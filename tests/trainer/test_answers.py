@@ -12,9 +12,7 @@ from training_orchestrator import (
     CorrectionRule,
     InvalidRecordError,
     JourneyTimeoutManager,
-    NotStartedError,
     RewardRule,
-    StoreInUseError,
     StoreUnavailableError,
     TimeoutConfiguration,
     TrainingConfiguration,
@@ -188,25 +186,3 @@ def test_a_store_that_is_not_there_is_said_to_be_that(tmp_path):
     assert said(read, StoreUnavailableError) == expected
     assert said(lambda: export_dataset(tmp_path / "d", store_path=missing), StoreUnavailableError) == expected
     assert not missing.exists()
-
-
-def test_a_second_manager_of_one_process_is_told_what_to_do(tmp_path):
-    """As in a notebook whose cell was run again."""
-    store = tmp_path / "s.sqlite3"
-
-    async def run():
-        async with JourneyTimeoutManager(store_path=store):
-            with pytest.raises(StoreInUseError) as refused:
-                await JourneyTimeoutManager(store_path=store).start()
-            return str(refused.value)
-
-    assert asyncio.run(run()) == (f"{store}: another manager is using this file; stop it, or use another file")
-
-
-def test_a_manager_belongs_to_the_event_loop_that_started_it(tmp_path):
-    """In another loop its deadlines would not be checked, without any error."""
-    manager = JourneyTimeoutManager(store_path=tmp_path / "s.sqlite3")
-    asyncio.run(manager.start())
-    for call in (manager.register_journey("j"), manager.check_timeouts(), manager.stop()):
-        with pytest.raises(NotStartedError, match="another event loop"):
-            asyncio.run(call)

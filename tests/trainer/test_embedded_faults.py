@@ -10,7 +10,6 @@ import pytest
 from training_orchestrator import (
     JourneyTimeoutManager,
     NotStartedError,
-    StoreInUseError,
     StoreUnavailableError,
     UnknownJourneyError,
 )
@@ -92,20 +91,6 @@ def test_a_file_that_is_no_store_is_refused(store, clock):
     with pytest.raises(StoreUnavailableError, match="not a database"):
         asyncio.run(manager_of(store, clock).start())
     assert store.read_bytes() == b"no database at all" * 1000
-
-
-def test_a_second_owner_is_refused(store, clock):
-    """Two managers would charge twice; the first goes on working."""
-
-    async def run():
-        async with manager_of(store, clock) as manager:
-            with pytest.raises(StoreInUseError):
-                await manager_of(store, clock).start()
-            await manager.register_journey("still there")
-        async with manager_of(store, clock) as manager:
-            assert (await manager.metrics()).active_journeys == 1
-
-    asyncio.run(run())
 
 
 def test_simulated_and_live_time_do_not_mix(store, clock):

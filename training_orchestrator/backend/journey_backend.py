@@ -18,6 +18,9 @@ class JourneyBackend(Protocol):
     mode: str
     """`embedded` or `connected`."""
 
+    needs_its_loop: bool
+    """Whether all calls must be made in the event loop of `open`."""
+
     @property
     def fault(self) -> str | None:
         """Why the last access to the store failed; None if it did not."""

@@ -41,6 +41,7 @@ class ConnectedJourneys:
     """A JourneyBackend over Kafka. A `policy` is put in force; `answer_seconds` limits every wait."""
 
     mode = "connected"
+    needs_its_loop = True
 
     def __init__(self, settings: Settings, policy: Policy | None, answer_seconds: float) -> None:
         self._settings = settings

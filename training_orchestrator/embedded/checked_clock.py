@@ -47,6 +47,10 @@ class CheckedClock:
             self._latest = at
         return at
 
+    def takes(self, other: CheckedClock) -> None:
+        """Read what another clock reads from now on."""
+        self._now = other._now
+
     def opens(self, clock: int | None) -> None:
         """Note where the clock of the store stands (ms); None in a new one, which may begin at any time up to now."""
         self._latest = max(clock or EARLIEST, now_ms())

@@ -61,7 +61,7 @@ class _Turn(NamedTuple):
 
 
 class EmbeddedJourneys:
-    """A JourneyBackend over a file. `interval_seconds` is the longest time between two checks of deadlines."""
+    """A file, for one event loop. `interval_seconds` is the longest time between two checks of deadlines."""
 
     mode = "embedded"
 
@@ -84,12 +84,30 @@ class EmbeddedJourneys:
         self._monitoring: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._due_at = 0
-        self._timed_out: deque[JourneyAbandoned] = deque(maxlen=_KEPT_TIMED_OUT)
+        self._followers: list[deque[JourneyAbandoned]] = []
         self._tally = Tally()
         self.fault: str | None = None
         self._restore_seconds: float | None = None
         self.mirror: Mirror | None = None
         """Gets every change; set it before `open`."""
+
+    def follow(self) -> deque[JourneyAbandoned]:
+        """Abandonments by deadline from now on, at most the last 100,000: pass it to `take_timed_out`."""
+        timed_out: deque[JourneyAbandoned] = deque(maxlen=_KEPT_TIMED_OUT)
+        self._followers = [*self._followers, timed_out]
+        return timed_out
+
+    def unfollow(self, timed_out: deque[JourneyAbandoned]) -> None:
+        """Collect no more of them."""
+        self._followers = [each for each in self._followers if each is not timed_out]
+
+    async def join(self, policy: Policy | None, now: CheckedClock) -> None:
+        """Another manager uses this store from now on; raises as LocalJourneys.join."""
+        self._note(await self._in_thread(self._join_turn, policy, now))
+
+    def forked(self) -> None:
+        """In a forked child: let go of the parent's lock."""
+        self._journeys.log.forked()
 
     async def open(self) -> None:
         """Restore, fire overdue deadlines, and start checking deadlines.
@@ -136,11 +154,11 @@ class EmbeddedJourneys:
             raise AnswerOutstandingError(f"command {command.command_id} was applied before, and has no new answer")
         return answer
 
-    async def take_timed_out(self) -> list[JourneyAbandoned]:
-        """Check deadlines now. At most the last 100,000 are kept until they are taken; the feed has all."""
+    async def take_timed_out(self, timed_out: deque[JourneyAbandoned]) -> list[JourneyAbandoned]:
+        """Check deadlines now, and take what one follower has collected; the feed has all."""
         await self._punctuate()
-        taken = list(self._timed_out)
-        self._timed_out.clear()
+        taken = list(timed_out)
+        timed_out.clear()
         return taken
 
     async def row(self, journey_id: str) -> Row | None:
@@ -242,6 +260,9 @@ class EmbeddedJourneys:
     def _change_policy_turn(self, policy: Policy, requested_by: str) -> _Turn:
         return self._turn_of([self._journeys.change_policy(policy, requested_by)])
 
+    def _join_turn(self, policy: Policy | None, now: CheckedClock) -> _Turn:
+        return self._turn_of([self._journeys.join(policy, now)])
+
     def _punctuate_turn(self) -> _Turn:
         return self._turn_of([[self._journeys.punctuate()]])
 
@@ -298,4 +319,6 @@ class EmbeddedJourneys:
             self._keep_timed_out(effects.abandonments)
 
     def _keep_timed_out(self, abandonments: Sequence[JourneyAbandoned]) -> None:
-        self._timed_out.extend(record for record in abandonments if record.abandonment_reason in BY_DEADLINE)
+        by_deadline = [record for record in abandonments if record.abandonment_reason in BY_DEADLINE]
+        for timed_out in self._followers:
+            timed_out.extend(by_deadline)

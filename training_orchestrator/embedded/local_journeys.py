@@ -96,12 +96,7 @@ class LocalJourneys:
                 self._store()
             self._require_time_source()
             self._now.opens(self.partition.clock)
-            if (
-                self._policy is not None
-                and self.partition.policy != self._policy
-                and not self._was_last_put_in_force(self._policy)
-            ):
-                self.change_policy(self._policy, _WRITTEN_BY)
+            self._put_in_force()
             abandonments += self.punctuate().abandonments
             self.store_rows()
         except BaseException:
@@ -115,6 +110,24 @@ class LocalJourneys:
             self.store_rows()
         finally:
             self.log.close()
+
+    def join(self, policy: Policy | None, now: CheckedClock) -> list[Effects]:
+        """Another manager uses this store from now on: put its policy in force as `open` does, and take its clock.
+
+        Raises as `open`.
+        """
+        now()
+        if now.time_source != self._time_source:
+            raise self._of_another_time(self._time_source, now.time_source)
+        self._now.takes(now)
+        self._policy = policy
+        return self._put_in_force()
+
+    def _put_in_force(self) -> list[Effects]:
+        policy = self._policy
+        if policy is None or self.partition.policy == policy or self._was_last_put_in_force(policy):
+            return []
+        return self.change_policy(policy, _WRITTEN_BY)
 
     def apply(self, records: Sequence[InputRecord]) -> list[Effects]:
         """Validate and append records, all or none, then apply them; gives the effects of each.
@@ -247,9 +260,10 @@ class LocalJourneys:
     def _require_time_source(self) -> None:
         time_source = self.partition.time_source
         if time_source is not None and time_source != self._time_source:
-            raise StoreUnavailableError(
-                f"{self.log.path} keeps {time_source} time, this manager {self._time_source} time: use another file"
-            )
+            raise self._of_another_time(time_source, self._time_source)
+
+    def _of_another_time(self, kept: str, wanted: str) -> StoreUnavailableError:
+        return StoreUnavailableError(f"{self.log.path} keeps {kept} time, this manager {wanted} time: use another file")
 
     def _process(self, entries: Sequence[EntryFields]) -> list[Effects]:
         """Apply entries one by one, so that outputs keep their order in the log; collect what is to be stored."""

@@ -145,6 +145,12 @@ class LocalLog:
             self._lock.close()
             self._lock = None
 
+    def forked(self) -> None:
+        """In a forked child: let go of the lock, the parent's. The connection must be neither used nor closed."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
     def append(self, records: Sequence[LoggedInput]) -> int:
         """Append records, all or none, and give the offset of the first; on the disk when this returns.
 

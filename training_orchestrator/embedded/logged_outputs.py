@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from journeys.schemas.codec import Codec
 from journeys.schemas.records import DeadLetter, JourneyAbandoned, OutputRecord
@@ -12,14 +12,17 @@ from journeys.schemas.topics import DEAD_LETTERS, JOURNEY_ABANDONMENTS, JOURNEY_
 from journeys.streams.partition.effects import Effects
 from training_orchestrator.embedded.local_log import LoggedOutput
 
+_ENCODED_TOGETHER: Final = 500
 Record = TypeVar("Record", bound=tuple[Any, ...])
 
 
 def encoded(records: Iterable[Record], codec: Codec) -> Iterator[tuple[Record, bytes]]:
     """Records with their wire bytes; consecutive records of one kind are encoded together, which is faster."""
     for _, group in groupby(records, type):
-        same_kind: Sequence[Any] = list(group)
-        yield from zip(same_kind, codec.encode_all(same_kind), strict=True)
+        # In pieces: the encoder holds the interpreter's lock, and with it the trainer's event loop.
+        untyped: Iterator[Any] = group
+        while same_kind := list(islice(untyped, _ENCODED_TOGETHER)):
+            yield from zip(same_kind, codec.encode_all(same_kind), strict=True)
 
 
 def logged_outputs(applied: Sequence[Effects], offsets: Sequence[int], codec: Codec) -> list[LoggedOutput]:

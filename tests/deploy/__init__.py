@@ -1,0 +1,1 @@
+"""Tests of what others deploy: the image and the chart."""
