@@ -56,12 +56,19 @@ def _figures(report: Report) -> str:
     figures = {
         "abandonments": f"{report.abandonments:,}",
         "penalty": f"${format_dollars(penalty)}",
+        "penalty on spend": _sum_of(report, "spend_penalty_micros"),
+        "opportunity": _sum_of(report, "opportunity_micros"),
+        "of that by defaults": _sum_of(report, "assumed_micros"),
         "average penalty": _dollars(report.average_penalty_micros),
         "timeout rate": _rate(report.timeout_rate),
         f"return rate, {report.horizon_days:g} days": _rate(report.return_rate, NOT_ENOUGH),
     }
     shown = "".join(f"<div><b>{text}</b>{name}</div>" for name, text in figures.items())
     return f"<div class='figures'>{shown}</div><p class='note'>{_MEANING}</p>"
+
+
+def _sum_of(report: Report, column: str) -> str:
+    return _dollars(int(report.outcomes[column][0] or 0))
 
 
 def _after(report: Report) -> str:

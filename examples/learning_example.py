@@ -25,9 +25,10 @@ from statistics import mean, stdev
 
 from learning_market import A_DAY, BIDS, MarketEnv, moment
 
-from training_orchestrator import AbandonmentFeed, FeedItem, JourneyRewards
+from training_orchestrator import AbandonmentFeed, FeedItem, JourneyRewards, RewardRule
 
 EXPLORES = 0.1
+PENALTY = RewardRule(price="penalty")
 ARMS = ("conversions", "abandonments", "own spend")
 # Two-sided 95% of Student's t, by the number of seeds.
 STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26, 20: 2.09}
@@ -109,7 +110,7 @@ def run(arm: str, seed: int, days: int, folder: Path) -> Outcome:
     """Run one agent."""
     store = folder / f"{arm}-{seed}.sqlite3"
     market = MarketEnv(store, seed)
-    env = JourneyRewards(market, now=lambda: moment(market.at))
+    env = JourneyRewards(market, booked="sales", now=lambda: moment(market.at))
     learner = Learner(arm, Agent(random.Random(seed + 1000)), env, market, Outcome(days))
     checkpoint: bytes | str = "earliest"
     for day in range(days + 4):  # four more, so that the last journeys end
@@ -117,7 +118,7 @@ def run(arm: str, seed: int, days: int, folder: Path) -> Outcome:
             learner.bid_for_a_day()
         market.end_day()
         # Opened once a day and read to its end, so that all runs get the same items on the same day.
-        with AbandonmentFeed.from_store(store, start=checkpoint, follow=False) as feed:
+        with AbandonmentFeed.from_store(store, start=checkpoint, follow=False, rewards=PENALTY) as feed:
             for batch in feed.batches():
                 learner.learn_from(batch)
             checkpoint = feed.checkpoint()

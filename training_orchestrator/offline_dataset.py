@@ -26,7 +26,7 @@ from journeys.schemas.records import Touchpoint
 from training_orchestrator.api.configuration import ConfigurationError, user_path
 from training_orchestrator.api.local_time import wanted_instant
 from training_orchestrator.feed.feed_items import RewardRule
-from training_orchestrator.feed.feed_progress import CorrectionRule
+from training_orchestrator.feed.feed_progress import CorrectionRule, require_sums
 from training_orchestrator.rewards.credit import CreditRule, credit
 from training_orchestrator.rewards.episode_steps import EpisodeSteps, Rewards, StepRecorder
 from training_orchestrator.rewards.episode_view import EpisodeView, numbers_of, spend_of
@@ -74,8 +74,9 @@ def export_dataset(  # noqa: PLR0913  (each is a setting with a default)
     OperationError.
     """
     credit(0, [], rule, half_life_days)  # raises for a wrong rule before the log is read
-    log = recorded_log(store_path, bootstrap_servers)
     reward_rules = Rewards(rewards or RewardRule(), corrections or CorrectionRule(), rule, half_life_days)
+    require_sums(reward_rules.rewards, reward_rules.corrections)
+    log = recorded_log(store_path, bootstrap_servers)
     target = user_path(path, "path")
     thread = LoopThread()
     try:
@@ -148,7 +149,7 @@ class _StepWriter:
         for t, step in enumerate(episode.steps):
             is_last = t == len(episode.steps) - 1
             touchpoint = step.touchpoint
-            conversion = episode.conversion_micros if is_last else 0
+            conversion = step.conversion_micros
             rows.append(
                 {
                     "eps_id": eps_id,

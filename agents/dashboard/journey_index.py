@@ -11,7 +11,6 @@ under a policy is computed from its own records (`log_of`), by the reference.
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
 from typing import Any, Final
 
 from journeys.agents.dashboard.indexed_partition import IndexedPartition
@@ -48,7 +47,12 @@ CREATE INDEX journey_by_user ON journey (user_id, journey_id);
 CREATE INDEX tick_by_time ON tick (part, at, number);
 CREATE INDEX abandonment_by_penalty ON abandonment (penalty_micros DESC, abandonment_id);
 CREATE INDEX abandonment_by_return ON abandonment (penalty_micros DESC, abandonment_id) WHERE returned_at IS NOT NULL;
+CREATE INDEX abandonment_by_reason ON abandonment (reason, state, penalty_micros DESC, abandonment_id);
+CREATE INDEX abandonment_by_state ON abandonment (state, penalty_micros DESC, abandonment_id);
+CREATE INDEX abandonment_by_segment ON abandonment (segment, penalty_micros DESC, abandonment_id);
 CREATE INDEX open_by_deadline ON open_journey (deadline_at, journey_id);
+CREATE INDEX open_by_state ON open_journey (state, deadline_at, journey_id);
+CREATE INDEX open_by_segment ON open_journey (segment, deadline_at, journey_id);
 """
 _FIND_END: Final = "\U0010ffff"
 
@@ -56,8 +60,9 @@ _FIND_END: Final = "\U0010ffff"
 class JourneyIndex:
     """One index of all partitions. Used from one thread; what is added is seen by readers after `flush`."""
 
-    def __init__(self, path: Path, partition_count: int = 1) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    def __init__(self, partition_count: int = 1) -> None:
+        # Without a name: a file that SQLite deletes as it opens it, so that no user id stays behind, whatever happens.
+        self._connection = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._connection.row_factory = sqlite3.Row
         self._connection.executescript(_TABLES)
         self._connection.execute("BEGIN")  # for ever: nothing of a cache is committed

@@ -18,6 +18,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from journeys.agents.dashboard.checking import LastCheck
 from journeys.agents.dashboard.figures import VIEWS, Figures
 from journeys.agents.dashboard.journey_index import JourneyIndex
 from journeys.agents.dashboard.journey_page import LEAST_HOURS, MOST_HOURS, JourneyPage, journey_page
@@ -54,12 +55,15 @@ class PageServer:
         policies: list[Policy],
         host: str,
         topic: Callable[[], TopicNow] | None = None,
+        check: LastCheck | None = None,
     ) -> None:
         """`host` is listened on: asked for under another name, the page may be meant for somebody else's.
 
-        `topic` says how a live input topic stands; without it what is looked at does not grow.
+        `topic` says how a live input topic stands; without it what is looked at does not grow. `check` can be run from
+        the page.
         """
         self._topic = topic
+        self._check = check
         self.token = secrets.token_urlsafe(_TOKEN_BYTES)
         self._cookie = f"journeys-{secrets.token_hex(4)}"  # cookies don't know ports: two dashboards must not share one
         self._index = index
@@ -79,6 +83,7 @@ class PageServer:
         app.router.add_get("/journeys", self._journeys)
         app.router.add_get("/journey", self._journey)
         app.router.add_get("/trust", self._trust)
+        app.router.add_post("/trust", self._run_check)
         app.router.add_get("/static/{file}", self._file)
         return app
 
@@ -186,7 +191,16 @@ class PageServer:
         )
 
     async def _trust(self, _: web.Request) -> web.Response:
-        return self._page("trust.html", view="trust", now=self._figures.now, faults=self._figures.faults())
+        return self._page(
+            "trust.html", view="trust", now=self._figures.now, faults=self._figures.faults(), check=self._check
+        )
+
+    async def _run_check(self, request: web.Request) -> web.Response:
+        """Begin the check; asked for by this page alone, as a browser says of each form that it sends."""
+        if self._check is None or request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+            return _refused()
+        self._check.start()
+        return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": "/trust"})
 
     async def _file(self, request: web.Request) -> web.Response:
         name = request.match_info["file"]

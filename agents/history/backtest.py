@@ -16,6 +16,7 @@ from journeys.agents.history.history_columns import HistoryBatch, OnBadLine, his
 from journeys.agents.history.log_order import LogOrder
 from journeys.agents.history.packed_history import Group, PackedHistory, names_of
 from journeys.agents.settings.operation_error import OperationError
+from journeys.schemas.identity import abandonment_id
 from journeys.schemas.instants import DAY_MS
 from journeys.schemas.records import REASONS, STATES
 from journeys.streams.compiled.backtest_tally import BacktestTally
@@ -179,9 +180,12 @@ def _table(columns: dict[str, bytes], names: Any) -> pa.Table:
     days = pa.compute.divide(
         pa.compute.subtract(array("abandoned_at", pa.int64()), array("started_at", pa.int64())), DAY_MS
     )
+    journey_ids = names.take(array("journey", pa.uint32()))
+    ids = map(abandonment_id, journey_ids.to_pylist(), array("started_at", pa.int64()).to_pylist())
     return pa.table(
         {
-            "journey_id": names.take(array("journey", pa.uint32())),
+            "abandonment_id": pa.array(ids, pa.string()),
+            "journey_id": journey_ids,
             "abandonment_reason": text("reason", REASONS),
             "state": text("state", STATES),
             "started_at": array("started_at", instant),
@@ -193,5 +197,10 @@ def _table(columns: dict[str, bytes], names: Any) -> pa.Table:
             "total_cost_micros": array("total_cost_micros", pa.int64()),
             "penalty_amount_micros": array("penalty_amount_micros", pa.int64()),
             "opportunity_cost_micros": array("opportunity_cost_micros", pa.int64()),
+            "total_penalty_micros": pa.compute.add(
+                array("penalty_amount_micros", pa.int64()), array("opportunity_cost_micros", pa.int64())
+            ),
+            "probability_assumed": array("probability_assumed", pa.uint8()).cast(pa.bool_()),
+            "value_assumed": array("value_assumed", pa.uint8()).cast(pa.bool_()),
         }
     )

@@ -16,8 +16,6 @@ from journeys.schemas.records import REASONS
 from journeys.streams.compiled.backtest_tally import BacktestTally
 from journeys.streams.rule.policy import Policy
 
-_SUMS = ("penalty_micros", "opportunity_micros")
-
 
 def write_comparison(path: Path, policies: Sequence[Policy], tallies: Sequence[BacktestTally]) -> None:
     """Write one row for each policy. Sums are int64 micros and ms. Raises OperationError."""

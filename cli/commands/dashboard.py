@@ -53,8 +53,6 @@ def dashboard(
     Over files, or over the file of an embedded manager (--store), as it is at the start; without either over Kafka, as
     it goes on. Only who has the address with its token sees the page. It changes nothing. Ends with Ctrl-C.
     """
-    from tempfile import TemporaryDirectory
-
     from journeys.agents.dashboard.journey_index import JourneyIndex
     from journeys.agents.dashboard.live_page import serve_topic
     from journeys.agents.dashboard.page_server import PageServer
@@ -69,22 +67,22 @@ def dashboard(
     tls = _tls(host, tls_cert, tls_key)
     policies = [load_policy(path) for path in beside or ()]
     replaced = None if policy is None else load_policy(policy)
-    with TemporaryDirectory(prefix="journeys-dashboard-") as folder:
-        path = Path(folder) / "index.sqlite3"
-        if not files and store is None:
-            settings = settings_of(bootstrap_servers=bootstrap_servers, application_id=application_id)
-            run_operation(serve_topic(settings, path, policies, host, port, tls, print_line))
-            return
-        index = JourneyIndex(path)
-        print_note("reading the history ...", quiet=quiet)
-        if store is None:
-            name = _index_files(index, files or [], mapping, replaced, sort=sort, as_logged=as_logged)
-        else:
-            from training_orchestrator.store.store_index import index_store
+    if not files and store is None:
+        settings = settings_of(bootstrap_servers=bootstrap_servers, application_id=application_id)
+        run_operation(serve_topic(settings, policies, host, port, tls, print_line))
+        return
+    index = JourneyIndex()
+    print_note("reading the history ...", quiet=quiet)
+    check = None
+    if store is None:
+        name = _index_files(index, files or [], mapping, replaced, sort=sort, as_logged=as_logged)
+    else:
+        from training_orchestrator.store.store_index import check_of_store, index_store
 
-            index_store(store, index)
-            name = str(store)
-        run_operation(serve(PageServer(index, name, policies, host), host, port, tls, print_line))
+        index_store(store, index)
+        name = str(store)
+        check = check_of_store(store)
+    run_operation(serve(PageServer(index, name, policies, host, check=check), host, port, tls, print_line))
 
 
 def _require_none(options: dict[str, object]) -> None:

@@ -56,8 +56,8 @@ def report(
         list[str] | None,
         typer.Argument(
             metavar="FILE",
-            help="History: files or folders as for `journeys replay`, or - for standard input. Without any, the "
-            "Parquet files of `journeys export`.",
+            help="History: files or folders as for `journeys replay`, or - for standard input; or a file of "
+            "`journeys backtest --abandonments`. Without any, the Parquet files of `journeys export`.",
         ),
     ] = None,
     days: Annotated[
@@ -73,6 +73,10 @@ def report(
     policy: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Policy (TOML) for history, in place of the default.")
     ] = None,
+    policy_version: Annotated[
+        str | None,
+        typer.Option(metavar="VERSION", help="Of a file of `journeys backtest --abandonments`: of which policy."),
+    ] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page with charts.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -86,15 +90,23 @@ def report(
 
     if html is not None:
         require_writable(html, files or ())
-    if not files:
+    from journeys.agents.history.abandonment_file import is_abandonment_file
+
+    of_abandonments = bool(files) and is_abandonment_file(files or ())
+    if policy_version is not None and not of_abandonments:
+        raise typer.BadParameter("--policy-version is for a file of journeys backtest --abandonments: name one")
+    if not files or of_abandonments:
         for name, given in {"--map": mapping, "--policy": policy, "--sort": sort, "--as-logged": as_logged}.items():
             if given:
                 raise typer.BadParameter(f"{name} is for history in files: name some")
+    if not files:
         made = analytics.report(
             days or 30, folder=folder or settings_of().data_dir / "parquet", horizon_days=horizon_days
         )
     elif folder is not None:
         raise typer.BadParameter("--folder names an export of the topics; files are history: give one of them")
+    elif of_abandonments:
+        made = _of_abandonments(files[0], policy_version, days, horizon_days)
     else:
         with history_input(files, mapping=mapping, sort=sort, as_logged=as_logged) as file:
             made = _of_history(file, policy, days, horizon_days, quiet=quiet)
@@ -107,6 +119,23 @@ def report(
         print_json(_json(made, html))
     else:
         _print_tables(made, html)
+
+
+def _of_abandonments(path: str, version: str | None, days: int | None, horizon_days: float) -> Report:
+    """Report on abandonments alone: of conversions and returns their file knows nothing."""
+    from dataclasses import replace
+    from tempfile import TemporaryDirectory
+
+    import polars
+
+    from journeys import analytics
+    from journeys.agents.history.abandonment_file import write_abandonments
+
+    with TemporaryDirectory(prefix="journeys-") as made:
+        span_days = write_abandonments(path, version, Path(made))
+        report = analytics.report(days or span_days, folder=Path(made), horizon_days=horizon_days)
+    outcomes = report.outcomes.with_columns(conversions=polars.lit(None, polars.Int64))
+    return replace(report, outcomes=outcomes, after=report.after.clear(), by_channel=report.by_channel.clear())
 
 
 def _of_history(

@@ -20,7 +20,7 @@ from journeys.streams.rule.policy import Policy
 
 _NOTHING = "-"
 _SIDE_BY_SIDE: Final = 5
-_OF_MANY: Final = ("abandonments", "wrongly", "share", "penalty, dollars", "opportunity", "hours to detection", "open")
+_OF_MANY: Final = ("lost", "back", "share", "on spend", "opportunity", "by default", "hours", "open")
 
 
 def comparison(policies: Sequence[Policy], tallies: Sequence[BacktestTally]) -> Table:
@@ -40,7 +40,9 @@ def comparison(policies: Sequence[Policy], tallies: Sequence[BacktestTally]) -> 
             row(reason, lambda tally, number=number: f"{tally.abandonments[number]:,}")  # type: ignore[misc]
     row("abandonments", lambda tally: f"{sum(tally.abandonments):,}", end=True)
     row("penalty, dollars", lambda tally: format_dollars(tally.total_penalty_micros))
-    row("of that, opportunity", lambda tally: format_dollars(sum(tally.opportunity_micros)))
+    row("on spend", lambda tally: format_dollars(sum(tally.penalty_micros)))
+    row("opportunity", lambda tally: format_dollars(sum(tally.opportunity_micros)))
+    row("of that by defaults", lambda tally: format_dollars(sum(tally.assumed_micros)))
     row("mean of an abandonment", _mean_penalty, end=True)
     row("conversions", lambda tally: f"{tally.conversions:,}")
     row("returns: wrongly abandoned", lambda tally: f"{tally.returns:,}")
@@ -65,8 +67,9 @@ def _of_many(policies: Sequence[Policy], tallies: Sequence[BacktestTally]) -> Ta
             f"{sum(tally.abandonments):,}",
             f"{tally.returns:,}",
             _returned_share(tally),
-            format_dollars(tally.total_penalty_micros),
+            format_dollars(sum(tally.penalty_micros)),
             format_dollars(sum(tally.opportunity_micros)),
+            format_dollars(sum(tally.assumed_micros)),
             _mean(tally.silence_ms, tally, HOUR_MS),
             f"{tally.open:,}",
         )
@@ -80,7 +83,7 @@ def comparison_json(policies: Sequence[Policy], tallies: Sequence[BacktestTally]
 
 def _tally_json(policy: Policy, tally: BacktestTally) -> dict[str, Any]:
     values = asdict(tally)
-    for name in ("abandonments", "penalty_micros", "opportunity_micros"):
+    for name in ("abandonments", "penalty_micros", "opportunity_micros", "assumed_micros"):
         values[name] = dict(zip(REASONS, values[name], strict=True))
     return {"version": policy.version, **values, "total_penalty_micros": tally.total_penalty_micros}
 

@@ -13,6 +13,7 @@ from journeys.cli.output import print_note
 from journeys.cli.screen import new_table
 from journeys.schemas.money import format_dollars
 from journeys.schemas.records import REASONS, InputRecord, Touchpoint
+from journeys.streams.compiled.backtest_tally import assumed_micros
 from journeys.streams.partition.effects import Effects
 
 
@@ -25,6 +26,8 @@ class ReplaySummary:
         self.applied = self.late = self.duplicate = self.refused = self.dead = 0
         self.abandonments: Counter[str] = Counter()
         self.penalties: Counter[str] = Counter()
+        self.opportunities: Counter[str] = Counter()
+        self.assumed: Counter[str] = Counter()
         self.lifecycle: Counter[str] = Counter()
         self._journeys: set[str] = set()
 
@@ -41,6 +44,8 @@ class ReplaySummary:
         for abandonment in effects.abandonments:
             self.abandonments[abandonment.abandonment_reason] += 1
             self.penalties[abandonment.abandonment_reason] += abandonment.total_penalty_micros
+            self.opportunities[abandonment.abandonment_reason] += abandonment.opportunity_cost_micros
+            self.assumed[abandonment.abandonment_reason] += assumed_micros(abandonment)
         for record in effects.lifecycle:
             self.lifecycle[record.kind] += 1
         if effects.changed:
@@ -82,6 +87,8 @@ class ReplaySummary:
             "abandonments": {reason: self.abandonments[reason] for reason in REASONS},
             "penalty_micros": {reason: self.penalties[reason] for reason in REASONS},
             "total_penalty_micros": self.penalties.total(),
+            "opportunity_micros": self.opportunities.total(),
+            "assumed_micros": self.assumed.total(),
             "conversions": self.lifecycle["converted"],
             "returns": self.lifecycle["returned"],
             "open": self.open,
@@ -93,9 +100,15 @@ class ReplaySummary:
             "bad_lines": bad_lines,
         }
 
+    def _money(self, reason: str | None = None) -> Iterator[str]:
+        """Penalty, on spend, opportunity, and what of that rests on defaults: in dollars, of a reason or of all."""
+        kinds = (self.penalties, self.opportunities, self.assumed)
+        penalty, opportunity, assumed = (kind.total() if reason is None else kind[reason] for kind in kinds)
+        return map(format_dollars, (penalty, penalty - opportunity, opportunity, assumed))
+
     def table(self, bad_lines: int | None) -> Table:
         """The summary as a table; `bad_lines` is None for a topic, which has dead letters in their place."""
-        headings = ("count", "penalty in dollars")
+        headings = ("count", "penalty in dollars", "on spend", "opportunity", "of that by defaults")
         table = new_table("", *headings, title="replay", right=headings)
         table.add_row("journeys", f"{len(self._journeys):,}")
         if bad_lines is None:
@@ -104,9 +117,8 @@ class ReplaySummary:
             table.add_row("touchpoints", f"{self.touchpoints:,}", end_section=True)
         for reason in REASONS:
             if self.abandonments[reason]:
-                table.add_row(reason, f"{self.abandonments[reason]:,}", format_dollars(self.penalties[reason]))
-        count, penalty = self.abandonments.total(), self.penalties.total()
-        table.add_row("abandonments", f"{count:,}", format_dollars(penalty), end_section=True)
+                table.add_row(reason, f"{self.abandonments[reason]:,}", *self._money(reason))
+        table.add_row("abandonments", f"{self.abandonments.total():,}", *self._money(), end_section=True)
         for name, count in (
             ("conversions", self.lifecycle["converted"]),
             ("returns", self.lifecycle["returned"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from journeys.schemas.records import REASONS
+from journeys.schemas.records import REASONS, JourneyAbandoned
 from journeys.streams.partition.effects import Effects
 
 
@@ -18,7 +18,8 @@ class BacktestTally:
     """Counts and sums: amounts in micros, times in ms, lists by reason in the order of REASONS.
 
     `returns` are episodes behind an abandonment, which was premature, `returns_converted` those that then converted,
-    and `returned_penalty_micros` what those abandonments had cost. `detection_ms` goes from abandonment to detection,
+    and `returned_penalty_micros` what those abandonments had cost. `assumed_micros` are the opportunity costs in which
+    a default of the policy stood for probability or value. `detection_ms` goes from abandonment to detection,
     `silence_ms` from the last activity to detection.
     """
 
@@ -36,6 +37,7 @@ class BacktestTally:
     abandonments: list[int] = field(default_factory=_by_reason)
     penalty_micros: list[int] = field(default_factory=_by_reason)
     opportunity_micros: list[int] = field(default_factory=_by_reason)
+    assumed_micros: list[int] = field(default_factory=_by_reason)
     detection_ms: int = 0
     detection_ms_most: int = 0
     silence_ms: int = 0
@@ -87,12 +89,19 @@ def _add_lifecycle(tally: BacktestTally, effects: Effects, journeys: set[str]) -
             tally.returns_converted += record.abandonment_id is not None
 
 
+def assumed_micros(abandonment: JourneyAbandoned) -> int:
+    """Its opportunity cost, if a default of the policy stood for probability or value; else 0."""
+    is_assumed = abandonment.probability_assumed or abandonment.value_assumed
+    return abandonment.opportunity_cost_micros if is_assumed else 0
+
+
 def _add_abandonments(tally: BacktestTally, effects: Effects) -> None:
     for abandonment in effects.abandonments:
         reason = REASONS.index(abandonment.abandonment_reason)
         tally.abandonments[reason] += 1
         tally.penalty_micros[reason] += abandonment.penalty_amount_micros
         tally.opportunity_micros[reason] += abandonment.opportunity_cost_micros
+        tally.assumed_micros[reason] += assumed_micros(abandonment)
         detection_ms = abandonment.detected_at - abandonment.abandoned_at
         tally.detection_ms += detection_ms
         tally.detection_ms_most = max(tally.detection_ms_most, detection_ms)

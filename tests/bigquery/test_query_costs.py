@@ -62,17 +62,21 @@ def test_a_query_reads_what_it_asks_for_and_what_makes_rows_the_same():
             "abandonment_id",
             "abandonment_reason",
             "detected_at",
+            "opportunity_cost_micros",
+            "penalty_amount_micros",
+            "probability_assumed",
             "source_offset",
             "total_cost_micros",
             "total_penalty_micros",
+            "value_assumed",
         }
     }
 
 
 def test_bytes_are_counted_as_bigquery_counts_them(folder):
-    """Eight for each number and instant, two and its letters for each text."""
+    """Eight for each number and instant, nothing for what is absent, two and its letters for each text."""
     text = (2 + len("a0")) + (2 + len("TIMEOUT"))
-    assert billed_bytes(folder)["by_reason"] == 10 * (5 * 8 + text)
+    assert billed_bytes(folder)["by_reason"] == 10 * (7 * 8 + text)
 
 
 @pytest.mark.broker

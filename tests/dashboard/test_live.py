@@ -58,6 +58,13 @@ def test_now_follows_what_a_worker_does(live, page, opened, tmp_path):
     assert "it was ended by hand" in page.locator("#why").inner_text()
     present = cells(page, "#others")[0]
     assert present[2] == "1"
+    page.goto(f"{base_of(address)}/trust")
+    page.click("button")
+    for _ in range(200):
+        page.goto(f"{base_of(address)}/trust")
+        if page.locator("#verdict").count():
+            break
+    assert "nothing is missing" in page.locator("#verdict").inner_text()
     worker.stop()
     page.goto(base_of(address))
     page.get_by_text("None is at work").wait_for(timeout=60_000)

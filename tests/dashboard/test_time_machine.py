@@ -68,7 +68,7 @@ def records_of(lines: list[dict[str, Any]]) -> list[Any]:
 
 def indexed(path: Path, policy: Policy | None = None) -> JourneyIndex:
     """The index of a file."""
-    index = JourneyIndex(path.with_suffix(".sqlite3"))
+    index = JourneyIndex()
     with open_history([str(path)]) as file:
         index_files(file, policy, index)
     return index

@@ -14,6 +14,7 @@ from tests.live.verified import verified
 from training_orchestrator import (
     AbandonmentFeed,
     JourneyTimeoutManager,
+    RewardRule,
     StoreUnavailableError,
     TouchpointProducer,
 )
@@ -72,7 +73,7 @@ def test_trainers_do_their_work_with_their_rights_alone(kafka, workers, become):
     penalty = asyncio.run(every_call())
     become(trainer)
     for start in ("earliest", datetime.now(UTC) - timedelta(hours=1)):
-        with AbandonmentFeed.from_kafka(follow=False, start=start) as feed:
+        with AbandonmentFeed.from_kafka(follow=False, start=start, rewards=RewardRule(price="penalty")) as feed:
             assert [(item.journey_id, item.reward) for item in feed] == [("journey-1", -penalty.total)]
     become(producer)
     with TouchpointProducer() as sender:

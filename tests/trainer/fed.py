@@ -44,5 +44,5 @@ def fed(
 
 
 def micros(items: Sequence[FeedItem]) -> int:
-    """Sum of the rewards of abandonments and their corrections, each in millionths."""
-    return sum(round(item.reward * 1_000_000) for item in items if item.kind != "conversion")
+    """Sum of the rewards of items, each in millionths."""
+    return sum(item.reward_micros for item in items)

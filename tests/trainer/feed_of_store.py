@@ -9,15 +9,19 @@ from typing import Any
 
 from journeys.schemas.lines import output_line
 from journeys.schemas.records import JourneyAbandoned
-from training_orchestrator import AbandonmentFeed, AbandonmentItem, CorrectionItem, FeedItem
+from training_orchestrator import AbandonmentFeed, AbandonmentItem, CorrectionItem, FeedItem, RewardRule
 
 from .stored import outputs
 
 COUNT = 100
 
 
+PENALTY = RewardRule(price="penalty")
+
+
 def all_of(store: Path, **more: Any) -> list[FeedItem]:
-    """Every item that there is now."""
+    """Every item that there is now, by default of a feed of penalties."""
+    more.setdefault("rewards", PENALTY)
     with AbandonmentFeed.from_store(store, follow=False, **more) as feed:
         return list(feed)
 

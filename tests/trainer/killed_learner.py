@@ -25,8 +25,9 @@ def learn(origin: str, model: str, pause: float) -> None:
     with make(origin, start=start, follow=False) as feed:
         for batch in feed.batches(max_records=_BATCH):
             for item in batch:
-                seen[f"{item.kind} {item.abandonment_id}"] += 1
-                learned["micros"] += round(item.reward * 1_000_000)
+                name = item.lifecycle_id if item.kind == "conversion" else item.abandonment_id
+                seen[f"{item.kind} {name}"] += 1
+                learned["micros"] += item.reward_micros
             learned |= {"seen": seen, "checkpoint": feed.checkpoint().hex()}
             written = place.with_suffix(f".{os.getpid()}")
             written.write_text(json.dumps(learned))

@@ -15,7 +15,7 @@ from training_orchestrator import (
 )
 from training_orchestrator.api.local_time import datetime_of
 
-from .feed_of_store import COUNT, all_of, split
+from .feed_of_store import COUNT, PENALTY, all_of, split
 from .store_of_journeys import BEGIN, DAY, fill
 
 
@@ -65,7 +65,7 @@ def test_what_corrects_and_by_how_much_is_the_trainers_to_say(full_store, rule, 
 def test_scaling_and_clipping_are_explicit_and_a_correction_undoes_both(full_store):
     """A tenth of a reward per dollar, at most 0.2 below zero."""
     plain, _ = split(all_of(full_store))
-    clipped, corrections = split(all_of(full_store, rewards=RewardRule(scale=0.1, clip=0.2)))
+    clipped, corrections = split(all_of(full_store, rewards=RewardRule(scale=0.1, clip=0.2, price="penalty")))
     assert [item.reward for item in clipped] == [max(item.reward * 0.1, -0.2) for item in plain]
     assert {item.reward for item in clipped} > {-0.2}
     rewards = {item.abandonment_id: item.reward for item in clipped}
@@ -92,7 +92,9 @@ def test_maturity_is_looked_at_as_of_the_same_instant(full_store):
 def test_start_earliest_latest_or_an_instant(full_store):
     """From an instant on: the corrections' abandonments were before, so they are held."""
     assert all_of(full_store, start="latest") == []
-    with AbandonmentFeed.from_store(full_store, follow=False, start=datetime_of(BEGIN + 5 * DAY)) as feed:
+    with AbandonmentFeed.from_store(
+        full_store, follow=False, start=datetime_of(BEGIN + 5 * DAY), rewards=PENALTY
+    ) as feed:
         assert list(feed) == []
         assert feed.held_corrections == COUNT // 5
     at_detection = datetime_of(BEGIN + 4 * DAY)
@@ -105,10 +107,10 @@ def test_batches_by_size_cut_the_same_items(full_store, size):
     """However they are cut; an async trainer gets the same."""
 
     async def read():
-        async with AbandonmentFeed.from_store(full_store, follow=False) as feed:
+        async with AbandonmentFeed.from_store(full_store, follow=False, rewards=PENALTY) as feed:
             return [batch async for batch in feed.batches(max_records=size)]
 
-    with AbandonmentFeed.from_store(full_store, follow=False) as feed:
+    with AbandonmentFeed.from_store(full_store, follow=False, rewards=PENALTY) as feed:
         blocking = list(feed.batches(max_records=size))
     assert asyncio.run(read()) == blocking
     assert [item for batch in blocking for item in batch] == all_of(full_store)
@@ -146,7 +148,14 @@ def test_what_means_nothing_is_refused(full_store):
     """Field, value, and what would be right."""
     for wrong in (
         lambda: RewardRule(scale=-1),
-        lambda: RewardRule(clip=0),
+        lambda: RewardRule(clip=0, price="penalty"),
+        lambda: RewardRule(clip=1),
+        lambda: RewardRule(price="spend"),
+        lambda: AbandonmentFeed.from_store(full_store, corrections=CorrectionRule("never")),
+        lambda: AbandonmentFeed.from_store(full_store, corrections=CorrectionRule("conversion")),
+        lambda: AbandonmentFeed.from_store(full_store, corrections=CorrectionRule(share=0.5)),
+        lambda: AbandonmentFeed.from_store(full_store, conversions=False),
+        lambda: AbandonmentFeed.from_files("abandonments.jsonl"),
         lambda: CorrectionRule("sometimes"),
         lambda: CorrectionRule(share=0),
         lambda: AbandonmentFeed.from_store(full_store, start="yesterday"),

@@ -30,7 +30,8 @@ def store(tmp_path_factory):
 
 
 def all_of(store, **more):
-    """Every item that there is now."""
+    """Every item that there is now, of a feed of penalties."""
+    more.setdefault("rewards", RewardRule(price="penalty"))
     with AbandonmentFeed.from_store(store, follow=False, **more) as feed:
         return list(feed)
 
@@ -42,10 +43,11 @@ def conversions(items):
 
 def test_each_conversion_comes_once_and_changes_nothing_else(store):
     """With its value, scaled; without a value where no touchpoint has one."""
-    items = all_of(store, conversions=True, rewards=RewardRule(scale=0.1))
+    tenths = RewardRule(scale=0.1, price="penalty")
+    items = all_of(store, conversions=True, rewards=tenths)
     sold = conversions(items)
     assert len({item.journey_id for item in sold}) == len(sold) == COUNT // 10 + 1
-    assert [item for item in items if item.kind != "conversion"] == all_of(store, rewards=RewardRule(scale=0.1))
+    assert [item for item in items if item.kind != "conversion"] == all_of(store, rewards=tenths)
     (buyer,) = [item for item in sold if item.journey_id == "buyer"]
     assert (buyer.conversion_value, buyer.reward, buyer.converted_at) == (30, 3.0, datetime_of(BEGIN + 7 * DAY))
     assert {(item.conversion_value, item.reward) for item in sold if item is not buyer} == {(None, 0)}
@@ -58,7 +60,9 @@ def test_a_conversion_that_corrects_gives_both(store):
     assert sum(item.kind == "correction" for item in items) == COUNT // 10
     between = next(place for place, item in enumerate(items) if item.kind == "conversion") + 1
     assert items[between].kind == "correction"
-    with AbandonmentFeed.from_store(store, follow=False, conversions=True, corrections=rule) as feed:
+    with AbandonmentFeed.from_store(
+        store, follow=False, conversions=True, corrections=rule, rewards=RewardRule(price="penalty")
+    ) as feed:
         first = feed.take_blocking(between, 5)
         checkpoint = feed.checkpoint()
     assert first + all_of(store, conversions=True, corrections=rule, start=checkpoint) == items

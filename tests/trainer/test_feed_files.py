@@ -8,13 +8,13 @@ import pytest
 
 from training_orchestrator import AbandonmentFeed, StoreUnavailableError
 
-from .feed_of_store import all_of, replay_files, split
+from .feed_of_store import PENALTY, all_of, replay_files, split
 from .store_of_journeys import BEGIN, DAY
 
 
 def test_a_replays_files_give_the_same(full_store, tmp_path):
     """Abandonments first, then their corrections; nothing else differs."""
-    with AbandonmentFeed.from_files(*replay_files(full_store, tmp_path)) as feed:
+    with AbandonmentFeed.from_files(*replay_files(full_store, tmp_path), rewards=PENALTY) as feed:
         assert list(feed) == [item for part in split(all_of(full_store)) for item in part]
 
 
@@ -40,7 +40,13 @@ def test_a_file_that_is_wrong_is_told_with_its_line(tmp_path):
     """It is an error, not skipped."""
     path = tmp_path / "abandonments.jsonl"
     path.write_text('{"journey_id": "a"}\n')
-    with AbandonmentFeed.from_files(path) as feed, pytest.raises(StoreUnavailableError, match="line 1"):
+    with (
+        AbandonmentFeed.from_files(path, rewards=PENALTY) as feed,
+        pytest.raises(StoreUnavailableError, match="line 1"),
+    ):
         list(feed)
-    with AbandonmentFeed.from_files(tmp_path / "none") as feed, pytest.raises(StoreUnavailableError, match="No such"):
+    with (
+        AbandonmentFeed.from_files(tmp_path / "none", rewards=PENALTY) as feed,
+        pytest.raises(StoreUnavailableError, match="No such"),
+    ):
         list(feed)

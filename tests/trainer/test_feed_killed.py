@@ -60,21 +60,23 @@ def killed_and_restored(origin, model, pause):
 
 
 def expected(store):
-    """Items and sum of rewards of the stored outputs, computed without a feed."""
+    """Items and sum of net rewards of the stored outputs, computed without a feed."""
     records = outputs(store)
-    penalties = {
-        each.abandonment_id: each.total_penalty_micros for each in records if isinstance(each, JourneyAbandoned)
-    }
-    returns = [each for each in records if not isinstance(each, JourneyAbandoned) and each.kind == "returned"]
-    items = {f"abandonment {name}" for name in penalties} | {f"correction {each.abandonment_id}" for each in returns}
-    return items, sum(penalties[each.abandonment_id] for each in returns) - sum(penalties.values())
+    abandoned = [each for each in records if isinstance(each, JourneyAbandoned)]
+    lifecycle = [each for each in records if not isinstance(each, JourneyAbandoned)]
+    sold = [each for each in lifecycle if each.kind == "converted"]
+    items = {f"abandonment {each.abandonment_id}" for each in abandoned}
+    items |= {f"correction {each.abandonment_id}" for each in lifecycle if each.kind == "returned"}
+    items |= {f"conversion {each.lifecycle_id}" for each in sold}
+    spend = sum(each.total_cost_micros for each in [*abandoned, *sold])
+    return items, sum(each.conversion_value_micros or 0 for each in sold) - spend
 
 
 def test_20_kills_of_a_trainer_on_a_store(store, tmp_path):
     """Each item once, and the sum to the micro."""
     model = killed_and_restored(str(store), tmp_path / "model.json", 0.05)
     items, micros = expected(store)
-    assert len(items) == COUNT + COUNT // 5
+    assert len(items) == COUNT + COUNT // 5 + COUNT // 10
     assert model["seen"] == dict.fromkeys(items, 1)
     assert model["micros"] == micros
 

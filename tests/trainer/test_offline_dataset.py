@@ -101,7 +101,7 @@ def test_an_episode_ends_once_and_says_how(store, tmp_path):
         assert (row["terminateds"] or row["truncateds"]) == is_last
         if is_last:
             ends[row["journey_id"], row["outcome"]] = row["terminateds"], row["truncateds"], row["conversion_rewards"]
-    assert ends["journey-0", "converted"] == (True, False, 40)
+    assert ends["journey-0", "converted"] == (True, False, 34)  # sold for 40, bought for 6
     assert ends["journey-1", "abandoned"] == (True, False, 0)
     assert ends["journey-2", "corrected"] == (False, True, 0)
     assert ends["journey-2", "open"] == (False, True, 0)
@@ -116,8 +116,8 @@ def test_rewards_are_those_of_a_feed_as_of_the_same_instant(store, tmp_path, rul
     as_of = None if days is None else datetime_of(BEGIN + int(days * DAY))
     rows, said = exported(store, tmp_path, rule=rule, as_of=as_of)
     with AbandonmentFeed.from_store(store, follow=False, as_of=as_of) as feed:
-        given = sum(round(item.reward * 1e6) for item in feed)
-    assert round(sum(row["late_rewards"] for row in rows) * 1e6) == given
+        given = sum(item.reward_micros for item in feed)
+    assert round(sum(row["rewards"] for row in rows) * 1e6) == given
     assert (round(said.credited * 1e6), said.uncredited) == (given, 0)
     assert all(row["rewards"] == pytest.approx(row["late_rewards"] + row["conversion_rewards"]) for row in rows)
     assert all(as_of is None or datetime_of(row["occurred_at"]) <= as_of for row in rows)

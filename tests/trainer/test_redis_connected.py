@@ -23,6 +23,7 @@ from training_orchestrator.redis.redis_keys import (
 )
 
 from .contract import eventually
+from .feed_of_store import PENALTY
 from .redis_server import PROGRAM
 
 pytestmark = [
@@ -97,7 +98,7 @@ def test_connected_redis_holds_the_workers_journeys_and_the_log_decides(broker, 
             await until(lambda: client.zscore(DEADLINES, "behind"), "a journey is missing")
             filled = await rebuilds(first, second)
             expected = len({each.abandonment_id for each in await asyncio.to_thread(published, settings)})
-            async with AbandonmentFeed.from_redis(server.url) as feed:
+            async with AbandonmentFeed.from_redis(server.url, rewards=PENALTY) as feed:
                 items = await feed.take(expected, max_wait=_WAIT_SECONDS)
                 checkpoint = feed.checkpoint()
             return answer, filled, items, checkpoint
@@ -105,14 +106,16 @@ def test_connected_redis_holds_the_workers_journeys_and_the_log_decides(broker, 
     answer, filled, items, checkpoint = asyncio.run(run())
     assert answer == "appended: policy hasty-1, for episodes that begin after it"
     assert max(filled) >= 2  # by whoever found it empty first
-    with AbandonmentFeed.from_kafka(settings.bootstrap_servers, follow=False) as feed:
+    with AbandonmentFeed.from_kafka(settings.bootstrap_servers, follow=False, rewards=PENALTY) as feed:
         assert {(item.abandonment_id, item.reward) for item in feed} == {
             (item.abandonment_id, item.reward) for item in items
         }
     assert len(items) == 2 * COUNT // 3
     places = [(fields[b"place"], fields[b"offset"]) for _, fields in server.raw_client().xrange(ABANDONMENTS)]
     assert len(set(places)) == len(places)  # though two managers wrote
-    with AbandonmentFeed.from_kafka(settings.bootstrap_servers, follow=False, start=checkpoint) as feed:
+    with AbandonmentFeed.from_kafka(
+        settings.bootstrap_servers, follow=False, start=checkpoint, rewards=PENALTY
+    ) as feed:
         assert list(feed) == []
     workers.wait_until_applied(settings)
     row = asyncio.run(read_row(settings, "behind")).row

@@ -23,6 +23,7 @@ from training_orchestrator import (
 )
 from training_orchestrator.api.local_time import datetime_of
 from training_orchestrator.feed.feed_checkpoint import BadCheckpointError
+from training_orchestrator.feed.feed_items import RewardParts
 
 from .fed import fed, micros
 
@@ -58,13 +59,25 @@ def abandoned(days=4, penalty=7, action_id="c", name="abandonment", **more):
         "touchpoint_policy_version": None,
         "propensity": None,
         "policy_version": "v1",
+        "segment": None,
+        "spend_micros": 9_000_000,
+        "parts": RewardParts(rest=-penalty * 1_000_000),
     }
     return AbandonmentItem(**(said | more))
 
 
 def corrected(reward=7.0, name="abandonment"):
     """The correction of it, two days later."""
-    return CorrectionItem(name, "journey-1", "returned", BEGIN + 6 * DAY, False, round(reward * 1e6), reward)
+    return CorrectionItem(
+        name,
+        "journey-1",
+        "returned",
+        BEGIN + 6 * DAY,
+        False,
+        round(reward * 1e6),
+        reward,
+        RewardParts(rest=round(reward * 1e6)),
+    )
 
 
 def three_steps(**more):
@@ -140,11 +153,25 @@ def test_the_last_step_of_an_episode_says_how_it_ended():
     assert [(step.terminated, step.truncated) for step in ledger.settled(BEGIN)][-1] == (False, True)
 
 
-def test_a_conversion_settles_its_episode_at_once_and_is_credited_if_asked_for():
-    """An environment mostly knows of its sales, and has rewarded them."""
-    sold = ConversionItem("id", "journey-1", BEGIN, BEGIN + 2 * DAY, BEGIN + 2 * DAY, 40.0, 40.0)
-    for is_wanted, expected in ((False, {}), (True, {"c": 40_000_000})):
-        ledger = three_steps(credits_conversions=is_wanted)
+def test_a_conversion_settles_its_episode_at_once_and_is_credited_without_what_is_booked():
+    """What the trainer has booked by itself is left out: the spend of 9, the sale of 40, or both."""
+    sold = ConversionItem(
+        lifecycle_id="id",
+        journey_id="journey-1",
+        started_at=BEGIN,
+        converted_at=BEGIN + 2 * DAY,
+        detected_at=BEGIN + 2 * DAY,
+        conversion_value=40.0,
+        value_micros=40_000_000,
+        spend_micros=9_000_000,
+        state="CONVERTED",
+        policy_version="v1",
+        reward=31.0,
+        parts=RewardParts(40_000_000, -9_000_000),
+    )
+    given = {"none": {"c": 31_000_000}, "sales": {"c": -9_000_000}, "spend": {"c": 40_000_000}, "both": {}}
+    for booked, expected in given.items():
+        ledger = RewardLedger.from_bytes(three_steps(booked=booked).to_bytes())
         assert shares(ledger.take(sold)) == expected
         steps = ledger.settled(BEGIN)
         assert [(step.action_id, step.terminated) for step in steps] == [("a", False), ("b", False), ("c", True)]
@@ -153,9 +180,11 @@ def test_a_conversion_settles_its_episode_at_once_and_is_credited_if_asked_for()
 @settings(max_examples=examples(300), deadline=None)
 @given(
     entries=logs(),
-    rule=some.sampled_from(["last_touch", "linear", "time_decay"]),
+    rule=some.sampled_from(["last_touch", "linear", "time_decay", "position"]),
     corrections=some.sampled_from([CorrectionRule(), CorrectionRule("conversion", share=0.3), CorrectionRule("never")]),
-    rewards=some.sampled_from([RewardRule(), RewardRule(scale=0.37, clip=1.5)]),
+    rewards=some.sampled_from(
+        [RewardRule(), RewardRule(scale=0.37), RewardRule(scale=0.37, clip=1.5, price="penalty")]
+    ),
     behind=some.integers(0, 12),
     restarts=some.sets(some.integers(0, 60)),
 )

@@ -25,7 +25,7 @@ from training_orchestrator.api.local_time import instant_of, wanted_instant
 from training_orchestrator.feed.feed_checkpoint import BadCheckpointError, FeedCheckpoint
 from training_orchestrator.feed.feed_items import FeedItem, RewardRule
 from training_orchestrator.feed.feed_options import FeedOptions, Start
-from training_orchestrator.feed.feed_progress import CorrectionRule, FeedProgress
+from training_orchestrator.feed.feed_progress import CorrectionRule, FeedProgress, require_sums
 from training_orchestrator.feed.source_reader import SourceReader
 from training_orchestrator.runtime.loop_thread import LoopThread
 
@@ -41,7 +41,8 @@ class AbandonmentFeed:
 
     `start`: `earliest`, `latest`, an instant (what was detected then or later), or the bytes of a checkpoint.
     `as_of`: only what was known at that instant. `follow`: whether to wait for more at the end; by default a feed does,
-    unless it has an `as_of` or reads files. `conversions`: whether conversions are items, too.
+    unless it has an `as_of` or reads files. `rewards`: net by default, or penalties. `conversions`: whether conversions
+    are items of a feed of penalties, too; of a feed of net rewards they always are.
     Items come in the order of publication, partition by partition.
     """
 
@@ -54,7 +55,7 @@ class AbandonmentFeed:
         follow: bool | None = None,
         rewards: RewardRule | None = None,
         corrections: CorrectionRule | None = None,
-        conversions: bool = False,
+        conversions: bool | None = None,
     ) -> None:
         """Raises ConfigurationError, BadCheckpointError."""
         start = "earliest" if start is None else start
@@ -66,7 +67,13 @@ class AbandonmentFeed:
         self._follow = self._as_of is None if follow is None else follow
         self._rewards = rewards or RewardRule()
         self._corrections = corrections or CorrectionRule()
-        self._gives_conversions = conversions
+        require_sums(self._rewards, self._corrections)
+        if conversions is False and self._rewards.price == "net":
+            raise ConfigurationError(
+                'conversions: False goes with rewards=RewardRule(price="penalty"); net rewards without the conversions '
+                "would be costs alone"
+            )
+        self._gives_conversions = bool(conversions) or self._rewards.price == "net"
         self._progress: FeedProgress | None = None
         self._reader: SourceReader | None = None
         self._loop_thread: LoopThread | None = None
@@ -89,9 +96,18 @@ class AbandonmentFeed:
     def from_files(
         cls, abandonments: Path | str, lifecycle: Path | str | None = None, **more: Unpack[FeedOptions]
     ) -> Self:
-        """Feed of the files that `journeys replay` wrote; without the lifecycle file there are no corrections."""
+        """Feed of the files that `journeys replay` wrote.
+
+        Without the lifecycle file there are no corrections, and no net rewards.
+
+        Raises ConfigurationError.
+        """
         from training_orchestrator.sources.file_sources import ReplayFileSource  # noqa: PLC0415  (as above)
 
+        if lifecycle is None and (more.get("rewards") or RewardRule()).price == "net":
+            raise ConfigurationError(
+                'lifecycle: None goes with rewards=RewardRule(price="penalty"); conversions are in that file'
+            )
         source = ReplayFileSource(
             user_path(abandonments, "abandonments"), None if lifecycle is None else user_path(lifecycle, "lifecycle")
         )
@@ -178,12 +194,17 @@ class AbandonmentFeed:
                 raise BadCheckpointError(
                     "this checkpoint is of a feed with another as_of, which has left out other items"
                 )
+            if stored.price != self._rewards.price:
+                raise BadCheckpointError(
+                    f"this checkpoint is of a feed with price={stored.price!r}, not {self._rewards.price!r}: continued "
+                    "under another price, rewards would not sum to anything"
+                )
             for topic, topic_id in topic_ids.items():
                 _require_same_topic(topic, topic_id, stored)
             stored.source = name
             stored.topic_ids |= topic_ids
             return stored
-        checkpoint = FeedCheckpoint(name, self._as_of, topic_ids=topic_ids)
+        checkpoint = FeedCheckpoint(name, self._as_of, price=self._rewards.price, topic_ids=topic_ids)
         if start == "latest":
             checkpoint.positions = await self._source.end_positions()
         elif isinstance(start, datetime):

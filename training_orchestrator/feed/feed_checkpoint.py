@@ -26,6 +26,8 @@ class FeedCheckpoint:
     source: str
     as_of: int | None = None
     since: int | None = None
+    price: str = "net"
+    """`price` of the feed's rewards."""
     positions: dict[Place, int] = field(default_factory=dict)
     given: set[bytes] = field(default_factory=set)
     """Ids of abandonments and conversions given."""
@@ -43,6 +45,7 @@ class FeedCheckpoint:
                 "source": self.source,
                 "as_of": self.as_of,
                 "since": self.since,
+                "price": self.price,
                 "positions": [[*place, offset] for place, offset in sorted(self.positions.items())],
                 "topic_ids": self.topic_ids,
                 "held": self.held,
@@ -67,6 +70,7 @@ class FeedCheckpoint:
             source=header["source"],
             as_of=header["as_of"],
             since=header["since"],
+            price=header.get("price", "penalty"),  # older checkpoints are of penalties
             positions={(topic, partition): offset for topic, partition, offset in header["positions"]},
             given=set(ids[: header["given"]]),
             corrected=set(ids[header["given"] :]),

@@ -20,4 +20,4 @@ class FeedOptions(TypedDict, total=False):
     follow: bool | None
     rewards: RewardRule | None
     corrections: CorrectionRule | None
-    conversions: bool
+    conversions: bool | None

@@ -12,7 +12,14 @@ from journeys.schemas.records import JourneyAbandoned, JourneyLifecycle
 from training_orchestrator.api.configuration import ConfigurationError, is_number
 from training_orchestrator.api.local_time import datetime_of
 from training_orchestrator.feed.feed_checkpoint import FeedCheckpoint
-from training_orchestrator.feed.feed_items import AbandonmentItem, ConversionItem, CorrectionItem, FeedItem, RewardRule
+from training_orchestrator.feed.feed_items import (
+    AbandonmentItem,
+    ConversionItem,
+    CorrectionItem,
+    FeedItem,
+    RewardParts,
+    RewardRule,
+)
 from training_orchestrator.sources.published_outputs import PublishedRecord
 
 
@@ -43,6 +50,15 @@ class CorrectionRule:
             return record.kind == "returned"
         # A return that converts at once publishes two records; the conversion's own one counts.
         return self.upon == "conversion" and record.kind == "converted"
+
+
+def require_sums(rewards: RewardRule, corrections: CorrectionRule) -> None:
+    """Raise ConfigurationError for a correction rule with which net rewards would not sum to what was earned."""
+    if rewards.price == "net" and (corrections.upon != "return" or corrections.share != 1):
+        raise ConfigurationError(
+            f"corrections: upon={corrections.upon!r} and share={corrections.share!r} go with rewards=RewardRule("
+            'price="penalty"); a net reward is value minus spend, and nothing of it is taken back in part'
+        )
 
 
 class FeedProgress:
@@ -93,7 +109,9 @@ class FeedProgress:
         record = JourneyLifecycle(**self.checkpoint.held.pop(abandonment_id))
         self.checkpoint.corrected.add(bytes.fromhex(abandonment_id))
         micros = round((record.total_penalty_micros or 0) * self._corrections.share)
-        full = self._rewards.reward(record.total_penalty_micros or 0)
+        reward = 0.0
+        if self._rewards.price == "penalty":
+            reward = -self._rewards.penalty_reward(record.total_penalty_micros or 0) * self._corrections.share
         return CorrectionItem(
             abandonment_id=abandonment_id,
             journey_id=record.journey_id,
@@ -101,7 +119,8 @@ class FeedProgress:
             detected_at=datetime_of(record.detected_at),
             converts_at_once=bool(record.converts_at_once),
             corrected_penalty_micros=micros,
-            reward=-full * self._corrections.share,
+            reward=reward,
+            parts=RewardParts(rest=round(reward * MICROS)),
         )
 
     def _hold(self, abandonment_id: str, record: JourneyLifecycle) -> None:
@@ -121,6 +140,8 @@ class FeedProgress:
         self.checkpoint.given.add(id_bytes)
         assert record.started_at is not None  # a conversion always has one
         value = record.conversion_value_micros
+        spend = record.total_cost_micros or 0
+        parts = RewardParts(self._rewards.scaled(value or 0), self._spent(spend))
         return ConversionItem(
             lifecycle_id=record.lifecycle_id,
             journey_id=record.journey_id,
@@ -128,7 +149,12 @@ class FeedProgress:
             converted_at=datetime_of(record.occurred_at),
             detected_at=datetime_of(record.detected_at),
             conversion_value=None if value is None else value / MICROS,
-            reward=(value or 0) / MICROS * self._rewards.scale,
+            value_micros=value or 0,
+            spend_micros=spend,
+            state=record.state or "",
+            policy_version=record.policy_version or "",
+            reward=parts.micros / MICROS,
+            parts=parts,
         )
 
     def _abandonment(self, record: JourneyAbandoned) -> AbandonmentItem | None:
@@ -139,13 +165,18 @@ class FeedProgress:
         checkpoint.given.add(id_bytes)
         if record.abandonment_id in checkpoint.held:
             self._due.append(record.abandonment_id)
+        parts = RewardParts(spend=self._spent(record.total_cost_micros))
+        reward = parts.micros / MICROS
+        if self._rewards.price == "penalty":
+            reward = self._rewards.penalty_reward(record.total_penalty_micros)
+            parts = RewardParts(rest=round(reward * MICROS))
         return AbandonmentItem.of_record(
             record,
             state_weight=record.state_weight,
             time_factor=record.time_factor,
             reason_multiplier=record.reason_multiplier,
             total_penalty_micros=record.total_penalty_micros,
-            reward=self._rewards.reward(record.total_penalty_micros),
+            reward=reward,
             terminated=record.terminated,
             truncated=record.truncated,
             is_mature=record.abandoned_at <= self._mature_until,
@@ -153,4 +184,11 @@ class FeedProgress:
             touchpoint_policy_version=record.touchpoint_policy_version,
             propensity=record.propensity,
             policy_version=record.policy_version,
+            segment=record.segment,
+            spend_micros=record.total_cost_micros,
+            parts=parts,
         )
+
+    def _spent(self, spend_micros: int) -> int:
+        """Part of a reward that an ended episode's spend is; 0 for penalties."""
+        return -self._rewards.scaled(spend_micros) if self._rewards.price == "net" else 0

@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from training_orchestrator.api.configuration import ConfigurationError
 
-CreditRule: TypeAlias = Literal["last_touch", "linear", "time_decay"]
-_RULES = ("last_touch", "linear", "time_decay")
+CreditRule: TypeAlias = Literal["last_touch", "linear", "time_decay", "position"]
+_RULES = ("last_touch", "linear", "time_decay", "position")
 
 
 class TouchedBy(NamedTuple):
@@ -26,7 +26,8 @@ def credit(
     """Micros by action_id. Touchpoints without an action earn nothing; without any action the result is empty.
 
     `last_touch`: all to the latest action. `linear`: the same for each touchpoint. `time_decay`: half as much for one
-    that is `half_life_days` older than the latest. Raises ConfigurationError.
+    that is `half_life_days` older than the latest. `position`: 40% each to the first and the last, the rest to those
+    between, halves to two. Raises ConfigurationError.
     """
     if rule not in _RULES:
         raise ConfigurationError(f"rule: {rule!r} is not one of {', '.join(_RULES)}")
@@ -41,6 +42,9 @@ def credit(
         weights = [0.0] * (len(acted) - 1) + [1.0]
     elif rule == "linear":
         weights = [1.0] * len(acted)
+    elif rule == "position":
+        between = len(acted) - 2
+        weights = [2.0 * between, *[1.0] * between, 2.0 * between] if between > 0 else [1.0] * len(acted)
     else:
         weights = [0.5 ** ((latest - each.occurred_at).total_seconds() / 86_400 / half_life_days) for each in acted]
     shares: dict[str, int] = {}

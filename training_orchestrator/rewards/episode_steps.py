@@ -12,7 +12,6 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Literal, NamedTuple
 
-from journeys.schemas.money import MICROS
 from journeys.schemas.records import JourneyAbandoned, JourneyLifecycle, Touchpoint
 from journeys.streams.partition.effects import Effects
 from journeys.streams.partition.entry import EntryFields
@@ -34,7 +33,9 @@ class EpisodeStep:
     touchpoint: Touchpoint
     before: Episode
     late_micros: int = 0
-    """Its share of penalties and of their corrections: millionths of a reward."""
+    """Its share of all items but conversions: millionths of a reward."""
+    conversion_micros: int = 0
+    """Its share of the conversion: under net rewards value minus spend; of penalties the last step has the value."""
 
 
 @dataclass(slots=True)
@@ -51,8 +52,6 @@ class EpisodeSteps:
     outcome: Literal["open", "abandoned", "corrected", "converted"] = "open"
     terminated: bool = False
     ended_at: int = 0
-    conversion_micros: int = 0
-    """Value of the conversion: millionths of a reward."""
     last_action_id: str | None = None
     """`action_id` of an abandonment's record."""
 
@@ -78,7 +77,7 @@ class StepRecorder:
         self._processor = Processor(partition)
         self._rewards = rewards
         self._as_of = as_of
-        checkpoint = FeedCheckpoint("replay", as_of)
+        checkpoint = FeedCheckpoint("replay", as_of, price=rewards.rewards.price)
         self._progress = FeedProgress(checkpoint, rewards.rewards, rewards.corrections, 0, gives_conversions=True)
         self._open: dict[tuple[str, int], EpisodeSteps] = {}
         self._ended: dict[str, EpisodeSteps] = {}
@@ -131,7 +130,7 @@ class StepRecorder:
     def _end(self, item: FeedItem, output: JourneyAbandoned | JourneyLifecycle) -> Iterator[EpisodeSteps]:
         if item.kind == "correction":
             episode = self._ended.pop(item.abandonment_id, None)
-            self._share(item.reward, episode)
+            self._share(item.reward_micros, episode)
             if episode is not None:
                 episode.outcome, episode.terminated = "corrected", False
                 yield episode
@@ -143,7 +142,11 @@ class StepRecorder:
             if episode is not None:
                 episode.outcome, episode.terminated = "converted", True
                 episode.ended_at = instant_of(item.converted_at)
-                episode.conversion_micros = round(item.reward * MICROS)
+            if self._rewards.rewards.price == "net":
+                self._share(item.reward_micros, episode)
+            elif episode is not None and episode.steps:
+                episode.steps[-1].conversion_micros = item.reward_micros
+            if episode is not None:
                 yield episode
             return
         if episode is not None:
@@ -152,7 +155,7 @@ class StepRecorder:
             self._ended[item.abandonment_id] = episode
             final_at = episode.ended_at + self._longest_correction_ms()
             heappush(self._final_at, (final_at, next(self._order), item.abandonment_id))
-        self._share(item.reward, episode)
+        self._share(item.reward_micros, episode)
 
     def _longest_correction_ms(self) -> int:
         """Longest time after an abandonment at which a correction can follow, under any of the log's policies.
@@ -175,9 +178,9 @@ class StepRecorder:
             if episode is not None:
                 yield episode
 
-    def _share(self, reward: float, episode: EpisodeSteps | None) -> None:
-        micros = round(reward * MICROS)
-        is_last_touch = self._rewards.credit == "last_touch"
+    def _share(self, micros: int, episode: EpisodeSteps | None) -> None:
+        converted = episode is not None and episode.outcome == "converted"
+        is_last_touch = self._rewards.credit == "last_touch" and not converted
         # By index: one action may have bought several touchpoints. The last action is that of the abandonment's record.
         touches = [
             TouchedBy(datetime_of(step.touchpoint.occurred_at), str(index))
@@ -189,7 +192,11 @@ class StepRecorder:
             return
         self.credited_micros += micros
         for index_text, share in credit(micros, touches, self._rewards.credit, self._rewards.half_life_days).items():
-            episode.steps[int(index_text)].late_micros += share
+            step = episode.steps[int(index_text)]
+            if converted:
+                step.conversion_micros += share
+            else:
+                step.late_micros += share
 
 
 def _end_of(output: JourneyAbandoned | JourneyLifecycle, started_at: int) -> Episode:

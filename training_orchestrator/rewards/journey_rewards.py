@@ -1,7 +1,7 @@
 """JourneyRewards: a Gymnasium wrapper that credits late penalties to the steps that earned them.
 
-    with AbandonmentFeed.from_settings(conversions=True) as feed:
-        env = JourneyRewards(BiddingEnv(), feed, rule="time_decay")
+    with AbandonmentFeed.from_settings() as feed:
+        env = JourneyRewards(BiddingEnv(), feed, rule="time_decay", booked="spend")
         observation, info = env.reset(seed=7)
         observation, reward, terminated, truncated, info = env.step(action)
         for late in info["late_rewards"]:         # correct what was learned, or
@@ -16,6 +16,7 @@ and the touchpoint's `occurred_at`, unless it is now. Needs the extra `gymnasium
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, Protocol, SupportsFloat, TypeVar
@@ -24,7 +25,7 @@ from journeys.schemas.money import MICROS
 from training_orchestrator.api.configuration import ConfigurationError
 from training_orchestrator.api.extras import needs
 from training_orchestrator.feed.feed_items import FeedItem
-from training_orchestrator.rewards.reward_ledger import LateReward, RewardLedger, Step
+from training_orchestrator.rewards.reward_ledger import LateReward, RewardLedger, Step, action_text
 
 with needs("gymnasium", "JourneyRewards"):
     import gymnasium
@@ -88,6 +89,8 @@ class JourneyRewards(gymnasium.Wrapper[Observed, Acted, Observed, Acted], Generi
     ) -> None:
         """`feed` is an open, blocking feed; without one, pass items to `credit`. `more` are options of a new ledger.
 
+        Among them `booked` says which of spend and sales the environment rewards by itself, by default none.
+
         `now` replaces the clock. The feed is read before every `read_every` steps, without waiting for items.
         Raises ConfigurationError.
         """
@@ -110,7 +113,7 @@ class JourneyRewards(gymnasium.Wrapper[Observed, Acted, Observed, Acted], Generi
     ) -> tuple[Observed, dict[str, Any]]:
         """Reset the environment; earlier steps stay in the ledger and go on earning."""
         observation, info = self.env.reset(seed=seed, options=options)
-        self._observation = observation
+        self._observation = deepcopy(observation)
         return observation, info
 
     def step(self, action: Acted) -> tuple[Observed, SupportsFloat, bool, bool, dict[str, Any]]:
@@ -123,8 +126,9 @@ class JourneyRewards(gymnasium.Wrapper[Observed, Acted, Observed, Acted], Generi
         before = self._observation
         assert before is not None, "call reset() first"
         observation, reward, terminated, truncated, info = self.env.step(action)
-        self._observation = observation
-        transition = Transition(before, action, float(reward), observation, terminated, truncated)
+        self._observation = deepcopy(observation)
+        # Copied: an environment may fill one array again at each step.
+        transition = Transition(before, deepcopy(action), float(reward), self._observation, terminated, truncated)
         self._add(transition, info)
         return observation, reward, terminated, truncated, {**info, "late_rewards": late}
 
@@ -161,7 +165,7 @@ class JourneyRewards(gymnasium.Wrapper[Observed, Acted, Observed, Acted], Generi
         if info["action_id"] is None:
             self._final.append(transition)
             return
-        journey_id, action_id = info["journey_id"], info["action_id"]
+        journey_id, action_id = info["journey_id"], action_text(info["action_id"])
         self.ledger.act(journey_id, action_id, info.get("occurred_at") or self._now())
         self._pending[journey_id, action_id] = transition
 

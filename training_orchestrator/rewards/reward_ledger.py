@@ -7,7 +7,7 @@
         learn(step)
 
 A penalty comes days after the step that earned it, so a ledger holds steps until they are settled.
-`credited_micros + uncredited_micros` is always the sum of all rewards taken.
+`credited_micros + uncredited_micros` is always the sum of all rewards taken, without what is `booked`.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from datetime import datetime
 from hashlib import blake2b
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, Final, Literal, NamedTuple, Self
+from operator import index
+from typing import Any, Final, Literal, NamedTuple, Self, SupportsIndex, TypeAlias
 
 from journeys.schemas.instants import DAY_MS
 from journeys.schemas.money import MICROS
 from training_orchestrator.api.configuration import ConfigurationError
 from training_orchestrator.api.local_time import datetime_of, instant_of
 from training_orchestrator.feed.feed_checkpoint import BadCheckpointError
-from training_orchestrator.feed.feed_items import AbandonmentItem, ConversionItem, CorrectionItem, FeedItem
+from training_orchestrator.feed.feed_items import AbandonmentItem, ConversionItem, CorrectionItem, FeedItem, RewardParts
 from training_orchestrator.rewards.credit import CreditRule, TouchedBy, credit
 
+Booked: TypeAlias = Literal["spend", "sales", "both", "none"]
 _MAGIC: Final = b"JRL1"
 _DIGEST_BYTES: Final = 16
 
@@ -76,10 +78,11 @@ class _Ended(NamedTuple):
 class RewardLedger:
     """Takes the steps and the items of one feed. `rule` and `half_life_days` are those of `credit`.
 
-    A step is settled when its episode has converted (with a feed of `conversions=True`) or was corrected, else
+    A step is settled when its episode has converted (with a feed that gives conversions) or was corrected, else
     `mature_after_days` after its abandonment (0 for a feed without corrections), else, without an end,
     `longest_days` (the policy's cap) after the step; in the last two cases `lag_days` later, for a feed that lags.
-    `credits_conversions`: whether a conversion's value is shared, too; an environment may give it by itself.
+    `booked` says what the trainer has rewarded by itself, so that nothing is given twice: `spend`, `sales` (values of
+    conversions), `both` or `none`.
     """
 
     def __init__(
@@ -90,10 +93,12 @@ class RewardLedger:
         longest_days: float = 90,
         mature_after_days: float = 30,
         lag_days: float = 1,
-        credits_conversions: bool = False,
+        booked: Booked = "none",
     ) -> None:
         """Raises ConfigurationError."""
         credit(0, [], rule, half_life_days)  # raises for a wrong rule now, not at the first item days later
+        if booked not in ("spend", "sales", "both", "none"):
+            raise ConfigurationError(f"booked: {booked!r} is not one of spend, sales, both, none")
         days = {"longest_days": longest_days, "mature_after_days": mature_after_days, "lag_days": lag_days}
         for name, value in days.items():
             if not 0 <= value < float("inf"):
@@ -101,11 +106,12 @@ class RewardLedger:
         self._options = {
             "rule": rule,
             "half_life_days": half_life_days,
-            "credits_conversions": credits_conversions,
+            "booked": booked,
         } | days
         self._rule: CreditRule = rule
         self._half_life_days = half_life_days
-        self._credits_conversions = credits_conversions
+        self._books_spend = booked in ("spend", "both")
+        self._books_sales = booked in ("sales", "both")
         self._unended_ms = int((longest_days + lag_days) * DAY_MS)
         self._correctable_ms = int((mature_after_days + lag_days) * DAY_MS)
         self._open: dict[str, dict[str, Step]] = {}
@@ -119,9 +125,13 @@ class RewardLedger:
         self.uncredited_micros = 0
         """Sum of the rewards without a step: of journeys, actions or times that this ledger does not hold."""
 
-    def act(self, journey_id: str, action_id: str, occurred_at: datetime) -> Step:
-        """Add a step. A second step of the same action replaces the first, as after a reset to the same seed."""
-        step = Step(journey_id, action_id, instant_of(occurred_at))
+    def act(self, journey_id: str, action_id: str | SupportsIndex, occurred_at: datetime) -> Step:
+        """Add a step; a whole number is an action by its decimal text, as in records.
+
+        A second step of the same action replaces the first, as after a reset to the same seed.
+        Raises ConfigurationError.
+        """
+        step = Step(journey_id, action_text(action_id), instant_of(occurred_at))
         self._add_open(step)
         return step
 
@@ -179,7 +189,10 @@ class RewardLedger:
         if not stored.startswith(_MAGIC) or blake2b(body, digest_size=_DIGEST_BYTES).digest() != digest:
             raise BadCheckpointError(f"these {len(stored)} bytes are not a whole ledger of rewards")
         content = json.loads(body[len(_MAGIC) :])
-        ledger = cls(**content["said"])
+        options = content["said"]
+        if "credits_conversions" in options:  # ledgers that were stored earlier
+            options["booked"] = "none" if options.pop("credits_conversions") else "sales"
+        ledger = cls(**options)
         for fields in content["open"]:
             ledger._add_open(Step(*fields))
         for abandonment_id, at, step_fields, earners in content["ended"]:
@@ -208,7 +221,7 @@ class RewardLedger:
             self._close(steps)
             final_at = instant_of(item.abandoned_at) + self._correctable_ms
             self._add_ended(item.abandonment_id, final_at, _Ended(steps, earners))
-        return self._share(item.reward, earners, "abandonment", item.detected_at)
+        return self._share(item.parts, earners, "abandonment", item.detected_at)
 
     def _correction(self, item: CorrectionItem) -> list[LateReward]:
         ended = self._ended.pop(item.abandonment_id, _Ended([], []))
@@ -216,16 +229,14 @@ class RewardLedger:
             last = ended.steps[-1]
             last.terminated, last.truncated = False, True
         self._settled += ended.steps
-        return self._share(item.reward, ended.earners, "correction", item.detected_at)
+        return self._share(item.parts, ended.earners, "correction", item.detected_at)
 
     def _conversion(self, item: ConversionItem) -> list[LateReward]:
         steps = self._episode(item.journey_id, item.started_at, item.converted_at)
         if steps:
             steps[-1].terminated = True
         self._settled += self._close(steps)
-        if not self._credits_conversions:
-            return []
-        return self._share(item.reward, steps, "conversion", item.detected_at)
+        return self._share(item.parts, steps, "conversion", item.detected_at)
 
     def _episode(self, journey_id: str, start: datetime, end: datetime, last_action: str | None = None) -> list[Step]:
         """Open steps of one episode, by time; that of its last action may lie before it, if it arrived out of order."""
@@ -245,12 +256,16 @@ class RewardLedger:
 
     def _share(
         self,
-        reward: float,
+        parts: RewardParts,
         earners: Sequence[Step],
         because: Literal["abandonment", "correction", "conversion"],
         detected_at: datetime,
     ) -> list[LateReward]:
-        micros = round(reward * MICROS)
+        micros = parts.rest
+        if not self._books_spend:
+            micros += parts.spend
+        if not self._books_sales:
+            micros += parts.value
         if not earners:
             self.uncredited_micros += micros
             return []
@@ -263,6 +278,16 @@ class RewardLedger:
                 step.reward_micros += share
                 late_rewards.append(LateReward(step.journey_id, step.action_id, share, because, detected_at))
         return late_rewards
+
+
+def action_text(action_id: str | SupportsIndex) -> str:
+    """Id of an action as the records have it. Raises ConfigurationError for what is neither text nor whole number."""
+    if isinstance(action_id, str):
+        return action_id
+    try:
+        return str(index(action_id))
+    except TypeError:
+        raise ConfigurationError(f"action_id: {action_id!r} is neither text nor a whole number") from None
 
 
 def _fields(step: Step) -> list[Any]:

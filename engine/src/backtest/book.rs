@@ -123,6 +123,11 @@ impl Observer for Entry<'_> {
         tally.abandonments[reason] += 1;
         tally.penalty_micros[reason] += i128::from(penalty.penalty_amount_micros);
         tally.opportunity_micros[reason] += i128::from(penalty.opportunity_cost_micros);
+        let probability_assumed = episode.conversion_probability.get().is_none();
+        let value_assumed = episode.conversion_value_micros.get().is_none();
+        if probability_assumed || value_assumed {
+            tally.assumed_micros[reason] += i128::from(penalty.opportunity_cost_micros);
+        }
         tally.silence_ms -= i128::from(episode.last_activity_at);
         if let Some(kept) = abandonments {
             kept.push(Abandonment {
@@ -137,6 +142,8 @@ impl Observer for Entry<'_> {
                 total_cost_micros: episode.total_cost_micros,
                 penalty_amount_micros: penalty.penalty_amount_micros,
                 opportunity_cost_micros: penalty.opportunity_cost_micros,
+                probability_assumed,
+                value_assumed,
             });
         }
         unnoticed.push((ended_at, detection));

@@ -23,6 +23,8 @@ pub struct Tally {
     pub abandonments: [u64; REASONS],
     pub penalty_micros: [i128; REASONS],
     pub opportunity_micros: [i128; REASONS],
+    /// Of the opportunity costs, those in which a default of the policy stood for probability or value.
+    pub assumed_micros: [i128; REASONS],
     pub detection_ms: i128,
     pub detection_ms_most: i64,
     pub silence_ms: i128,
@@ -50,6 +52,7 @@ impl Tally {
         columns.set_item("abandonments", self.abandonments)?;
         columns.set_item("penalty_micros", self.penalty_micros)?;
         columns.set_item("opportunity_micros", self.opportunity_micros)?;
+        columns.set_item("assumed_micros", self.assumed_micros)?;
         columns.set_item("detection_ms", self.detection_ms)?;
         columns.set_item("detection_ms_most", self.detection_ms_most)?;
         columns.set_item("silence_ms", self.silence_ms)?;
@@ -70,6 +73,8 @@ pub struct Abandonment {
     pub total_cost_micros: i64,
     pub penalty_amount_micros: i64,
     pub opportunity_cost_micros: i64,
+    pub probability_assumed: bool,
+    pub value_assumed: bool,
 }
 
 /// Abandonments as columns of little-endian bytes.
@@ -78,7 +83,12 @@ pub fn columns<'py>(py: Python<'py>, of: &[Abandonment]) -> PyResult<Bound<'py, 
     let mut bytes = Vec::with_capacity(of.len() * 8);
     bytes.extend(of.iter().flat_map(|one| one.journey.to_le_bytes()));
     columns.set_item("journey", PyBytes::new(py, &bytes))?;
-    for (name, value) in [("reason", (|one| one.reason) as fn(&Abandonment) -> u8), ("state", |one| one.state)] {
+    for (name, value) in [
+        ("reason", (|one| one.reason) as fn(&Abandonment) -> u8),
+        ("state", |one| one.state),
+        ("probability_assumed", |one| one.probability_assumed.into()),
+        ("value_assumed", |one| one.value_assumed.into()),
+    ] {
         let bytes: Vec<u8> = of.iter().map(value).collect();
         columns.set_item(name, PyBytes::new(py, &bytes))?;
     }
