@@ -15,6 +15,8 @@ from journeys.schemas.instants import parse_instant
 from .console_script import journeys
 from .history import HISTORY, LOST, SILENT, SILENT_ENDED, TOUCHPOINTS, matches, read_lines, touch, write_lines
 
+NO_MONEY = [""] * 4
+
 
 def summary(text):
     """Cells of the table on standard error, by the first of each row."""
@@ -37,13 +39,13 @@ def test_the_summary_is_for_people_and_on_standard_error(cli, tmp_path):
     """Counts, and penalties in dollars."""
     result = cli("replay", write_lines(tmp_path / "history.jsonl", HISTORY))
     told = summary(result.stderr)
-    assert told["journeys"] == ["3", ""]
-    assert told["touchpoints"] == ["8", ""]
-    assert told["INACTIVITY"] == ["1", "5.83"]
-    assert told["COMPETITOR_CONVERSION"] == ["1", "180.17"]
-    assert told["abandonments"] == ["2", "186.00"]
-    assert told["conversions"] == ["1", ""]
-    assert told["returns"] == told["refused"] == told["bad lines"] == ["0", ""]
+    assert told["journeys"] == ["3", *NO_MONEY]
+    assert told["touchpoints"] == ["8", *NO_MONEY]
+    assert told["INACTIVITY"] == ["1", "5.83", "4.71", "1.12", "0.00"]
+    assert told["COMPETITOR_CONVERSION"] == ["1", "180.17", "168.92", "11.25", "0.00"]
+    assert told["abandonments"] == ["2", "186.00", "173.63", "12.38", "0.00"]
+    assert told["conversions"] == ["1", *NO_MONEY]
+    assert told["returns"] == told["refused"] == told["bad lines"] == ["0", *NO_MONEY]
 
 
 def test_lifecycle_records_go_to_a_file_of_their_own(cli, tmp_path):
@@ -78,7 +80,7 @@ def test_until_is_the_last_punctuation(cli, tmp_path, until, expected):
     assert [line["journey_id"] for line in lines] == expected
     if expected == ["silent"]:
         assert lines[0]["detected_at"] == SILENT_ENDED
-        assert summary(result.stderr)["touchpoints"] == ["7", ""]
+        assert summary(result.stderr)["touchpoints"] == ["7", *NO_MONEY]
 
 
 def test_a_file_with_punctuations_keeps_its_own_time_and_the_grace(cli, tmp_path):
